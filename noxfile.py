@@ -1,4 +1,4 @@
-"""Everything that CI runs: `nox -l` lists the sessions, `nox -s NAME` runs one."""
+"""Run the checks of CI: `nox -l` lists the sessions, `nox -s NAME` runs one."""
 
 import shutil
 from pathlib import Path
@@ -48,7 +48,7 @@ def package(session: nox.Session) -> None:
         else:
             session.install(f"{path}[test]")
     (unpacked,) = folder.glob("dshub-*")
-    shutil.rmtree(unpacked / "dshub")  # the tests import the wheel
+    shutil.rmtree(unpacked / "dshub")  # so that the tests import the installed wheel
     with session.chdir(unpacked):
         session.run("pytest", "-m", "not slow", *session.posargs)
 
@@ -62,7 +62,7 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write requirements/dev.txt: the versions that development was last tested with."""
+    """Pin the development tools in requirements/dev.txt."""
     session.install("uv")
     session.run(
         *[

@@ -1,20 +1,19 @@
-"""Which downloader survives what: `python benchmarks/faults.py [--small]`.
+"""Test which downloader survives which fault: `python benchmarks/faults.py [--small]`.
 
-Every scenario of `tests/download/scenarios.py` is played for every client, each time as a
-process of its own that fetches one file of 2 MB from a real server, with the published checksum
-where the client takes one and with time-outs of 5 s where it has that setting. A client is called
-as its documentation suggests; peers written in Python run under the interpreter that
-DSHUB_BENCH_PEERS names, or else under this one.
+Each client runs each scenario of `tests/download/scenarios.py` in its own process. It fetches one
+file of 2 MB from a real server. It gets the published checksum and a timeout of 5 s if it has such
+options, and is called as its documentation suggests. Peers written in Python run in the interpreter
+that DSHUB_BENCH_PEERS names, else in this one.
 
-An end is right where the scenario says so: the file must be there, or there must be an error and
-nothing at the final path. The file is inspected, whatever the client reports.
+The scenario determines the right outcome: the correct file, or an error and no file at the final
+path. The script checks the file, regardless of what the client reports.
 
-    ok      the right file, and exit code 0
-    error   another exit code, and nothing at the final path
-    left    another exit code, but other bytes at the final path
-    WRONG   exit code 0, and other bytes at the final path, or nothing
-    hung    still running after the limit; killed
-    crash   ended by a signal of its own
+    ok      the correct file, and exit code 0
+    error   another exit code, and no file at the final path
+    left    another exit code, but a wrong file at the final path
+    WRONG   exit code 0, but a wrong file or none at the final path
+    hung    still running after the time limit; killed
+    crash   ended by a signal
 """
 
 import argparse
@@ -37,7 +36,7 @@ from statistics import median
 from dshub.cache.paths import blob_path
 from dshub.checksums import Digest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout, for `tests`
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # makes the package `tests` importable
 
 from tests.download.scenarios import SCENARIOS
 from tests.download.stage import Scenario, play, write_files
@@ -47,7 +46,7 @@ PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 RIGHT = {"passes": "ok", "legal": "ok", "lasts": "error"}
 
-# Programs get the arguments url, folder, name, sha256, md5, size; their file is folder/name.
+# Programs get the arguments url, folder, name, sha256, md5, size and write to folder/name.
 HEAD = "import sys; url, folder, name, sha256, md5, size = sys.argv[1:]\n"
 DSHUB = """
 from pathlib import Path
@@ -101,7 +100,7 @@ CURL = (
 
 @cache
 def works(package: str) -> bool:
-    """Whether a package can be imported by the peers' interpreter."""
+    """Return True if the peers' interpreter can import a package."""
     code = f"import {package}"
     command = [PEERS, "-c", code]
     done = subprocess.run(command, check=False, capture_output=True)
@@ -109,13 +108,13 @@ def works(package: str) -> bool:
 
 
 def python(interpreter: str, code: str) -> list[str]:
-    """The beginning of a command line that takes the six arguments."""
+    """Return the start of a command line that takes the six arguments."""
     return [interpreter, "-c", HEAD + code]
 
 
 def clients() -> dict[str, list[str] | None]:
-    """The command of each client; None if it is not installed."""
-    found: dict[str, list[str] | None] = {"dshub": python(sys.executable, DSHUB)}
+    """Return the command of each client; None if it is not installed."""
+    commands: dict[str, list[str] | None] = {"dshub": python(sys.executable, DSHUB)}
     packages = {
         "pooch": ("pooch", POOCH),
         "torchvision": ("torchvision", TORCHVISION),
@@ -123,22 +122,27 @@ def clients() -> dict[str, list[str] | None]:
         "hf": ("huggingface_hub", HUGGINGFACE),
     }
     for name, (package, code) in packages.items():
-        found[name] = python(PEERS, code) if works(package) else None
-    found["curl"] = ["bash", "-c", CURL, "curl"] if shutil.which("curl") else None
+        commands[name] = python(PEERS, code) if works(package) else None
+    commands["curl"] = ["bash", "-c", CURL, "curl"] if shutil.which("curl") else None
     aria2 = (
         "aria2c -q --connect-timeout=5 --timeout=5 --max-tries=5 --retry-wait=1 "
         '--lowest-speed-limit=1000 --checksum=sha-256="$4" -d "$2" -o "$3" "$1"'
     )
-    found["aria2"] = ["bash", "-c", aria2, "aria2"] if shutil.which("aria2c") else None
-    return found
+    commands["aria2"] = ["bash", "-c", aria2, "aria2"] if shutil.which("aria2c") else None
+    return commands
 
 
 @dataclass(frozen=True)
-class End:
-    """How one client came out of one scenario.
+class Result:
+    """Result of one client in one scenario.
 
     Attributes:
-        bytes: of bodies that servers sent, for each byte of the file.
+        scenario: name of the scenario.
+        client: name of the client.
+        outcome: one of the words in the module's docstring.
+        right: True if the scenario expects this outcome.
+        bytes: bytes of response bodies sent by servers, as a multiple of the file's size.
+        seconds: run time of the client.
     """
 
     scenario: str
@@ -149,8 +153,8 @@ class End:
     seconds: float
 
 
-def attempt(scenario: Scenario, client: str, command: Sequence[str], limit: float) -> End:
-    """Play a scenario for one client."""
+def attempt(scenario: Scenario, client: str, command: Sequence[str], limit: float) -> Result:
+    """Run a client in a scenario."""
     with tempfile.TemporaryDirectory() as name:
         upstream, folder = Path(name, "upstream"), Path(name, "got")
         folder.mkdir()
@@ -168,11 +172,11 @@ def attempt(scenario: Scenario, client: str, command: Sequence[str], limit: floa
         target = folder / (blob_path(Digest.of_bytes(content)) if client == "dshub" else NAME)
         outcome = judge(code, target, content)
         right = outcome == RIGHT[scenario.outcome]
-        return End(scenario.name, client, outcome, right, sent / len(content), seconds)
+        return Result(scenario.name, client, outcome, right, sent / len(content), seconds)
 
 
 def run(command: Sequence[str], environment: dict[str, str], limit: float) -> int | None:
-    """The exit code of a process; None where it had to be killed."""
+    """Return the exit code of a process; None if it had to be killed."""
     process = subprocess.Popen(
         command,
         env=environment,
@@ -190,54 +194,55 @@ def run(command: Sequence[str], environment: dict[str, str], limit: float) -> in
 
 
 def judge(code: int | None, target: Path, content: bytes) -> str:
-    """One word for an exit code and what lies at the final path."""
-    there = os.path.lexists(target)
+    """Classify an exit code and the file at the final path."""
+    exists = os.path.lexists(target)
     right = target.is_file() and target.stat().st_size == len(content)
     right = right and target.read_bytes() == content
     if code is None:
         return "hung"
     if code == 0:
         return "ok" if right else "WRONG"
-    if there and not right:
+    if exists and not right:
         return "left"
     return "crash" if code < 0 or code > 128 else "error"
 
 
-def matrix(ends: Sequence[End], names: Sequence[str], chosen: Sequence[Scenario]) -> None:
-    """A line for each scenario: the outcome of each client, marked where it is not right."""
-    found = {(end.scenario, end.client): end for end in ends}
+def matrix(results: Sequence[Result], names: Sequence[str], chosen: Sequence[Scenario]) -> None:
+    """Print a line per scenario with the outcome of each client; `!` marks a wrong outcome."""
+    by_key = {(result.scenario, result.client): result for result in results}
     width = max(len(scenario.name) for scenario in chosen)
-    print(f"\n{'scenario':{width}}  {'should':7}" + "".join(f"{name:>22}" for name in names))
+    print(f"\n{'scenario':{width}}  {'expect':7}" + "".join(f"{name:>22}" for name in names))
     for scenario in chosen:
         cells = []
         for name in names:
-            end = found[scenario.name, name]
-            mark = " " if end.right else "!"
-            cells.append(f"{mark}{end.outcome:>6} {end.bytes:5.1f}x {end.seconds:5.1f}s".rjust(22))
+            result = by_key[scenario.name, name]
+            mark = " " if result.right else "!"
+            cost = f"{result.bytes:5.1f}x {result.seconds:5.1f}s"
+            cells.append(f"{mark}{result.outcome:>6} {cost}".rjust(22))
         print(f"{scenario.name:{width}}  {RIGHT[scenario.outcome]:7}" + "".join(cells))
 
 
-def summary(ends: Sequence[End], names: Sequence[str]) -> None:
-    """A line for each client."""
+def summary(results: Sequence[Result], names: Sequence[str]) -> None:
+    """Print a line per client."""
     words = ["right", "of", "WRONG", "left", "hung", "crash", "gave up", "bytes", "median s"]
     print(f"\n{'client':14}" + "".join(f"{word:>10}" for word in words))
     for name in names:
-        own = [end for end in ends if end.client == name]
+        own = [result for result in results if result.client == name]
         counts = [
-            sum(end.right for end in own),
+            sum(result.right for result in own),
             len(own),
             *(
-                sum(end.outcome == word for end in own)
+                sum(result.outcome == word for result in own)
                 for word in ("WRONG", "left", "hung", "crash")
             ),
-            sum(end.outcome == "error" and not end.right for end in own),
+            sum(result.outcome == "error" and not result.right for result in own),
         ]
         cells = "".join(f"{count:10}" for count in counts)
         print(
-            f"{name:14}{cells}{max(end.bytes for end in own):9.1f}x"
-            f"{median(end.seconds for end in own):10.1f}"
+            f"{name:14}{cells}{max(result.bytes for result in own):9.1f}x"
+            f"{median(result.seconds for result in own):10.1f}"
         )
-    print("gave up: an error, though the file was to be had; bytes: the most for one file")
+    print("gave up: an error although the file was available; bytes: maximum for one file")
 
 
 SMALL = (
@@ -250,36 +255,40 @@ SMALL = (
 
 
 def main() -> None:
-    """Play and print."""
+    """Run the scenarios and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="five scenarios")
-    parser.add_argument("--limit", type=float, default=20.0, help="seconds before a kill")
-    parser.add_argument("--only", default="", help="clients, separated by commas")
-    parser.add_argument("--json", type=Path, help="a file for every single result")
-    parser.add_argument("--jobs", type=int, default=2, help="processes at once")
+    parser.add_argument("--small", action="store_true", help="run five scenarios only")
+    parser.add_argument(
+        "--limit", type=float, default=20.0, help="seconds before a client is killed"
+    )
+    parser.add_argument("--only", default="", help="comma-separated names of clients")
+    parser.add_argument("--json", type=Path, help="write all results to this file")
+    parser.add_argument(
+        "--jobs", type=int, default=2, help="number of processes to run in parallel"
+    )
     options = parser.parse_args()
     os.environ.setdefault("KERAS_BACKEND", "torch")
-    known = clients()
-    commands = {name: command for name, command in known.items() if command is not None}
+    all_clients = clients()
+    commands = {name: command for name, command in all_clients.items() if command is not None}
     if options.only:
         commands = {name: commands[name] for name in options.only.split(",")}
     single = [scenario for scenario in SCENARIOS if scenario.files == 1]
     chosen = [item for item in single if not options.small or item.name in SMALL]
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
-    missing = [name for name, command in known.items() if command is None]
-    print(f"not installed here, left out: {', '.join(missing) or 'none'}")
+    missing = [name for name, command in all_clients.items() if command is None]
+    print(f"not installed, skipped: {', '.join(missing) or 'none'}")
     print(f"{len(chosen)} scenarios, one file of 2 MB, killed after {options.limit:.0f} s")
     with ThreadPoolExecutor(options.jobs) as pool:
-        ends = list(
+        results = list(
             pool.map(
                 lambda pair: attempt(pair[0], pair[1], commands[pair[1]], options.limit),
                 [(scenario, name) for scenario in chosen for name in commands],
             )
         )
-    matrix(ends, list(commands), chosen)
-    summary(ends, list(commands))
+    matrix(results, list(commands), chosen)
+    summary(results, list(commands))
     if options.json:
-        options.json.write_text(json.dumps([asdict(end) for end in ends], indent=1))
+        options.json.write_text(json.dumps([asdict(result) for result in results], indent=1))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""How fast verified files arrive, on loopback: `python benchmarks/fetch.py [--small]`.
+"""Measure how fast verified files arrive: `python benchmarks/fetch.py [--small]`.
 
-Every candidate is a whole client in its own process. It fetches into a new folder on the same disk
-and verifies a checksum; afterwards every file is compared again. Candidates run in a new random
-order each round; the tables show medians. For clients written in Python the clock runs around the
-fetch, after imports, and "whole s" is the process with its start; peers among them run under
-the interpreter that DSHUB_BENCH_PEERS names, or else under this one. A peak below this script's own
-memory (29 MB here) cannot be seen.
+Each client runs in its own process, fetches into a new folder on the same disk and verifies a
+checksum. The script then compares every file. Clients run in a new random order each round, and the
+tables show medians. For clients written in Python, the clock starts after imports; "whole s" is the
+time of the complete process. Python peers run in the interpreter that DSHUB_BENCH_PEERS names, else
+in this one. A peak below this script's own memory (29 MB here) cannot be measured.
 
-The server is nginx where it is installed, else dshub's own. The slow lines are a relay between
-client and server: one lets 10 MB/s through on each connection (nginx's `limit_rate` would let each
-request burst), one has a round trip of 50 ms and a window that starts at 14 KiB and doubles each
-round trip up to 4 MiB, and needs a round trip to connect.
+The server is nginx if it is installed, else dshub's own. A relay between client and server
+simulates two slow connections. One is limited to 10 MB/s (nginx's `limit_rate` would let each
+request burst). The other has a round trip of 50 ms and a window that starts at 14 KiB and doubles
+in each round trip up to 4 MiB.
 """
 
 import argparse
@@ -40,7 +39,7 @@ from dshub.mirrors.serve.server import serving
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 MIB = 1 << 20
 
-# Programs for a list of files; `files` holds dicts of name, url, sha256, md5 and size.
+# Programs fetch `files`, a list of dicts with name, url, sha256, md5 and size.
 FRAME = """
 import json, os, sys, time
 folder, files = sys.argv[1], json.load(open(sys.argv[2]))
@@ -127,7 +126,7 @@ files = {{ label = "data" }}
 
 @dataclass(frozen=True)
 class File:
-    """One file that is served."""
+    """One file on the server."""
 
     name: str
     sha256: str
@@ -137,7 +136,14 @@ class File:
 
 @dataclass(frozen=True)
 class Run:
-    """Cost of one process: seconds of the fetch, of the process, of processors; peak bytes."""
+    """Cost of one process.
+
+    Attributes:
+        fetch: seconds of the fetch itself.
+        whole: seconds of the process.
+        cpu: CPU seconds.
+        peak: peak memory in bytes.
+    """
 
     fetch: float
     whole: float
@@ -150,14 +156,14 @@ Client = Callable[[Path, str, Sequence[File]], list[str]]
 
 @cache
 def works(package: str) -> bool:
-    """Whether a package can be imported by the peers' interpreter."""
+    """Return True if the peers' interpreter can import a package."""
     command = [PEERS, "-c", f"import {package}"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def write(folder: Path, prefix: str, count: int, size: int) -> list[File]:
-    """Files of random bytes."""
-    found = []
+    """Write files of random bytes."""
+    files = []
     for i in range(count):
         sha256, md5 = hashlib.sha256(), hashlib.md5()
         with (folder / f"{prefix}-{i}").open("wb") as file:
@@ -166,12 +172,12 @@ def write(folder: Path, prefix: str, count: int, size: int) -> list[File]:
                 file.write(piece)
                 sha256.update(piece)
                 md5.update(piece)
-        found.append(File(f"{prefix}-{i}", sha256.hexdigest(), md5.hexdigest(), size))
-    return found
+        files.append(File(f"{prefix}-{i}", sha256.hexdigest(), md5.hexdigest(), size))
+    return files
 
 
 def python(name: str) -> Client:
-    """A client that is a program of `PROGRAMS`."""
+    """Return a client that runs one of `PROGRAMS`."""
     interpreter = sys.executable if name == "dshub" else PEERS
     imports, body = PROGRAMS[name]
     code = FRAME.format(imports=imports, body=body)
@@ -185,7 +191,7 @@ def python(name: str) -> Client:
 
 
 def curl(options: str, check: str) -> Client:
-    """Curl for a list of files, then a command that prints a checksum for each."""
+    """Return a client that runs curl, then `check` to print a checksum per file."""
 
     def command(folder: Path, url: str, files: Sequence[File]) -> list[str]:
         lines = "".join(f'url = "{url}/{f.name}"\noutput = "{folder / f.name}"\n' for f in files)
@@ -202,7 +208,7 @@ def curl(options: str, check: str) -> Client:
 
 
 def aria2(options: str) -> Client:
-    """aria2c for a list of files, with their checksums."""
+    """Return a client that runs aria2c with checksums."""
 
     def command(folder: Path, url: str, files: Sequence[File]) -> list[str]:
         lines = [f"{url}/{f.name}\n checksum=sha-256={f.sha256}\n out={f.name}\n" for f in files]
@@ -214,7 +220,7 @@ def aria2(options: str) -> Client:
 
 
 def whole_command(folder: Path, url: str, files: Sequence[File]) -> list[str]:
-    """`dshub fetch`, with a registry of its own; the blob is linked to where others write."""
+    """Run `dshub fetch` with its own registry, and link the blob to the expected path."""
     [file] = files
     manifest = folder.parent / "registry" / "big" / "1.0.0.toml"
     manifest.parent.mkdir(parents=True, exist_ok=True)
@@ -230,21 +236,21 @@ def whole_command(folder: Path, url: str, files: Sequence[File]) -> list[str]:
 
 @cache
 def hashers(path: Path) -> list[str]:
-    """The commands openssl and sha256sum, the one that is faster on this machine first.
+    """Return the available hash commands, fastest first.
 
-    Both are in use; not every sha256sum knows the processor's instructions for SHA-256.
+    Some builds of sha256sum do not use the processor's SHA-256 instructions and are slow.
     """
-    found = {}
+    times = {}
     for command in ("openssl dgst -sha256 -r", "sha256sum"):
         if shutil.which(command.partition(" ")[0]):
             began = time.perf_counter()
             subprocess.run([*command.split(), path], check=True, capture_output=True)
-            found[command] = time.perf_counter() - began
-    return sorted(found, key=lambda command: found[command])
+            times[command] = time.perf_counter() - began
+    return sorted(times, key=lambda command: times[command])
 
 
 def run(client: Client, url: str, files: Sequence[File], place: Path) -> Run:
-    """Start a client, wait for it, and compare what it brought."""
+    """Run a client and verify the files it fetched."""
     with tempfile.TemporaryDirectory(dir=place) as name:
         folder = Path(name, "got")
         folder.mkdir()
@@ -269,7 +275,7 @@ def run(client: Client, url: str, files: Sequence[File], place: Path) -> Run:
 
 @contextmanager
 def server(folder: Path) -> Iterator[tuple[str, str]]:
-    """Serve a folder; yields what serves it and the address."""
+    """Serve a folder; yield the name of the server and its URL."""
     if not shutil.which("nginx") or platform.system() == "Windows":
         with serving(folder) as url:
             yield "dshub.mirrors.serve.server.serving", url
@@ -287,28 +293,28 @@ def compare(
     place: Path,
     rounds: int,
 ) -> dict[str, list[Run]]:
-    """Run every client a number of times, print a table, and return the runs."""
-    found: dict[str, list[Run]] = {name: [] for name in clients}
+    """Run each client `rounds` times, print a table, and return the runs."""
+    runs_by_client: dict[str, list[Run]] = {name: [] for name in clients}
     for _ in range(rounds):
         for name in random.sample(list(clients), len(clients)):
-            found[name].append(run(clients[name], url, files, place))
+            runs_by_client[name].append(run(clients[name], url, files, place))
     unit = "MiB/s" if len(files) == 1 else "files/s"
     amount = files[0].size / MIB if len(files) == 1 else len(files)
     width = max(len(name) for name in clients)
     words = [unit, "of dshub", "s", "whole s", "CPU s", "peak MB"]
     print(f"\n{title}\n{'':{width}}  " + "".join(f"{word:>10}" for word in words))
-    base = median(run.fetch for run in found["dshub"])
-    for name, runs in found.items():
+    base = median(run.fetch for run in runs_by_client["dshub"])
+    for name, runs in runs_by_client.items():
         fetch = median(run.fetch for run in runs)
         figures = [amount / fetch, base / fetch, fetch]
         figures += [median(getattr(run, key) for run in runs) for key in ("whole", "cpu")]
         figures.append(median(run.peak for run in runs) / 1e6)
         print(f"{name:{width}}  " + "".join(f"{figure:10.2f}" for figure in figures), flush=True)
-    return found
+    return runs_by_client
 
 
 def hash_rate() -> float:
-    """MiB/s of SHA-256 over memory, in a process of its own."""
+    """Measure SHA-256 over memory in a new process, in MiB/s."""
     code = (
         "import hashlib, time; data = bytes(1 << 26); began = time.perf_counter()\n"
         "for _ in range(8): hashlib.sha256(data)\n"
@@ -318,7 +324,7 @@ def hash_rate() -> float:
 
 
 def measure(place: Path, *, small: bool, rounds: int, plots: Path | None) -> None:
-    """Everything, with files below a folder."""
+    """Run all comparisons with files below `place`."""
     folder = place / "served"
     folder.mkdir()
     large = write(folder, "large", 1, 8 * MIB if small else 1024 * MIB)
@@ -348,9 +354,13 @@ def measure(place: Path, *, small: bool, rounds: int, plots: Path | None) -> Non
     def table(title: str, clients: dict[str, Client], url: str, files: Sequence[File]) -> None:
         name = f"{len(files)} files of {files[0].size / MIB:g} MiB"
         name = name if len(files) > 1 else f"one file of {files[0].size / MIB:g} MiB"
-        found = compare(f"{title}: {name}", clients, url, files, place=place, rounds=rounds)
+        runs_by_client = compare(
+            f"{title}: {name}", clients, url, files, place=place, rounds=rounds
+        )
         if len(clients) > 1:
-            times = {name: median(run.fetch for run in runs) for name, runs in found.items()}
+            times = {
+                name: median(run.fetch for run in runs) for name, runs in runs_by_client.items()
+            }
             amount = sum(file.size for file in files) / MIB
             speeds = {name: amount / seconds for name, seconds in times.items()}
             bars(plots, _slug(f"fetch {title} {len(files)}"), f"{title}: {name}", "MiB/s", speeds)
@@ -359,7 +369,7 @@ def measure(place: Path, *, small: bool, rounds: int, plots: Path | None) -> Non
         print(f"served by {served_by}; SHA-256 over memory: {hash_rate():,.0f} MiB/s")
         table("Loopback", one, url, large)
         table("Loopback", each, url, many)
-        table("Loopback, for the peak beside that of the larger file", ours, url, middle)
+        table("Loopback, for the peak memory with a smaller file", ours, url, middle)
         for kind, title in (("rate", "10 MB/s a connection"), ("far", "50 ms away")):
             with relay(kind, int(url.rpartition(":")[2])) as port:
                 table(title, slow_one, f"http://127.0.0.1:{port}", middle)
@@ -367,22 +377,22 @@ def measure(place: Path, *, small: bool, rounds: int, plots: Path | None) -> Non
 
 
 def _slug(text: str) -> str:
-    """A file name of letters, digits and hyphens."""
+    """Return a file name of letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower())
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the clients and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="small files, one round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
+    parser.add_argument("--small", action="store_true", help="use small files and one round")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts to this folder")
     options = parser.parse_args()
     os.environ.setdefault("KERAS_BACKEND", "torch")
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     programs = [name for name in ("nginx", "curl", "openssl", "aria2c") if not shutil.which(name)]
     packages = [name for name in PROGRAMS if name != "dshub" and not works(name)]
-    print(f"not installed here, left out: {', '.join([*programs, *packages]) or 'none'}")
+    print(f"not installed, skipped: {', '.join([*programs, *packages]) or 'none'}")
     with ExitStack() as stack:
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=memory)))

@@ -1,9 +1,9 @@
-"""Cost of an epoch before its first batch, and in memory: `python benchmarks/memory.py [--small]`.
+"""Measure the time and memory cost of an epoch: `python benchmarks/memory.py [--small]`.
 
-Each figure comes from a process of its own, after imports. Private memory is RssAnon of /proc,
-which leaves out pages of mapped files: those belong to whoever needs memory most. The tables of
-1 and 8 GiB are files with holes, which read as zeros. The last lines say whether what is promised
-holds; only there may this script fail.
+Each figure comes from a new process, after imports. Private memory is RssAnon of /proc, which
+excludes mapped files, because the system can reclaim their pages. The tables of 1 and 8 GiB are
+sparse files that read as zeros. The last lines check the documented guarantees; the script exits
+with 1 if one fails.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from dshub import Dataset
 from dshub.loading.order import Blocks, Shuffled
 from dshub.loading.transforms import Normalize
 from dshub.loading.transforms.fused import kernels
-kernels()  # numba, where it is installed, is imported before the clock starts
+kernels()  # imports numba, if installed, before the clock starts
 
 def anon(who="self"):
     lines = open(f"/proc/{who}/status").read().splitlines()
@@ -95,15 +95,15 @@ print(json.dumps(found))
 """
 
 
-class Holes:
-    """A sparse file."""
+class SparseFile:
+    """A writable file that skips large pieces, so that they become holes."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("wb")
         self.closed = False
 
     def write(self, data: Any) -> int:
-        """Write a small piece, or leave room for a large one."""
+        """Write a small piece, or skip the bytes of a large one."""
         size = memoryview(data).nbytes
         if size >= 1 << 20:
             self._file.seek(size, os.SEEK_CUR)
@@ -112,36 +112,36 @@ class Holes:
         return size
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing, because nothing is buffered."""
 
     def close(self) -> None:
-        """The file gets its length."""
+        """Set the final length and close the file."""
         self._file.truncate(self._file.tell())
         self._file.close()
         self.closed = True
 
 
 def sparse(source: Path, folder: Path, shards: int, rows: int) -> Path:
-    """A table like another one, of so many shards with so many rows each, all zeros."""
+    """Write a table of zeros like `source`, with `rows` rows in each shard."""
     folder.mkdir()
     record = TableRecord.read(source / "table.json")
     schema = arrow_schema(record.manifest.split_features(record.split))
-    found = []
+    records = []
     for number in range(shards):
         path = folder / f"{record.split}-{number:05d}-of-{shards:05d}.arrow"
-        sink = Holes(path)
+        sink = SparseFile(path)
         with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), schema) as writer:
             writer.write_batch(pa.record_batch([zeros(f.type, rows) for f in schema], schema))
         sink.close()
         size = path.stat().st_size
-        found.append(Shard(file=path.name, rows=rows, size=size, sha256="0" * 64))
-    made = msgspec.structs.replace(record, shards=tuple(found), rows=rows * shards)
-    made.write(folder)
+        records.append(Shard(file=path.name, rows=rows, size=size, sha256="0" * 64))
+    sparse_record = msgspec.structs.replace(record, shards=tuple(records), rows=rows * shards)
+    sparse_record.write(folder)
     return folder
 
 
 def zeros(kind: pa.DataType, rows: int) -> pa.Array:
-    """An array of zeros in untouched memory."""
+    """Return an array of zeros in untouched memory."""
     if pa.types.is_fixed_size_list(kind):
         return pa.FixedSizeListArray.from_arrays(
             zeros(kind.value_type, rows * kind.list_size), type=kind
@@ -151,26 +151,28 @@ def zeros(kind: pa.DataType, rows: int) -> pa.Array:
 
 
 def run(body: str, folder: Path, *arguments: object) -> Any:
-    """The result of a new process."""
+    """Run a program in a new process and return its result."""
     command = [sys.executable, "-c", FRAME + body, str(folder), *map(str, arguments)]
     return json.loads(subprocess.check_output(command).splitlines()[-1])
 
 
-def growth(title: str, found: list[float]) -> float:
-    """Print private memory over epochs; how far it ends above where the second epoch was."""
-    above = max(found[2:]) - found[1]
-    shown = f"{found[0]:.1f} MB after 1, {found[1]:.1f} after 2, {found[-1]:.1f} after 20"
-    print(f"{title}: {shown} epochs; most above the second: {above:.1f}")
+def growth(title: str, megabytes: list[float]) -> float:
+    """Print private memory over epochs, and return its growth after the second epoch."""
+    above = max(megabytes[2:]) - megabytes[1]
+    shown = (
+        f"{megabytes[0]:.1f} MB after 1, {megabytes[1]:.1f} after 2, {megabytes[-1]:.1f} after 20"
+    )
+    print(f"{title}: {shown} epochs; maximum growth after the second: {above:.1f}")
     return above
 
 
 def measure(place: Path, *, small: bool) -> dict[str, bool]:
-    """Measure, print, and say what holds."""
+    """Print the measurements, and return which guarantees hold."""
     hub = Hub(settings=Settings.read(cache=place / "cache"), progress=Silent())
     hub.load(NAME, "train", synthetic=50)
     (source,) = {path.parent for path in (place / "cache" / "tables-v1").rglob("table.json")}
     holds = {}
-    print(f"\n{'table':>10}{'ms to a first batch':>22}{'private MB':>12}{'bytes pickled':>15}")
+    print(f"\n{'table':>10}{'ms to the first batch':>22}{'private MB':>12}{'bytes pickled':>15}")
     opened: dict[int, list[list[float]]] = {1: [], 8: []}
     tables = {
         shards: sparse(source, place / f"table-{shards}", shards, GIB // 3080) for shards in opened
@@ -184,8 +186,8 @@ def measure(place: Path, *, small: bool) -> dict[str, bool]:
     }
     for shards, (took, memory, size) in medians.items():
         print(f"{shards:>6} GiB{took:22.1f}{memory:12.1f}{size:15.0f}")
-    holds["8 GiB open as 1 GiB does"] = medians[8][0] < 2 * medians[1][0] + 20
-    holds["private memory of both is alike"] = medians[8][1] < medians[1][1] + 10
+    holds["8 GiB open as fast as 1 GiB"] = medians[8][0] < 2 * medians[1][0] + 20
+    holds["both take about the same private memory"] = medians[8][1] < medians[1][1] + 10
     holds["a dataset pickles to less than 1 KB"] = max(m[2] for m in medians.values()) < 1000
     (took, more), (blocks, others) = run(BEGIN, tables[1], 0)
     print(f"\nan epoch of 10**9 rows begins in {took:.2f} ms (blocks: {blocks:.2f} ms)")
@@ -193,34 +195,33 @@ def measure(place: Path, *, small: bool) -> dict[str, bool]:
     rows, frameworks = (2000 if small else 20_000), ["numpy", *(["torch"] if has_torch() else [])]
     for framework in frameworks:
         above = growth(f"\n20 epochs, {framework}", run(EPOCHS, tables[1], rows, framework))
-        holds[f"memory stays over 20 epochs, {framework}"] = above < 20
+        holds[f"memory is stable over 20 epochs, {framework}"] = above < 20
     if has_torch():
         few = sparse(source, place / "few", 1, rows)
         above = growth("\n20 epochs, 8 workers of a DataLoader", run(WORKERS, few, 0))
-        holds["memory stays with 8 workers"] = above < 20
+        holds["memory is stable with 8 workers"] = above < 20
     return holds
 
 
 def has_torch() -> bool:
-    """Whether torch is installed."""
     from importlib.util import find_spec
 
     return find_spec("torch") is not None
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the measurements and check the guarantees."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="fewer rows and rounds")
+    parser.add_argument("--small", action="store_true", help="use fewer rows and rounds")
     options = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     if not Path("/proc/self/status").exists():
-        sys.exit("private memory is read in /proc, which this system does not have")
+        sys.exit("this system has no /proc, which reports private memory")
     with tempfile.TemporaryDirectory() as name:
         holds = measure(Path(name), small=options.small)
     print()
-    for words, held in holds.items():
-        print(f"{'holds' if held else 'DOES NOT HOLD':>13}: {words}")
+    for words, ok in holds.items():
+        print(f"{'holds' if ok else 'DOES NOT HOLD':>13}: {words}")
     sys.exit(0 if all(holds.values()) else 1)
 
 

@@ -6,20 +6,20 @@ python benchmarks/epoch.py --plots docs/_static/benchmarks
 from collections.abc import Mapping
 from pathlib import Path
 
-OURS, OTHERS, TEXT = "#0b5fad", "#9aa7b4", "#5f6b78"  # read on white and on black
+OURS, OTHERS, TEXT = "#0b5fad", "#9aa7b4", "#5f6b78"  # legible on white and on black
 
 
 def bars(
     folder: Path | None, name: str, title: str, unit: str, values: Mapping[str, float]
 ) -> None:
-    """Write `<name>.svg`: one bar per candidate, longest first, dshub's in color.
+    """Write `<name>.svg`: one bar per candidate, longest on top, dshub's in color.
 
     Args:
-        folder: where to write; None draws nothing.
-        name: of the file.
-        title: above the bars.
-        unit: of the values, below them.
-        values: by candidate.
+        folder: folder of the chart; None draws nothing.
+        name: file name without suffix.
+        title: title above the bars.
+        unit: unit of the values, shown below the bars.
+        values: value of each candidate.
     """
     if folder is None:
         return

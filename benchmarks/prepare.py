@@ -1,15 +1,14 @@
-"""How fast files become rows on disk: `python benchmarks/prepare.py [--small] [--in FOLDER]`.
+"""Measure how fast files become rows: `python benchmarks/prepare.py [--small] [--in FOLDER]`.
 
-Two archives are made: one like CIFAR-10's (a compressed tar of six files of records) and one like
-Imagenette's (a compressed tar with one image per row). Every candidate is a process of its own that
-makes all splits of one from its verified file, on the disk where FOLDER is, and counts the rows
-that it can read afterwards; the clock runs around that, after imports. Beside them stand the least
-that anybody has to do: unpacking (`gzip -dc`, and Python's zlib) and going through the tar once
-(`tarfile`, mode `r|gz`), neither of which writes a byte. Candidates run in a new random order each
-round; the tables show medians. The peak is of private memory (RssAnon), looked at every 5 ms where
-the system tells it.
+One archive is like CIFAR-10's, a compressed tar of six files of records. The other is like
+Imagenette's, a compressed tar with one image per row. Each candidate runs in its own process,
+prepares all splits from a verified file on the disk of FOLDER, and counts the rows it can read. The
+clock starts after imports. For comparison, the tables include the least possible work:
+decompressing (`gzip -dc` and Python's zlib) and reading the tar once (`tarfile`, mode `r|gz`).
+Neither writes to disk. Candidates run in a new random order each round, and the tables show
+medians. The peak is that of private memory (RssAnon), sampled every 5 ms on systems with /proc.
 
-Peers run under the interpreter that DSHUB_BENCH_PEERS names, or else under this one.
+Peers run in the interpreter that DSHUB_BENCH_PEERS names, else in this one.
 """
 
 import argparse
@@ -42,7 +41,7 @@ from PIL import Image
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 CLASSES = [f"n{i:08}" for i in range(10)]
 
-# Programs: `archive` is the file, `folder` where to write; each says how many `rows` it found.
+# Programs read `archive`, write to `folder`, and set `rows` to the number of rows they can read.
 FRAME = """
 import json, sys, time
 archive, folder, manifest = sys.argv[1:]
@@ -154,8 +153,8 @@ MANIFEST = """
 schema = 1
 name = "{name}"
 version = "1.0.0"
-title = "Made up"
-summary = "Made up."
+title = "Benchmark"
+summary = "Generated images."
 task = "none"
 homepage = "https://data.example"
 
@@ -183,11 +182,14 @@ files = {{ image = "data:{pattern}" }}
 
 @dataclass(frozen=True)
 class Case:
-    """An archive, and what candidates have to know of it.
+    """An archive and its layout.
 
     Attributes:
-        splits: what the names of its files have in them, for each split.
-        raw: whether images are arrays rather than files.
+        name: name of the dataset.
+        path: path of the archive.
+        rows: number of rows in all splits.
+        splits: text that the names of each split's files contain.
+        raw: True if images are arrays instead of files.
     """
 
     name: str
@@ -198,24 +200,30 @@ class Case:
 
     @property
     def manifest(self) -> Path:
-        """Beside the archive."""
+        """Path of the manifest, next to the archive."""
         return self.path.with_name(f"{self.name}.toml")
 
     @cached_property
     def sha256(self) -> str:
-        """Of the archive."""
+        """Checksum of the archive."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def words(self, features: str) -> str:
-        """The prelude of the peers' programs."""
+        """Return the first lines of the peers' programs."""
         facts = f"SPLITS, RAW = {self.splits!r}, {self.raw!r}\n"
         return facts + EXAMPLES[self.name] + f"FEATURES = {features}\n"
 
 
 @dataclass(frozen=True)
 class Run:
-    """Cost of one process: seconds, processor seconds, peak bytes of private memory."""
+    """Cost of one process.
+
+    Attributes:
+        seconds: seconds of the work itself.
+        cpu: CPU seconds.
+        peak: peak private memory in bytes.
+    """
 
     seconds: float
     cpu: float
@@ -227,13 +235,13 @@ Client = Callable[[Path], list[str]]
 
 @cache
 def works(package: str) -> bool:
-    """Whether a package can be imported by the peers' interpreter."""
+    """Return True if the peers' interpreter can import a package."""
     command = [PEERS, "-c", f"import {package}"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def cifar(place: Path, *, small: bool) -> Case:
-    """Six files of records: a label and 3,072 values, some 7.4 bits of news in each."""
+    """Write an archive of six files; a record is a label and 3,072 values of about 7.4 bits."""
     draw, count = np.random.default_rng(0), 200 if small else 10_000
     path = place / "cifar.tar.gz"
     with tarfile.open(path, "w:gz", compresslevel=6) as tar:
@@ -250,10 +258,10 @@ def cifar(place: Path, *, small: bool) -> Case:
 
 
 def images(place: Path, *, small: bool) -> Case:
-    """JPEG files of some 115 kB, as many as Imagenette has; forty differ."""
+    """Write an archive of JPEG files of about 115 kB, of which 40 are distinct."""
     draw, count = np.random.default_rng(0), 300 if small else 13_000
-    some = [jpeg(draw) for _ in range(40)]
-    packed = [deflated(data + bytes(-len(data) % 512)) for data in some]
+    contents = [jpeg(draw) for _ in range(40)]
+    packed = [deflated(data + bytes(-len(data) % 512)) for data in contents]
     path = place / "images.tar.gz"
     with path.open("wb") as sink:
         sink.write(b"\x1f\x8b\x08\0\0\0\0\0\0\xff")
@@ -261,8 +269,8 @@ def images(place: Path, *, small: bool) -> Case:
         for i in range(count):
             split = "train" if i % 10 else "val"
             info = tarfile.TarInfo(f"images/{split}/{CLASSES[i // 10 % 10]}/{i:08}.JPEG")
-            info.size = len(some[i % 40])
-            plain = info.tobuf() + some[i % 40] + bytes(-info.size % 512)
+            info.size = len(contents[i % 40])
+            plain = info.tobuf() + contents[i % 40] + bytes(-info.size % 512)
             sink.write(deflated(plain[:512]) + packed[i % 40])
             crc, size = zlib.crc32(plain, crc), size + len(plain)
         sink.write(deflated(bytes(1024), zlib.Z_FINISH))
@@ -274,7 +282,7 @@ def images(place: Path, *, small: bool) -> Case:
 
 
 def jpeg(draw: np.random.Generator) -> bytes:
-    """An image of 500x375 with as much noise as gives about 115 kB."""
+    """Encode a noisy image of 500x375, about 115 kB large."""
     smooth = np.linspace(40, 215, 500)[None, :, None] + np.zeros((375, 1, 3))
     values = (smooth + draw.normal(0, 40, smooth.shape)).clip(0, 255).astype(np.uint8)
     sink = io.BytesIO()
@@ -283,7 +291,7 @@ def jpeg(draw: np.random.Generator) -> bytes:
 
 
 def deflated(data: bytes, end: int = zlib.Z_FULL_FLUSH) -> bytes:
-    """A piece of a deflate stream that needs none before it."""
+    """Compress bytes to a chunk of a deflate stream that does not depend on earlier chunks."""
     encoder = zlib.compressobj(6, zlib.DEFLATED, -15)
     return encoder.compress(data) + encoder.flush(end)
 
@@ -300,44 +308,44 @@ def describe(case: Case, reader: str, image: str, rows: list[int]) -> None:
 
 
 def clients(case: Case) -> dict[str, Client]:
-    """The candidates: the least work possible first, then those that make rows."""
-    found = {"zlib": python(UNPACK, case), "tarfile r|gz": python(STREAM, case)}
+    """Return the candidates: the least possible work first, then those that prepare rows."""
+    candidates = {"zlib": python(UNPACK, case), "tarfile r|gz": python(STREAM, case)}
     if shutil.which("gzip"):
-        found["gzip -dc"] = lambda _: ["sh", "-c", f"gzip -dc '{case.path}' > /dev/null"]
+        candidates["gzip -dc"] = lambda _: ["sh", "-c", f"gzip -dc '{case.path}' > /dev/null"]
     imports, body = DSHUB
-    found["dshub"] = python(("sys.modules['isal'] = None" + imports, body), case)
+    candidates["dshub"] = python(("sys.modules['isal'] = None" + imports, body), case)
     if find_spec("isal"):
-        found["dshub[fast]"] = python(DSHUB, case)
+        candidates["dshub[fast]"] = python(DSHUB, case)
     names = list(map(str, range(10))) if case.raw else CLASSES
     if works("tensorflow_datasets"):
         image = "Image(shape=(32, 32, 3))" if case.raw else "Image(encoding_format='jpeg')"
         label = f"tfds.features.ClassLabel(names={names})"
         words = case.words(f"{{'image': tfds.features.{image}, 'label': {label}}}")
-        found["TFDS"] = python((TFDS + words, TFDS_BODY), case, PEERS)
+        candidates["TFDS"] = python((TFDS + words, TFDS_BODY), case, PEERS)
     if works("datasets"):
         image = "Array3D((32, 32, 3), 'uint8')" if case.raw else "Image()"
         label = f"datasets.ClassLabel(names={names})"
         words = case.words(f"{{'image': datasets.{image}, 'label': {label}}}")
-        found["datasets"] = python((DATASETS + words, DATASETS_BODY), case, PEERS)
+        candidates["datasets"] = python((DATASETS + words, DATASETS_BODY), case, PEERS)
     if works("torchvision") and not case.raw:
-        found["torchvision, extract"] = python(TORCHVISION, case, PEERS)
-    return found
+        candidates["torchvision, extract"] = python(TORCHVISION, case, PEERS)
+    return candidates
 
 
 def python(program: tuple[str, str], case: Case, interpreter: str = sys.executable) -> Client:
-    """A candidate that is a program."""
+    """Return a candidate that runs a program."""
     code = FRAME.format(imports=program[0], body=program[1])
     return lambda folder: [interpreter, "-c", code, *map(str, (case.path, folder, case.manifest))]
 
 
 def run(name: str, client: Client, case: Case, place: Path) -> Run:
-    """Start a candidate, wait for it, and see that it found every row."""
-    with tempfile.TemporaryDirectory(dir=place) as made:
-        folder = Path(made)
+    """Run a candidate and check that it reads every row."""
+    with tempfile.TemporaryDirectory(dir=place) as name_:
+        folder = Path(name_)
         blob = folder / "cache" / "blobs-v1" / case.sha256[:2] / case.sha256
         blob.parent.mkdir(parents=True)
         os.link(case.path, blob)
-        os.sync()  # what others left to be written is not this one's
+        os.sync()  # flush writes of earlier candidates before the clock starts
         with (folder / "out").open("w+") as out:
             began = time.perf_counter()
             process = subprocess.Popen(client(folder), stdout=out, stderr=subprocess.STDOUT)
@@ -355,7 +363,7 @@ def run(name: str, client: Client, case: Case, place: Path) -> Run:
 
 
 def watch(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
-    """Wait for a process; seconds of processors, and its peak of private memory in bytes."""
+    """Wait for a process, and return its CPU seconds and peak private memory in bytes."""
     peak, status = 0, Path(f"/proc/{process.pid}/status")
     while True:
         ended, code, usage = os.wait4(process.pid, os.WNOHANG)
@@ -363,13 +371,13 @@ def watch(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
             process.returncode = os.waitstatus_to_exitcode(code)
             return usage.ru_utime + usage.ru_stime, peak
         with suppress(OSError):
-            found = re.search(r"RssAnon:\s*(\d+) kB", status.read_text())
-            peak = max(peak, int(found[1]) << 10 if found else 0)
+            match = re.search(r"RssAnon:\s*(\d+) kB", status.read_text())
+            peak = max(peak, int(match[1]) << 10 if match else 0)
         time.sleep(0.005)
 
 
 def compare(case: Case, place: Path, rounds: int) -> None:
-    """Run every candidate a number of times, and print a table."""
+    """Run each candidate `rounds` times and print a table."""
     candidates = clients(case)
     found: dict[str, list[Run]] = {name: [] for name in candidates}
     for _ in range(rounds):
@@ -390,18 +398,18 @@ def compare(case: Case, place: Path, rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the candidates and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="small archives, one round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--in", dest="place", help="a folder on the disk to measure")
+    parser.add_argument("--small", action="store_true", help="use small archives and one round")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
+    parser.add_argument("--in", dest="place", help="folder on the disk to measure")
     options = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     packages = ["tensorflow_datasets", "datasets", "torchvision"]
     missing = [name for name in packages if not works(name)]
     missing += [] if shutil.which("gzip") else ["gzip"]
     missing += [] if find_spec("isal") else ["isal (the extra `fast`)"]
-    print(f"not installed here, left out: {', '.join(missing) or 'none'}")
+    print(f"not installed, skipped: {', '.join(missing) or 'none'}")
     with tempfile.TemporaryDirectory(dir=options.place) as name:
         for make in (cifar, images):
             case = make(Path(name), small=options.small)

@@ -1,15 +1,14 @@
-"""How fast `dshub serve` is beside nginx, and what crowds cost: `python benchmarks/serve.py`.
+"""Compare `dshub serve` with nginx, and measure crowds: `python benchmarks/serve.py`.
 
-Large files: wrk with 64 connections on one thread, over loopback; each server is a process of its
-own, they take turns, and the table shows medians. nginx stands there with one worker process, as
-dshub has one thread, and with one for each core.
+Large files: wrk opens 64 connections from one thread over loopback. Each server runs in its own
+process, the servers take turns, and the table shows medians. nginx runs with one worker process, as
+dshub has one thread, and with one worker per core.
 
-Idle clients: connections that have had one answer and stay. Their cost in memory,
-and whether it takes threads for them.
+Idle clients: connections that got one response and stay open. The table shows memory and threads.
 
-A crowd: clients that ask for the same file at once, of a server that does not have it. Upstream
-lies behind a relay that lets 10 MB/s through on each connection. Clients hash what they get and
-keep nothing. Peaks are of the server's process.
+Crowd: clients request the same file at once from a server that does not have it. The upstream
+server is behind a relay that limits each connection to 10 MB/s. Clients hash the bytes without
+storing them. Peak memory is that of the server's process.
 """
 
 import argparse
@@ -40,7 +39,7 @@ from dshub.mirrors.serve.sockets import listen, room_for_clients
 MIB = 1 << 20
 CONNECTIONS = 64
 
-# Clients in one process: hashing lets go of the interpreter, so that threads are clients enough.
+# Clients are threads of one process, which is enough because hashing releases the GIL.
 CROWD = """
 import hashlib, http.client, json, sys, threading, time
 host, port, path, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
@@ -86,18 +85,18 @@ files = {{ label = "data" }}
 
 @dataclass
 class Running:
-    """A server's process.
+    """A running server.
 
     Attributes:
-        port: where it listens.
-        processes: those that serve; a master that only watches is none.
+        port: port of the server.
+        processes: PIDs of the processes that serve, without a master process.
     """
 
     port: int
     processes: list[int]
 
     def figure(self, name: str) -> float:
-        """The sum of a figure of /proc/PID/status: kB, or a count; NaN without /proc."""
+        """Return the sum of a field of /proc/PID/status, in kB or as a count; NaN without /proc."""
         total = 0.0
         for pid in self.processes:
             try:
@@ -108,7 +107,7 @@ class Running:
         return total
 
     def cpu(self) -> float:
-        """Seconds of processors so far."""
+        """Return the CPU seconds so far."""
         ticks = 0
         for pid in self.processes:
             try:
@@ -121,15 +120,15 @@ class Running:
 
 @contextmanager
 def ours(folder: Path, *options: str) -> Iterator[Running]:
-    """`dshub serve` of a folder."""
+    """Serve a folder with `dshub serve`."""
     command = [sys.executable, "-m", "dshub", "serve", str(folder), "--port", "0", "--json"]
     process = subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        yield Running(int(told["mirror"].rpartition(":")[2]), [process.pid])
+        started = json.loads(process.stdout.readline())
+        yield Running(int(started["mirror"].rpartition(":")[2]), [process.pid])
     finally:
         process.terminate()
         process.communicate()
@@ -137,13 +136,13 @@ def ours(folder: Path, *options: str) -> Iterator[Running]:
 
 @contextmanager
 def theirs(folder: Path, workers: str) -> Iterator[Running]:
-    """An nginx that serves a folder."""
+    """Serve a folder with nginx."""
     with nginx(folder, workers) as (port, master):
         yield Running(port, children(master))
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process started."""
+    """Return the PIDs of a process's children."""
     with suppress(OSError):
         return [int(i) for i in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return []
@@ -151,7 +150,7 @@ def children(pid: int) -> list[int]:
 
 @contextmanager
 def counted(folder: Path) -> Iterator[tuple[int, list[Access]]]:
-    """An upstream in this process; yields its port and a list of what it served."""
+    """Serve a folder in this process; yield the port and a list of accesses."""
     listening, served = listen("127.0.0.1", 0), list[Access]()
     port: int = listening.getsockname()[1]
     server = Server(listening, Folder(folder), log=served.append)
@@ -165,7 +164,7 @@ def counted(folder: Path) -> Iterator[tuple[int, list[Access]]]:
 
 
 def write(folder: Path, size: int) -> str:
-    """A file of random bytes, as a mirror has it; returns its path."""
+    """Write a blob of random bytes and return its URL path."""
     hasher, temporary = hashlib.sha256(), folder / "new"
     with temporary.open("wb") as file:
         for begin in range(0, size, MIB):
@@ -180,39 +179,41 @@ def write(folder: Path, size: int) -> str:
 
 
 def throughput(folder: Path, path: str, title: str, *, seconds: int, rounds: int) -> None:
-    """A table of the servers under wrk."""
+    """Print a table of the servers under wrk."""
     servers: dict[str, Callable[[], AbstractContextManager[Running]]] = {
         "dshub serve": lambda: ours(folder)
     }
     if shutil.which("nginx"):
         servers["nginx, 1 process"] = lambda: theirs(folder, "1")
         servers["nginx, auto"] = lambda: theirs(folder, "auto")
-    found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in servers}
+    runs_by_server: dict[str, list[tuple[float, float, float]]] = {name: [] for name in servers}
     for _ in range(rounds):
         for name, start in servers.items():
             with start() as running:
                 before = running.cpu()
                 rate = wrk(f"http://127.0.0.1:{running.port}{path}", seconds)
-                found[name].append((rate, running.cpu() - before, running.figure("VmHWM") / 1000))
+                runs_by_server[name].append(
+                    (rate, running.cpu() - before, running.figure("VmHWM") / 1000)
+                )
     print(f"\n{title}: {CONNECTIONS} connections, {seconds} s")
     words = ["MiB/s", "dshub is", "CPU s", "peak MB"]
     print(f"{'':18}" + "".join(f"{word:>10}" for word in words))
-    base = median(figures[0] for figures in found["dshub serve"])
-    for name, runs in found.items():
+    base = median(figures[0] for figures in runs_by_server["dshub serve"])
+    for name, runs in runs_by_server.items():
         rate, cpu, peak = (median(figures) for figures in zip(*runs, strict=True))
         print(f"{name:18}{rate / MIB:10.0f}{base / rate:9.2f}x{cpu:10.2f}{peak:10.1f}", flush=True)
 
 
 def wrk(url: str, seconds: int) -> float:
-    """Bytes a second."""
+    """Run wrk and return bytes per second."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "--timeout", "60s", url]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    [(amount, unit)] = re.findall(r"Transfer/sec:\s+([0-9.]+)([KMGT]?B)", told)
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    [(amount, unit)] = re.findall(r"Transfer/sec:\s+([0-9.]+)([KMGT]?B)", output)
     return float(amount) * {"B": 1, "KB": 1 << 10, "MB": MIB, "GB": 1 << 30}[unit]
 
 
 def idle(folder: Path, path: str, count: int) -> None:
-    """Cost of idle connections."""
+    """Print the cost of idle connections."""
     count = min(count, room_for_clients(count))
     print(f"\n{count} idle clients\n{'':18}{'kB each':>10}{'threads':>10}")
     servers = {"dshub serve": ours(folder)}
@@ -230,7 +231,7 @@ def idle(folder: Path, path: str, count: int) -> None:
 
 
 def head(port: int, path: str) -> socket.socket:
-    """A connection on which one request was answered."""
+    """Open a connection and complete one request."""
     client = socket.create_connection(("127.0.0.1", port))
     client.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     assert client.recv(1 << 12).startswith(b"HTTP/1.1 200")
@@ -238,8 +239,10 @@ def head(port: int, path: str) -> socket.socket:
 
 
 def crowd(folder: Path, path: str, size: int) -> None:
-    """Many clients, one file, and an upstream that is slow."""
-    print(f"\nA crowd asks for one file of {size / MIB:g} MiB, which is fetched at 10 MB/s a line")
+    """Print the cost of many clients that request one file from a slow upstream."""
+    print(
+        f"\nA crowd requests one file of {size / MIB:g} MiB; upstream sends 10 MB/s per connection"
+    )
     words = ["s", "right", "upstream", "requests", "CPU s", "peak MB"]
     print(f"{'clients':18}" + "".join(f"{word:>10}" for word in words))
     for count in (1, 50):
@@ -265,7 +268,7 @@ def crowd(folder: Path, path: str, size: int) -> None:
 
 
 def name(folder: Path, url: str, size: int) -> None:
-    """Write a manifest into the registry of a folder, which says where its file comes from."""
+    """Write a manifest with the upstream URL into the registry of a folder."""
     manifest = folder / "registry" / "big" / "1.0.0.toml"
     manifest.parent.mkdir(parents=True)
     sha256 = url.rpartition("/")[2]
@@ -273,7 +276,7 @@ def name(folder: Path, url: str, size: int) -> None:
 
 
 def measure(place: Path, *, small: bool, rounds: int) -> None:
-    """Everything, with files below a folder."""
+    """Run all measurements with files below `place`."""
     files = {"1 MiB": write(place, MIB)}
     files["100 MiB"] = write(place, 4 * MIB if small else 100 * MIB)
     if shutil.which("wrk"):
@@ -286,14 +289,14 @@ def measure(place: Path, *, small: bool, rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the servers and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="small files, one round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--small", action="store_true", help="use small files and one round")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
     options = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     programs = [name for name in ("nginx", "wrk") if not shutil.which(name)]
-    print(f"not installed here, left out: {', '.join(programs) or 'none'}")
+    print(f"not installed, skipped: {', '.join(programs) or 'none'}")
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as place:
         measure(Path(place), small=options.small, rounds=1 if options.small else options.rounds)

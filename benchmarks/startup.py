@@ -1,9 +1,9 @@
-"""Cost of importing, listing and opening: `python benchmarks/startup.py [--small]`.
+"""Measure importing, listing and opening: `python benchmarks/startup.py [--small]`.
 
-Each round starts one process per candidate, in a new random order.
-Opening is measured inside fresh processes after imports, on the same 60,000 images: a prepared
-split for dshub, .npy files for NumPy, each peer's own cache for the peers. "Usable" means that
-arrays exist and a row was read. Private memory is RssAnon of /proc, the growth while opening.
+Each round starts one process per candidate, in a new random order. Opening is measured in new
+processes, after imports, on the same 60,000 images: a prepared split for dshub, .npy files for
+NumPy, and each peer's own cache. A candidate is done when its arrays exist and it has read a row.
+Private memory is the growth of RssAnon of /proc while opening.
 """
 
 import argparse
@@ -42,7 +42,7 @@ before, began = anon(), time.perf_counter()
 print(json.dumps([1000 * (time.perf_counter() - began), anon() - before]))
 """
 
-# Imports before the clock starts, and the work while it runs.
+# Pairs of imports, which are not measured, and the measured work.
 DSHUB = (
     (
         "import dshub.datasets.dataset, dshub.tables.building, dshub.formats.idx\n"
@@ -77,13 +77,13 @@ TFDS = (
 
 @cache
 def works(package: str) -> bool:
-    """Whether a package is installed and can be imported."""
+    """Return True if a package is installed and can be imported."""
     command = [sys.executable, "-c", f"import {package}"]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 def run(command: list[str]) -> tuple[float, str]:
-    """Milliseconds of a whole process, and what it printed."""
+    """Run a command, and return its milliseconds and output."""
     began = time.perf_counter()
     done = subprocess.run(
         command, check=True, capture_output=True, text=True, cwd=tempfile.gettempdir()
@@ -92,20 +92,21 @@ def run(command: list[str]) -> tuple[float, str]:
 
 
 def rounds(candidates: dict[str, Callable[[], list[float]]], count: int) -> dict[str, list[float]]:
-    """The median of each figure of each candidate, over rounds in random order."""
-    found: dict[str, list[list[float]]] = {name: [] for name in candidates}
+    """Return the medians of each candidate's figures over rounds in random order."""
+    runs_by_name: dict[str, list[list[float]]] = {name: [] for name in candidates}
     for i in range(count + 1):
         for name in random.sample(list(candidates), len(candidates)):
             figures = candidates[name]()
-            if i:  # the first round warms up
-                found[name].append(figures)
+            if i:  # the first round is a warm-up
+                runs_by_name[name].append(figures)
     return {
-        name: [median(values) for values in zip(*runs, strict=True)] for name, runs in found.items()
+        name: [median(values) for values in zip(*runs, strict=True)]
+        for name, runs in runs_by_name.items()
     }
 
 
 def prepare(folder: Path) -> dict[str, tuple[str, str]]:
-    """Make the same rows for every candidate that is installed."""
+    """Write the same rows for each installed candidate, and return the candidates."""
     from dshub import Hub, Settings
     from dshub.progress import Silent
 
@@ -135,7 +136,7 @@ def prepare(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def write_tfds(columns: dict[str, np.ndarray], folder: Path) -> None:
-    """The same rows as TFDS keeps them."""
+    """Write the rows as TFDS stores them."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -156,7 +157,7 @@ def write_tfds(columns: dict[str, np.ndarray], folder: Path) -> None:
 
 
 def table(title: str, head: list[str], rows: dict[str, list[float]], base: str) -> None:
-    """Print figures, and the ratio of the first to that of `base`."""
+    """Print figures, and the ratio of each first figure to that of `base`."""
     width = max(len(name) for name in rows)
     print(f"\n{title}\n{'':{width}}  " + "  ".join(f"{word:>12}" for word in [*head, "ratio"]))
     for name, figures in rows.items():
@@ -166,27 +167,29 @@ def table(title: str, head: list[str], rows: dict[str, list[float]], base: str) 
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the candidates and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="few rounds")
-    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts there")
+    parser.add_argument("--small", action="store_true", help="use three rounds")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write charts to this folder")
     options = parser.parse_args()
     count = 3 if options.small else 15
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # users have compiled bytecode
     print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores")
     peers = ("torchvision", "datasets", "tensorflow_datasets")
     missing = [name for name in peers if not works(name)]
-    print(f"cannot be imported here, left out: {', '.join(missing) or 'none'}")
+    print(f"cannot be imported, skipped: {', '.join(missing) or 'none'}")
 
     modules = [name for name in ("dshub", "numpy", "pyarrow", *peers) if works(name)]
     commands = {f"import {name}": ["-c", f"import {name}"] for name in modules}
     commands = {"bare Python": ["-c", "pass"], "dshub list": ["-m", "dshub", "list"]} | commands
     with tempfile.TemporaryDirectory() as cache:
-        # an installed dshub has an index of its manifests; a checkout keeps one in its cache
+        # a checkout needs a cache for the index that an installed dshub includes
         os.environ["DSHUB_CACHE"] = cache
-        found = rounds({name: partial(whole, command) for name, command in commands.items()}, count)
-    bare = found["bare Python"][0]
-    figures = {name: [values[0], values[0] - bare] for name, values in found.items()}
+        medians = rounds(
+            {name: partial(whole, command) for name, command in commands.items()}, count
+        )
+    bare = medians["bare Python"][0]
+    figures = {name: [values[0], values[0] - bare] for name, values in medians.items()}
     table("Whole processes", ["ms", "over bare"], figures, "bare Python")
     times = {name: values[1] for name, values in figures.items() if name.startswith("import")}
     times = {name.removeprefix("import "): value for name, value in times.items()}
@@ -197,20 +200,20 @@ def main() -> None:
             name: MEASURE.format(imports=imports, body=body.format(folder=folder))
             for name, (imports, body) in prepare(Path(folder)).items()
         }
-        found = rounds({name: partial(inside, code) for name, code in scripts.items()}, count)
-    title = f"Opening {ROWS:,} images, after imports, until a row was read"
-    table(title, ["ms", "private MB"], found, "np.load(mmap_mode='r')")
-    times = {name: values[0] for name, values in found.items()}
+        medians = rounds({name: partial(inside, code) for name, code in scripts.items()}, count)
+    title = f"Opening {ROWS:,} images, after imports, until a row is read"
+    table(title, ["ms", "private MB"], medians, "np.load(mmap_mode='r')")
+    times = {name: values[0] for name, values in medians.items()}
     bars(options.plots, "open", "Opening 60,000 images", "ms", times)
 
 
 def whole(arguments: list[str]) -> list[float]:
-    """Milliseconds of a process."""
+    """Return the milliseconds of a process."""
     return [run([sys.executable, *arguments])[0]]
 
 
 def inside(code: str) -> list[float]:
-    """Measurements that a process took of itself."""
+    """Return the figures that a process measured itself."""
     figures: list[float] = json.loads(run([sys.executable, "-c", code])[1].splitlines()[-1])
     return figures
 

@@ -1,10 +1,11 @@
-"""Write a page per dataset of the registry, and a table of all, for the documentation site."""
+"""Write a documentation page per dataset, and an index of all datasets."""
 
 from pathlib import Path
 
 from dshub import Feature, Manifest, Registry
 from dshub.catalog.citations import bibtex
 from dshub.catalog.features import LabelFeature, describe
+from dshub.catalog.search import natural_order
 from dshub.progress import size
 
 KINDS = {
@@ -22,7 +23,7 @@ KINDS = {
 def write(folder: Path) -> None:
     """Write `index.md` and a page per dataset into `folder`, if they changed."""
     registry = Registry()
-    manifests = [registry.manifest(name) for name in registry.names()]
+    manifests = [registry.manifest(name) for name in sorted(registry.names(), key=natural_order)]
     pages = {f"{_slug(manifest)}.md": _page(manifest) for manifest in manifests}
     pages["index.md"] = _index(manifests)
     folder.mkdir(exist_ok=True)
@@ -44,12 +45,12 @@ def _index(manifests: list[Manifest]) -> str:
     for manifest in manifests:
         kinds.setdefault(KINDS[manifest.task.partition("-")[0]], []).append(manifest)
     introduction = (
-        f"{len(manifests)} datasets, each with checksums and known row counts. `dshub list` shows "
-        "the same in a terminal, and `dshub search WORD` finds one.\n"
+        f"dshub includes {len(manifests)} datasets. In a terminal, `dshub list` lists them, and "
+        "`dshub search WORD` searches their names, summaries and class names.\n"
     )
     parts = ["# Datasets\n", introduction]
     for kind in sorted(kinds):
-        parts.append(f"## {kind}\n\n| dataset | what it is | rows | download |")
+        parts.append(f"## {kind}\n\n| dataset | content | rows | download |")
         parts.append("|---|---|---:|---:|")
         parts += [
             f"| [{item.name}]({_slug(item)}.md) | {_cell(item.summary)} | {_rows(item):,} "
@@ -57,7 +58,7 @@ def _index(manifests: list[Manifest]) -> str:
             for item in kinds[kind]
         ]
         parts.append("")
-    slugs = "\n".join(sorted(map(_slug, manifests)))
+    slugs = "\n".join(map(_slug, manifests))
     parts.append(f"```{{toctree}}\n:hidden:\n\n{slugs}\n```\n")
     return "\n".join(parts)
 
@@ -85,7 +86,7 @@ def _page(manifest: Manifest) -> str:
     parts += [f"{_text(text)}\n" for text in (license_.note, license_.terms) if text]
     parts.append("## Splits\n\n| split | rows |\n|---|---:|")
     parts += [f"| `{name}` | {item.rows:,} |" for name, item in manifest.splits.items()]
-    parts.append("\n## Columns\n\n| column | holds |\n|---|---|")
+    parts.append("\n## Columns\n\n| column | content |\n|---|---|")
     parts += [
         f"| `{name}` | {_cell(_describe(item))} |" for name, item in manifest.features.items()
     ]
@@ -108,7 +109,7 @@ def _rows(manifest: Manifest) -> int:
 
 
 def _text(text: str) -> str:
-    """Escape what Markdown would read as markup."""
+    """Escape Markdown markup."""
     for sign in "\\`*_<[":
         text = text.replace(sign, f"\\{sign}")
     return text

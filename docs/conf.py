@@ -1,14 +1,16 @@
-"""Sphinx configuration. Build the site with `nox -s docs`, or `sphinx-build -W docs build/site`.
+"""Configure Sphinx. Build the site with `nox -s docs` or `sphinx-build -W docs build/site`.
 
-The pages are the Markdown files of this folder, as any forge shows them, plus a page per dataset
-(`catalog_pages.py`), the API from docstrings, and the commands from click.
+The pages are the Markdown files of this folder, a page per dataset (`catalog_pages.py`), the API
+from docstrings, and the command line from click.
 """
 
 import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
@@ -35,7 +37,7 @@ myst_heading_anchors = 3
 
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 napoleon_numpy_docstring = False
 
 copybutton_prompt_text = "$ "
@@ -43,6 +45,8 @@ copybutton_only_copy_prompt_lines = True
 
 llms_txt_title = "dshub"
 llms_txt_summary = "Download, verify and load machine-learning datasets."
+
+smartquotes = False  # `--json` and quotation marks in commands stay as they are typed
 
 html_theme = "furo"
 html_title = "dshub"
@@ -58,7 +62,7 @@ html_theme_options = {
 pygments_style = "xcode"
 pygments_dark_style = "github-dark"
 
-# pages whose text is elsewhere in the repository
+# pages and the files outside of docs/ that contain their text
 ELSEWHERE = {
     "benchmarks": "benchmarks/README.md",
     "changelog": "CHANGELOG.md",
@@ -71,7 +75,7 @@ LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)\s#]+)(#[^)\s]*)?(?=\))")
 
 
 def _read(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Take a page's text from where it is, and make its links work on the site."""
+    """Load the text of a page and rewrite its links for the site."""
     del app
     path = ROOT / ELSEWHERE.get(docname, f"docs/{docname}.md")
     text = path.read_text("utf-8") if docname in ELSEWHERE else source[0]
@@ -91,19 +95,45 @@ def _site_link(match: re.Match[str], page: Path, docname: str) -> str:
 def _tidy(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
-    """Turn Markdown's `code` in docstrings into reStructuredText's ``code``."""
+    """Convert Markdown `code` in docstrings to reStructuredText ``code``."""
     del app, what, name, obj, options
     lines[:] = [re.sub(r"(?<![`:])`([^`]+)`(?!`)", r"``\1``", line) for line in lines]
 
 
+def _hide_private_signature(*event: Any) -> tuple[str, str] | None:
+    """Leave out the parameters of classes that only dshub creates."""
+    _, what, _, _, _, signature, _ = event
+    return ("", "") if what == "class" and (signature or "").startswith("(_") else None
+
+
+def _hide_private_fields(app: Sphinx, domain: str, objtype: str, content: nodes.Element) -> None:
+    """Leave out the types of private parameters."""
+    del app, domain, objtype
+    for field in list(content.findall(nodes.field)):
+        if re.match(r"(param|type) _", field[0].astext()):
+            field.parent.remove(field)
+
+
 def _hide_nameless(app: Sphinx, ctx: object, lines: list[str]) -> None:
-    """Leave out arguments without a name, which exist to explain a wrong call."""
+    """Drop nameless arguments, which only exist to explain wrong calls."""
     del app, ctx
     if ".. option:: " in lines:
         lines.clear()
 
 
-# what the theme lacks for screen readers and keyboards
+def _show_examples_as_code(app: Sphinx, ctx: object, lines: list[str]) -> None:
+    """Turn the examples of a command's help into a block of code."""
+    del app, ctx
+    shown = []
+    for line in lines:
+        is_example = line.startswith("| ")
+        if is_example and not (shown and shown[-1].startswith("    ")):
+            shown += [".. code-block:: text", ""]
+        shown.append(f"    {line.removeprefix('| ').strip()}" if is_example else line)
+    lines[:] = shown
+
+
+# attributes for screen readers and keyboards that the theme lacks
 REPAIRS = {
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
@@ -114,7 +144,7 @@ REPAIRS = {
 
 
 def _repair(app: Sphinx, error: Exception | None) -> None:
-    """Make the finished pages accessible."""
+    """Add missing accessibility attributes to the built pages."""
     for path in [] if error else Path(app.outdir).rglob("*.html"):
         text = path.read_text("utf-8")
         for old, new in REPAIRS.items():
@@ -123,9 +153,12 @@ def _repair(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Write the pages of datasets before Sphinx reads the folder."""
+    """Write the dataset pages and connect the Sphinx event handlers."""
     catalog_pages.write(DOCS / "datasets")
     app.connect("source-read", _read)
     app.connect("autodoc-process-docstring", _tidy)
+    app.connect("autodoc-process-signature", _hide_private_signature)
+    app.connect("object-description-transform", _hide_private_fields, priority=600)
     app.connect("build-finished", _repair)
     app.connect("sphinx-click-process-arguments", _hide_nameless)
+    app.connect("sphinx-click-process-description", _show_examples_as_code)

@@ -1,9 +1,9 @@
-"""Write docs/errors.md: each error as users see it, by running the command that fails.
+"""Write docs/errors.md by running commands that fail.
 
     python docs/errors.py           writes the page
     python docs/errors.py --check   fails if the page is out of date
 
-Addresses and folders that differ between runs are replaced by fixed names.
+URLs and folders that differ between runs are replaced by fixed names.
 """
 
 import argparse
@@ -60,23 +60,23 @@ files = {{ label = "labels{member}" }}
 
 @dataclass
 class Scene:
-    """One error and how to cause it.
+    """An error and the setup that causes it.
 
     Attributes:
-        title: the heading.
+        title: heading on the page.
         command: arguments of `dshub`.
         served: bytes that the source sends; None for a 404.
         content: bytes that the manifest describes.
-        name: file name.
-        member: `:` and a member name, if the file is an archive.
-        source: manifest lines that replace the address.
-        rows: rows that the manifest promises.
+        name: file name of the resource.
+        member: `:` and a member name if the file is an archive, else empty.
+        source: manifest lines that replace `urls`.
+        rows: number of rows in the manifest.
         variables: environment variables.
-        first: a command to run before, not shown.
+        first: command to run first, not shown on the page.
         more: lines to append to the manifest.
-        edit: a replacement in the manifest after `first`.
-        damage: change the cached file after `first`.
-        dead: nothing listens at the source's address.
+        edit: old and new text to replace in the manifest after `first`.
+        damage: if True, change the cached file after `first`.
+        dead: if True, no server listens at the URL of the source.
     """
 
     title: str
@@ -153,12 +153,12 @@ SCENES = [
 
 @contextmanager
 def source_of(scene: Scene, folder: Path) -> Iterator[str]:
-    """Yield the address of the source."""
+    """Serve the source and yield its URL."""
     folder.mkdir()
     if scene.dead:
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            yield f"http://127.0.0.1:{held.getsockname()[1]}"
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         return
     if scene.served is not None:
         (folder / scene.name).write_bytes(scene.served)
@@ -167,7 +167,7 @@ def source_of(scene: Scene, folder: Path) -> Iterator[str]:
 
 
 def play(scene: Scene, folder: Path) -> str:
-    """Return what a terminal shows."""
+    """Run a scene and return the terminal output."""
     with source_of(scene, folder / "upstream") as url:
         manifest = folder / "registry" / "digits" / "1.0.0.toml"
         manifest.parent.mkdir(parents=True)
@@ -195,18 +195,18 @@ def play(scene: Scene, folder: Path) -> str:
 
 
 def shown(errors: str) -> list[str]:
-    """Return standard error without sizes, free space and progress, which differ between runs."""
+    """Return the lines of standard error without sizes and progress, which differ between runs."""
     passing = re.compile(r" to fetch, | are free in |^fetching: ")
     return [line for line in errors.splitlines() if not passing.search(line)]
 
 
 def run(scene: Scene, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run dshub in a folder, without the settings of the current user."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("DSHUB_")}
+    """Run dshub in a folder without the current user's settings."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DSHUB_")}
     variables = {"DSHUB_CACHE": "cache", "DSHUB_TIMEOUT": "2", "DSHUB_REGISTRY": "registry"}
     return subprocess.run(
         [sys.executable, "-m", "dshub", *command.split()],
-        env={**kept, "NO_COLOR": "1", **variables, **scene.variables},
+        env={**environment, "NO_COLOR": "1", **variables, **scene.variables},
         cwd=folder,
         check=False,
         capture_output=True,
@@ -215,7 +215,7 @@ def run(scene: Scene, command: str, folder: Path) -> subprocess.CompletedProcess
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the text of the page."""
     parts = [HEAD]
     for scene in SCENES:
         with tempfile.TemporaryDirectory() as name:
@@ -227,10 +227,10 @@ def page() -> str:
 
 
 def main() -> None:
-    """Write the page, or check it."""
+    """Write the page, or check that it is up to date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; fail if the page is out of date"
+        "--check", action="store_true", help="only check; fail if the page is out of date"
     )
     text = page()
     if not parser.parse_args().check:

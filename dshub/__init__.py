@@ -1,6 +1,6 @@
-"""Download datasets, verify them, and load them fast.
+"""Download, verify and load datasets.
 
-Use the functions of a default hub::
+Use the default hub::
 
     from dshub import load
     train = load("mnist", split="train")
@@ -11,11 +11,11 @@ or a hub with your own settings::
     hub = Hub(settings=Settings.read(jobs=4))
     train = hub.load("mnist", split="train")
 
-Every public name is imported on first use, so that `import dshub` loads neither NumPy nor Arrow
-nor a framework.
+Public names are imported on first use, so that `import dshub` does not load NumPy, Arrow or a
+framework.
 """
 
-TYPE_CHECKING = False  # importing typing would double the time of this import
+TYPE_CHECKING = False  # importing typing would double the time of `import dshub`
 if TYPE_CHECKING:
     from dshub.catalog.features import Feature
     from dshub.catalog.manifest import Manifest, Resource, Split
@@ -66,29 +66,29 @@ _MODULES = {
 }
 
 
-_HINTS = {  # names from other libraries, and modules that must be imported
-    "DataLoader": "load(name, split).batches(128) gives batches",
-    "Features": "Dataset.features describes the columns",
-    "builder": "info(name) describes a dataset",
-    "datasets": 'load("mnist", split="train") opens a dataset, names() lists all',
-    "download": "fetch(name) or load(name) downloads a dataset",
-    "export": "import the module: `from dshub.export import export`",
-    "list": "names() lists all datasets",
-    "list_builders": "names() lists all datasets",
-    "list_datasets": "names() lists all datasets",
-    "load_dataset": 'load("mnist", split="train") opens a dataset',
-    "load_from_disk": "Dataset.from_… opens your own data",
-    "order": "import the module: `import dshub.loading.order`",
-    "retrieve": "fetch(name) or load(name) downloads a dataset",
-    "search": "`dshub search WORD`, or Registry().listing([word])",
-    "testing": "import the module: `import dshub.testing`",
-    "transforms": "import the module: `from dshub.loading.transforms import Normalize`",
+_HINTS = {  # submodules, and names that other libraries use
+    "DataLoader": "use dshub.load(name, split).batches(128)",
+    "Features": "use Dataset.features",
+    "builder": "use dshub.info(name)",
+    "datasets": "use dshub.load(name, split), or dshub.names() to list all datasets",
+    "download": "use dshub.fetch(name)",
+    "export": "use `from dshub.export import export`",
+    "list": "use dshub.names()",
+    "list_builders": "use dshub.names()",
+    "list_datasets": "use dshub.names()",
+    "load_dataset": "use dshub.load(name, split)",
+    "load_from_disk": "use one of the Dataset.from_… methods, such as Dataset.from_folder",
+    "order": "use `import dshub.loading.order`",
+    "retrieve": "use dshub.fetch(name)",
+    "search": "use Registry().listing([word]), or the command `dshub search WORD`",
+    "testing": "use `import dshub.testing`",
+    "transforms": "use `from dshub.loading.transforms import Normalize`",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
-        hint = f": {_HINTS[name]}" if name in _HINTS else ""
+        hint = f"; {_HINTS[name]}" if name in _HINTS else ""
         raise AttributeError(f"module 'dshub' has no attribute {name!r}{hint}")
     from importlib import import_module
 

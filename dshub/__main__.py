@@ -1,4 +1,4 @@
-"""Run the command `dshub` with `python -m dshub`."""
+"""Run the command line as `python -m dshub`."""
 
 from dshub.cli import main
 

@@ -1,6 +1,6 @@
-"""Validate arguments at the call site, and the values in files that others can write.
+"""Validate arguments at the call site, and values in files from untrusted sources.
 
-Argument checks return the value in its plain type, or raise an `ArgumentError` that names the
+Argument checks return the value as a plain Python type, or raise an `ArgumentError` that names the
 argument.
 """
 
@@ -20,12 +20,12 @@ from dshub.errors import ArgumentError
 
 
 def whole(name: str, value: Any, *, least: int | None = None, most: int | None = None) -> int:
-    """Return an integer, including NumPy's; reject `True` and `2.0`.
+    """Return a Python or NumPy integer as an int; reject bools and floats.
 
     Args:
-        name: the argument's name, for the error.
-        value: the argument.
-        least, most: the allowed range.
+        name: name of the argument in the error message.
+        value: argument to check.
+        least, most: bounds of the allowed range, inclusive.
     """
     try:
         integer = operator.index(value)
@@ -40,7 +40,13 @@ def whole(name: str, value: Any, *, least: int | None = None, most: int | None =
 def number(
     name: str, value: Any, *, least: float | None = None, most: float | None = None
 ) -> float:
-    """Return a number that is not NaN; arguments as for `whole`."""
+    """Return a number as a float; reject bools and NaN.
+
+    Args:
+        name: name of the argument in the error message.
+        value: argument to check.
+        least, most: bounds of the allowed range, inclusive.
+    """
     if not _is_number(value) or math.isnan(value) or not _is_within(value, least, most):
         expected = f"a number{_range_text(least, most)}"
         raise ArgumentError(name=name, value=value, expected=expected)
@@ -48,25 +54,25 @@ def number(
 
 
 def above(name: str, value: Any) -> float:
-    """Return a number above 0."""
+    """Return a number above 0 as a float."""
     if number(name, value, least=0) > 0:
         return float(value)
     raise ArgumentError(name=name, value=value, expected="a number above 0")
 
 
 def size(name: str, value: Any) -> int:
-    """Return bytes from an integer, or from text such as `5 GB` (1000³) or `5GiB` (1024³)."""
+    """Parse a number of bytes, or text such as `5 GB` (1000³ bytes) or `5GiB` (1024³ bytes)."""
     if not isinstance(value, str):
         return whole(name, value, least=0)
     return int(_amount(name, value, _BYTES, "a size with a unit (MB, GB, TB, GiB), such as 1.5GB"))
 
 
 def span(name: str, value: Any) -> float:
-    """Return seconds from a number, or from text such as `12h` or `30 d`."""
+    """Parse a number of seconds, or text such as `12h` or `30 d`, and return seconds."""
     if not isinstance(value, str):
         return number(name, value, least=0)
-    units = "a span of time with a unit (s, min, h, d, w), such as 12h or 30d"
-    return _amount(name, value, _SECONDS, units)
+    expected = "a duration with a unit (s, min, h, d, w), such as 12h or 30d"
+    return _amount(name, value, _SECONDS, expected)
 
 
 _BYTES = {"b": 1} | {
@@ -88,7 +94,7 @@ def _amount(name: str, text: str, units: dict[str, int], expected: str) -> float
 
 
 def interval(name: str, value: Any, *, positive: bool = False) -> tuple[float, float]:
-    """Return two numbers `(low, high)` of at least 0, or above 0 if `positive`."""
+    """Return a pair `(low, high)` of numbers of at least 0, or above 0 if `positive`."""
     ends = tuple(value) if isinstance(value, list | tuple) else ()
     valid = len(ends) == 2 and all(map(_is_number, ends)) and 0 <= ends[0] <= ends[1]
     if not valid or (positive and ends[0] == 0):
@@ -98,23 +104,29 @@ def interval(name: str, value: Any, *, positive: bool = False) -> tuple[float, f
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a bool, including NumPy's; reject others, because the text "no" would be true."""
+    """Return a Python or NumPy bool; reject other truthy values, such as the text "no"."""
     if type(value).__name__ not in {"bool", "bool_"}:
         raise ArgumentError(name=name, value=value, expected="True or False")
     return bool(value)
 
 
-def choice(name: str, value: Any, known: Sequence[object]) -> Any:
-    """Return a value that is among `known`, and of the same type."""
-    if not any(type(value) is type(one) and value == one for one in known):
-        *first, last = map(repr, known)
+def choice(name: str, value: Any, choices: Sequence[object]) -> Any:
+    """Return a value that equals one of the choices in type and value."""
+    if not any(type(value) is type(item) and value == item for item in choices):
+        *first, last = map(repr, choices)
         expected = f"{', '.join(first)} or {last}"
         raise ArgumentError(name=name, value=value, expected=expected)
     return value
 
 
 def called(name: str, value: Any, what: str) -> Callable[..., Any]:
-    """Return a callable; `what` describes its argument, for the error."""
+    """Return a callable, and reject other values.
+
+    Args:
+        name: name of the argument in the error message.
+        value: argument to check.
+        what: description of the parameter of the callable, such as "a row".
+    """
     if not callable(value):
         raise ArgumentError(name=name, value=value, expected=f"a function of {what}")
     function: Callable[..., Any] = value
@@ -135,16 +147,16 @@ def _range_text(least: float | None, most: float | None) -> str:
     return "" if least is None else f" of at least {least}"
 
 
-LARGEST = 2**53  # integers below it are exact in JavaScript and in float64
+LARGEST = 2**53  # integers below this are exact in JavaScript and float64
 
 NAME = re.compile(r"(?=.{1,200}\Z)[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
 VERSION = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){2}(?:\+[0-9a-z.-]{1,100})?")
 KEY = re.compile(r"(?=.{1,200}\Z)[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
-ETAG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')  # a strong one: RFC 9110, 8.8.3
+ETAG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')  # strong ETags only (RFC 9110, section 8.8.3)
 
 
 def matching(pattern: str) -> Meta:
-    """Constrain a str to match a pattern in full; msgspec searches by default."""
+    """Return a constraint on strings to match a pattern in full, not just somewhere."""
     return Meta(pattern=rf"\A(?:{pattern})\Z")
 
 
@@ -168,27 +180,35 @@ def decode(data: bytes, kind: type[T]) -> T:
     """Decode JSON to a type.
 
     Raises:
-        ValueError: the data do not fit the type, are not UTF-8, or are nested too deeply.
+        ValueError: the data does not match the type, is not UTF-8, or is nested too deeply.
     """
     with _plain_errors():
         return msgspec.json.decode(data, type=kind)
 
 
 def decode_paths(data: bytes, kind: type[T]) -> T:
-    """Decode JSON that holds paths, which need not be valid Unicode; raises as `decode`."""
+    """Decode JSON with paths, which can contain lone surrogates.
+
+    Raises:
+        ValueError: the data does not match the type, is not UTF-8, or is nested too deeply.
+    """
     with _plain_errors():
         return msgspec.convert(json.loads(data), kind)
 
 
 def convert(content: object, kind: type[T]) -> T:
-    """Convert parsed TOML to a type; raises as `decode`."""
+    """Convert parsed TOML to a type.
+
+    Raises:
+        ValueError: the content does not match the type, or is nested too deeply.
+    """
     with _plain_errors():
         return msgspec.convert(content, kind)
 
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Reword msgspec's errors for users."""
+    """Reword the errors of msgspec for users."""
     try:
         yield
     except RecursionError:

@@ -1,7 +1,7 @@
-"""Make text from outside safe to show: no secrets, no terminal commands.
+"""Remove secrets and terminal escape sequences from text before it is displayed.
 
-Addresses contain passwords and tokens. Manifests, mirrors, servers, files and file names can
-contain anything. Every error and every line of the command line passes through this module.
+URLs contain passwords and tokens. Manifests, mirrors, servers, files and file names can contain
+arbitrary text. All errors and all output of the command line pass through this module.
 """
 
 import re
@@ -11,31 +11,31 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 HIDDEN = "…"
-SHOWN = 80  # characters of a value in a message
+SHOWN = 80  # maximum length of a value in a message, in characters
 
 _BREAKS = re.compile(r"[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
-# terminal commands (ECMA-48), other line breaks, and characters that reorder text (UAX #9)
+# control characters (ECMA-48), Unicode line breaks, and characters that reorder text (UAX #9)
 _COMMANDS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-# a host that is not a user name: an `@` after it belongs to the path, as in package@1.0
+# a complete host name, so that an `@` after it belongs to the path, as in package@1.0
 _HOST = re.compile(r"(?:localhost|(?:[\w-]+\.)+[\w-]+)(?:[/?#\s]|$)")
 _SCHEME = re.compile("(?<!file)://", re.IGNORECASE)
 _PATH = re.compile(r"[/\\~.]|[a-z]:[/\\]", re.IGNORECASE)
-_PUNCTUATION = ":.,;)]}'\""  # after an address, it belongs to the sentence
+_PUNCTUATION = ":.,;)]}'\""  # belongs to the sentence if it follows a URL
 
 
 def harmless(text: str) -> str:
-    """Replace terminal commands; keep line breaks and tabs."""
+    """Replace control characters except line breaks and tabs."""
     return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def one_line(text: str) -> str:
-    """Put text on one line, without terminal commands."""
+    """Return text on one line, without control characters."""
     return harmless(flat(text))
 
 
 def flat(text: str) -> str:
-    """Replace each tab, and each line break with the blanks around it, by one blank."""
-    if text.isprintable():  # the common case, four times faster
+    """Replace tabs and line breaks by spaces, and strip the spaces around line breaks."""
+    if text.isprintable():  # a fast path for most texts
         return text
     text = text.replace("\t", " ")
     if not _BREAKS.search(text):
@@ -44,10 +44,10 @@ def flat(text: str) -> str:
 
 
 def shown_url(address: str) -> str:
-    """Hide user name, password and query values of an address, however malformed it is.
+    """Hide the user name, password and query values of a URL, even if it is malformed.
 
-    Everything up to the last `@` counts as a password, because people put `/`, `@` and blanks
-    into passwords.
+    Everything up to the last `@` counts as a password, because users forget to escape `/`, `@` and
+    spaces in passwords.
     """
     secret = _find_user(address)
     if secret:
@@ -57,10 +57,10 @@ def shown_url(address: str) -> str:
 
 
 def redacted(text: str, *, queries: bool = True) -> str:
-    """Hide the secrets of all addresses in a text.
+    """Hide the secrets of all URLs in a text.
 
     Args:
-        text: any text, such as a message.
+        text: text to search for URLs.
         queries: also hide the values of queries.
     """
     if "://" not in text and "?" not in text:
@@ -69,14 +69,14 @@ def redacted(text: str, *, queries: bool = True) -> str:
 
 
 def without_secrets(text: str, address: str) -> str:
-    """Hide the secrets of an address in a text that quotes it, in full or in part."""
+    """Hide the secrets of a URL in a text that quotes all or part of the URL."""
     for secret in sorted(_secrets(address), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return redacted(text)
 
 
 def cause(error: Exception, address: str) -> Exception | None:
-    """Return the error to raise from, or None if its traceback would show a secret."""
+    """Return the error to use as `__cause__`, or None if its traceback would show a secret."""
     seen: list[BaseException] = [error]
     for item in seen:
         if without_secrets(str(item), address) != str(item):
@@ -87,7 +87,7 @@ def cause(error: Exception, address: str) -> Exception | None:
 
 
 def shown_value(value: object) -> str:
-    """Format a setting's value of any type for a message."""
+    """Format the value of a setting for a message, without secrets."""
     match value:
         case str():
             return short(shown_url(value))
@@ -103,17 +103,17 @@ def shown_value(value: object) -> str:
 
 
 def short(value: object) -> str:
-    """Format a value on one line, cut to `SHOWN` characters."""
+    """Format a value on one line of at most `SHOWN` characters."""
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # a number of 5,000 digits, a list in itself
+    except (ValueError, RecursionError):  # an int of 5,000 digits, a deeply nested list
         return f"a value of type {type(value).__name__} that is too long to show"
     line = " ".join(text.split())
     return line if len(line) <= SHOWN else f"{line[:SHOWN]} …"
 
 
 def _find_user(address: str) -> tuple[int, int] | None:
-    """Return where the user name and password of an address begin and end."""
+    """Return the start and end of the user name and password in a URL."""
     end = address.rfind("@")
     for scheme in _SCHEME.finditer(address, 0, max(end, 0)):
         if not _HOST.match(address, scheme.end()):
@@ -127,13 +127,14 @@ def _redact_word(word: str, *, queries: bool) -> str:
         secret = _find_user(word)
         word = f"{word[: secret[0]]}{HIDDEN}{word[secret[1] :]}" if secret else word
         return _hide_query(word) if queries else word
-    is_target = queries and word.startswith("/") and "=" in word  # as in a message of urllib3
+    # urllib3 messages contain request targets without scheme and host.
+    is_target = queries and word.startswith("/") and "=" in word
     return _hide_query(f"://{word}")[3:] if is_target else word
 
 
 def _hide_query(address: str) -> str:
-    scheme, mark, rest = address.partition("://")
-    path, question, query = rest.partition("?")
+    scheme, mark, remainder = address.partition("://")
+    path, question, query = remainder.partition("?")
     if not mark or not query:
         return address
     return f"{scheme}{mark}{path}{question}{'&'.join(map(_hide_value, query.split('&')))}"
@@ -146,7 +147,7 @@ def _hide_value(part: str) -> str:
 
 
 def _secrets(address: str) -> Iterator[str]:
-    """Yield the secrets of an address as others may quote them: in full, in part, decoded."""
+    """Yield the secrets of a URL in the forms that messages can contain, raw and decoded."""
     secret = _find_user(address)
     texts = [part.partition("=")[2] for part in address.partition("?")[2].split("&")]
     if secret:
@@ -158,10 +159,10 @@ def _secrets(address: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Address:
-    """A path or a URL. `str` hides passwords.
+    """A path or URL with a `str` form that hides passwords.
 
     Attributes:
-        text: the address to open.
+        text: path or URL with its secrets.
     """
 
     text: str
@@ -171,12 +172,12 @@ class Address:
 
     @property
     def is_url(self) -> bool:
-        """True if it has a scheme, so that names below it are quoted."""
+        """True if the address has a scheme."""
         return "://" in self.text or self._is_file_url
 
     @property
     def is_local(self) -> bool:
-        """True if it is on this machine: a path or a `file:` URL."""
+        """True if the address is a path or a `file:` URL."""
         return "://" not in self.text or self._is_file_url
 
     @property
@@ -185,13 +186,13 @@ class Address:
 
     @property
     def path(self) -> Path:
-        """The path of a local address."""
+        """Path of a local address."""
         if not self._is_file_url:
             return Path(self.text)
-        from urllib.request import url2pathname  # imports half of the network
+        from urllib.request import url2pathname  # lazily, because urllib.request is slow to import
 
         return Path(url2pathname(urlsplit(self.text).path))
 
     def join(self, relative: object) -> str:
-        """Return the text of an address below this one."""
+        """Return the address with a relative path appended."""
         return f"{self.text.rstrip('/')}/{relative}"

@@ -1,35 +1,34 @@
-"""Every exception that dshub raises on purpose.
+"""All exceptions that dshub raises.
 
 ::
 
-    DshubError                 1   the root: catch this one
-    ├── SettingsError          2   a setting has an unusable value
-    ├── ArgumentError          2   an argument has an unusable value            (a ValueError)
+    DshubError                 1   base class of all errors
+    ├── SettingsError          2   a setting has an invalid value
+    ├── ArgumentError          2   an argument has an invalid value             (a ValueError)
     ├── SplitError             3   a split expression has a syntax error
-    ├── UnknownNameError       3   no such dataset, split, column, plug-in      (a KeyError)
-    ├── ManifestError          1   a manifest has faults; lists all of them
-    ├── TransportError         4   one source did not deliver
-    ├── FetchError             4   every source of a file failed (5 if one sent wrong bytes)
-    │   ├── OfflineError       6   not in the cache, and offline
-    │   └── ManualStepError    7   a file must be obtained by hand
-    ├── TermsError             7   the dataset's terms must be accepted first
-    ├── ChecksumError          5   bytes are not the published ones
+    ├── UnknownNameError       3   unknown dataset, split, column or plug-in    (a KeyError)
+    ├── ManifestError          1   a manifest has faults
+    ├── TransportError         4   a source failed
+    ├── FetchError             4   all sources of a file failed (5 if one sent wrong bytes)
+    │   ├── OfflineError       6   a file is not cached, and dshub is offline
+    │   └── ManualStepError    7   a file must be downloaded by hand
+    ├── TermsError             7   the terms of a dataset must be accepted first
+    ├── ChecksumError          5   a file has the wrong checksum or size
     ├── UnsafeArchiveError     5   an archive is unsafe to read
-    ├── LockError              5   a dataset differs from what dshub.lock pins
+    ├── LockError              5   a dataset differs from its entry in dshub.lock
     ├── StoreError             8   a file cannot be read or written
-    │   ├── DiskFullError      8   no space left
+    │   ├── DiskFullError      8   the disk is full
     │   └── Vanished           8   another process removed a file from the cache
-    ├── ReadError              9   a file does not have the format it should
-    ├── SchemaError            9   rows do not fit their manifest
-    ├── StateError             1   a saved loader state belongs to another loader
+    ├── ReadError              9   a file does not have the expected format
+    ├── SchemaError            9   rows do not match the manifest
+    ├── StateError             1   a saved state does not match the loader
     ├── FunctionError          1   a function that the caller passed failed
     └── MissingExtraError      1   an optional package is not installed         (an ImportError)
 
-The number is the exit code of the command line. Errors take facts as keywords, keep them as
-attributes, and do the wording. `hint` is the next step, shown on a line of its own. Messages never
-contain passwords, query values or terminal commands. The first line is one line, and each of the
-`details` is another, indented. `IndexError`, `ValueError` and `TypeError` are raised only where
-Python's own types raise them.
+The number is the exit code of the command line. Error classes compose their messages from keyword
+arguments, which are also attributes. `hint` describes the next step. Messages never contain
+passwords, query values or terminal control characters. Further lines of a message are indented.
+`IndexError`, `ValueError` and `TypeError` are raised where Python's own types raise them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,14 +41,18 @@ _USE_MIRROR = "set DSHUB_MIRROR to a mirror that has the file"
 
 
 class DshubError(Exception):
-    """The root of the tree. `str(error)` says what happened, `error.hint` what to do next.
+    """Base class of all errors.
 
-    The hint is also a note of the exception, so that a traceback ends with it.
+    The hint is also added as an exception note, so that tracebacks show it.
+
+    Attributes:
+        exit_code: exit code of the command line.
+        hint: next step for the user, or empty.
     """
 
     exit_code: int = 1
     hint: str = ""
-    _shows_queries = False  # True if the user must follow addresses in the message
+    _shows_queries = False  # True if the message contains URLs to open
 
     def __init__(self, message: str, *, details: Iterable[str] = (), hint: str = "") -> None:
         lines = [self._clean(text) for text in (message, *details)]
@@ -62,7 +65,7 @@ class DshubError(Exception):
         return one_line(redacted(text, queries=not self._shows_queries))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the finished message, because `__init__` takes keywords."""
+        """Pickle the formatted message, because `__init__` takes keyword arguments."""
         return _unpickle, (type(self), self.args, self.__dict__)
 
 
@@ -76,13 +79,16 @@ def _unpickle(kind: type[DshubError], args: tuple[Any, ...], facts: dict[str, An
 def _paragraphs(texts: Mapping[str, str]) -> Iterator[str]:
     """Yield the lines of each text, indented below its title."""
     for title, text in texts.items():
-        first, *others = text.splitlines() or [""]
+        first, *lines = text.splitlines() or [""]
         yield f"{title}: {first}"
-        yield from (f"  {line.strip()}" for line in others)
+        yield from (f"  {line.strip()}" for line in lines)
 
 
 class SettingsError(DshubError):
-    """`DSHUB_JOBS is 'many'; it must be a whole number of at least 1`."""
+    """A setting has an invalid value.
+
+    Example: `DSHUB_JOBS is 'many'; it must be a whole number of at least 1`.
+    """
 
     exit_code = 2
 
@@ -92,10 +98,11 @@ class SettingsError(DshubError):
 
 
 class ArgumentError(DshubError, ValueError, TypeError):
-    """`shuffle is 'yes'; it must be True, False or 'blocks'`.
+    """An argument has an invalid value.
 
-    It is both a `ValueError` and a `TypeError`: Python's own functions differ in which of the two
-    they raise, and callers should not have to know.
+    Example: `shuffle is 'yes'; it must be True, False or 'blocks'`.
+
+    This is a `ValueError` and a `TypeError`, so that callers can catch either one.
     """
 
     exit_code = 2
@@ -106,10 +113,13 @@ class ArgumentError(DshubError, ValueError, TypeError):
 
 
 class SplitError(DshubError):
-    """`cannot read the split 'train[:10': a '[' without its ']'`."""
+    """A split expression has a syntax error.
+
+    Example: `cannot read the split 'train[:10': a '[' without its ']'`.
+    """
 
     exit_code = 3
-    hint = "write splits as train, train[:1000], train[10%:20%] or train+test"
+    hint = "write splits like train, train[:1000], train[10%:20%] or train+test"
 
     def __init__(self, *, expression: str, reason: str) -> None:
         super().__init__(f"cannot read the split {short(expression)}: {reason}")
@@ -117,11 +127,14 @@ class SplitError(DshubError):
 
 
 class UnknownNameError(DshubError, KeyError):
-    """`there is no dataset named 'mnits'` / `hint: did you mean mnist?`.
+    """A dataset, version, split, column, plug-in or other name does not exist.
+
+    Example: `there is no dataset named 'mnits'`, with the hint `did you mean mnist?`.
 
     Attributes:
-        close: suggestions; by default the closest of `known`.
-        known: the names that exist.
+        kind: kind of the name, such as `dataset` or `split of mnist`.
+        close: suggestions, by default the closest name in `known`.
+        known: names that exist.
     """
 
     exit_code = 3
@@ -137,27 +150,28 @@ class UnknownNameError(DshubError, KeyError):
     ) -> None:
         close = _closest(name, known) if close is None else close
         question = f"did you mean {' or '.join(close)}?" if close else ""
-        others = "; ".join(filter(None, [f"known: {', '.join(known)}" if known else "", hint]))
+        available = f"choose from {', '.join(known)}" if known else ""
+        advice = "; ".join(filter(None, [available, hint]))
         super().__init__(
-            f"there is no {kind} named {name!r}", hint=" ".join(filter(None, [question, others]))
+            f"there is no {kind} named {name!r}", hint=" ".join(filter(None, [question, advice]))
         )
         self.kind, self.name, self.close, self.known = kind, name, tuple(close), tuple(known)
 
     def __str__(self) -> str:
-        return Exception.__str__(self)  # KeyError's own adds quotes
+        return Exception.__str__(self)  # `KeyError.__str__` would add quotes
 
 
 def _closest(name: object, known: Sequence[str]) -> list[str]:
-    """The known name most similar to `name`, ignoring case, as a list of at most one."""
-    import difflib  # for an error only
+    """Return the existing name that is most similar to `name`, or an empty list."""
+    import difflib  # lazily, because it is slow to import
 
-    plain = {other.casefold(): other for other in known}
-    matches = difflib.get_close_matches(str(name).casefold(), plain, n=1, cutoff=0.75)
-    return [plain[match] for match in matches]
+    originals = {item.casefold(): item for item in known}
+    matches = difflib.get_close_matches(str(name).casefold(), originals, n=1, cutoff=0.75)
+    return [originals[match] for match in matches]
 
 
 class ManifestError(DshubError):
-    """Lists every fault of a manifest with its place.
+    """A manifest has faults; the message lists all of them.
 
     ::
 
@@ -175,13 +189,13 @@ class ManifestError(DshubError):
 
 
 class TransportError(DshubError):
-    """`https://host/file.gz: 503 Service Unavailable`.
+    """A source failed, as in `https://host/file.gz: 503 Service Unavailable`.
 
     Attributes:
-        transient: trying the same source again may help.
-        unreachable: the host cannot be reached (name lookup, connection).
-        retry_after: seconds to wait, as the server asked, or None.
-        absent: the source says that it has no such file.
+        transient: True if a retry can succeed.
+        unreachable: True if the name lookup or the connection failed.
+        retry_after: seconds to wait as requested by the server, or None.
+        absent: True if the source does not have the file.
     """
 
     exit_code = 4
@@ -198,7 +212,7 @@ class TransportError(DshubError):
     ) -> None:
         self.url, self.reason = url, one_line(without_secrets(reason, url))
         if absent:
-            hint = "the file was moved or removed: look for a newer version of the dataset"
+            hint = "look for a newer version of the dataset (the file was moved or removed)"
         elif unreachable:
             hint = "check the network connection and the proxy settings"
         else:
@@ -208,13 +222,13 @@ class TransportError(DshubError):
         self.retry_after = retry_after
 
     def noting(self, note: str) -> "TransportError":
-        """The same error with a note after its reason: `…, 5 tries`."""
+        """Return a copy of the error with a note after its reason, such as `5 tries`."""
         flags = {name: getattr(self, name) for name in ("transient", "unreachable", "absent")}
         return TransportError(url=self.url, reason=f"{self.reason}, {note}", **flags)
 
 
 class FetchError(DshubError):
-    """Lists every file without a working source, and the answer of each source.
+    """Files could not be downloaded; the message lists the error of each source.
 
     ::
 
@@ -225,8 +239,8 @@ class FetchError(DshubError):
     The exit code is 5 instead of 4 if a source sent wrong bytes.
 
     Attributes:
-        dataset: its name; several names are separated by commas.
-        attempts: the errors of the sources of each file.
+        dataset: name of the dataset, or several names separated by commas.
+        attempts: errors of the sources of each file.
     """
 
     exit_code = 4
@@ -236,64 +250,85 @@ class FetchError(DshubError):
         for title, errors in attempts.items():
             lines += [title, *(f"  {error}" for error in errors)]
             if not errors:
-                lines.append("  its manifest names no source")
+                lines.append("  the manifest has no source for this file")
         errors = [error for several in attempts.values() for error in several]
         wrong = [error for error in errors if isinstance(error, ChecksumError)]
         causes = [_compare(wrong)] if wrong else [error.hint for error in errors]
-        elsewhere = f"get the files elsewhere and run `dshub import {_one(dataset)} FOLDER`"
+        elsewhere = f"or get the files elsewhere and run `dshub import {_one(dataset)} FOLDER`"
         files = "1 file" if len(attempts) == 1 else f"{len(attempts)} files"
         super().__init__(
             f"could not download {files} of {dataset}:",
             details=lines,
-            hint="; or ".join(dict.fromkeys([*causes, _USE_MIRROR, elsewhere])),
+            hint=", ".join(dict.fromkeys([*causes, _USE_MIRROR, elsewhere])),
         )
         self.dataset, self.attempts = dataset, {k: tuple(v) for k, v in attempts.items()}
         self.exit_code = 5 if wrong else 4
 
 
 def _one(dataset: str) -> str:
-    """The dataset to show in a command that takes one: its name, or NAME for several."""
+    """Return the dataset name for an example command, or NAME if there are several datasets."""
     return "NAME" if ", " in dataset else dataset
 
 
 def _compare(wrong: Sequence["ChecksumError"]) -> str:
-    """What to do about wrong bytes, depending on whether the sources agree."""
+    """Return the hint for wrong bytes, which depends on whether the sources agree."""
     actual = {error.source: error.actual for error in wrong}
     if len(actual) == 1:
         return wrong[0].hint
     if len(set(actual.values())) == 1:
         return (
-            f"{len(actual)} sources send the same bytes, so upstream has changed the file: "
-            "look for a newer version of the dataset"
+            "look for a newer version of the dataset (upstream changed the file, because "
+            f"{len(actual)} sources send the same bytes)"
         )
-    return f"{len(actual)} sources send different bytes: try again later"
+    return f"try again later ({len(actual)} sources send different bytes)"
 
 
 class OfflineError(FetchError):
-    """`mnist is not complete in the cache, and DSHUB_OFFLINE is set`, with files and sizes."""
+    """Files are not in the cache, and `DSHUB_OFFLINE` is set; the message lists the files.
+
+    Attributes:
+        dataset: name of the dataset, or several names separated by commas.
+        files: name and size of each missing file.
+        looked_in: folders of the searched caches.
+    """
 
     exit_code = 6
 
     def __init__(
-        self, *, dataset: str, files: Sequence[str], looked_in: Sequence[str], hint: str = ""
+        self,
+        *,
+        dataset: str,
+        files: Sequence[str],
+        looked_in: Sequence[str],
+        mirrors: Sequence[str] = (),
+        hint: str = "",
     ) -> None:
-        verb = "are" if ", " in dataset else "is"
+        verb, names = "are" if ", " in dataset else "is", dataset.replace(",", "")
+        places = f"the cache ({', '.join(looked_in)})"
+        way = f"`dshub fetch {names}` on a connected machine and copy its cache here"
+        if mirrors:
+            places += f" or the mirror {', '.join(mirrors)}"
+            way = f"`dshub mirror FOLDER {names}` on a connected machine and copy FOLDER here"
         DshubError.__init__(
             self,
-            f"{dataset} {verb} not complete in the cache ({', '.join(looked_in)}), and "
-            "DSHUB_OFFLINE is set, so nothing is downloaded:",
+            f"{dataset} {verb} not complete in {places}, and DSHUB_OFFLINE is set, so nothing is "
+            "downloaded:",
             details=files,
             hint=hint
-            or f"unset DSHUB_OFFLINE; or run `dshub fetch {dataset.replace(',', '')}` on a "
-            "connected machine and copy its cache here; or download the files there and run "
-            f"`dshub import {_one(dataset)} FOLDER` here",
+            or f"unset DSHUB_OFFLINE, run {way}, or copy the files here and run "
+            f"`dshub import {_one(dataset)} FOLDER`",
         )
         self.dataset, self.files, self.looked_in = dataset, tuple(files), tuple(looked_in)
         self.attempts = {}
 
 
 class ManualStepError(FetchError):
-    """`imagenet-1k has files that must be obtained by hand`, with the manifest's instructions."""
+    """Files must be downloaded by hand; the message shows the instructions of the manifest.
+
+    Attributes:
+        dataset: name of the dataset, or several names separated by commas.
+        files: instructions for each file.
+    """
 
     exit_code = 7
     _shows_queries = True
@@ -301,26 +336,28 @@ class ManualStepError(FetchError):
     def __init__(self, *, dataset: str, files: Mapping[str, str]) -> None:
         DshubError.__init__(
             self,
-            f"{dataset} has files that must be obtained by hand:",
+            f"{dataset} has files that must be downloaded by hand:",
             details=_paragraphs(files),
-            hint=f"get them, then run `dshub import {_one(dataset)} FILE-OR-FOLDER…`",
+            hint=f"download the files, then run `dshub import {_one(dataset)} FILE-OR-FOLDER`",
         )
         self.dataset, self.files = dataset, dict(files)
         self.attempts = {}
 
 
 class ChecksumError(DshubError):
-    """`https://…: got 62 bytes, expected 9,912,422 bytes; it is an HTML page titled 'Sign in'`.
+    """A file has the wrong checksum or size.
+
+    Example: `https://…: got 62 bytes, expected 9,912,422 bytes; it is an HTML page titled 'Login'`.
 
     Attributes:
-        source: where the bytes came from.
-        expected, actual: `algorithm:hex`, or a size in bytes with its unit.
-        diagnosis: what the bytes look like, or empty.
-        kept: where the bytes can be inspected, or empty.
+        source: URL or path of the file.
+        expected, actual: `algorithm:hex`, or a size such as `62 bytes`.
+        diagnosis: description of the received content, or empty.
+        kept: path where the received content was saved, or empty.
     """
 
     exit_code = 5
-    hint = "upstream may have changed the file: look for a newer version of the dataset"
+    hint = "look for a newer version of the dataset (upstream may have changed the file)"
 
     def __init__(
         self,
@@ -332,22 +369,26 @@ class ChecksumError(DshubError):
         kept: str = "",
         hint: str = "",
     ) -> None:
-        facts = [f"got {actual}, expected {expected}", diagnosis, f"kept as {kept}" if kept else ""]
+        saved = f"saved as {kept}" if kept else ""
+        facts = [f"got {actual}, expected {expected}", diagnosis, saved]
         super().__init__(f"{shown_url(source)}: {'; '.join(filter(None, facts))}", hint=hint)
         self.source, self.expected, self.actual = source, expected, actual
         self.diagnosis, self.kept = diagnosis, kept
 
 
 class UnsafeArchiveError(DshubError):
-    """`emnist.zip: member '../../etc/passwd' leads out of the archive`.
+    """An archive is unsafe to read.
+
+    Example: `emnist.zip: member '../../etc/passwd' points outside the archive`.
 
     Attributes:
-        archive: the file.
-        member: the name in it; None if the reason concerns the whole archive.
+        archive: name of the archive.
+        member: name of the unsafe member, or None if the whole archive is unsafe.
+        reason: the problem, as a predicate of the archive or member.
     """
 
     exit_code = 5
-    hint = "nothing was extracted; do not use this archive"
+    hint = "do not use this archive; nothing was extracted"
 
     def __init__(self, *, archive: str, member: str | None, reason: str, hint: str = "") -> None:
         subject = "it" if member is None else f"member {member!r}"
@@ -356,12 +397,12 @@ class UnsafeArchiveError(DshubError):
 
 
 class LockError(DshubError):
-    """`dshub.lock is out of date: mnist@1.0.0: file images was sha256:…, and is sha256:…`.
+    """A dataset differs from its entry in the lock file.
 
     Attributes:
-        lock: the file.
-        names: the datasets that changed.
-        changes: a line for each change.
+        lock: path of the lock file.
+        names: datasets that differ.
+        changes: description of each difference.
     """
 
     exit_code = 5
@@ -374,17 +415,17 @@ class LockError(DshubError):
             f"{lock} is out of date:{only}",
             details=() if only else changes,
             hint=hint
-            or f"run `dshub lock {' '.join(names)}` to pin the new state, or set DSHUB_LOCK=off to "
-            "ignore the lock",
+            or f"run `dshub lock {' '.join(names)}` to accept the changes, or set DSHUB_LOCK=off "
+            "to ignore the lock file",
         )
         self.lock, self.names, self.changes = lock, tuple(names), tuple(changes)
 
 
 class TermsError(DshubError):
-    """`terms must be accepted before imagenet-1k can be downloaded`, with the terms.
+    """The terms of datasets must be accepted before the download.
 
     Attributes:
-        terms: the text for each dataset.
+        terms: text of the terms of each dataset.
     """
 
     exit_code = 7
@@ -394,31 +435,37 @@ class TermsError(DshubError):
         super().__init__(
             f"terms must be accepted before {', '.join(terms)} can be downloaded:",
             details=_paragraphs(terms),
-            hint=f"run `dshub fetch {' '.join(terms)}` on a terminal and answer yes, or set "
+            hint=f"run `dshub fetch {' '.join(terms)}` in a terminal and answer yes, or set "
             f"DSHUB_ACCEPT_TERMS={','.join(terms)}",
         )
         self.terms = dict(terms)
 
 
 class StoreError(DshubError):
-    """`cannot write /data/cache/blobs-v1: Permission denied`."""
+    """A file cannot be read or written.
+
+    Example: `cannot write /data/cache/blobs-v1: Permission denied`.
+    """
 
     exit_code = 8
-    hint = "check that you can write there, or set DSHUB_CACHE to another folder"
+    hint = "check that the folder exists and is writable, or set DSHUB_CACHE to another folder"
 
     def __init__(self, *, path: str, action: str, reason: str, hint: str = "") -> None:
         if action == "read":
-            hint = hint or "check that it exists and that you have permission to read it"
+            hint = hint or "check that the file exists and that you have permission to read it"
         self.path, self.action, self.reason = path, action, without_secrets(reason, path)
         shown = shown_url(path) if "://" in path else path
         super().__init__(f"cannot {action} {shown}: {self.reason}", hint=hint)
 
 
 class DiskFullError(StoreError):
-    """`cannot write /data/cache: it needs 1.2 GB and 0.3 GB are free`."""
+    """The disk is full or has less free space than needed.
+
+    Example: `cannot write /data/cache: it needs 1.2 GB and 0.3 GB are free`.
+    """
 
     hint = (
-        "free some space there (`dshub cache du` shows what the cache uses), or set DSHUB_CACHE "
+        "free some disk space (`dshub cache du` shows the usage of the cache), or set DSHUB_CACHE "
         "to a folder on another disk"
     )
 
@@ -426,8 +473,11 @@ class DiskFullError(StoreError):
         super().__init__(path=path, action="write", reason=reason)
 
 
-class Vanished(StoreError):  # noqa: N818  # an event: `run` answers it with a retry
-    """`cannot use /data/cache/blobs-v1/9f/…: another process removed it`."""
+class Vanished(StoreError):  # noqa: N818  # an event to retry more than an error
+    """Another process removed a file from the cache. `Hub.run` retries once.
+
+    Example: `cannot use /data/cache/blobs-v1/9f/…: another process removed it`.
+    """
 
     hint = "wait for `dshub cache` to finish in the other process, then run this again"
 
@@ -436,10 +486,13 @@ class Vanished(StoreError):  # noqa: N818  # an event: `run` answers it with a r
 
 
 class ReadError(DshubError):
-    """`train-images: its header promises 47,040,000 bytes of data, but 1,000 follow`."""
+    """A file does not have the expected format.
+
+    Example: `train-images: its header promises 47,040,000 bytes of data, but 1,000 follow`.
+    """
 
     exit_code = 9
-    hint = "check that the file is complete and has the format that its reader expects"
+    hint = "check that the file is complete and has the format that the reader expects"
 
     def __init__(self, *, file: str, reason: str, hint: str = "") -> None:
         super().__init__(f"{file}: {reason}", hint=hint)
@@ -447,10 +500,13 @@ class ReadError(DshubError):
 
 
 class SchemaError(DshubError):
-    """`mnist, split train, column label, row 17: got 12, expected a label from 0 to 9`."""
+    """Rows do not match the manifest.
+
+    Example: `mnist, split train, column label, row 17: got 12, expected a label from 0 to 9`.
+    """
 
     exit_code = 9
-    hint = "correct the data or the manifest, or report it to the author of the manifest"
+    hint = "correct the manifest or the data, or report the error to the author of the manifest"
 
     def __init__(self, *, where: str, expected: str, got: str, hint: str = "") -> None:
         super().__init__(f"{where}: got {got}, expected {expected}", hint=hint)
@@ -458,9 +514,12 @@ class SchemaError(DshubError):
 
 
 class StateError(DshubError):
-    """`this state was saved with seed 1, but the loader has seed 0`."""
+    """A saved state does not match the loader.
 
-    hint = "build the loader with the arguments it had when the state was saved"
+    Example: `this state was saved with seed 1, but the loader has seed 0`.
+    """
+
+    hint = "create the loader with the same arguments as the one that saved the state"
 
 
 class FunctionError(DshubError):
@@ -480,17 +539,20 @@ class FunctionError(DshubError):
 
 
 class MissingExtraError(DshubError, ImportError):
-    """`torch is not installed` / `hint: pip install 'dshub[torch]'`."""
+    """An optional package is not installed.
+
+    Example: `torch is not installed`, with the hint `run pip install 'dshub[torch]'`.
+    """
 
     def __init__(self, *, package: str, extra: str) -> None:
         missing = shown_url(package) if "://" in package else package
-        super().__init__(f"{missing} is not installed", hint=f"pip install 'dshub[{extra}]'")
+        super().__init__(f"{missing} is not installed", hint=f"run `pip install 'dshub[{extra}]'`")
         self.package, self.extra = package, extra
 
 
 @contextmanager
 def needs(package: str, *, extra: str) -> Iterator[None]:
-    """Say which extra installs a package, if an import in this block fails."""
+    """Raise `MissingExtraError` if an import in this block fails."""
     try:
         yield
     except ImportError as error:

@@ -1,9 +1,8 @@
 """Find plug-ins by name: formats, archives, transports, adapters, exports and commands.
 
-A plug-in is a module in the package of its kind; its file name is the name that a manifest, a URL
-or a user gives. Third-party packages add theirs through entry points of the group `dshub.<kind>`
-(`dshub.formats`, …), each naming a module with the same contents. Entry points of the group
-`dshub.registry` name a folder of manifests in a package, which is never imported.
+A plug-in is a module in a package for its kind, such as `dshub.formats`. Manifests, URLs and users
+refer to it by its file name. Third-party packages register modules as entry points of the group
+`dshub.<kind>`, and folders of manifests as entry points of the group `dshub.registry`.
 """
 
 from functools import cache
@@ -17,9 +16,9 @@ from dshub.errors import DshubError, UnknownNameError
 
 Kind = Literal["formats", "archives", "transports", "adapters", "export", "cli"]
 
-_PACKAGES = {"transports": "download.transports"}  # kinds whose package is not dshub.<kind>
+_PACKAGES = {"transports": "download.transports"}  # kinds outside of `dshub.<kind>`
 
-_WORDS = {
+_TITLES = {
     "formats": "format",
     "archives": "archive kind",
     "transports": "transport",
@@ -28,7 +27,7 @@ _WORDS = {
     "cli": "command",
 }
 
-_ALIASES = {  # what frameworks are called elsewhere
+_ALIASES = {  # alternative names of frameworks
     "datasets": "hf",
     "huggingface": "hf",
     "np": "numpy",
@@ -40,7 +39,7 @@ _ALIASES = {  # what frameworks are called elsewhere
 
 @cache
 def built_in(kind: Kind) -> tuple[str, ...]:
-    """Return the sorted names of dshub's own plug-ins of a kind, without importing any."""
+    """Return the sorted names of the built-in plug-ins of a kind, without importing them."""
     folder = Path(__file__).parent.joinpath(*_PACKAGES.get(kind, kind).split("."))
     stems = (
         path.stem
@@ -52,17 +51,17 @@ def built_in(kind: Kind) -> tuple[str, ...]:
 
 @cache
 def _entry_points(group: str) -> list[tuple[str, str]]:
-    """Return name and value of each entry point of a group, sorted."""
-    from importlib.metadata import entry_points  # takes as long as all else of `dshub --help`
+    """Return the sorted names and values of the entry points of a group."""
+    from importlib.metadata import entry_points  # lazily, because it would slow down `--help`
 
     return sorted((point.name, point.value) for point in entry_points(group=group))
 
 
 def registries() -> tuple[Path, ...]:
-    """Return the folders of manifests in installed packages, in the order of their names.
+    """Return the manifest folders of installed packages, sorted by entry point.
 
-    An entry point `anything = "package.folder"` of the group `dshub.registry` means the folder of
-    that package, which need not contain code. Missing folders are ignored.
+    An entry point `NAME = "package.folder"` of the group `dshub.registry` refers to a folder in a
+    package, which is not imported. Missing folders are ignored.
     """
     points = _entry_points("dshub.registry")
     return tuple(folder for _, value in points for folder in _folders(value))
@@ -72,14 +71,14 @@ def _folders(value: str) -> list[Path]:
     package, *inner = value.partition(":")[0].strip().split(".")
     if not package.isidentifier():
         return []
-    spec = find_spec(package)  # of a top-level name: this runs no code of the package
-    places = spec.submodule_search_locations if spec is not None else None
-    folders = [Path(place).joinpath(*inner) for place in places or ()]
+    spec = find_spec(package)  # does not run code, because the name is top-level
+    locations = spec.submodule_search_locations if spec is not None else None
+    folders = [Path(location).joinpath(*inner) for location in locations or ()]
     return [folder for folder in folders if folder.is_dir()]
 
 
 def names(kind: Kind) -> tuple[str, ...]:
-    """Return every name of a kind, including third-party ones, sorted."""
+    """Return the sorted names of all plug-ins of a kind, including third-party ones."""
     return tuple(sorted({*built_in(kind), *dict(_entry_points(f"dshub.{kind}"))}))
 
 
@@ -87,26 +86,26 @@ def module(kind: Kind, name: str) -> ModuleType:
     """Import a plug-in.
 
     Raises:
-        UnknownNameError: there is no plug-in of that name.
+        UnknownNameError: the plug-in does not exist.
     """
     if name in built_in(kind):
-        keyword = "_" if name == "import" else ""  # a module cannot be named `import`
-        return import_module(f"dshub.{_PACKAGES.get(kind, kind)}.{name}{keyword}")
-    others = dict(_entry_points(f"dshub.{kind}"))
-    if name in others:
-        return import_module(others[name])
+        suffix = "_" if name == "import" else ""  # `import` is a keyword, not a module name
+        return import_module(f"dshub.{_PACKAGES.get(kind, kind)}.{name}{suffix}")
+    third_party = dict(_entry_points(f"dshub.{kind}"))
+    if name in third_party:
+        return import_module(third_party[name])
     alias = _ALIASES.get(name) if kind == "adapters" else None
     close = [alias] if alias else None
-    raise UnknownNameError(kind=_WORDS[kind], name=name, close=close, known=names(kind))
+    raise UnknownNameError(kind=_TITLES[kind], name=name, close=close, known=names(kind))
 
 
 class FrameworkMethods:
-    """Methods that hand rows or batches to the adapter of a framework."""
+    """Mixin with methods that convert rows or batches for a framework."""
 
     _verb: ClassVar[Literal["rows", "batches"]]
 
     def torch(self, **options: Any) -> Any:
-        """Convert for PyTorch; see `dshub.adapters.torch`."""
+        """Convert to PyTorch tensors; see `dshub.adapters.torch`."""
         return self.to("torch", **options)
 
     def tf(self, **options: Any) -> Any:
@@ -114,23 +113,22 @@ class FrameworkMethods:
         return self.to("tf", **options)
 
     def to(self, framework: str, **options: Any) -> Any:
-        """Convert for a framework, by the name of its adapter.
+        """Convert to the types of a framework.
 
         Args:
-            framework: `torch`, `tf`, `jax`, …
-            **options: of that adapter, such as `device="cuda"` for batches of torch.
+            framework: name of an adapter: `torch`, `tf`, `jax`, …
+            **options: options of the adapter, such as `device="cuda"` for batches of torch.
 
         Raises:
-            UnknownNameError: there is no such adapter.
-            DshubError: the adapter does not take rows, or batches.
+            UnknownNameError: the adapter does not exist.
+            DshubError: the adapter does not support rows or batches.
             MissingExtraError: the framework is not installed.
         """
         convert = getattr(module("adapters", framework), self._verb, None)
         if convert is None:
-            other = "ds.batches(…)" if self._verb == "rows" else "ds"
+            subject = "ds.batches(…)" if self._verb == "rows" else "ds"
             raise DshubError(
-                f"the adapter {framework} makes no {self._verb}",
-                hint=f"it takes {'batches' if self._verb == 'rows' else 'a dataset'}: "
-                f"{other}.to({framework!r})",
+                f"the adapter {framework} does not support {self._verb}",
+                hint=f"use {subject}.to({framework!r})",
             )
         return convert(self, **options)

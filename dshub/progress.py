@@ -1,7 +1,7 @@
-"""Progress reporting; silent by default.
+"""Report progress of long work as a bar, as lines, or not at all.
 
-Work reports to a `Progress`, and the caller chooses what to draw: a bar on a terminal or in a
-notebook, elsewhere one line per tenth, so that logs stay readable.
+By default, terminals and notebooks show a bar. Other streams get one line per tenth, so that logs
+stay readable.
 """
 
 import os
@@ -16,23 +16,23 @@ Style = Literal["auto", "bar", "lines", "off"]
 
 
 class Progress(Protocol):
-    """The calls that long work makes, possibly from several threads."""
+    """Protocol for receivers of progress. Calls can come from several threads."""
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        """Begin work of `total` units, or None if unknown."""
+        """Start a task of `total` units, or None if the total is unknown."""
 
     def advance(self, amount: int) -> None:
-        """Count `amount` more units; negative if work must be repeated."""
+        """Add `amount` to the completed units; negative if work must be repeated."""
 
     def finish(self) -> None:
-        """End the work started last, successful or not."""
+        """Finish the task, whether it succeeded or failed."""
 
     def say(self, text: str) -> None:
-        """Show a note in between, such as a change of source."""
+        """Show a message during the task, such as a change of source."""
 
 
 class Silent:
-    """Draw nothing."""
+    """Progress that is not shown."""
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None: ...
     def advance(self, amount: int) -> None: ...
@@ -41,7 +41,7 @@ class Silent:
 
 
 class Lines:
-    """Write a line per tenth, or per minute if the total is unknown, at most one per second."""
+    """Progress as lines: one per tenth, or one per minute if the total is unknown."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
@@ -75,11 +75,11 @@ class Lines:
 
 
 class Bar:
-    """Draw a tqdm bar with rate and time left."""
+    """Progress as a tqdm bar with rate and remaining time."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
-        self._bar: Any = None  # a tqdm bar; importing tqdm takes 100 ms
+        self._bar: Any = None  # a tqdm bar, untyped because importing tqdm takes 100 ms
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
         from tqdm.auto import tqdm
@@ -114,7 +114,7 @@ class Bar:
 
 
 class Task:
-    """Start work on entry and finish it on exit: `with Task(progress, "fetching", total):`."""
+    """Context manager for a task: `with Task(progress, "fetching", total) as task:`."""
 
     def __init__(
         self, progress: Progress, title: str, total: int | None, *, unit: str = "B"
@@ -129,12 +129,17 @@ class Task:
         self._progress.finish()
 
     def advance(self, amount: int) -> None:
-        """Count `amount` more units."""
+        """Add `amount` to the completed units."""
         self._progress.advance(amount)
 
 
 def choose(style: Style = "auto", stream: TextIO | None = None) -> Progress:
-    """Return the progress to draw on a stream, by default standard error."""
+    """Return a progress display in the requested style.
+
+    Args:
+        style: `auto` selects a bar for terminals and notebooks, and lines for other streams.
+        stream: stream to draw on; standard error by default.
+    """
     stream = stream if stream is not None else sys.stderr
     if style == "off":
         return Silent()
@@ -149,7 +154,7 @@ def _is_interactive(stream: TextIO) -> bool:
 
 
 def _has_no_columns(stream: TextIO) -> bool:
-    """True if a terminal claims 0 columns, as in a recorder; tqdm would draw nothing on it."""
+    """Return True if a terminal reports 0 columns, where tqdm would not draw anything."""
     try:
         return os.get_terminal_size(stream.fileno()).columns == 0
     except (OSError, ValueError):
@@ -157,7 +162,7 @@ def _has_no_columns(stream: TextIO) -> bool:
 
 
 def size(count: int | None) -> str:
-    """Format bytes in powers of 1000: `26.4 MB`; `unknown` for None."""
+    """Format a number of bytes in powers of 1000, such as `26.4 MB`, or `unknown` for None."""
     if count is None:
         return "unknown"
     if count < 1000:

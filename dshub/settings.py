@@ -1,7 +1,7 @@
-"""Settings of a hub, read once into one frozen value that is passed along.
+"""Read settings from arguments, the environment and configuration files.
 
-Precedence: argument, environment variable, `[tool.dshub]` of the nearest `pyproject.toml`, the
-user's `config.toml`, default. Nothing is read at import.
+Precedence: arguments, environment variables, `[tool.dshub]` in the nearest `pyproject.toml`, the
+`config.toml` of the user, defaults. Nothing is read at import time.
 """
 
 import os
@@ -19,13 +19,13 @@ from dshub.display import HIDDEN, Address, shown_value
 from dshub.errors import SettingsError
 from dshub.progress import Style
 
-_LONGEST = 1e6  # seconds; the system cannot wait much longer
-_QUOTING = "; quote an item that contains a separator"
+_LONGEST = 1e6  # maximum timeout in seconds; operating systems reject much longer waits
+_QUOTING = ", with quotes around items that contain a separator"
 _ADDRESSES = (
-    "a folder or a URL such as https://mirror.example; in a password, write blanks and @ : / ? # "
-    "as %20 %40 %3A %2F %3F %23"
+    "a folder or a URL such as https://mirror.example, with blanks and @ : / ? # in a password "
+    "written as %20 %40 %3A %2F %3F %23"
 )
-_WORDS = "," + string.whitespace  # between names
+_NAME_SEPARATORS = "," + string.whitespace
 _OFF = ("", "0", "false", "no", "off")
 _SWITCH = dict.fromkeys(_OFF, False) | dict.fromkeys(("1", "true", "yes", "on"), True)
 _STYLES = {"auto": "auto", "bar": "bar", "lines": "lines", "off": "off", "0": "off", "1": "auto"}
@@ -35,35 +35,35 @@ _LEVELS = {level.lower(): level for level in ("DEBUG", "INFO", "WARNING", "ERROR
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one `Hub`. Build it with `Settings.read`, which fills in the defaults.
+    """Settings of a `Hub`. Create them with `Settings.read`, which fills in the defaults.
+
+    In environment variables, quote list items that contain a separator.
 
     Attributes:
-        cache: folder of all cached data (`DSHUB_CACHE`).
-        site_caches: read-only caches searched before the network (`DSHUB_SITE_CACHES`,
-            separated as in `PATH`). In every list, quote an item that contains a separator.
-        registry: folders of manifests in addition to the built-in ones (`DSHUB_REGISTRY`,
-            separated as in `PATH`).
-        mirrors: URLs or folders tried before the sources of a manifest (`DSHUB_MIRROR`,
-            separated by blanks; a single existing folder can have blanks in its name).
-        mirror_keys: public keys. If set, the index of a mirror counts only if one of them signed
-            it (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
-        mirror_max_age: days after which the signed index of a mirror, other than a folder, is out
-            of date, or None (`DSHUB_MIRROR_MAX_AGE`; `off` for none). Needs `mirror_keys`.
-        prefer: `local` or `mirror`: which manifest to use if both have different ones of the same
-            name and version; None makes that an error (`DSHUB_PREFER`).
-        offline: never open a connection (`DSHUB_OFFLINE`).
-        synthetic: rows per split of synthetic data that replaces every dataset, or None
+        cache: folder of the cache (`DSHUB_CACHE`).
+        site_caches: read-only caches to search before the network (`DSHUB_SITE_CACHES`, separated
+            as in `PATH`).
+        registry: folders with additional manifests (`DSHUB_REGISTRY`, separated as in `PATH`).
+        mirrors: URLs or folders to try before the sources in a manifest (`DSHUB_MIRROR`, separated
+            by blanks; a single existing folder can have blanks in its name).
+        mirror_keys: public keys. If set, the index of a mirror must be signed with one of them
+            (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
+        mirror_max_age: days until the signed index of a mirror expires, or None
+            (`DSHUB_MIRROR_MAX_AGE`; `off` for None). Applies to URLs if `mirror_keys` is set.
+        prefer: `local` or `mirror`, the manifest to use if local and mirrored manifests of the same
+            version differ; None raises an error (`DSHUB_PREFER`).
+        offline: True to never open a connection (`DSHUB_OFFLINE`).
+        synthetic: rows per split of synthetic data to load instead of real data, or None
             (`DSHUB_SYNTHETIC`).
-        jobs: simultaneous connections, over all files (`DSHUB_JOBS`).
-        timeout: seconds without an answer after which a source counts as silent
-            (`DSHUB_TIMEOUT`).
+        jobs: maximum number of simultaneous connections (`DSHUB_JOBS`).
+        timeout: seconds to wait for an answer of a source (`DSHUB_TIMEOUT`).
         progress: `auto`, `bar`, `lines` or `off` (`DSHUB_PROGRESS`).
-        datasets: the datasets of the project, for `dshub lock` and `dshub licenses`
+        datasets: datasets of the project for `dshub lock` and `dshub licenses`
             (`DSHUB_DATASETS`, separated by commas or blanks).
-        lock: file that pins datasets, or None (`DSHUB_LOCK`; `off` for none). By default
-            `dshub.lock` next to `pyproject.toml`, or else in the working folder.
-        accept_terms: datasets and families whose terms are accepted (`DSHUB_ACCEPT_TERMS`,
-            separated by commas or blanks).
+        lock: file that pins datasets, or None (`DSHUB_LOCK`; `off` for None). By default,
+            `dshub.lock` next to `pyproject.toml`, or in the working folder.
+        accept_terms: datasets and families with accepted terms (`DSHUB_ACCEPT_TERMS`, separated by
+            commas or blanks).
         log: level of the logger `dshub` on the command line, or None (`DSHUB_LOG`).
     """
 
@@ -85,7 +85,7 @@ class Settings:
     log: str | None = None
 
     def __repr__(self) -> str:
-        """Hide passwords of mirrors, because notebooks and logs keep what they show."""
+        """Format the settings without passwords, so that they can be logged."""
         pairs = (f"{item.name}={shown_value(getattr(self, item.name))}" for item in fields(self))
         return f"{type(self).__name__}({', '.join(pairs)})"
 
@@ -95,17 +95,18 @@ class Settings:
         *,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
-        **given: Any,  # any of the attributes above
+        **overrides: Any,  # attributes of this class
     ) -> Self:
-        """Read settings from all their places.
+        """Read settings from the environment and configuration files.
 
         Args:
-            environment: variables to read instead of the process's own.
-            folder: where to start looking for `pyproject.toml`, instead of the working folder.
-            **given: attributes that override every other place; None counts as not given.
+            environment: environment variables; those of the process by default.
+            folder: folder to search for `pyproject.toml`, including its parents; the working
+                folder by default.
+            **overrides: attributes with the highest precedence. None is ignored.
 
         Raises:
-            SettingsError: a value is unusable; names the place it comes from.
+            SettingsError: a value is invalid; the message names its origin.
         """
         from platformdirs import user_cache_path, user_config_path
 
@@ -121,7 +122,7 @@ class Settings:
                 values[name] = _parse(name, variable, environment[variable], here)
         values |= {
             name: _parse(name, name, value, here)
-            for name, value in given.items()
+            for name, value in overrides.items()
             if value is not None
         }
         values.setdefault("cache", user_cache_path("dshub", appauthor=False))
@@ -130,7 +131,7 @@ class Settings:
 
 
 def _working_folder() -> Path:
-    """Return the working folder, or the root if it was removed."""
+    """Return the working folder, or the root folder if the working folder was removed."""
     try:
         return Path.cwd()
     except OSError:
@@ -138,7 +139,7 @@ def _working_folder() -> Path:
 
 
 def _find_project(folder: Path) -> Path | None:
-    """Return the nearest `pyproject.toml` in a folder or its parents."""
+    """Return the nearest `pyproject.toml` in a folder and its parents, or None."""
     paths = (parent / "pyproject.toml" for parent in (folder, *folder.parents))
     return next((path for path in paths if path.is_file()), None)
 
@@ -153,12 +154,12 @@ def _read_file(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
         reason = error.strerror or str(error)
         raise SettingsError(name=str(path), value=reason, expected="a readable file") from None
     if table and table[-1] not in text:
-        return {}  # most projects: saves the import of a parser
+        return {}  # skip the import of a TOML parser, which most projects do not need
     import tomllib
 
     try:
         content: Any = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
+    except (ValueError, RecursionError) as error:  # also for integers of over 4,300 digits
         raise SettingsError(name=str(path), value=str(error), expected="valid TOML") from None
     for key in table:
         content = content.get(key, {})
@@ -171,11 +172,11 @@ def _read_file(path: Path, table: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
-    """Parse the value of a setting; relative paths are relative to `folder`."""
+    """Parse the value of a setting, with paths relative to `folder`."""
     if name not in _PARSERS:
         raise SettingsError(
             name=origin,
-            value=HIDDEN,  # under a mistyped name it may be a secret
+            value=HIDDEN,  # can be a secret, even if the name is misspelled
             expected=f"one of the settings {', '.join(_PARSERS)}",
         )
     parse, expected = _PARSERS[name]
@@ -186,7 +187,8 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
         if name == "mirrors":
             expected = _ADDRESSES
             _check_mirrors(parsed, folder)
-    except (ValueError, TypeError, KeyError, OSError, RuntimeError):  # RuntimeError: ~nobody
+    except (ValueError, TypeError, KeyError, OSError, RuntimeError):
+        # `expanduser` raises RuntimeError for an unknown user.
         raise SettingsError(name=origin, value=value, expected=expected) from None
     if isinstance(parsed, tuple):
         parsed = tuple(folder / item if isinstance(item, Path) else item for item in parsed)
@@ -195,45 +197,44 @@ def _parse(name: str, origin: str, value: object, folder: Path) -> Any:
 
 
 def _is_one_folder(value: object, folder: Path) -> bool:
-    """True if a text with blanks is the name of one folder: `/media/My Stick`."""
+    """Return True if a value is one existing folder, such as `/media/My Drive`."""
     if not isinstance(value, str) or not value.strip():
         return False
     return os.path.isdir(folder / Path(value).expanduser())  # noqa: PTH112  # accepts any text
 
 
 def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
-    """Reject what is neither a URL nor a folder, such as a URL without its scheme.
+    """Check that mirrors are valid URLs, or folders if they look like URLs without a scheme.
 
     Raises:
-        ValueError, OSError: there is one.
+        ValueError, OSError: a mirror is invalid.
     """
     for mirror in map(str, mirrors):
         if mirror.lower().startswith(("http://", "https://")):
             parts = urlsplit(mirror)
-            if not parts.hostname or parts.port == 0:  # `port` raises if it is not a number
+            if not parts.hostname or parts.port == 0:  # `port` raises ValueError if not a number
                 raise ValueError
         elif "@" in mirror and not Address(mirror).is_url and not mirror.startswith((os.sep, ".")):
             (folder / mirror).stat()
 
 
 def _items(text: str, separators: str) -> list[str]:
-    """Split a list; an item in quotation marks can contain separators, as in a shell.
+    """Split a text into items. Items that contain separators are quoted.
 
-    Nothing else is special: a backslash separates names on Windows, and an apostrophe inside a
-    name is part of it.
+    Backslashes and inner quotation marks are literal, because paths and names can contain them.
 
     Raises:
-        ValueError: a quotation mark is not closed, or something follows a closed one.
+        ValueError: a quotation mark is not closed, or is not followed by a separator.
     """
     between, sign = separators + string.whitespace, re.escape(separators)
     item = re.compile(rf"""(?:"([^"]*)"|'([^']*)'|([^"'{sign}][^{sign}]*))\s*(?=[{sign}]|\Z)""")
-    items, rest = [], text.strip(between)
-    while rest:
-        match = item.match(rest)
+    items, remaining = [], text.strip(between)
+    while remaining:
+        match = item.match(remaining)
         if match is None:
             raise ValueError
         items.append(match[match.lastindex or 0])
-        rest = rest[match.end() :].lstrip(between)
+        remaining = remaining[match.end() :].lstrip(between)
     return items
 
 
@@ -254,7 +255,7 @@ def _path(value: object) -> Path:
 def _paths(value: object) -> tuple[Path, ...]:
     if isinstance(value, Path):
         return (_path(value),)
-    if isinstance(value, str) and Address(value).is_url:  # `:` would cut it into folders
+    if isinstance(value, str) and Address(value).is_url:  # `:` would split it into folders
         raise ValueError
     return tuple(map(_path, _list(value, os.pathsep)))
 
@@ -266,19 +267,19 @@ def _mirrors(value: object) -> tuple[str | Path, ...]:
     )
 
 
-def _words(value: object) -> tuple[str, ...]:
-    return tuple(map(_word, _list(value, _WORDS)))
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(map(_name, _list(value, _NAME_SEPARATORS)))
 
 
-def _word(value: object) -> str:
+def _name(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError
     return value.strip()
 
 
 def _datasets(value: object) -> tuple[str | Path, ...]:
-    """Parse names, and paths of manifests."""
-    return tuple(_path(name) if name.endswith(".toml") else name for name in _words(value))
+    """Parse names of datasets and paths of manifests."""
+    return tuple(_path(name) if name.endswith(".toml") else name for name in _names(value))
 
 
 def _choice(choices: Mapping[str, object], value: object) -> object:
@@ -299,7 +300,7 @@ def _unless_off(parse: Callable[[object], object], value: object) -> object:
 
 
 def _seconds(value: object) -> float:
-    """Parse a number of seconds, or a span such as `2min`."""
+    """Parse a number of seconds, or a duration such as `2min`."""
     try:
         seconds = float(value) if isinstance(value, str) else _validate.span("timeout", value)
     except ValueError:
@@ -323,10 +324,13 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "offline": (partial(_choice, _SWITCH), "1 or 0"),
     "synthetic": (partial(_unless_off, _count), "a number of rows of at least 1, or 0"),
     "jobs": (_count, "a whole number of at least 1"),
-    "timeout": (_seconds, "a number of seconds above 0, at most 1,000,000, or a span such as 2min"),
+    "timeout": (
+        _seconds,
+        "a number of seconds above 0, at most 1,000,000, or a duration such as 2min",
+    ),
     "progress": (partial(_choice, _STYLES), "auto, bar, lines or off"),
     "datasets": (_datasets, "names of datasets, separated by commas or blanks"),
     "lock": (partial(_unless_off, _path), "a file, or off"),
-    "accept_terms": (_words, "names of datasets, separated by commas or blanks"),
+    "accept_terms": (_names, "names of datasets, separated by commas or blanks"),
     "log": (partial(_choice, _LEVELS), "debug, info, warning or error"),
 }

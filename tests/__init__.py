@@ -1,1 +1,1 @@
-"""Tests of dshub; a package so that its own helpers are imported by one name."""
+"""Tests of dshub, as a package so that modules can import shared helpers."""

@@ -1,7 +1,7 @@
-"""Run `dshub` in a process of its own, forked from one that has imported everything.
+"""Run `dshub` in a process forked from one that has already imported everything.
 
-A new interpreter costs half a second of CPU, a fork some milliseconds. Where there is no safe fork,
-or where Python itself is to start in another way, the command gets an interpreter after all.
+Starting an interpreter costs half a second of CPU, a fork a few milliseconds. The command gets a
+new interpreter if a fork is not safe, or if a variable changes how Python starts.
 """
 
 import atexit
@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 120
-STARTUP = ("PYTHON", "LC_", "LANG")  # variables that are read when an interpreter starts
+STARTUP = ("PYTHON", "LC_", "LANG")  # prefixes of variables that affect the start of Python
 
 Done = subprocess.CompletedProcess[str]
 
 
 def run_dshub(folder: Path, *arguments: str, **variables: str) -> Done:
-    """Run the command in a folder, with variables on top of the environment.
+    """Run the command in a folder, with variables added to the environment.
 
-    A traceback is never fine.
+    Fails if the output contains a traceback.
     """
     environment = os.environ | variables
     forks = sys.platform == "linux" and _startup(environment) == _startup(dict(os.environ))
@@ -40,9 +40,9 @@ def run_dshub(folder: Path, *arguments: str, **variables: str) -> Done:
 
 
 def run_on_terminal(*arguments: str, typed: str = "", **variables: str) -> Done:
-    """Run the command on a pseudo-terminal of POSIX; `stdout` is everything that it shows.
+    """Run the command on a POSIX pseudo-terminal; `stdout` is everything shown.
 
-    Standard input is a terminal only if something is typed.
+    Standard input is a terminal only if `typed` is not empty.
     """
     import pty
 
@@ -51,14 +51,14 @@ def run_on_terminal(*arguments: str, typed: str = "", **variables: str) -> Done:
     environment |= {"TERM": "xterm-256color", "DSHUB_PROGRESS": "off"} | variables
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "dshub", *arguments]
-    stdin = theirs if typed else subprocess.DEVNULL  # without an answer, a question would wait
+    stdin = theirs if typed else subprocess.DEVNULL  # a prompt without an answer would block
     with subprocess.Popen(
         command, stdin=stdin, stdout=theirs, stderr=theirs, env=environment
     ) as process:
         os.close(theirs)
         os.write(ours, typed.encode())
         shown = b""
-        with suppress(OSError):  # Linux: the program has ended
+        with suppress(OSError):  # Linux raises an error when the program has ended
             while part := os.read(ours, 1 << 16):
                 shown += part
     os.close(ours)
@@ -97,8 +97,8 @@ def _run_forked(folder: Path, arguments: list[str], environment: dict[str, str])
 
 @cache
 def _server(startup: tuple[tuple[str, str], ...]) -> str:
-    """The address of a process to fork from; it ends with this one."""
-    del startup  # one for each way in which Python starts
+    """Start a process to fork from and return its address; it ends with this process."""
+    del startup  # only the cache key: one server per set of variables
     folder = tempfile.TemporaryDirectory()
     address = str(Path(folder.name) / "socket")
     process = subprocess.Popen(
@@ -112,7 +112,7 @@ def _server(startup: tuple[tuple[str, str], ...]) -> str:
 
 
 def serve(address: str) -> None:
-    """Fork for each connection, until standard input ends."""
+    """Fork for each connection until standard input closes."""
     from dshub import cli, plugins
 
     for name in ("numpy", "pyarrow"):
@@ -122,8 +122,8 @@ def serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
-        print("ready", flush=True)  # noqa: T201  # to the process that began this
-        gc.freeze()  # or else each child copies what its collector looks at
+        print("ready", flush=True)  # noqa: T201  # read by the parent process
+        gc.freeze()  # keeps the garbage collector of a child from copying pages
         children: set[int] = set()
         while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
@@ -146,7 +146,7 @@ def _answer(connection: socket.socket, main: Any) -> None:
 
 
 def _call(main: Any, request: dict[str, Any]) -> int:
-    """The exit code of `main`, run as if by an interpreter of its own."""
+    """Run `main` as a new interpreter would, and return its exit code."""
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -161,7 +161,7 @@ def _call(main: Any, request: dict[str, Any]) -> int:
         main()
     except SystemExit as error:
         code = error.code or 0
-    except BaseException:  # noqa: BLE001  # as an interpreter would
+    except BaseException:  # noqa: BLE001  # an interpreter prints the traceback too
         traceback.print_exc()
         code = 1
     sys.stdout.flush()
@@ -170,5 +170,5 @@ def _call(main: Any, request: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.remove(str(Path(__file__).parent))  # `python -m dshub` would not have it
+    sys.path.remove(str(Path(__file__).parent))  # absent when running `python -m dshub`
     serve(sys.argv[1])

@@ -1,4 +1,4 @@
-"""What every test stands on: a clean environment, a cache of its own, and no network."""
+"""Fixtures that give every test a clean environment, its own cache and no network."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from dshub import Hub, Settings
 from dshub.progress import Silent
 
-# no test depends on how fast the machine is; `pytest --hypothesis-profile=ci` looks further
+# Tests must not depend on speed, so there is no deadline. The `ci` profile tries more examples.
 for profile, examples in {"dev": 20, "ci": 300}.items():
     settings.register_profile(
         profile,
@@ -22,14 +22,14 @@ for profile, examples in {"dev": 20, "ci": 300}.items():
     )
 settings.load_profile("dev")
 
-# a shell lets what it begins in the background ignore Ctrl-C, and every process that this begins
+# A shell makes background jobs ignore SIGINT, which child processes would inherit.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting of the person who runs the tests reaches them, and none of their files."""
+    """Hide the settings and files of the user who runs the tests."""
     for name in list(os.environ):
         if name.startswith("DSHUB_") and not name.startswith("DSHUB_TEST_"):
             monkeypatch.delenv(name)
@@ -44,7 +44,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection beyond this machine fails the test."""
+    """Fail the test on a connection to another machine."""
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
@@ -57,13 +57,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    """The folder that `DSHUB_CACHE` names in this test."""
+    """Return the folder that `DSHUB_CACHE` names."""
     return tmp_path / "cache"
 
 
 @pytest.fixture
 def enterable(tmp_path: Path) -> Path:
-    """The folder of the test, into which other users may look: pytest makes its own private."""
+    """Return the test's folder after letting other users enter; pytest makes it private."""
     for folder in (tmp_path, *tmp_path.parents):
         if not folder.stat().st_mode & 0o001:
             folder.chmod(0o755)
@@ -72,38 +72,40 @@ def enterable(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hub(cache: Path) -> Hub:
-    """A hub over the built-in registry and an empty cache, which says nothing."""
+    """Return a silent hub with the built-in registry and an empty cache."""
     return Hub(settings=Settings.read(cache=cache), progress=Silent())
 
 
 @pytest.fixture(scope="session")
 def real_fashion_mnist() -> Path:
-    """The folder of the real Fashion-MNIST files; see CONTRIBUTING.md."""
+    """Return the folder of the published Fashion-MNIST files; see CONTRIBUTING.md."""
     folder = os.environ.get("DSHUB_TEST_FASHION_MNIST")
     if not folder:
         pytest.skip("DSHUB_TEST_FASHION_MNIST does not name the real files")
     return Path(folder)
 
 
-@pytest.hookimpl(trylast=True)  # once hypothesis has marked its tests
+@pytest.hookimpl(trylast=True)  # after hypothesis has marked its tests
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests that passed before, if DSHUB_TEST_PASSED names a list of them.
+    """Deselect tests listed in the file that DSHUB_TEST_PASSED names.
 
-    Property tests run again: another profile looks further.
+    Property tests are not deselected, because another profile tries more examples.
     """
     record = Path(os.environ.get("DSHUB_TEST_PASSED") or os.devnull)
     passed = set(record.read_text("utf-8").splitlines()) if record.is_file() else set()
-    done = [i for i in items if i.nodeid in passed and not i.get_closest_marker("hypothesis")]
-    if done:
-        config.hook.pytest_deselected(items=done)
-        items[:] = [item for item in items if item not in set(done)]
+    passed_items = [
+        i for i in items if i.nodeid in passed and not i.get_closest_marker("hypothesis")
+    ]
+    if passed_items:
+        config.hook.pytest_deselected(items=passed_items)
+        items[:] = [item for item in items if item not in set(passed_items)]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the list that DSHUB_TEST_PASSED names, if it is not there yet.
+    """Write the names of passed tests to DSHUB_TEST_PASSED if that file does not exist.
 
-    With DSHUB_TEST_EVERYTHING=1, a test that was skipped counts as failed, but for those with
-    torchvision, of which there is none that imports beside every torch.
+    With DSHUB_TEST_EVERYTHING=1, skipped tests fail the session. Skips because of torchvision are
+    exempt, because no torchvision wheel works with every torch.
     """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     stats = reporter.stats if reporter else {}
@@ -111,6 +113,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if reporter and record and not Path(record).exists():
         passed = [f"{report.nodeid}\n" for report in stats.get("passed", [])]
         Path(record).write_text("".join(passed), encoding="utf-8")
-    missed = [one for one in stats.get("skipped", []) if "torchvision" not in str(one.longrepr)]
-    if os.environ.get("DSHUB_TEST_EVERYTHING") and missed:
+    skipped = [
+        report for report in stats.get("skipped", []) if "torchvision" not in str(report.longrepr)
+    ]
+    if os.environ.get("DSHUB_TEST_EVERYTHING") and skipped:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

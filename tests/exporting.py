@@ -1,4 +1,4 @@
-"""Export datasets in tests, and compare values."""
+"""Export datasets and compare values."""
 
 import io
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from dshub.export._running import export
 Some = Callable[..., Dataset]
 Rows = list[dict[str, Any]]
 CLASSES = ("cat", "T-shirt/top", "owl")
-SHARD = 1500  # bytes: several shards
+SHARD = 1500  # bytes; small enough for several shards
 
 
 def written(dataset: Dataset, to: str, folder: Path, size: int = SHARD) -> list[Path]:
-    """Export a dataset and return the files, of several shards if the format has shards."""
+    """Export a dataset and return the files."""
     split = export({"train": dataset}, to, folder, shard_size=size)["train"]
     assert split.rows == len(dataset)
     return list(split.files)
@@ -30,7 +30,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def same(actual: Any, expected: Any) -> bool:
-    """Compare values that may be in different kinds of lists or arrays."""
+    """Compare values in different kinds of lists or arrays."""
     if isinstance(expected, np.ndarray | list):
         return len(actual) == len(expected) and all(map(same, actual, expected))
     return bool(actual == expected)

@@ -1,4 +1,4 @@
-"""Manifests of made-up datasets: a test gives only what it is about."""
+"""Build manifests of made-up datasets with defaults for most fields."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ IDX = {"format": "idx"}
 
 
 def make_resource(data: bytes, *urls: str, filename: str = "") -> Resource:
-    """A file with those bytes."""
+    """Return a resource with the checksum and size of some bytes."""
     return Resource(urls=urls, filename=filename, sha256=Digest.of_bytes(data).hex, size=len(data))
 
 
@@ -29,7 +29,7 @@ def make_manifest(
     features: Mapping[str, Feature] | None = None,
     supervised: tuple[str, str] | None = None,
 ) -> Manifest:
-    """A dataset of labels, unless it has other features."""
+    """Return a manifest, by default with one column of labels."""
     return Manifest(
         schema=1,
         name=name,
@@ -46,12 +46,12 @@ def make_manifest(
 
 
 def label_split(rows: int, resource: str = "labels") -> Split:
-    """A split of labels in an IDX file."""
+    """Return a split of labels in an IDX file."""
     return Split(rows=rows, reader=IDX, files={"label": resource})
 
 
 def save_manifest(manifest: Manifest, registry: Path) -> Path:
-    """Write a manifest where a registry has it; returns its path."""
+    """Write a manifest into a registry folder and return its path."""
     path = registry / manifest.name / f"{manifest.version}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(tomlkit.dumps(json.loads(to_json(manifest))), encoding="utf-8")

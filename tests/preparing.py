@@ -1,4 +1,4 @@
-"""Making a table in one call, for tests that are about what is in it."""
+"""Prepare tables in one call."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from dshub.hub.run import run_plan
 
 
 def prepare(manifest: Manifest, split: str, fetcher: Fetcher) -> Path:
-    """The folder of a split's table, made now if it is not there."""
+    """Prepare one split if necessary, and return the folder of its table."""
     return prepare_splits(manifest, [split], fetcher)[0]
 
 
 def prepare_splits(manifest: Manifest, splits: list[str], fetcher: Fetcher) -> list[Path]:
-    """The folder of each split's table."""
+    """Prepare splits if necessary, and return the folders of their tables."""
     plan = make_plan(Request.of(manifest, splits), fetcher, files=False)
     return list(run_plan(plan, fetcher).tables.values())

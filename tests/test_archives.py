@@ -1,5 +1,3 @@
-"""Choosing how to pack and unpack a file, by its name and content."""
-
 import gzip
 from pathlib import Path
 
@@ -33,14 +31,14 @@ def test_reference_names_one_member(tmp_path: Path) -> None:
         assert (file.name, stream.read()) == ("data:b", b"2")
 
 
-def test_output_out_of_proportion_is_refused() -> None:
+def test_disproportionate_output_size_is_rejected() -> None:
     check_size(200 << 20, 100, "data")
     with pytest.raises(UnsafeArchiveError, match="data"):
         check_size(1 << 40, 100, "data")
 
 
-def test_packing_follows_the_name() -> None:
-    """Names without a known ending are written as they are."""
+def test_file_name_determines_the_packing() -> None:
+    """A name without a known suffix is written unpacked."""
     assert stream_suffixes() == [".bz2", ".gz", ".xz", ".zst"]
     assert [stream_for(name) is None for name in ("a.gz", "A.XZ", "a.txt")] == [False, False, True]
     packings = {name: container_for(name) for name in ("a.zip", "a.tgz", "a.tar.xz", "a.csv")}

@@ -1,5 +1,3 @@
-"""Hash files, streams and bytes."""
-
 import hashlib
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The program `dshub`: its exit codes, and what it prints when something goes wrong."""
+"""Run the `dshub` program and check its exit codes and errors."""
 
 import os
 import signal
@@ -27,7 +27,6 @@ def test_version_is_printed() -> None:
 
 
 def test_traceback_is_shown_only_with_debug() -> None:
-    """The error and its hint are shown in both cases."""
     code, _, plain = run("info", "fashion-mnits")
     assert (code, "Traceback" in plain) == (3, False)
     assert "hint: did you mean fashion-mnist?" in plain
@@ -40,7 +39,7 @@ def test_characters_that_the_output_cannot_encode_are_replaced() -> None:
     assert "fashion-mnist" in output
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals are of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize(
     ("number", "code", "words"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
@@ -60,4 +59,4 @@ def test_signals_end_with_their_exit_codes(number: int, code: int, words: str) -
     waiting.send_signal(number)
     _, errors = waiting.communicate(timeout=60)
     assert waiting.returncode == code
-    assert f"{words}; completed downloads are kept" in errors
+    assert f"{words}; downloaded bytes are kept" in errors

@@ -1,5 +1,3 @@
-"""Make text from outside safe to show."""
-
 import pickle
 import time
 
@@ -35,7 +33,7 @@ from dshub.errors import DshubError, FetchError, ManualStepError, StoreError, Tr
     ],
 )
 def test_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
-    """Hide user, password and query values; keep an `@` in a path."""
+    """User, password and query values are hidden; an `@` in a path is not."""
     assert shown_url(address) == shown
     assert shown_url(shown) == shown
 
@@ -71,7 +69,7 @@ def test_quoted_secret_is_hidden_without_its_address() -> None:
 
 
 def test_cause_that_shows_a_secret_is_dropped() -> None:
-    """An error is not raised from one whose traceback would show a secret."""
+    """The traceback of the cause would show the secret."""
     plain, leaking = OSError("refused"), ValueError("no URL: user:pass@h")
     assert cause(plain, "http://user:pass@h") is plain
     assert cause(leaking, "http://user:pass@h") is None
@@ -88,14 +86,13 @@ def test_settings_show_no_password() -> None:
 
 
 def test_manual_instructions_keep_queries_and_lines() -> None:
-    """The user must follow the address; each line is indented below the title."""
+    """Users need the complete URL, and each line is indented below the title."""
     error = ManualStepError(dataset="x", files={"a.tar": "see http://h/?id=1\nerror: then wait"})
     assert str(error).splitlines()[1:] == ["  a.tar: see http://h/?id=1", "    error: then wait"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"])
-def test_outside_text_cannot_add_lines_to_an_error(end: str) -> None:
-    """A reason stays on one line, in lists of errors too."""
+def test_untrusted_text_cannot_add_lines_to_an_error(end: str) -> None:
     failed = TransportError(url="http://h/x", reason=f"503 No{end}error: all is lost")
     assert str(failed) == "http://h/x: 503 No error: all is lost"
     assert len(str(FetchError(dataset="x", attempts={f"f{end}g": [failed]})).splitlines()) == 3

@@ -1,5 +1,3 @@
-"""Tell folders and URLs apart."""
-
 from pathlib import Path
 
 import pytest

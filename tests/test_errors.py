@@ -1,4 +1,4 @@
-"""The tree of errors, as the docstring of `dshub.errors` draws it."""
+"""Compare the errors with the tree in the docstring of `dshub.errors`."""
 
 import inspect
 import pickle
@@ -42,8 +42,8 @@ EXAMPLES: list[DshubError] = [
 ]
 
 
-def drawn() -> dict[str, tuple[str | None, int, str | None]]:
-    """Name to parent, exit code and built-in kind, as the docstring draws them."""
+def documented_errors() -> dict[str, tuple[str | None, int, str | None]]:
+    """Parse the docstring into parent, exit code and built-in base of each error."""
     result: dict[str, tuple[str | None, int, str | None]] = {}
     above: dict[int, str] = {}
     for indent, name, code, built_in in LINE.findall(errors.__doc__ or ""):
@@ -53,16 +53,15 @@ def drawn() -> dict[str, tuple[str | None, int, str | None]]:
     return result
 
 
-def test_docstring_draws_every_error() -> None:
+def test_docstring_lists_every_error() -> None:
     names = {kind.__name__ for kind in KINDS}
-    assert names == set(drawn())
+    assert names == set(documented_errors())
     assert names == {type(example).__name__ for example in EXAMPLES}
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_each_error_is_as_drawn(kind: type[DshubError]) -> None:
-    """Parent, exit code and built-in base class; and it has a docstring."""
-    parent, code, built_in = drawn()[kind.__name__]
+def test_error_matches_the_docstring(kind: type[DshubError]) -> None:
+    parent, code, built_in = documented_errors()[kind.__name__]
     assert issubclass(kind, DshubError)
     if parent:
         assert kind.__bases__[0].__name__ == parent
@@ -88,7 +87,7 @@ def test_wrong_bytes_from_one_source_decide_the_exit_code() -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_errors_survive_pickling(error: DshubError) -> None:
-    """A pool would hang if it could not unpickle a worker's error."""
+    """A process pool hangs if it cannot unpickle the error of a worker."""
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert (str(again), again.hint, again.exit_code) == (str(error), error.hint, error.exit_code)
@@ -115,7 +114,7 @@ def test_hint_of_a_failed_download_fits_its_cause(flags: dict[str, bool], hint: 
     failed = TransportError(url="http://h/f", reason="it failed", **flags).noting("2 tries")
     assert str(failed) == "http://h/f: it failed, 2 tries"
     fetch = FetchError(dataset="d", attempts={"a": [failed, failed]})
-    assert hint in fetch.hint.partition("; or ")[0]
+    assert hint in fetch.hint.partition(", ")[0]
     assert fetch.hint.count("set DSHUB_MIRROR") == fetch.hint.count("`dshub import d FOLDER`") == 1
 
 

@@ -1,5 +1,3 @@
-"""Creating readers, and columns of arrays."""
-
 import numpy as np
 import pytest
 
@@ -8,7 +6,7 @@ from dshub.errors import ManifestError, UnknownNameError
 
 
 def test_arrays_become_nested_lists() -> None:
-    """Values keep their shape, also of an array that is not contiguous."""
+    """The array does not have to be contiguous."""
     array = np.arange(24, dtype=np.int16).reshape(2, 3, 4).transpose(0, 2, 1)
     column = formats.nested(array)
     assert str(column.type).count("fixed_size_list") == 2

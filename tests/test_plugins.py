@@ -1,5 +1,3 @@
-"""Find plug-ins by name."""
-
 import shutil
 import subprocess
 import sys
@@ -31,7 +29,7 @@ def command():
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """Return a folder for PYTHONPATH with a package that has a format and a command."""
+    """Return a folder for PYTHONPATH with an installed package of one format and one command."""
     root = tmp_path / "site"
     info = root / "outside-1.0.dist-info"
     info.mkdir(parents=True)
@@ -45,7 +43,7 @@ def outside(tmp_path: Path) -> Path:
 
 
 def test_built_in_plugins_are_found_by_file_name() -> None:
-    """`import` is a command, although no module can have that name."""
+    """The module of the `import` command has another name, because `import` is a keyword."""
     assert "idx" in plugins.names("formats")
     assert {"gz", "bz2", "xz", "zst", "tar", "zip"} <= set(plugins.names("archives"))
     assert {"numpy", "torch", "tf"} <= set(plugins.names("adapters"))
@@ -75,9 +73,8 @@ def test_listing_names_imports_no_plugin() -> None:
 def test_entry_points_add_plugins(
     outside: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
-    """Formats and commands of an installed package are found like built-in ones."""
-    place = outside if form == "folder" else shutil.make_archive(str(outside), "zip", outside)
-    monkeypatch.setenv("PYTHONPATH", str(place))
+    path_entry = outside if form == "folder" else shutil.make_archive(str(outside), "zip", outside)
+    monkeypatch.setenv("PYTHONPATH", str(path_entry))
     code = (
         "from dshub import plugins; assert plugins.names('formats').index('words') > 0;"
         "print(plugins.module('formats', 'words').Reader)"
@@ -91,7 +88,7 @@ def test_entry_points_add_plugins(
 
 
 def test_entry_points_add_datasets(outside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Datasets of a package are listed and loaded without importing it."""
+    """The package itself is not imported."""
     points = POINTS + "\n[dshub.registry]\nours = outside.datasets\ngone = nowhere.at.all\n"
     (outside / "outside-1.0.dist-info" / "entry_points.txt").write_text(points)
     (outside / "outside" / "__init__.py").write_text("raise SystemExit('it was imported')")

@@ -1,5 +1,3 @@
-"""Draw a bar on a terminal."""
-
 import os
 import select
 

@@ -1,5 +1,3 @@
-"""Parse settings, and find them in their order."""
-
 import os
 from pathlib import Path
 
@@ -11,14 +9,14 @@ from dshub.errors import SettingsError
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Return a folder below a pyproject.toml with settings."""
+    """Return a subfolder of a project with settings in pyproject.toml."""
     (tmp_path / "project" / "src").mkdir(parents=True)
     text = '[tool.dshub]\njobs = 3\ntimeout = 5\ncache = "data"\n'
     (tmp_path / "project" / "pyproject.toml").write_text(text)
     return tmp_path / "project" / "src"
 
 
-def test_precedence(project: Path, tmp_path: Path) -> None:
+def test_arguments_override_variables_and_files(project: Path, tmp_path: Path) -> None:
     config = tmp_path / "home" / "config" / "dshub"
     config.mkdir(parents=True)
     (config / "config.toml").write_text('jobs = 2\nmirrors = "https://user.example"\n')
@@ -43,8 +41,8 @@ def test_lists_are_split_at_their_separators(tmp_path: Path) -> None:
     assert result.mirrors == ("https://a.example", "/mnt/b")
 
 
-def test_mirror_can_have_blanks_in_its_name(tmp_path: Path) -> None:
-    """A single folder as it is; one of several in quotes."""
+def test_mirror_folder_can_contain_spaces(tmp_path: Path) -> None:
+    """A single folder needs no quotes; several do."""
     stick = tmp_path / "My Stick of o'brien"
     stick.mkdir()
     one = Settings.read(environment={"DSHUB_MIRROR": str(stick)})
@@ -58,8 +56,8 @@ def test_mirror_can_have_blanks_in_its_name(tmp_path: Path) -> None:
     )
 
 
-def test_mirror_with_blanks_in_a_file(tmp_path: Path) -> None:
-    """Relative to the file, as text and in a list."""
+def test_mirror_folder_in_a_file_can_contain_spaces(tmp_path: Path) -> None:
+    """The folder is relative to the settings file."""
     (tmp_path / "my disk").mkdir()
     for value in ('"my disk"', '["my disk"]'):
         (tmp_path / "pyproject.toml").write_text(f"[tool.dshub]\nmirrors = {value}\n")

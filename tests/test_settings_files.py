@@ -1,5 +1,3 @@
-"""Read settings from files."""
-
 import subprocess
 import sys
 from pathlib import Path
@@ -70,7 +68,7 @@ def test_only_the_nearest_project_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"tool = 3  # no dshub", "tool"),
+        (b"tool = 3  # mentions dshub", "tool"),
         (b"[tool]\ndshub = 3", "dshub"),
         (b"[tool.dshub]\njobs = 2.5", "jobs"),
         (b"[tool.dshub]\njobs = " + b"9" * 5000, "TOML"),
@@ -110,8 +108,8 @@ def test_nothing_is_read_at_import(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
-def test_datasets_and_lock_of_a_project(tmp_path: Path) -> None:
-    """Paths are relative to the project, from any of its folders."""
+def test_datasets_and_lock_are_relative_to_the_project(tmp_path: Path) -> None:
+    """Paths are relative to the project, also in a subfolder."""
     folder = tmp_path / "project" / "src"
     folder.mkdir(parents=True)
     text = '[tool.dshub]\ndatasets = ["mnist", "glue", "data/1.0.0.toml"]\n'

@@ -1,5 +1,3 @@
-"""Parse sizes and spans of time."""
-
 import pytest
 
 from dshub import _validate as arguments
@@ -16,7 +14,7 @@ def test_sizes_are_read_with_their_unit(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["5", "1.5", "GB", "-1GB", "1e3GB", "5d", "9" * 400 + "GB", ""])
 def test_size_without_a_unit_is_rejected(text: str) -> None:
-    """`--max-size 5` would mean 5 bytes, and empty the cache."""
+    """`--max-size 5` would mean 5 bytes and empty the cache."""
     with pytest.raises(ArgumentError, match=r"MB, GB, TB, GiB"):
         arguments.size("size", text)
 

@@ -1,14 +1,13 @@
-"""Ways to feed an epoch; `benchmarks/epoch.py` starts this once per package.
+"""Loaders that `benchmarks/epoch.py` compares; it starts this script once per package.
 
 ``candidates.py GROUP`` prints the installed candidates of a group (`bare`, `numba` or `peers`) as
-JSON: names by package. ``candidates.py GROUP FOLDER`` reads a name and a batch size from each line,
-feeds an epoch, or as much of it as fits into some seconds, and prints [images, seconds, seconds of
-processors], with those of worker processes. torch has one thread: where others use the machine,
-several wait for each other.
+JSON: names by package. ``candidates.py GROUP FOLDER`` reads a name and a batch size from each line
+and feeds an epoch, which stops after four seconds. It prints [images, seconds, CPU seconds],
+including worker processes. torch uses one thread, because threads wait for each other on a busy
+machine.
 
-A candidate is a function of a folder and a batch size that prepares what it needs and returns a
-function, which yields the size of each batch of an epoch; batches are float32 and normalised
-unless its name says otherwise.
+A candidate is a function of a folder and a batch size. It returns a function that yields the size
+of each batch of an epoch. Batches are normalized float32 unless the name says otherwise.
 """
 
 import importlib.util
@@ -34,12 +33,12 @@ Maker = Callable[[Path, int], Epoch]
 
 
 def arrays(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures, uint8 (rows, 32, 32, 3), and labels, int64, mapped."""
+    """Return images, memory-mapped uint8 (rows, 32, 32, 3), and labels, int64."""
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
 
 def sizes(batches: Any) -> Epoch:
-    """An epoch of an iterable of pairs."""
+    """Build an epoch from an iterable of pairs."""
 
     def epoch() -> Iterator[int]:
         for x, _ in batches:
@@ -48,11 +47,11 @@ def sizes(batches: Any) -> Epoch:
     return epoch
 
 
-# dshub
+# dshub's loaders
 
 
 def dataset(folder: Path) -> Any:
-    """The images as a dshub dataset."""
+    """Return the images as a dshub dataset."""
     from dshub import Dataset
     from dshub.catalog.features import ImageFeature, LabelFeature
 
@@ -68,7 +67,7 @@ def dataset(folder: Path) -> Any:
 
 
 def ours(framework: str, kind: str, **options: Any) -> Maker:
-    """Batches of a loader of dshub."""
+    """Build batches with a dshub loader."""
 
     def make(folder: Path, size: int) -> Epoch:
         from dshub.loading.transforms import Normalize, RandomCrop, RandomHorizontalFlip
@@ -83,7 +82,11 @@ def ours(framework: str, kind: str, **options: Any) -> Maker:
 
 
 def our_rows(way: str) -> Maker:
-    """A DataLoader over the rows: a plain one, one that collates by columns, or ours."""
+    """Build a DataLoader over rows: plain, collating by column, or dshub's own.
+
+    Args:
+        way: `plain`, `collate` or `loader`.
+    """
 
     def make(folder: Path, size: int) -> Epoch:
         from torch.utils.data import DataLoader
@@ -107,7 +110,7 @@ def our_rows(way: str) -> Maker:
 
 
 def our_workers(folder: Path, size: int) -> Epoch:
-    """A DataLoader with two workers over batches."""
+    """Build a DataLoader with two workers over dshub's batches."""
     from torch.utils.data import DataLoader
 
     from dshub.loading.transforms import Normalize
@@ -119,18 +122,18 @@ def our_workers(folder: Path, size: int) -> Epoch:
     return sizes(DataLoader(loader.torch(), batch_size=None, num_workers=2))
 
 
-# Bare loops
+# Bare loops: lower bounds without a framework
 
 
 def orders(images: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """The rows of each batch of a shuffled epoch."""
+    """Yield the row numbers of each batch of a shuffled epoch."""
     order = np.random.default_rng().permutation(len(images))
     for start in range(0, len(images), size):
         yield order[start : start + size]
 
 
 def bare_numpy(folder: Path, size: int) -> Epoch:
-    """Gather, multiply, add, in memory that is used again."""
+    """Gather, multiply and add in reused memory."""
     images, labels = arrays(folder)
     flat = images.reshape(len(images), -1)
     gathered, out = np.empty((size, 3072), np.uint8), np.empty((size, 3072), np.float32)
@@ -148,7 +151,7 @@ def bare_numpy(folder: Path, size: int) -> Epoch:
 
 
 def bare_bytes(folder: Path, size: int) -> Epoch:
-    """Gather alone."""
+    """Gather uint8 images in reused memory."""
     images, labels = arrays(folder)
     flat, gathered = images.reshape(len(images), -1), np.empty((size, 3072), np.uint8)
 
@@ -162,11 +165,11 @@ def bare_bytes(folder: Path, size: int) -> Epoch:
 
 
 def bare_torch(folder: Path, size: int) -> Epoch:
-    """`index_select`, `copy_`, `addcmul`, in memory that is used again."""
+    """Gather, convert and normalize with torch operators in reused memory."""
     import torch
 
     images, labels = arrays(folder)
-    source, known = torch.from_numpy(images.reshape(len(images), -1)), torch.from_numpy(labels)
+    source, targets = torch.from_numpy(images.reshape(len(images), -1)), torch.from_numpy(labels)
     scale, bias = torch.from_numpy(SCALE), torch.from_numpy(BIAS)
     gathered, out = torch.empty((size, 3072), dtype=torch.uint8), torch.empty((size, 3072))
 
@@ -177,14 +180,14 @@ def bare_torch(folder: Path, size: int) -> Epoch:
             torch.index_select(source, 0, rows, out=some)
             batch.copy_(some)
             torch.addcmul(bias, batch, scale, out=batch)
-            known[rows]
+            targets[rows]
             yield len(rows)
 
     return epoch
 
 
 def bare_fused(folder: Path, size: int) -> Epoch:
-    """One compiled loop."""
+    """Gather and normalize in one loop compiled by numba."""
     import numba
 
     @numba.njit(nogil=True, boundscheck=False)  # type: ignore[untyped-decorator, unused-ignore]
@@ -206,17 +209,17 @@ def bare_fused(folder: Path, size: int) -> Epoch:
     return epoch
 
 
-# Others
+# Other libraries
 
 
 def scaled(images: Any) -> Any:
-    """A batch of NumPy arrays, normalised as people write it."""
+    """Normalize a batch with NumPy, as users usually write it."""
     mean, std = (np.array(values, np.float32) for values in (MEAN, STD))
     return (np.asarray(images, np.float32) / 255 - mean) / std
 
 
 def torchvision(workers: int, *, moves: bool) -> Maker:
-    """CIFAR10 as torchvision keeps it, with its transforms, in a DataLoader."""
+    """Build torchvision's CIFAR10 with its transforms in a DataLoader."""
 
     def make(folder: Path, size: int) -> Epoch:
         from torch.utils.data import DataLoader
@@ -224,7 +227,7 @@ def torchvision(workers: int, *, moves: bool) -> Maker:
         from torchvision.datasets import CIFAR10
 
         own = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
-        rows = CIFAR10.__new__(CIFAR10)  # its files are not here
+        rows = CIFAR10.__new__(CIFAR10)  # skips the check for downloaded files
         images, labels = arrays(folder)
         rows.data, rows.targets, rows.target_transform = np.array(images), labels.tolist(), None
         last = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
@@ -235,7 +238,7 @@ def torchvision(workers: int, *, moves: bool) -> Maker:
 
 
 def tensor_dataset(folder: Path, size: int) -> Epoch:
-    """TensorDataset of bytes, batches normalised."""
+    """Build a TensorDataset of uint8 images, normalized per batch."""
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 
@@ -253,7 +256,7 @@ def tensor_dataset(folder: Path, size: int) -> Epoch:
 
 
 def tf_data(*, gather: bool) -> Maker:
-    """tf.data: rows shuffled and batched, or numbers shuffled and rows gathered by batch."""
+    """Build a tf.data pipeline that shuffles rows, or shuffles row numbers and gathers batches."""
 
     def make(folder: Path, size: int) -> Epoch:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
@@ -277,7 +280,7 @@ def tf_data(*, gather: bool) -> Maker:
 
 
 def hugging_face(folder: Path, size: int) -> Epoch:
-    """A column of arrays of `datasets`, shuffled, in batches of NumPy arrays."""
+    """Build shuffled batches from an array column of `datasets`."""
     import datasets
 
     images, labels = arrays(folder)
@@ -301,7 +304,7 @@ def hugging_face(folder: Path, size: int) -> Epoch:
 
 
 class Indexed:
-    """Pictures for what reads them row by row."""
+    """Images and labels for libraries that read row by row."""
 
     def __init__(self, folder: Path) -> None:
         self.images, self.labels = arrays(folder)
@@ -314,7 +317,7 @@ class Indexed:
 
 
 def grain(folder: Path, size: int) -> Epoch:
-    """Grain's MapDataset."""
+    """Build a MapDataset of Grain."""
     import grain.python as pygrain
 
     rows = pygrain.MapDataset.source(Indexed(folder)).shuffle(seed=0).batch(size)
@@ -324,7 +327,7 @@ def grain(folder: Path, size: int) -> Epoch:
 
 
 def web_dataset(folder: Path, size: int) -> Epoch:
-    """Shards of raw bytes."""
+    """Build a WebDataset of shards with raw bytes."""
     import webdataset
 
     images, labels = arrays(folder)
@@ -348,7 +351,7 @@ def web_dataset(folder: Path, size: int) -> Epoch:
 
 
 def streaming(folder: Path, size: int) -> Epoch:
-    """MosaicML's StreamingDataset in a DataLoader."""
+    """Build a StreamingDataset of MosaicML in a DataLoader."""
     from streaming import MDSWriter, StreamingDataset
     from torch.utils.data import DataLoader
 
@@ -368,7 +371,7 @@ def streaming(folder: Path, size: int) -> Epoch:
 
 
 def litdata(folder: Path, size: int) -> Epoch:
-    """Litdata's StreamingDataset and its own DataLoader."""
+    """Build a StreamingDataset of LitData in its own DataLoader."""
     import litdata as lit
 
     place = folder / "litdata"
@@ -387,7 +390,7 @@ def litdata(folder: Path, size: int) -> Epoch:
 
 
 def ffcv(*, moves: bool) -> Maker:
-    """FFCV's file of raw images, its compiled pipeline, one worker."""
+    """Build FFCV's compiled pipeline over raw images, with one worker."""
 
     def make(folder: Path, size: int) -> Epoch:
         from ffcv.fields import IntField, RGBImageField
@@ -402,7 +405,7 @@ def ffcv(*, moves: bool) -> Maker:
         )
         from ffcv.writer import DatasetWriter
 
-        place = folder / "pictures.beton"
+        place = folder / "images.beton"
         if not place.exists():
             fields = {"image": RGBImageField(write_mode="raw"), "label": IntField()}
             DatasetWriter(str(place), fields, num_workers=1).from_indexed_dataset(Indexed(folder))
@@ -428,10 +431,10 @@ OURS: dict[str, tuple[str, Maker]] = {
     **{
         f"dshub {name}, {kind}": (package, ours(framework, kind))
         for name, package, framework in (("NumPy", "numpy", "numpy"), ("torch", "torch", "torch"))
-        for kind in ("uint8", "normalised", "crop + flip")
+        for kind in ("uint8", "normalized", "crop + flip")
     },
-    "dshub torch, normalised, threads=0": ("torch", ours("torch", "normalised", threads=0)),
-    "dshub tf, normalised": ("tensorflow", ours("tf", "normalised")),
+    "dshub torch, normalized, threads=0": ("torch", ours("torch", "normalized", threads=0)),
+    "dshub tf, normalized": ("tensorflow", ours("tf", "normalized")),
     "DataLoader(ds.torch()), uint8": ("torch", our_rows("plain")),
     "DataLoader(ds.torch(), collate), uint8": ("torch", our_rows("collate")),
     "ds.torch().loader(), uint8": ("torch", our_rows("loader")),
@@ -455,65 +458,69 @@ PEERS: dict[str, tuple[str, Maker]] = {
 }
 
 
-def known(group: str) -> dict[str, tuple[str, Maker]]:
-    """The members of a group of candidates."""
+def candidates_of(group: str) -> dict[str, tuple[str, Maker]]:
+    """Return the candidates of a group."""
     if group == "peers":
         return PEERS
-    if group == "bare":  # of numba
+    if group == "bare":  # hide numba from dshub
         sys.modules["numba"] = None  # type: ignore[assignment]
         return {**BARE, **OURS}
     return {
         "bare: one fused loop by numba": ("numba", bare_fused),
-        **{f"{name} + numba": made for name, made in OURS.items() if "ds.torch()" not in name},
+        **{
+            f"{name} + numba": candidate
+            for name, candidate in OURS.items()
+            if "ds.torch()" not in name
+        },
     }
 
 
-def processor() -> float:
-    """Seconds of processors that this process and its children had."""
+def cpu_seconds() -> float:
+    """Return the CPU seconds of this process and its ended children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def feed(epoch: Epoch) -> tuple[int, float, float]:
-    """Images, seconds, and seconds of processors."""
-    wall, cpu, images = time.perf_counter(), processor(), 0
+    """Run an epoch, and return images, seconds and CPU seconds."""
+    wall, cpu, images = time.perf_counter(), cpu_seconds(), 0
     walk = epoch()
     for size in walk:
         images += size
         if time.perf_counter() - wall > SECONDS:
             break
     del walk
-    return images, time.perf_counter() - wall, processor() - cpu
+    return images, time.perf_counter() - wall, cpu_seconds() - cpu
 
 
 def installed(group: str) -> dict[str, list[str]]:
-    """Installed candidates by package."""
-    found: dict[str, list[str]] = {}
-    for name, (package, _) in known(group).items():
+    """Return the installed candidates by package."""
+    names: dict[str, list[str]] = {}
+    for name, (package, _) in candidates_of(group).items():
         if importlib.util.find_spec(package):
-            found.setdefault(package, []).append(name)
-    return found
+            names.setdefault(package, []).append(name)
+    return names
 
 
 def serve(group: str, folder: Path) -> None:
-    """Answer on the first standard output; what libraries print goes to the second."""
+    """Answer requests on stdout, and send the output of libraries to stderr."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    found, made = known(group), {}
+    candidates, epochs = candidates_of(group), {}
     for line in sys.stdin:
         name, size = json.loads(line)
         answer: Any
         try:
-            if line not in made:
-                made[line] = found[name][1](folder, size)
-            answer = feed(made[line])
-        except Exception as error:  # noqa: BLE001  # whatever goes wrong in another's code
+            if line not in epochs:
+                epochs[line] = candidates[name][1](folder, size)
+            answer = feed(epochs[line])
+        except Exception as error:  # noqa: BLE001  # any library error is reported to the parent process
             answer = f"{type(error).__name__}: {error}"
         print(json.dumps(answer), file=answers, flush=True)
 
 
 def main() -> None:
-    """Tell what there is, or feed."""
+    """Print the installed candidates, or serve requests."""
     os.environ["OMP_NUM_THREADS"] = "1"
     warnings.filterwarnings("ignore")
     group, *folder = sys.argv[1:]

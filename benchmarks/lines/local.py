@@ -1,4 +1,4 @@
-"""Servers on this machine, each a process of its own, and slow lines to them."""
+"""Run local servers, and slow relays to them, in their own processes."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ RELAY = Path(__file__).parent / "relay.py"
 
 @contextmanager
 def nginx(folder: Path, workers: str = "1") -> Iterator[tuple[int, int]]:
-    """An nginx that serves a folder; yields its port, and the process of its master."""
+    """Serve a folder with nginx; yield the port and the PID of the master process."""
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "nginx.conf").write_text(
@@ -41,7 +41,7 @@ def nginx(folder: Path, workers: str = "1") -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def relay(kind: str, target: int) -> Iterator[int]:
-    """A slow line to a port, of a kind that `relay.py` knows; yields its own port."""
+    """Run `relay.py` as a slow connection to a port; yield the port of the relay."""
     port = free_port()
     process = subprocess.Popen([sys.executable, str(RELAY), kind, str(port), str(target)])
     try:
@@ -53,15 +53,14 @@ def relay(kind: str, target: int) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """A free port."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
         return port
 
 
 def wait_for(port: int) -> None:
-    """Return once a server listens."""
+    """Wait until a server accepts connections."""
     for _ in range(500):
         try:
             socket.create_connection(("127.0.0.1", port)).close()

@@ -1,27 +1,28 @@
-"""A slow line: passes TCP connections on, `python relay.py rate|far PORT TARGET-PORT`.
+"""Relay TCP connections slowly: `python relay.py rate|far PORT TARGET-PORT`.
 
-`rate` lets 10 MB/s through on each connection. `far` has a round trip of 50 ms and a window that
-starts at 14 KiB (ten segments, RFC 6928) and doubles each round trip up to 4 MiB; connecting takes
-a round trip. Windows are not shrunk while a connection is idle, as if it never were for long.
+`rate` limits each connection to 10 MB/s. `far` has a round trip of 50 ms and a window that starts
+at 14 KiB (ten segments, RFC 6928) and doubles in each round trip up to 4 MiB. Connecting takes a
+round trip. The window of an idle connection does not shrink.
 """
 
 import asyncio
 import sys
 
-RATE = 10e6  # bytes a second and connection
+RATE = 10e6  # bytes per second on each connection
 ROUND_TRIP = 0.05  # seconds
 FIRST_WINDOW, LAST_WINDOW = 14 << 10, 4 << 20  # bytes
 
 
 async def relay_forever(kind: str, port: int, target: int) -> None:
-    """Take connections, and pass them on slowly."""
+    """Accept connections and relay them slowly."""
     pour = {"rate": pour_at_a_rate, "far": pour_through_a_window}[kind]
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
         if kind == "far":
-            await asyncio.sleep(ROUND_TRIP)  # to connect
-        delay = ROUND_TRIP if kind == "far" else 0.0  # requests carry the whole of it
+            await asyncio.sleep(ROUND_TRIP)  # the TCP handshake
+        # Only requests are delayed, by the complete round trip.
+        delay = ROUND_TRIP if kind == "far" else 0.0
         await asyncio.gather(
             pass_on(reader, far_writer, delay), pour(far_reader, writer), return_exceptions=True
         )
@@ -33,7 +34,7 @@ async def relay_forever(kind: str, port: int, target: int) -> None:
 
 
 async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """Requests, each later by a delay."""
+    """Relay requests after a delay."""
     while data := await reader.read(1 << 16):
         if delay:
             await asyncio.sleep(delay)
@@ -43,7 +44,7 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, de
 
 
 async def pour_at_a_rate(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers, at `RATE`: what is not used while idle is lost."""
+    """Relay responses at `RATE`, without saving up unused capacity."""
     due = 0.0
     while data := await reader.read(1 << 16):
         now = asyncio.get_running_loop().time()
@@ -55,7 +56,7 @@ async def pour_at_a_rate(reader: asyncio.StreamReader, writer: asyncio.StreamWri
 
 
 async def pour_through_a_window(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers, a window full in each round trip; the window doubles while it is used."""
+    """Relay one window per round trip, and double the window while it is used."""
     loop = asyncio.get_running_loop()
     window, left, begin = FIRST_WINDOW, FIRST_WINDOW, 0.0
     while True:

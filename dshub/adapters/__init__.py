@@ -1,15 +1,16 @@
-"""Rows and batches for a framework: one file each, with one or both of the same two functions.
+"""Convert rows and batches for frameworks, with one module per framework.
 
-* `rows(dataset)`: the framework's kind of dataset, with random access to rows.
-* `batches(loader)`: an iterable of batches of the framework's tensors; each iteration is the next
-  epoch of the loader. If batches are made ahead of their use, the module says what the loader's
-  state counts.
+An adapter defines one or both of these functions:
 
-Both give the rows of the dataset in its order, with its pixels. Only its adapter imports a
-framework, when it is first used; if the framework is missing, the adapter raises
-`MissingExtraError`.
+* `rows(dataset)` returns a dataset of the framework, with random access to rows.
+* `batches(loader)` returns an iterable of batches of the framework's tensors. Each iteration is the
+  next epoch of the loader. If batches are prefetched, the module documents which of them the state
+  of the loader counts.
 
-A new framework is a new file here, named like the argument of `.to("…")`.
+Both keep the order and the pixels of the dataset. Only the adapter imports its framework, on first
+use. If the framework is missing, the adapter raises `MissingExtraError`.
+
+To support another framework, add a module named like the argument of `.to("…")`.
 """
 
 from collections.abc import Callable
@@ -26,9 +27,9 @@ def convert(batch: Any, column: Callable[[Any, str], Any], pair: Pair | None = N
     """Convert every column of a batch.
 
     Args:
-        batch: a dict of columns, or `(x, y)`.
-        column: converts the values of a column, given its name.
-        pair: the columns of `(x, y)`.
+        batch: dict of columns, or `(x, y)`.
+        column: function that converts the values of a column; it also receives the column name.
+        pair: column names of `(x, y)`.
     """
     if isinstance(batch, tuple):
         parts = zip(batch, pair or ("x", "y"), strict=True)
@@ -44,10 +45,10 @@ def convert(batch: Any, column: Callable[[Any, str], Any], pair: Pair | None = N
 def each_array(values: Any, function: Callable[[np.ndarray], Any]) -> Any:
     """Apply a function to the array of a column, or to each array of a list or lazy column.
 
-    Text, files and lists of text stay as they are.
+    Text, files and lists of text are returned unchanged.
     """
     if isinstance(values, LazyColumn):
-        return values.mapped(partial(each_array, function=function))
+        return values.map(partial(each_array, function=function))
     if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
         return list(map(function, values))
     return function(values) if isinstance(values, np.ndarray) else values

@@ -1,10 +1,10 @@
 """Arrow: a `pyarrow.Table` over the memory map, for programs that read Arrow.
 
-DuckDB reads it by the name of a variable: after ``digits = ds.to("arrow")``,
+DuckDB can query the table by the name of its variable. After ``digits = ds.to("arrow")``, use
 ``duckdb.sql("select label, count(*) from digits group by label")``.
 
-Arrays are nested fixed-size lists; encoded images and audio stay files, even if the dataset decodes
-them. Adjacent rows are not copied.
+Arrays are nested fixed-size lists. Encoded images and audio stay files, even if the dataset decodes
+them. Consecutive rows are not copied.
 """
 
 import pyarrow as pa
@@ -13,5 +13,5 @@ from dshub.datasets.dataset import Dataset
 
 
 def rows(dataset: Dataset) -> pa.Table:
-    """Return all rows as one table, in the dataset's order."""
+    """Return all rows as one table, in dataset order."""
     return dataset.arrow()

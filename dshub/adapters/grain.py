@@ -1,11 +1,11 @@
 """Grain: a random-access source of rows, and a `MapDataset` of whole batches.
 
-Rows are dicts of arrays, numbers and `str`. Grain shuffles, maps and batches them like any source,
-reading a batch at a time.
+Rows are dicts of arrays, numbers and `str`. Grain can shuffle, map and batch them like rows of
+other sources, and reads one batch at a time.
 
-Batches are those of the loader: ``.repeat()`` continues with the loader's next epochs, each in its
-own order. Grain's iterators have the state (`get_state`, `set_state`); the loader's state stays
-where the first batch begins.
+Batches are those of the loader. ``.repeat()`` continues with the next epochs of the loader, each in
+its own order. Grain iterators hold the state (`get_state`, `set_state`). The state of the loader
+does not advance.
 """
 
 import operator
@@ -14,14 +14,14 @@ from typing import Any
 
 from dshub.datasets.dataset import Dataset
 from dshub.errors import needs
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 
 with needs("grain", extra="grain"):
     import grain
 
 
 class GrainRows(grain.sources.RandomAccessDataSource):
-    """The rows of a dataset by number."""
+    """Rows of a dataset by number."""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
@@ -33,31 +33,31 @@ class GrainRows(grain.sources.RandomAccessDataSource):
         return self.dataset[operator.index(record_key)]
 
     def _getitems(self, record_keys: Sequence[int]) -> list[dict[str, Any]]:
-        """Read several rows at once; Grain calls this method."""
+        """Read several rows at once, on request of Grain."""
         return list(self.dataset.select(list(record_keys)))
 
     def __repr__(self) -> str:
-        """Identify the rows: Grain stores this in states, and refuses a state of other rows."""
+        """Return a text that identifies the rows, so that Grain rejects states of other rows."""
         return f"GrainRows({self.dataset.fingerprint})"
 
 
 class GrainBatches(grain.MapDataset):
-    """The batches of a loader from its place on, across epochs."""
+    """Batches of a loader across epochs, starting at its current place."""
 
     def __init__(self, loader: Loader) -> None:
         super().__init__()
-        self.loader, self._walk = loader, walk_of(loader)
-        self._start = self._walk.place(0)
+        self.loader, self._cursor = loader, cursor_of(loader)
+        self._start = self._cursor.place(0)
 
     def __len__(self) -> int:
-        """Return the batches in an epoch, also if the loader resumes within one."""
+        """Return the batches in a full epoch, even if the loader resumes within one."""
         return len(self.loader)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return self.slice(index)
-        epoch, position = self._walk.place(operator.index(index), self._start)
-        return self._walk.batch(position, epoch)
+        epoch, position = self._cursor.place(operator.index(index), self._start)
+        return self._cursor.batch(position, epoch)
 
     def __repr__(self) -> str:
         return f"GrainBatches({self.loader.fingerprint})"
@@ -69,5 +69,5 @@ def rows(dataset: Dataset) -> GrainRows:
 
 
 def batches(loader: Loader) -> GrainBatches:
-    """Return a `grain.MapDataset` of batches: dicts, or `(x, y)` if the loader is supervised."""
+    """Return a `grain.MapDataset` of batches: dicts, or `(x, y)` if `supervised` is set."""
     return GrainBatches(loader)

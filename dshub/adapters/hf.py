@@ -1,11 +1,11 @@
 """Hugging Face: a `datasets.Dataset` over the same Arrow files, without a copy.
 
-Labels become `ClassLabel`, encoded images and audio `Image` and `Audio`, lists `List`. Arrays and
-raw images become nested `List`s of fixed lengths, which ``with_format("numpy")`` returns as arrays.
-After ``ds.decode(False)`` files are `Value("binary")`.
+Labels become `ClassLabel`, encoded images and audio become `Image` and `Audio`, and lists become
+`List`. Arrays and raw images become nested `List`s of fixed lengths, which
+``with_format("numpy")`` returns as arrays. After ``ds.decode(False)``, files are `Value("binary")`.
 
-Prepared tables are memory-mapped, so the result pickles to a few kilobytes; scattered rows are an
-index over them, as in `datasets` itself. Your own data are kept in memory.
+Prepared tables are memory-mapped, so the result pickles to a few kilobytes. Rows that are not
+consecutive are selected by an index, as in `datasets` itself. Your own data is kept in memory.
 """
 
 from typing import Any
@@ -24,21 +24,21 @@ with needs("datasets", extra="hf"):
 
 
 def rows(dataset: Dataset) -> Any:
-    """Return the rows as one split, in the dataset's order, with its fingerprint."""
+    """Return the rows as one split, in dataset order and with the same fingerprint."""
     features = _features(dataset)
     if not dataset.files:
         return _dataset(dataset, InMemoryTable(_cast(dataset, features)), features)
     names = list(dataset.features)
     mapped = [MemoryMappedTable.from_file(str(file)).select(names) for file in dataset.files]
-    whole = _dataset(dataset, concat_tables(mapped).cast(features.arrow_schema), features)
-    stretch = dataset.stretch
-    if stretch is None:
-        return whole.select(dataset.numbers(np.arange(len(dataset))), keep_in_memory=True)
-    return whole if len(stretch) == len(whole) else whole.select(stretch)
+    split = _dataset(dataset, concat_tables(mapped).cast(features.arrow_schema), features)
+    rows = dataset.row_range
+    if rows is None:
+        return split.select(dataset.numbers(np.arange(len(dataset))), keep_in_memory=True)
+    return split if len(rows) == len(split) else split.select(rows)
 
 
 def _cast(dataset: Dataset, features: Any) -> pa.Table:
-    """Convert the rows to the types of `datasets`."""
+    """Convert the rows to an Arrow table with the types of `datasets`."""
     schema = features.arrow_schema
     if not len(dataset):  # pyarrow cannot cast a column without chunks
         return schema.empty_table()
@@ -55,7 +55,7 @@ def _dataset(dataset: Dataset, table: Any, features: Any) -> Any:
 
 
 def _features(dataset: Dataset) -> Any:
-    """Return the features of `datasets` for the columns."""
+    """Return the `datasets` features of the columns."""
     schema: pa.Schema = arrow_schema(dataset.features)
     features = datasets.Features.from_arrow_schema(schema)
     for name in dataset.encoded:

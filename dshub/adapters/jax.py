@@ -1,8 +1,8 @@
-"""JAX: whole columns, and batches, as arrays on a device.
+"""JAX: whole columns and batches as arrays on a device.
 
-Arrays become `jax.Array`s of the same shape and dtype. Unless `jax_enable_x64` is on, JAX stores 64
-bits as 32; integers that do not fit are an error. Text stays a list of `str`, files a list of
-`bytes`; if rows differ in shape, a batch is a list of arrays.
+Arrays become `jax.Array`s of the same shape and dtype. Unless `jax_enable_x64` is set, JAX stores
+64-bit numbers in 32 bits, and integers that do not fit raise an error. Text stays a list of `str`,
+and files stay a list of `bytes`. If rows differ in shape, a batch is a list of arrays.
 """
 
 from collections.abc import Iterator
@@ -14,39 +14,39 @@ import numpy as np
 from dshub.adapters import convert, each_array
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 
 with needs("jax", extra="jax"):
     import jax
 
 
 def rows(dataset: Dataset, *, device: Any = None) -> dict[str, Any]:
-    """Return whole columns (rows, …) on a device; encoded columns are sequences that decode.
+    """Return whole columns (rows, …) on a device; encoded columns are decoded on access.
 
     Args:
-        dataset: of the rows.
-        device: a `jax.Device` or `jax.sharding.Sharding`, or None for JAX's default.
+        dataset: dataset with the rows.
+        device: `jax.Device` or `jax.sharding.Sharding`, or None for the default device of JAX.
 
     Raises:
-        ArgumentError: the device is neither.
-        DshubError: rows do not divide among the devices, or integers need 64 bits.
+        ArgumentError: `device` is not a device or sharding.
+        DshubError: the devices do not divide the rows evenly, or integers need 64 bits.
     """
     _check_device(device)
-    columns: dict[str, Any] = convert(dataset.numpy(), partial(_placed, device=device))
+    columns: dict[str, Any] = convert(dataset.numpy(), partial(_put_column, device=device))
     return columns
 
 
 def batches(loader: Loader, *, device: Any = None) -> "JaxBatches":
-    """Return batches: dicts of arrays (size, …), or `(x, y)` if the loader is supervised.
+    """Return batches as dicts of arrays (size, …), or as `(x, y)` if `supervised` is set.
 
     Args:
-        loader: of the batches; each iteration is its next epoch.
-        device: a `jax.Device` or `jax.sharding.Sharding`, or None for JAX's default.
+        loader: loader of the batches; each iteration is its next epoch.
+        device: `jax.Device` or `jax.sharding.Sharding`, or None for the default device of JAX.
 
     Raises:
-        ArgumentError: the device is neither.
-        DshubError: later, if rows of a batch do not divide among the devices, or integers need 64
-            bits.
+        ArgumentError: `device` is not a device or sharding.
+        DshubError: the devices do not divide a batch evenly, or integers need 64 bits. Iterating
+            raises this error.
     """
     _check_device(device)
     return JaxBatches(loader, device)
@@ -59,9 +59,9 @@ def _check_device(device: Any) -> None:
 
 
 class JaxBatches:
-    """Batches that the loader's threads send to the device ahead of their use.
+    """Batches that loader threads copy to a device in advance.
 
-    `loader.state_dict()` counts the batches that were handed out.
+    `loader.state_dict()` counts only the yielded batches.
     """
 
     def __init__(self, loader: Loader, device: Any = None) -> None:
@@ -71,37 +71,37 @@ class JaxBatches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        walk, pair = walk_of(self.loader), self.loader.pair
-        # `with jax.enable_x64(True)` and `with jax.default_device(…)` only affect one thread, so
-        # the loader's threads get the settings of this one
+        cursor, pair = cursor_of(self.loader), self.loader.pair
+        # `with jax.enable_x64(True)` and `with jax.default_device(…)` affect only this thread, so
+        # its settings are passed to the loader threads
         device = jax.config.jax_default_device if self.device is None else self.device
         wide = jax.config.jax_enable_x64
 
-        def sent(rows: np.ndarray, epoch: int) -> Any:
-            batch = walk.gatherer.batch(rows, epoch)
+        def make(rows: np.ndarray, epoch: int) -> Any:
+            batch = cursor.gatherer.batch(rows, epoch)
             with jax.enable_x64(wide):
-                return convert(batch, partial(_placed, device=device), pair)
+                return convert(batch, partial(_put_column, device=device), pair)
 
-        return walk.batches(sent)
-
-
-def _placed(values: Any, name: str, device: Any) -> Any:
-    return each_array(values, partial(_sent, name=name, device=device))
+        return cursor.batches(make)
 
 
-def _sent(values: np.ndarray, name: str, device: Any) -> Any:
+def _put_column(values: Any, name: str, device: Any) -> Any:
+    return each_array(values, partial(_put_array, name=name, device=device))
+
+
+def _put_array(values: np.ndarray, name: str, device: Any) -> Any:
     _check_width(values, name)
     try:
         return jax.device_put(values, device)
-    except ValueError as error:  # from a sharding
+    except ValueError as error:  # raised for shardings
         raise DshubError(
             f"JAX cannot divide column {name} of shape {values.shape} among devices: {error}",
-            hint="choose a batch size that divides among the devices, and drop_last=True",
+            hint="choose a batch size that the number of devices divides, and drop_last=True",
         ) from error
 
 
 def _check_width(values: np.ndarray, name: str) -> None:
-    """Refuse integers whose upper bits JAX would drop silently."""
+    """Reject integers that lose their upper bits, because JAX would drop them silently."""
     if values.dtype.kind not in "iu" or values.dtype.itemsize < 8 or not values.size:
         return
     narrow = np.iinfo(f"{values.dtype.kind}4")

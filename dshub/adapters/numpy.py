@@ -1,4 +1,4 @@
-"""NumPy: whole columns, and batches, as datasets and loaders themselves return them."""
+"""NumPy: whole columns and batches, as returned by datasets and loaders."""
 
 from dshub.datasets.dataset import Dataset
 from dshub.loading.loader import Loader
@@ -6,10 +6,10 @@ from dshub.loading.transforms.transform import Batch
 
 
 def rows(dataset: Dataset) -> Batch:
-    """Return whole columns: arrays (rows, …), read-only views if the rows are adjacent."""
+    """Return whole columns as arrays (rows, …), which are views if rows are consecutive."""
     return dataset.numpy()
 
 
 def batches(loader: Loader) -> Loader:
-    """Return batches of arrays (size, …), which are new and writable."""
+    """Return batches of new, writable arrays (size, …)."""
     return loader.numpy()

@@ -1,8 +1,8 @@
 """pandas: a `DataFrame` with all rows.
 
-Numbers and labels are columns of their dtype, text is text. Arrays, images and lists are objects,
-with an array in each row; arrays and raw images are views of the memory map. Encoded images and
-audio are `bytes`, even if the dataset decodes them.
+Numbers and labels become columns of their dtype, and text becomes strings. Arrays, images and lists
+become objects, with one array per row. Arrays and raw images are views of the memory map. Encoded
+images and audio are `bytes`, even if the dataset decodes them.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ _TEXT = pd.Series(["text"]).dtype  # `object` before pandas 3, `str` since
 
 
 def rows(dataset: Dataset) -> Any:
-    """Return all rows as a `pandas.DataFrame`, in the dataset's order."""
+    """Return all rows as a `pandas.DataFrame`, in dataset order."""
     columns = {
         name: _series(values, name, text=isinstance(dataset.features[name], TextFeature))
         for name, values in dataset.decode(on=False).numpy().items()
@@ -32,5 +32,5 @@ def rows(dataset: Dataset) -> Any:
 def _series(values: Any, name: str, *, text: bool) -> Any:
     if isinstance(values, np.ndarray) and values.ndim == 1:
         return pd.Series(values, name=name, copy=True)  # a view would be read-only
-    # with a dtype, a column without rows has the same type
+    # the dtype matters for columns without rows
     return pd.Series(list(values), name=name, dtype=_TEXT if text else object)

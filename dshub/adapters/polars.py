@@ -1,8 +1,8 @@
 """Polars: a `polars.DataFrame` over the same Arrow memory.
 
-Arrays become `polars.Array`, lists `polars.List`; encoded images and audio stay files (`Binary`),
-even if the dataset decodes them. Numbers, arrays and files of adjacent rows are not copied; polars
-stores text in its own layout.
+Arrays become `polars.Array`, and lists become `polars.List`. Encoded images and audio stay files
+(`Binary`), even if the dataset decodes them. Numbers, arrays and files of consecutive rows are not
+copied. Text is copied, because polars stores it in a different layout.
 """
 
 from typing import Any
@@ -15,5 +15,5 @@ with needs("polars", extra="polars"):
 
 
 def rows(dataset: Dataset) -> Any:
-    """Return all rows as a `polars.DataFrame`, in the dataset's order."""
+    """Return all rows as a `polars.DataFrame`, in dataset order."""
     return pl.from_arrow(dataset.arrow(), rechunk=False)

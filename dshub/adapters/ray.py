@@ -1,9 +1,8 @@
-"""Ray: a `ray.data.Dataset`; its workers read the rows from the Arrow files, block by block.
+"""Ray: a `ray.data.Dataset` whose workers read rows from Arrow files, block by block.
 
-Blocks are Arrow tables. Arrays are nested fixed-size lists; encoded images and audio stay files,
-even if the dataset decodes them. Ray yields blocks when they are done;
-``ray.data.DataContext.get_current().execution_options.preserve_order = True`` keeps the order of
-rows.
+Blocks are Arrow tables. Arrays are nested fixed-size lists. Encoded images and audio stay files,
+even if the dataset decodes them. Ray yields blocks in the order of their completion. To keep the
+order of rows, set ``ray.data.DataContext.get_current().execution_options.preserve_order = True``.
 """
 
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ with needs("ray", extra="ray"):
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
 
-SAMPLE = 256  # rows that are read to estimate the size of all
+SAMPLE = 256  # rows that are read to estimate the bytes per row
 
 
 def rows(dataset: Dataset) -> Any:
@@ -30,9 +29,9 @@ def rows(dataset: Dataset) -> Any:
 
 
 class RaySource(Datasource):
-    """Tasks that each read consecutive rows; a task carries the dataset, not the rows.
+    """Source of tasks that each read consecutive rows.
 
-    Datasets of your own data carry their columns.
+    A task contains a view of the dataset, which holds data only if the dataset is in memory.
     """
 
     def __init__(self, dataset: Dataset) -> None:

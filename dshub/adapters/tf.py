@@ -1,9 +1,9 @@
-"""TensorFlow: `tf.data.Dataset` of rows or of batches, with static shapes and a known length.
+"""TensorFlow: a `tf.data.Dataset` of rows or batches, with static shapes and a known length.
 
-Arrays become tensors of the same shape and dtype; text and files become `tf.string`. Columns whose
-rows differ in length, such as lists and audio, become a `tf.RaggedTensor` in a batch; a batch of
-images of several sizes is an error. Whole batches cross to TensorFlow without a copy if
-their memory is aligned; rows of one shape cross in blocks.
+Arrays become tensors of the same shape and dtype. Text and files become `tf.string`. If the rows of
+a column differ in length, as in lists and audio, a batch is a `tf.RaggedTensor`. A batch of images
+that differ in size raises an error. Whole batches are passed to TensorFlow without copying if their
+memory is aligned. Rows of equal shape are passed in blocks.
 """
 
 import os
@@ -16,25 +16,25 @@ import numpy as np
 
 from dshub.adapters import convert
 from dshub.catalog.features import AudioFeature, ImageFeature, ListFeature
-from dshub.catalog.manifest import Inputs, Pair, pair_columns
+from dshub.catalog.manifest import AnyPair, Inputs, pair_columns
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, needs
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 from dshub.loading.pairs import is_single
 from dshub.tables.types import row_dtype, row_shape
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # without TensorFlow's greeting
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # hide startup messages
 with needs("tensorflow", extra="tf"):
     import tensorflow as tf
 
-BLOCK = 1024  # rows that cross at a time if rows are requested
-WALKS = 8  # iterations of a loader that can be in progress
+BLOCK = 1024  # rows passed to TensorFlow at a time
+MAX_ITERATIONS = 8  # iterations of a loader that can be in progress
 
 
-def rows(dataset: Dataset, *, supervised: bool | Pair = False) -> Any:
-    """Return a `tf.data.Dataset` of rows as dicts, in the dataset's order.
+def rows(dataset: Dataset, *, supervised: bool | AnyPair = False) -> Any:
+    """Return a `tf.data.Dataset` of rows as dicts, in dataset order.
 
-    Lengths that differ between rows are None in its specification.
+    In the specification of its elements, lengths that differ between rows are None.
 
     Args:
         dataset: of the rows.
@@ -66,13 +66,13 @@ def _rows(dataset: Dataset) -> Any:
     if dataset.encoded or any(isinstance(item, ListFeature) for item in features.values()):
         signature = {name: _row_spec(dataset, name) for name in features}
         return tf.data.Dataset.from_generator(lambda: iter(dataset), output_signature=signature)
-    crossing = _Crossing(dataset[:0], None)
+    transfer = _Transfer(dataset[:0], None)
 
     def block(start: Any) -> Any:
-        return crossing.parts(dataset[int(start) : int(start) + BLOCK])
+        return transfer.parts(dataset[int(start) : int(start) + BLOCK])
 
     starts = tf.data.Dataset.range(0, len(dataset), BLOCK)
-    return starts.map(lambda start: crossing.tensors(block, start)).unbatch()
+    return starts.map(lambda start: transfer.tensors(block, start)).unbatch()
 
 
 def _row_spec(dataset: Dataset, name: str) -> Any:
@@ -89,91 +89,91 @@ def _row_spec(dataset: Dataset, name: str) -> Any:
 
 
 def batches(loader: Loader) -> Any:
-    """Return a `tf.data.Dataset` of batches: dicts, or `(x, y)` if the loader is supervised.
+    """Return a `tf.data.Dataset` of batches: dicts, or `(x, y)` if `supervised` is set.
 
-    Iterating it is an epoch of the loader, so `model.fit(…, epochs=5)` sees five orders. The
-    number of rows in a batch is static if all batches have it. The length is known, unless the
-    loader resumes within an epoch, which is shorter than later ones.
+    Each iteration is an epoch of the loader, so `model.fit(…, epochs=5)` uses five orders. The
+    number of rows is static if all batches have the same size. The length is known unless the
+    loader resumes within an epoch, because that epoch is shorter than later epochs.
 
-    The loader's threads make batches ahead, and hand each over on request. `loader.state_dict()`
-    counts the batches in use, unless something behind this dataset takes some ahead, such as
-    `prefetch`; then count them yourself, and call `loader.state_after`.
+    Loader threads prefetch batches, and TensorFlow receives each batch on request.
+    `loader.state_dict()` counts the requested batches. If a later step requests batches in advance,
+    such as `prefetch`, count the used batches and call `loader.state_after` instead.
 
     Raises:
-        DshubError: images differ in size, and no transform makes one array of them.
+        DshubError: images differ in size, and no transform converts them to one array.
     """
-    place = walk_of(loader)
-    first = place.batch(0, loader.epoch)
-    convert(first, partial(_check_images, images=loader.rows.pictures), loader.pair)
-    crossing = _Crossing(first, loader.options.size if _is_even(loader) else None)
-    walks = _Walks(loader)
+    cursor = cursor_of(loader)
+    first = cursor.batch(0, loader.epoch)
+    convert(first, partial(_check_images, images=loader.rows.image_columns), loader.pair)
+    transfer = _Transfer(first, loader.options.size if _is_even(loader) else None)
+    iterations = _Iterations(loader)
 
-    def step(walk: Any) -> Any:
-        return crossing.parts(walks.step(int(walk)))
+    def step(number: Any) -> Any:
+        return transfer.parts(iterations.step(int(number)))
 
-    def walk(_: Any) -> Any:
-        number, count = tf.numpy_function(walks.begin, [], [tf.int64, tf.int64])
-        return tf.data.Dataset.range(count).map(lambda _: crossing.tensors(step, number))
+    def epoch(_: Any) -> Any:
+        number, count = tf.numpy_function(iterations.begin, [], [tf.int64, tf.int64])
+        return tf.data.Dataset.range(count).map(lambda _: transfer.tensors(step, number))
 
-    tensors = tf.data.Dataset.range(1).flat_map(walk)
+    tensors = tf.data.Dataset.range(1).flat_map(epoch)
     options = tf.data.Options()
-    options.experimental_optimization.inject_prefetch = False  # it would take batches ahead
+    options.experimental_optimization.inject_prefetch = False  # it would request batches in advance
     tensors = tensors.with_options(options)
-    if len(place.starts()) == len(loader):
+    if len(cursor.starts()) == len(loader):
         tensors = tensors.apply(tf.data.experimental.assert_cardinality(len(loader)))
     return tensors
 
 
 def _is_even(loader: Loader) -> bool:
-    """Check if all batches have as many rows, of the resumed epoch and of all others."""
-    starts = {0, *walk_of(loader).starts()[:1]}
+    """Return True if all batches of the resumed epoch and of later epochs are equally large."""
+    starts = {0, *cursor_of(loader).starts()[:1]}
     size = loader.options.size
     return loader.options.drop_last or all(loader.share.count(s) % size == 0 for s in starts)
 
 
 def _check_images(values: Any, name: str, images: Sequence[str]) -> None:
-    """Refuse a list: as a ragged tensor, it would have two lengths for each image."""
+    """Reject lists of images, because a ragged tensor has only one varying length per row."""
     if isinstance(values, list) and name in images:
         raise DshubError(
-            f"images of column {name} may differ in size, and make no tensor",
-            hint="make one array of them in `batches(…, transform=…)`; or map ds.tf(), whose "
-            "rows are images, to one size and batch it",
+            f"images of column {name} can differ in size, so a batch cannot be one tensor",
+            hint="resize them in `batches(…, transform=…)`, or use ds.tf().map(…).batch(…)",
         )
 
 
-class _Walks:
+class _Iterations:
     """Iterations of a loader in progress, by number.
 
-    TensorFlow does not report dropped iterators, so only the last few are kept.
+    TensorFlow does not report dropped iterators, so only the latest ones are kept.
     """
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._open: dict[int, list[Any]] = {}  # iterator and number of batches left
-        self._begun = 0
+        self._open: dict[int, list[Any]] = {}  # iterator, remaining batches
+        self._started = 0
 
     def begin(self) -> tuple[np.int64, np.int64]:
-        """Begin an iteration; returns its number, and the number of its batches."""
-        while len(self._open) >= WALKS:
+        """Start an iteration, and return its number and its number of batches."""
+        while len(self._open) >= MAX_ITERATIONS:
             del self._open[next(iter(self._open))]
-        self._begun += 1
-        count = len(walk_of(self._loader).starts())
-        self._open[self._begun] = [iter(self._loader), count]
+        self._started += 1
+        count = len(cursor_of(self._loader).starts())
+        self._open[self._started] = [iter(self._loader), count]
         if not count:
-            self._end(self._begun)
-        return np.int64(self._begun), np.int64(count)
+            self._end(self._started)
+        return np.int64(self._started), np.int64(count)
 
     def step(self, number: int) -> Any:
-        """Return the next batch of an iteration; the last one ends the loader's epoch."""
+        """Return the next batch of an iteration; the last batch ends the loader's epoch."""
         if number not in self._open:
             raise DshubError(
-                f"this iteration was dropped: {WALKS} newer iterations of its loader have started",
+                f"this iteration was dropped, because {MAX_ITERATIONS} newer iterations of its "
+                "loader have started",
                 hint="use a separate loader for each concurrent iteration",
             )
-        walk = self._open[number]
-        batch = next(walk[0])
-        walk[1] -= 1
-        if not walk[1]:
+        iteration = self._open[number]
+        batch = next(iteration[0])
+        iteration[1] -= 1
+        if not iteration[1]:
             self._end(number)
         return batch
 
@@ -181,14 +181,14 @@ class _Walks:
         next(self._open.pop(number)[0], None)
 
 
-class _Crossing:
-    """Hand batches of one structure over to a graph of TensorFlow.
+class _Transfer:
+    """Pass batches of one structure to a TensorFlow graph.
 
-    `tf.data.Dataset.from_generator` does the same, but takes 1.4 times as long, and for ragged
-    columns six times.
+    `tf.data.Dataset.from_generator` does the same, but takes 1.4 times as long, or six times as
+    long for ragged columns.
 
     Args:
-        sample: a batch: a dict of columns, or a tuple.
+        sample: example of a batch, which is a dict of columns or a tuple.
         size: number of rows in every batch, or None if it varies.
     """
 
@@ -201,11 +201,11 @@ class _Crossing:
             self._kinds += [spec.dtype, tf.int64] if ragged else [spec.dtype]
 
     def parts(self, batch: Any) -> list[np.ndarray]:
-        """Convert a batch to arrays: one for each column, two for a ragged one."""
+        """Convert a batch to arrays: one per column, or two per ragged column."""
         return [part for values in _columns(batch) for part in _parts(values)]
 
     def tensors(self, function: Any, argument: Any) -> Any:
-        """Within a graph, call a Python function that returns `parts`, and make tensors."""
+        """Call a function that returns `parts` in a graph, and convert its result to tensors."""
         parts = iter(tf.numpy_function(function, [argument], self._kinds))
         columns = [self._column(spec, parts) for spec in self._specs]
         names = self._names

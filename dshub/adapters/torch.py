@@ -1,18 +1,16 @@
-"""PyTorch: a map-style dataset of rows, and an iterable of whole batches.
+"""PyTorch: a map-style dataset of rows, and an iterable dataset of whole batches.
 
 Arrays become tensors of the same shape and dtype. Numbers stay Python numbers in a row and become
-tensors in a batch; text stays `str`, files stay `bytes`. If rows differ in shape, a batch is a list
-of tensors; your own `DataLoader` needs ``collate_fn=collate`` for that, because torch's default
-cannot stack them.
+tensors in a batch. Text stays `str`, and files stay `bytes`. If rows differ in shape, a batch is a
+list of tensors. A custom `DataLoader` then needs ``collate_fn=collate``, because torch's default
+cannot stack such rows.
 
-Images are (height, width, channels). Batches with `layout="chw"` hold (size, channels, height,
-width) in torch's `channels_last` memory format: pixels stay in the order of the disk, which
-convolutions prefer. If your own callables are among the transforms, they get contiguous arrays in
-the requested layout, and tensors are as they return them.
+Images are (height, width, channels). Batches with `layout="chw"` are (size, channels, height,
+width) in torch's `channels_last` memory format, which keeps the pixel order on disk and makes
+convolutions faster. Callables in `transform` receive contiguous arrays in the requested layout, and
+their results keep their own layout.
 """
 
-import dis
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from dshub.adapters import convert, each_array
-from dshub.catalog.manifest import Pair
+from dshub.catalog.manifest import AnyPair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.gathering import Gatherer, Pool
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 from dshub.loading.options import BatchOptions
+from dshub.loading.pairs import Row
 from dshub.loading.transforms.colors import scales_of_values
 from dshub.loading.transforms.fused import Layout, kernels
 from dshub.loading.transforms.transform import AnyTransform, Context, is_own
@@ -36,13 +35,13 @@ with needs("torch", extra="torch"):
     import torch
     from torch.utils import data
 
-WORKERS = 512  # limit of the workers of a DataLoader
+MAX_WORKERS = 512  # limit of the workers of a DataLoader
 
 
 def rows(
     dataset: Dataset,
     *,
-    supervised: bool | Pair = False,
+    supervised: bool | AnyPair = False,
     transform: AnyTransform | Sequence[AnyTransform] | None = None,
     layout: Layout = "hwc",
 ) -> "TorchRows":
@@ -66,22 +65,22 @@ def rows(
 
 
 def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "TorchBatches":
-    """Return batches: dicts of tensors (size, …), or `(x, y)` if the loader is supervised.
+    """Return batches as dicts of tensors (size, …), or as `(x, y)` if `supervised` is set.
 
     Args:
-        loader: of the batches.
-        device: of the tensors, such as `"cuda"`; they are copied from pinned memory while the
+        loader: loader of the batches.
+        device: device of the tensors, such as `"cuda"`. Copies from pinned memory run while the
             device does other work.
-        pin: gather images into pinned memory; by default if `device` is a CUDA device.
+        pin: whether to gather images into pinned memory; by default if `device` is a CUDA device.
 
     Raises:
-        ArgumentError: torch does not know the device, or finds no CUDA device to pin memory for.
+        ArgumentError: `device` is invalid, or pinning is requested without a CUDA device.
     """
     target = None if device is None else _device(device)
     pinned = pin if pin is not None else target is not None and target.type == "cuda"
     if pinned and not torch.cuda.is_available():
         name, value = ("device", device) if pin is None else ("pin", pin)
-        expected = "left out: memory is pinned for a CUDA device, and torch finds none"
+        expected = "left out, because torch does not find a CUDA device"
         raise ArgumentError(name=name, value=value, expected=expected)
     return TorchBatches(loader, target, pinned=pinned)
 
@@ -95,32 +94,33 @@ def _device(device: Any) -> torch.device:
 
 
 def collate(rows: Sequence[Any]) -> Any:
-    """Make a batch of rows, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
+    """Combine rows to a batch, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
 
-    Columns are as in ``ds.batches(…).torch()``: one tensor if all rows have one shape, else a list
-    of tensors; text, files and lists of text stay lists. As fast as `TorchRows.loader`, because
-    rows become dicts only if something uses one.
+    Columns are the same as in ``ds.batches(…).torch()``: one tensor if all rows have the same
+    shape, or else a list of tensors. Text, files and lists of text stay lists. `collate` is as fast
+    as `TorchRows.loader`, because rows become dicts only when they are accessed.
     """
     if isinstance(rows, FetchedRows) and rows.columns is not None:
-        return {name: _collated(values) for name, values in rows.columns.items()}
+        return {name: _collate_column(values) for name, values in rows.columns.items()}
     if isinstance(rows[0], tuple):
-        return tuple(_collated(list(values)) for values in zip(*rows, strict=True))
-    return {name: _collated([row[name] for row in rows]) for name in rows[0]}
+        return tuple(_collate_column(list(values)) for values in zip(*rows, strict=True))
+    return {name: _collate_column([row[name] for row in rows]) for name in rows[0]}
 
 
-def _collated(values: Any) -> Any:
-    """Stack the rows of a column if all have one shape."""
+def _collate_column(values: Any) -> Any:
+    """Stack the rows of a column if they all have the same shape."""
     if isinstance(values, torch.Tensor):
         return values
-    first, *others = values = list(values)
+    values = list(values)
+    first = values[0]
     stackable = isinstance(first, bool | int | float)
     if isinstance(first, torch.Tensor):
-        stackable = all(value.shape == first.shape for value in others)
+        stackable = all(value.shape == first.shape for value in values)
     return data.default_collate(values) if stackable else values
 
 
 class TorchRows(data.Dataset[Any]):
-    """Rows for `torch.utils.data.DataLoader`, read a batch at a time.
+    """Rows for `torch.utils.data.DataLoader`, which are read one batch at a time.
 
     ``rows[3]`` is a row: a dict, or `(x, y)` if supervised. ``rows[10:20]`` and ``rows[[1, 5]]``
     are tensors of several rows.
@@ -161,7 +161,7 @@ class TorchRows(data.Dataset[Any]):
         return Gatherer(self.dataset, self.options, Pool(allocate=_fresh))
 
     def __getitems__(self, rows: list[int]) -> list[Any]:
-        """Read several rows at once; torch calls this method."""
+        """Read several rows at once, on request of torch."""
         if self.pair is None:
             return FetchedRows(self[list(rows)], len(rows))
         return list(_rows_of(self[list(rows)], len(rows)))
@@ -176,12 +176,12 @@ class TorchRows(data.Dataset[Any]):
         generator: Any = None,
         **options: Any,
     ) -> data.DataLoader[Any]:
-        """Return a `DataLoader` of whole batches; several times as fast as stacking rows.
+        """Return a `DataLoader` of whole batches, which is several times as fast as stacking rows.
 
         Args:
-            batch_size: rows in a batch.
-            shuffle, sampler, drop_last, generator: as in `DataLoader`.
-            **options: others of `DataLoader`, such as `num_workers`.
+            batch_size: rows per batch.
+            shuffle, sampler, drop_last, generator: arguments of `DataLoader`.
+            **options: other arguments of `DataLoader`, such as `num_workers`.
         """
         if sampler is None:
             sampler = data.RandomSampler(self, generator=generator) if shuffle else None
@@ -217,37 +217,13 @@ def _rows_of(values: Any, count: int) -> Iterator[Any]:
     return iter(values.tolist() if numbers else values)
 
 
-class Row(dict[str, Any]):
-    """A row as a dict, which cannot be taken for `(x, y)`.
-
-    ``x, y = row`` would give the names of two columns. It is an error instead.
-    """
-
-    def __iter__(self) -> Iterator[str]:
-        if is_unpacked(sys._getframe(1)):  # noqa: SLF001  # documented; CPython only
-            x, y = [*self.keys(), "x", "y"][:2]
-            raise ArgumentError(
-                name="supervised",
-                value=False,
-                expected="True to unpack a row into (x, y)",
-                hint=f'ds.torch(supervised=True), or supervised=("{x}", "{y}"); '
-                f'row["{x}"] is a column of this row',
-            )
-        return super().__iter__()
-
-
-def is_unpacked(frame: Any) -> bool:
-    """True if a frame is executing an assignment to several names."""
-    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in {"UNPACK_SEQUENCE", "UNPACK_EX"}
-
-
 class FetchedRows(list[dict[str, Any]]):
-    """Rows of a batch; they become dicts when something uses one.
+    """Rows of a batch, which become dicts on first access.
 
-    A list, because functions that pad tokenized rows require one.
+    The class is a list, because functions that pad tokenized rows require one.
 
     Attributes:
-        columns: the batch by column; None once rows are in use, because they may be modified.
+        columns: batch by column, or None after the rows became dicts, which can be modified.
     """
 
     def __init__(self, columns: dict[str, Any], count: int) -> None:
@@ -258,14 +234,14 @@ class FetchedRows(list[dict[str, Any]]):
     def __len__(self) -> int:
         return super().__len__() if self.columns is None else self._count
 
-    def __radd__(self, others: list[Any]) -> list[Any]:
-        return [*others, *self]
+    def __radd__(self, rows: list[Any]) -> list[Any]:
+        return [*rows, *self]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (list(self),)
 
     def split(self) -> None:
-        """Make the dicts, if that was not done yet."""
+        """Convert the columns to dicts of rows, unless this was done before."""
         if self.columns is None:
             return
         columns, self.columns = self.columns, None
@@ -292,23 +268,24 @@ for _name in vars(list).keys() - set(_OWN.split()):
 
 
 class TorchBatches(data.IterableDataset[Any]):
-    """Batches of tensors; each iteration is the loader's next epoch.
+    """Batches of tensors; each iteration is the next epoch of the loader.
 
-    Iterate it directly, or through ``DataLoader(batches, batch_size=None, num_workers=2)``, which
-    gives the same batches in the same order, epoch after epoch, whether workers persist or not.
-    `state_dict` is the place in the epochs; with workers, use torchdata's `StatefulDataLoader`,
-    which asks each worker. Setting `epoch` goes to another epoch, also in workers.
+    Iterate directly, or through ``DataLoader(batches, batch_size=None, num_workers=2)``, which
+    yields the same batches in the same order in each epoch, with or without persistent workers.
+    `state_dict` returns the position. With workers, use torchdata's `StatefulDataLoader`, which
+    collects the state of each worker. Setting `epoch` moves to another epoch, also in workers.
     """
 
     def __init__(self, loader: Loader, device: Any = None, *, pinned: bool = False) -> None:
-        self.loader, self._walk = loader, walk_of(loader)
+        self.loader, self._cursor = loader, cursor_of(loader)
         self._device, self._pinned = device, pinned
-        # A DataLoader does not tell its workers about epochs, and workers cannot reply. So the next
-        # place and the progress of each worker are in memory that all copies of this share.
-        self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()  # moves, epoch, position
-        self._next = torch.zeros((WORKERS, 2), dtype=torch.int64).share_memory_()  # moves, epoch
-        self._moves = 0  # moves to other places that this copy has followed
-        # in a worker: the place that epochs are counted from, and whether a state was loaded
+        # A DataLoader does not pass epochs to its workers, and workers cannot report back. So the
+        # next place (moves, epoch, position) and the progress of each worker (moves, epoch) are in
+        # memory that all copies share. `moves` counts the calls that moved the loader.
+        self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()
+        self._next = torch.zeros((MAX_WORKERS, 2), dtype=torch.int64).share_memory_()
+        self._moves = 0  # number of moves that this copy has followed
+        # only in a worker: start of its epoch count, and whether a state was loaded
         self._start: tuple[int, int] | None = None
         self._loaded = False
 
@@ -325,17 +302,19 @@ class TorchBatches(data.IterableDataset[Any]):
         worker = data.get_worker_info()
         if worker is not None:
             return self._share_of(worker.id, worker.num_workers)
-        batches = self._walk.batches(self._gatherer.batch)
-        return batches if self._device is None else _moved(batches, self._device)
+        batches = self._cursor.batches(self._gatherer.batch)
+        return batches if self._device is None else _copy_batches(batches, self._device)
 
-    # a property, not a `set_epoch` method: Accelerate calls `set_epoch` before each epoch with its
-    # own count from 0, which would discard a restored position
+    # a property, because Accelerate would call a method `set_epoch` before each epoch with its own
+    # count from 0, which would discard a restored position
     @property
     def epoch(self) -> int:
-        """The epoch of the loader. Setting another goes to its beginning, also in workers.
+        """Epoch of the loader.
+
+        Setting a different epoch moves to its beginning, also in workers.
 
         Raises:
-            ArgumentError: the value is not a whole number of at least 0.
+            ArgumentError: the value is not an integer of at least 0.
         """
         return self.loader.epoch
 
@@ -345,16 +324,16 @@ class TorchBatches(data.IterableDataset[Any]):
         self._send()
 
     def _send(self) -> None:
-        """Send the beginning of the next iteration to running workers."""
+        """Send the place where the next iteration starts to running workers."""
         self._moves += 1
-        self._sent.copy_(torch.tensor([self._moves, *self._walk.place(0)]))
+        self._sent.copy_(torch.tensor([self._moves, *self._cursor.place(0)]))
 
     def state_dict(self) -> dict[str, int | str]:
-        """Return the place in the epochs, or in a worker's share. See `Loader.state_dict`."""
+        """Return the position of the loader or of a worker; see `Loader.state_dict`."""
         return self.loader.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state with the next iteration. See `Loader.load_state_dict`."""
+        """Continue from a state in the next iteration; see `Loader.load_state_dict`."""
         self.loader.load_state_dict(state)
         if data.get_worker_info() is None:
             self._send()
@@ -362,58 +341,58 @@ class TorchBatches(data.IterableDataset[Any]):
             self._loaded = True
 
     @cached_property
-    def _gatherer(self) -> "_Tensors":
-        return _Tensors(self.loader, pinned=self._pinned)
+    def _gatherer(self) -> "_TensorBatches":
+        return _TensorBatches(self.loader, pinned=self._pinned)
 
     def _share_of(self, worker: int, workers: int) -> Iterator[Any]:
         """Yield every `workers`-th batch; the position counts rounds of all workers."""
         if self._device is not None:
             raise DshubError(
-                "the workers of a DataLoader cannot make tensors on a device",
-                hint="leave `device` out and move each batch in your loop, or use num_workers=0",
+                "DataLoader workers cannot create tensors on a device",
+                hint="omit `device` and move each batch in the training loop, or use num_workers=0",
             )
-        self._walk.go(*self._place(workers))  # now: `state_dict` may be called before a batch
+        self._cursor.seek(*self._place(workers))  # `state_dict` can precede the first batch
         return self._batches(worker, workers)
 
     def _place(self, workers: int) -> tuple[int, int]:
-        """Return where to begin: in the first epoch that some worker has not finished."""
+        """Return the place to start at, in the first epoch that a worker has not finished."""
         moves, epoch, position = self._sent.tolist()
         if moves > self._moves:
             self._moves, self._start = moves, (epoch, position)
         elif self._start is None or self._loaded:
-            self._start = self._walk.epoch, self._walk.resume
+            self._start = self._cursor.epoch, self._cursor.resume
         loaded, self._loaded = self._loaded, False
         ended = self._next[:workers]
         following = int(torch.where(ended[:, 0] == self._moves, ended[:, 1], 0).min())
         return self._start if loaded or following <= self._start[0] else (following, 0)
 
     def _batches(self, worker: int, workers: int) -> Iterator[Any]:
-        walk, starts = self._walk, self._walk.starts()
-        epoch, own = walk.epoch, starts[worker::workers]
+        cursor, starts = self._cursor, self._cursor.starts()
+        epoch, positions = cursor.epoch, starts[worker::workers]
         ended = torch.tensor([self._moves, epoch + 1])
-        if not own:
+        if not positions:
             self._next[worker] = ended
-        for turn, position in enumerate(own, 1):
-            batch = self._gatherer.batch(walk.rows_at(position, epoch), epoch)
-            walk.reach(epoch, starts.start + turn * workers * starts.step)
-            if position == own[-1]:  # the DataLoader may not ask for more
+        for turn, position in enumerate(positions, 1):
+            batch = self._gatherer.batch(cursor.rows_at(position, epoch), epoch)
+            cursor.advance(epoch, starts.start + turn * workers * starts.step)
+            if position == positions[-1]:  # the DataLoader can stop without another request
                 self._next[worker] = ended
             yield batch
             del batch
-        walk.reach(epoch + 1, 0)
+        cursor.advance(epoch + 1, 0)
 
 
-class _Tensors:
-    """Makes batches of tensors."""
+class _TensorBatches:
+    """Factory of batches of tensors."""
 
     def __init__(self, loader: Loader, *, pinned: bool) -> None:
         options = loader.options
         own = all(is_own(transform) for transform in options.transforms)
-        self._planes = list(loader.rows.pictures) if own and options.layout == "chw" else []
+        self._planes = list(loader.rows.image_columns) if own and options.layout == "chw" else []
         self._pair = loader.pair
         options = replace(options, layout="hwc") if own else options
-        pool = Pool(allocate=_pinned) if pinned else Pool()
-        self._gatherer = _ByOperators(loader.rows, options, pool)
+        pool = Pool(allocate=_allocate_pinned) if pinned else Pool()
+        self._gatherer = _TorchGatherer(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         batch = convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
@@ -423,18 +402,20 @@ class _Tensors:
         return each_array(values, _channels_first if name in self._planes else _from_numpy)
 
 
-class _ByOperators(Gatherer):
-    """Scales images with torch's operators, unless numba is installed, which is faster.
+class _TorchGatherer(Gatherer):
+    """Gatherer that scales images with torch operators, unless numba is installed.
 
     `copy_`, `mul_` and `add_` in reused memory are faster than one `mul(uint8, float)`, which is
     slow for mixed dtypes. `addcmul` would save a pass, but it rounds differently from NumPy, and
-    differently at the end of a batch.
+    even differently at the end of a batch. Compiled kernels of numba are faster.
     """
 
-    def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
+    def gather_images(
+        self, pixels: np.ndarray, numbers: np.ndarray, context: Context
+    ) -> np.ndarray:
         scale = self.fused.scale
         if scale is None or kernels() is not None or self.options.layout == "chw":
-            return super().picture(pixels, numbers, context)
+            return super().gather_images(pixels, numbers, context)
         shape = self.fused.shape(pixels.shape, "hwc")
         gathered = self.pool.empty((len(numbers), *shape), np.uint8)
         replace(self.fused, scale=None).run(pixels, numbers, context, gathered, "hwc")
@@ -455,29 +436,29 @@ def _from_numpy(array: np.ndarray) -> Any:
 
 
 def _channels_first(array: np.ndarray) -> Any:
-    """View the same memory as (…, channels, height, width)."""
+    """Return a tensor (…, channels, height, width) that shares the memory of the array."""
     return _from_numpy(array).movedim(-1, -3)
 
 
-def _on(value: Any, device: Any) -> Any:
-    """Copy the tensors of a batch to a device; text stays as it is."""
+def _copy(value: Any, device: Any) -> Any:
+    """Copy the tensors of a batch to a device, leaving text unchanged."""
     if isinstance(value, torch.Tensor):
         return value.to(device, non_blocking=device.type == "cuda")
     if isinstance(value, dict):
-        return type(value)({name: _on(values, device) for name, values in value.items()})
+        return type(value)({name: _copy(values, device) for name, values in value.items()})
     if isinstance(value, tuple | list):
-        return type(value)(_on(values, device) for values in value)
+        return type(value)(_copy(values, device) for values in value)
     return value
 
 
-def _moved(batches: Iterator[Any], device: Any) -> Iterator[Any]:
+def _copy_batches(batches: Iterator[Any], device: Any) -> Iterator[Any]:
     """Copy batches to a device.
 
-    Hold each batch until its copy is complete: gatherers reuse memory that is not referenced.
+    Each batch is kept until its copy is complete, because gatherers reuse unreferenced memory.
     """
     waiting: deque[tuple[Any, Any]] = deque()
     for batch in batches:
-        moved = _on(batch, device)
+        moved = _copy(batch, device)
         if device.type == "cuda":
             event = torch.cuda.Event()
             event.record(torch.cuda.current_stream(device))
@@ -489,6 +470,6 @@ def _moved(batches: Iterator[Any], device: Any) -> Iterator[Any]:
         del moved
 
 
-def _pinned(size: int) -> np.ndarray:
+def _allocate_pinned(size: int) -> np.ndarray:
     memory: np.ndarray = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
     return memory

@@ -1,21 +1,21 @@
-"""Files inside archives and compressed files, read in place.
+"""Read files in place from archives and compressed files.
 
-There are two kinds, one module each:
+Each module implements a format of one of two kinds:
 
-* a `Stream` holds one compressed file (`gz`, `bz2`, `xz`, `zst`);
-* a `Container` holds members under names (`tar`, `zip`).
+* a `Stream` contains one compressed file (`gz`, `bz2`, `xz`, `zst`);
+* a `Container` contains named members (`tar`, `zip`).
 
-Files are recognized by their content, since many a `.tar.gz` is a plain tar. All compressions are
-removed, around a container (a tar in gzip) and around its members (gzip in a zip, as in EMNIST).
-Containers may be nested: `inner.tar:a/b.jpg` is a member of a member.
+Formats are detected from the content, because some files named `.tar.gz` are plain tars. Every
+compression is removed, both around a container (a tar in gzip) and around its members (gzip in a
+zip, as in EMNIST). Containers can be nested: `inner.tar:a/b.jpg` is a member of a member.
 
-A compressed container is unpacked once, into a scratch file without a name that disappears with
-the process. No member is ever unpacked to a file of its own.
+A compressed container is unpacked once, to an unnamed scratch file that disappears with the
+process. Members are never unpacked to separate files.
 
-Before the first byte of a member is read, all entries of the archive are checked: names, links,
-sizes, and whether its own parts agree (`_members`). A resource's limits apply to the sizes that it
-states, and again to the bytes that come out, so a bomb ends early and in little memory. Damage
-becomes a `ReadError` with the names of file and member, an unsafe archive an `UnsafeArchiveError`.
+Before a member is read, all entries of the archive are checked for unsafe names, links, sizes and
+contradictory headers (`_members`). The limits of a resource apply both to declared sizes and to
+the unpacked bytes, so an archive bomb fails early and in little memory. A damaged archive raises
+`ReadError` with the names of the file and the member. An unsafe one raises `UnsafeArchiveError`.
 """
 
 import io
@@ -56,85 +56,84 @@ __all__ = [
 
 
 class Stream(Protocol):
-    """A compression; a module offers it as `archive`.
+    """A compression format, defined as `archive` in its module.
 
     Attributes:
-        suffix: the ending of its files' names.
-        tar_suffixes: endings for a tar inside.
+        suffix: suffix of file names.
+        tar_suffixes: suffixes of compressed tars, such as `.tgz`.
     """
 
     suffix: ClassVar[str]
     tar_suffixes: ClassVar[tuple[str, ...]]
 
     def matches(self, head: bytes) -> bool:
-        """Tell whether a file that begins so is of this kind; `head` has at most 512 bytes."""
+        """Return True if a file with these first bytes, at most 512, has this format."""
 
     def open(self, raw: ByteStream) -> ByteStream:
-        """Open the bytes inside `raw`, which is closed with the result.
+        """Open the decompressed bytes of `raw`, which is closed with the result.
 
-        Memory must not depend on how much is inside. Reads raise Damage, also if the data are cut
-        short.
+        Memory use must not depend on the decompressed size. Reads of damaged or truncated data
+        raise Damage.
         """
 
     def write(self, raw: BinaryIO) -> BinaryIO:
-        """Return a sink that compresses to `raw`.
-
-        The same bytes are always compressed to the same bytes.
-        """
+        """Return a sink that compresses to `raw`, with reproducible output."""
 
 
 class OpenContainer(Protocol):
     """An open archive with members."""
 
     def entries(self) -> Iterator[Entry]:
-        """Yield every entry, in the order of the archive, under the name it has there.
+        """Yield every entry with its original name, in archive order.
 
-        Names and limits are checked elsewhere, for all kinds alike. Mark an entry `unsafe` for
-        faults of this kind only, such as parts of the archive that disagree.
+        `check_entries` checks names and limits for all formats. Mark an entry `unsafe` only for
+        problems specific to the format, such as contradictory headers.
         """
 
     def open(self, entry: Entry) -> ByteStream:
-        """Open the bytes of an entry. Several may be open at the same time, also in threads."""
+        """Open the bytes of an entry; entries can be open in several threads at the same time."""
 
     def region(self, entry: Entry) -> Region | None:
-        """Return where the bytes of an entry lie as they are; None if they must be unpacked."""
+        """Return the region of an entry's bytes, or None if they must be unpacked."""
 
 
 class Container(Protocol):
-    """An archive with members; a module offers it as `archive`. Damaged bytes raise Damage.
+    """An archive format with members, defined as `archive` in its module.
+
+    Damaged archives raise Damage.
 
     Attributes:
-        suffix: the ending of its files' names.
-        by_name: readers get its members sorted by name, not in the archive's order.
+        suffix: suffix of file names.
+        by_name: whether readers get members sorted by name instead of in archive order.
     """
 
     suffix: ClassVar[str]
     by_name: ClassVar[bool]
 
     def matches(self, head: bytes, tail: bytes) -> bool:
-        """Tell whether a file that begins and ends so is of this kind.
+        """Return True if a file with these first and last bytes has this format.
 
         Args:
-            head: at most 512 bytes.
-            tail: the last 65,557 bytes; empty if only the beginning is to be considered.
+            head: first bytes, at most 512.
+            tail: last 65,557 bytes; empty to check only `head`.
         """
 
     def open(self, file: Region) -> OpenContainer:
-        """Open the archive, once for all its members; `file` stays open as long."""
+        """Open the archive for all its members; `file` must stay open."""
 
     def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
-        """Make an archive of named files; the same files always give the same bytes."""
+        """Write an archive of named files, with reproducible output."""
 
 
 @dataclass(frozen=True)
 class Packing:
-    """How to make archives with some ending: a container, perhaps within a compression."""
+    """A container format with an optional compression, for writing archives."""
 
     container: Container
     stream: Stream | None
 
     def write_members(self, path: Path, members: Iterable[tuple[str, Path]]) -> None:
-        """Write an archive of files under the given names; a tar keeps their order."""
+        """Write an archive of named files; a tar keeps the order of `members`."""
         with ExitStack() as stack:
             sink = cast("BinaryIO", stack.enter_context(path.open("xb")))
             if self.stream is not None:
@@ -154,14 +153,14 @@ def open_archive(
     """Open a resource to read its files.
 
     Args:
-        path: the resource on disk.
-        title: what to call it in errors.
-        limits: what it may unpack to.
-        scratch: a folder with space for unpacked containers; the system's temporary folder if None.
-        progress: shows how far unpacking is.
+        path: path of the resource.
+        title: name of the resource in errors.
+        limits: limits on the unpacked content.
+        scratch: folder for unpacked containers; the system's temporary folder if None.
+        progress: shows the progress of unpacking.
 
     Raises:
-        ReadError: there is no such file, or it cannot be read.
+        ReadError: the file does not exist or cannot be read.
     """
     limits = limits or Limits()
     with ExitStack() as stack:
@@ -184,39 +183,39 @@ def open_archive(
 def open_files(
     path: Path, *, title: str, member: str = "", limits: Limits | None = None
 ) -> Iterator[list[ArchiveFile]]:
-    """Open the files that one reference means; see `Archive.files`."""
+    """Open a resource and list its files that match `member`; see `Archive.files`."""
     with open_archive(path, title=title, limits=limits) as archive:
         yield archive.files(member)
 
 
 @contextmanager
 def open_stream(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading, with any compression removed."""
+    """Open the decompressed bytes of a file."""
     with open_files(path, title=path.name) as (file,), file.open() as stream:
         yield stream
 
 
 def check_size(size: int, packed: int, title: str) -> None:
-    """Check the size of a reader's output for a file without limits from a manifest.
+    """Check the size of a reader's output against the default limits.
 
     Raises:
-        UnsafeArchiveError: by default, `packed` bytes may not unpack to so many.
+        UnsafeArchiveError: `size` is too large for a file of `packed` bytes.
     """
     Budget(Limits(), packed, title, None).spend(size)
 
 
 def stream_suffixes() -> list[str]:
-    """Return the file name endings of the compressions: `[".bz2", ".gz", ".xz", ".zst"]`."""
+    """Return the suffixes of compressed files: `[".bz2", ".gz", ".xz", ".zst"]`."""
     return [kind.suffix for kind in streams()]
 
 
 def stream_for(name: str) -> Stream | None:
-    """Choose the compression for a file to write, by its name."""
+    """Return the compression that matches a file name."""
     return next((kind for kind in streams() if name.lower().endswith(kind.suffix)), None)
 
 
 def container_for(name: str) -> Packing | None:
-    """Choose how to make an archive, by its name: `.zip`, `.tar.gz`, `.tgz` and so on."""
+    """Return the archive format that matches a file name, such as `.zip`, `.tar.gz` or `.tgz`."""
     name = name.lower()
     for container in containers():
         if name.endswith(container.suffix):

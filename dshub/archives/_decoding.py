@@ -1,7 +1,4 @@
-"""The kinds of archives, and decoding of compressed streams.
-
-A file that is read is recognized by its first bytes, one that is written by its name.
-"""
+"""Detect archive formats, and decode compressed streams."""
 
 import io
 import sys
@@ -19,8 +16,8 @@ if TYPE_CHECKING:
 
 ByteStream = io.RawIOBase | io.BufferedIOBase
 
-HEAD = 512  # bytes that identify any kind by its beginning; a tar header
-TAIL = 22 + 65_535  # bytes that hold the end of a zip with the longest comment
+HEAD = 512  # bytes that identify a format at the start of a file; the size of a tar header
+TAIL = 22 + 65_535  # bytes in the end record of a zip with the longest comment
 
 
 @cache
@@ -30,29 +27,32 @@ def _all() -> list[object]:
 
 @cache
 def streams() -> Sequence["Stream"]:
-    """Return every compression."""
+    """Return every compression format."""
     return [cast("Stream", kind) for kind in _all() if hasattr(kind, "write")]
 
 
 @cache
 def containers() -> Sequence["Container"]:
-    """Return every kind of archive with members."""
+    """Return every archive format with members."""
     return [cast("Container", kind) for kind in _all() if hasattr(kind, "write_members")]
 
 
 def stream_of(head: bytes) -> "Stream | None":
-    """Recognize a compressed stream by its first bytes."""
+    """Return the compression format of a file with these first bytes."""
     return next((kind for kind in streams() if kind.matches(head)), None)
 
 
 def container_of(head: bytes, tail: bytes = b"") -> "Container | None":
-    """Recognize a container by its first bytes; if that fails, by its last."""
+    """Return the container format of a file with these first and last bytes.
+
+    The first bytes have priority.
+    """
     tries = ((kind, end) for end in (b"", tail) for kind in containers())
     return next((kind for kind, end in tries if kind.matches(head, end)), None)
 
 
-class Damage(Exception):  # noqa: N818  # a ReadError is made of it
-    """Damaged bytes in an archive; the message says what is wrong."""
+class Damage(Exception):  # noqa: N818  # `as_read_error` converts it to a ReadError
+    """Damaged bytes in an archive; the message describes the problem."""
 
 
 try:
@@ -62,12 +62,12 @@ except ImportError:
 else:
     _inflating = isal_zlib
 
-PIECE = 1 << 16  # compressed bytes read at a time; those after a stream's end are copied
-GZIP, DEFLATE = 31, -15  # zlib's `wbits`: with gzip's header and checksum, and without
+PIECE = 1 << 16  # compressed bytes per read; small, because bytes after a stream are copied
+GZIP, DEFLATE = 31, -15  # zlib's `wbits`, with and without gzip's header and checksum
 
 
 class Inflate:
-    """The decompressor of zlib or ISA-L, with `needs_input` as the others have it."""
+    """A decompressor of zlib or ISA-L, with `needs_input` like those of `bz2` and `lzma`."""
 
     def __init__(self, bits: int) -> None:
         self._inner, self.needs_input = _inflating.decompressobj(bits), True
@@ -85,22 +85,22 @@ class Inflate:
 
 
 class Readable(io.RawIOBase):
-    """A stream that can be read."""
+    """A readable stream."""
 
     def readable(self) -> bool:
         return True
 
 
 class Decoded(Readable):
-    """The bytes inside a compressed stream. Data cut short, or followed by others, is Damage.
+    """The decompressed bytes of a stream; truncated or trailing data raises Damage.
 
     Args:
-        raw: the compressed bytes.
-        begin: makes the decompressor of one stream, with the interface of `bz2` and `lzma`.
-        errors: what the decoder raises when the bytes are damaged.
-        many: several streams may follow each other.
+        raw: compressed bytes.
+        begin: creates the decompressor of one stream, with the interface of `bz2` and `lzma`.
+        errors: exceptions that the decompressor raises for damaged bytes.
+        many: whether several streams can be concatenated.
         padding: bytes to ignore between and after streams.
-        marked: the compressed data mark their own end.
+        marked: whether the compressed data has an end mark.
     """
 
     def __init__(
@@ -139,21 +139,21 @@ class Decoded(Readable):
         piece = self._pending or self._raw.read(PIECE) or b""
         self._pending = b""
         if not piece and self._marked:
-            raise Damage("its compressed data is cut short")
+            raise Damage("its compressed data is truncated")
         return piece
 
     def _begin_next(self) -> bool:
-        """Begin the next stream, if there is one."""
-        rest: bytes = self._decoder.unused_data
+        """Begin the next stream; return False if there are no more streams."""
+        data: bytes = self._decoder.unused_data
         if not self._many:
-            if rest or self._raw.read(1):
-                raise Damage("trailing data after its compressed data")
+            if data or self._raw.read(1):
+                raise Damage("more data follows its compressed data")
             return False
-        while not (rest := rest.lstrip(self._padding)):
-            rest = self._raw.read(PIECE) or b""
-            if not rest:
+        while not (data := data.lstrip(self._padding)):
+            data = self._raw.read(PIECE) or b""
+            if not data:
                 return False
-        self._decoder, self._pending = self._begin(), rest
+        self._decoder, self._pending = self._begin(), data
         return True
 
     def close(self) -> None:
@@ -161,11 +161,11 @@ class Decoded(Readable):
         super().close()
 
 
-_WINDOW_LOG = 27  # a window of 128 MiB, as much as `zstd` accepts by default
+_WINDOW_LOG = 27  # a window of 128 MiB, the default limit of `zstd`
 
 
 def zstandard() -> Any:
-    """Import the standard library's module; only when needed, since that takes 8 ms."""
+    """Import the `zstd` module on first use, because the import takes 8 ms."""
     if sys.version_info >= (3, 14):
         from compression import zstd
     else:

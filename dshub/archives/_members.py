@@ -1,4 +1,4 @@
-"""Checks of the entries of archives, and limits on their content."""
+"""Check the entries of archives, and limit their unpacked content."""
 
 import io
 import re
@@ -16,18 +16,18 @@ from dshub.progress import size
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-RATIO_FROM = 256 << 20  # bytes; anything may unpack to so many, however small it is packed
-_LAYERS = 4  # compressions inside each other; a file can contain itself without end
+RATIO_FROM = 256 << 20  # bytes; the compression ratio is not limited up to this unpacked size
+_LAYERS = 4  # nested compressions; a file can contain itself endlessly
 _BUFFER = 1 << 16  # bytes
-_LARGEST_PIECE = 1 << 20  # bytes read at a time when everything is asked for
-_RAISE_LIMITS = "if that is right, raise `limits.{}` of this resource in the manifest"
+_LARGEST_PIECE = 1 << 20  # bytes per read in `readall`
+_RAISE_LIMITS = "if you trust the file, raise `limits.{}` of this resource in the manifest"
 
 Spend = Callable[[int], None]
 
 
 @contextmanager
 def as_read_error(name: str) -> Iterator[None]:
-    """Raise damage and failed reads as a ReadError of this file."""
+    """Convert Damage and OSError to a ReadError with the name of the file."""
     try:
         yield
     except (Damage, OSError) as error:
@@ -36,7 +36,7 @@ def as_read_error(name: str) -> Iterator[None]:
 
 
 class Budget:
-    """How many bytes a file or a member may unpack to."""
+    """The number of bytes to which a file or member is allowed to unpack."""
 
     def __init__(self, limits: Limits, packed: int, archive: str, member: str | None) -> None:
         self.archive, self.member = archive, member
@@ -44,7 +44,7 @@ class Budget:
         self._allowed = min(limits.unpacked, max(RATIO_FROM, limits.ratio * packed))
 
     def spend(self, count: int) -> None:
-        """Count unpacked bytes; raise UnsafeArchiveError once there are too many."""
+        """Count unpacked bytes; raise UnsafeArchiveError if the total exceeds the limits."""
         self._spent += count
         if self._spent <= self._allowed:
             return
@@ -56,9 +56,9 @@ class Budget:
 
 
 class Layer(Readable):
-    """A stream whose damage is a ReadError and whose bytes are counted.
+    """A stream that counts its bytes and converts Damage to ReadError.
 
-    A read returns all that was asked for, except at the end.
+    Reads return fewer bytes than requested only at the end.
     """
 
     def __init__(self, stream: ByteStream, name: str, *spends: Spend) -> None:
@@ -91,13 +91,13 @@ def peel(
     """Remove every compression around a stream.
 
     Args:
-        stored: the bytes as they are stored; closed with the result.
-        name: what to call it in errors.
-        spends: called with the number of bytes that come out of each compression.
-        advance: called with the number of bytes read as they are stored.
+        stored: stored bytes, closed with the result.
+        name: name of the file in errors.
+        spends: called with the number of decompressed bytes of each compression.
+        advance: called with the number of stored bytes that are read.
 
     Raises:
-        ReadError: it is damaged at its beginning, or compressed again and again.
+        ReadError: the beginning is damaged, or too many compressions are nested.
     """
     counts = () if advance is None else (advance,)
     stream: io.BufferedReader = io.BufferedReader(Layer(stored, name, *counts), _BUFFER)
@@ -112,7 +112,7 @@ def peel(
 
 
 def peek(stream: io.BufferedReader) -> bytes:
-    """Look at the beginning of a stream, which stays where it is."""
+    """Return the first bytes of a stream without advancing it."""
     return stream.peek(HEAD)[:HEAD]
 
 
@@ -120,15 +120,16 @@ Kind = Literal["file", "folder", "link", "unsupported", "unsafe"]
 
 
 class Entry(NamedTuple):
-    """One entry of an archive.
+    """An entry of an archive.
 
     Attributes:
-        name: as the archive has it; normalized once the entry is checked.
-        size: bytes inside.
-        packed: bytes that it takes in the archive.
-        place: what its container needs to find and read its bytes.
-        kind: `unsupported` entries cannot be read; an `unsafe` one condemns the archive.
-        note: the reason for either, or what a link is: `is encrypted`.
+        name: name in the archive, normalized by `check_entries`.
+        size: unpacked bytes.
+        packed: stored bytes.
+        place: values that its container needs to read it, such as an offset.
+        kind: type of the entry. `unsupported` entries cannot be read. An `unsafe` entry makes the
+            whole archive unsafe.
+        note: reason why the entry cannot be read, such as `is encrypted`.
     """
 
     name: str
@@ -139,29 +140,29 @@ class Entry(NamedTuple):
     note: str = ""
 
 
-_NAMES, _LONG = 16 << 20, 256  # characters of all names together, plus so many for each entry
-_COMPOSED = 255  # characters of a file name on any system; composing takes time in their square
+_NAMES, _LONG = 16 << 20, 256  # characters allowed in all names, and in addition per entry
+_COMPOSED = 255  # characters; normalizing takes quadratic time, and file names are not longer
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def check_entries(
     entries: Iterable[Entry], *, title: str, packed: int, limits: Limits, count: Iterator[int]
 ) -> list[Entry]:
-    """Check every entry of an archive, and return those other than folders under normalized names.
+    """Check every entry of an archive, and return all but folders with normalized names.
 
     Args:
-        entries: in the order of the archive.
-        title: what to call it in errors.
-        packed: its size in bytes.
-        limits: those of the resource.
-        count: counts the entries of all archives in the resource, from 1.
+        entries: entries in archive order.
+        title: name of the archive in errors.
+        packed: size of the archive in bytes.
+        limits: limits of the resource.
+        count: counter of the entries of all archives in the resource, from 1.
 
     Raises:
-        UnsafeArchiveError: the name of an entry points outside the archive, or appears twice
-            (also in another case or Unicode form, which some file systems take for the same);
-            it lies below a link, or cannot be trusted; or the archive exceeds its limits.
+        UnsafeArchiveError: an entry points outside the archive, is below a link, is not safe to
+            read, or has the name of another entry (ignoring case and Unicode form, as some file
+            systems do); or the archive exceeds its limits.
     """
-    found: list[Entry] = []
+    checked: list[Entry] = []
     seen: set[str] = set()
     characters = 0
     total = Budget(limits, packed, title, None)
@@ -172,23 +173,23 @@ def check_entries(
             hint = _RAISE_LIMITS.format("members")
             raise UnsafeArchiveError(archive=title, member=entry.name, reason=reason, hint=hint)
         characters += len(name)
-        if characters > _NAMES + _LONG * len(found):
-            reason = f"and those before it have names of {characters:,} characters"
+        if characters > _NAMES + _LONG * len(checked):
+            reason = f"and the entries before it have {characters:,} characters in their names"
             raise UnsafeArchiveError(archive=title, member=entry.name[:80], reason=reason)
         if fault := _fault(entry, name, seen):
             raise UnsafeArchiveError(archive=title, member=entry.name, reason=fault)
         total.spend(entry.size)
-        if entry.size > RATIO_FROM:  # smaller entries count in the total alone
+        if entry.size > RATIO_FROM:  # smaller entries only count toward the total
             Budget(limits, entry.packed, title, entry.name).spend(entry.size)
         if entry.kind != "folder":
             seen.add(_key(name))
-            found.append(entry if name == entry.name else entry._replace(name=name))
-    _check_links(found, title)
-    return found
+            checked.append(entry if name == entry.name else entry._replace(name=name))
+    _check_links(checked, title)
+    return checked
 
 
 def normalize(name: str) -> str:
-    """Remove `./`, doubled slashes and a slash at the end: `./a//b/` becomes `a/b`."""
+    """Remove `./`, doubled slashes and a trailing slash: `./a//b/` becomes `a/b`."""
     if "./" not in name and "//" not in name and not name.endswith(("/", ".")):
         return name
     root = "/" if name.startswith("/") else ""
@@ -196,7 +197,7 @@ def normalize(name: str) -> str:
 
 
 def _key(name: str) -> str:
-    """Return the same key for all names that are one file on some file system."""
+    """Return a key that is equal for names of the same file on any file system."""
     if name.isascii():
         return name.lower()
     parts = [
@@ -207,13 +208,13 @@ def _key(name: str) -> str:
 
 
 def _fault(entry: Entry, name: str, seen: set[str]) -> str:
-    """Say why no archive may hold such an entry; empty for a good one."""
+    """Return the reason why an entry is unsafe; empty for a safe entry."""
     if entry.kind == "unsafe":
         return entry.note
     if fault := _fault_of_name(name):
         return fault
     if entry.kind == "folder":
-        return ""  # the top one has no name, and any may appear twice
+        return ""  # the root folder has no name, and folders can appear twice
     if not name:
         return "has no name"
     return "appears twice" if _key(name) in seen else ""
@@ -236,4 +237,4 @@ def _check_links(members: list[Entry], archive: str) -> None:
         at = bisect_left(keys, f"{link}/")
         if at < len(keys) and keys[at].startswith(f"{link}/"):
             below = next(entry for entry in members if _key(entry.name) == keys[at])
-            raise UnsafeArchiveError(archive=archive, member=below.name, reason="lies below a link")
+            raise UnsafeArchiveError(archive=archive, member=below.name, reason="is below a link")

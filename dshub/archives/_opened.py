@@ -1,4 +1,4 @@
-"""Open resources: the files in them, and the archives in them."""
+"""Open resources, find the files in them, and open nested archives."""
 
 import fnmatch
 import io
@@ -28,35 +28,35 @@ from dshub.progress import Progress, Task
 if TYPE_CHECKING:
     from dshub.archives import Container, OpenContainer
 
-_SMALL = 1 << 20  # bytes of a member that is read at once, which is faster for many images
-_PIECE = 1 << 20  # bytes unpacked at a time
-_AHEAD = 4  # pieces unpacked before they are written
+_SMALL = 1 << 20  # bytes; reading smaller members at once is faster for many images
+_PIECE = 1 << 20  # bytes per read while unpacking
+_AHEAD = 4  # pieces to prefetch while unpacking
 _WILD = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """One file for a reader: its name, and its bytes without any compression."""
+    """A file for a reader: a whole resource, or a member of an archive."""
 
     archive: "Archive"
     entry: Entry | None
 
     @property
     def name(self) -> str:
-        """The name for messages: `cifar-10.tar.gz:cifar-10-batches/data_batch_1`."""
+        """Name for messages, such as `cifar-10.tar.gz:cifar-10-batches/data_batch_1`."""
         return f"{self.archive.title}:{self.entry.name}" if self.entry else self.archive.title
 
     @property
     def member(self) -> str:
-        """The name in the archive, `inner.tar:a.jpg` if nested; empty outside of any."""
+        """Name in the archive, `inner.tar:a.jpg` if nested; empty for a whole resource."""
         return self.archive.prefix + self.entry.name if self.entry else ""
 
     def open(self) -> AbstractContextManager[BinaryIO]:
-        """Open the plain bytes, to be read once from the beginning.
+        """Open the decompressed bytes for one sequential read.
 
         Raises:
-            ReadError: the file is damaged; raised here or by the read that meets the damage.
-            UnsafeArchiveError: it exceeds its limits; raised by the read that does.
+            ReadError: the file is damaged; reads can raise it, too.
+            UnsafeArchiveError: the content exceeds its limits; reads raise it.
         """
         return self.archive.stream(self.entry)
 
@@ -71,12 +71,12 @@ class ArchiveFile:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an archive comes from.
+    """The stored bytes of an archive.
 
     Attributes:
-        packed: its size in bytes, as it is stored.
-        region: where it lies, if its bytes are stored as they are.
-        peel: opens its bytes without compressions.
+        packed: stored size in bytes.
+        region: region of the stored bytes, or None if they must be unpacked.
+        peel: opens the decompressed bytes.
     """
 
     packed: int
@@ -86,11 +86,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Shared:
-    """State that all archives in a resource share.
+    """The state shared by all archives in a resource.
 
     Attributes:
-        total: for everything unpacked inside the resource.
-        entries: counts the entries of all its archives.
+        total: budget for all unpacked bytes in the resource.
+        entries: counter of the entries of all archives.
     """
 
     limits: Limits
@@ -101,13 +101,13 @@ class Shared:
 
 
 class Archive:
-    """A resource that is open, or an archive inside it: one file, or many in a container.
+    """An open resource, or an archive inside it.
 
-    The directory of a container is read and checked once, when a member is first asked for.
+    The directory of a container is read and checked when a member is first requested.
 
     Attributes:
-        title: what to call it in errors.
-        prefix: what the names of its members begin with if it lies in another archive.
+        title: name in errors.
+        prefix: prefix of member names; empty for the resource itself.
     """
 
     def __init__(self, origin: Origin, shared: Shared, title: str, prefix: str = "") -> None:
@@ -115,48 +115,49 @@ class Archive:
         self._origin, self._shared = origin, shared
         self._directory: tuple[OpenContainer, dict[str, Entry]] | None = None
         self._inner: dict[str, Archive] = {}
-        self._charged: dict[str, int] = {}  # unpacked bytes of members that are in the total
+        self._charged: dict[str, int] = {}  # bytes per member that already count in the total
 
     @property
     def is_container(self) -> bool:
-        """Whether it holds members; raises ReadError."""
+        """Whether the archive has members; raises ReadError."""
         return self._recognize()[0] is not None
 
     def files(self, member: str = "") -> list[ArchiveFile]:
-        """Find the files that `resource:member` means.
+        """Return the files that match `resource:member` in a manifest.
 
         Args:
-            member: a name, or a pattern of `*`, `?` and `[…]` that also match `/`; or an archive
-                inside, a colon, and the same for that.
+            member: name, or pattern in which `*`, `?` and `[…]` also match `/`. For an inner
+                archive, its name or pattern, a colon, and a name or pattern inside it.
 
         Returns:
-            One file without `member`; otherwise every member that matches: those of a zip sorted
-            by name, those of a tar in its order, those of inner archives archive by archive.
+            The resource itself if `member` is empty, otherwise all matching members. Those of a
+            zip are sorted by name, and those of a tar are in archive order.
 
         Raises:
-            ReadError: it is not a container, is damaged, or holds no such member that can be read.
-            UnsafeArchiveError: the archive is unsafe, or such a member is a link.
-            StoreError: there is no space to unpack it.
+            ReadError: the resource is not a container or is damaged, no member matches, or a
+                matching member cannot be read.
+            UnsafeArchiveError: the archive is unsafe, or a matching member is a link.
+            StoreError: there is no disk space to unpack the archive.
         """
         if not member:
             return [ArchiveFile(self, None)]
-        found = self.matching(member)
-        if not found:
+        files = self.matching(member)
+        if not files:
             raise ReadError(file=self.title, reason=f"it has no member {member!r}")
-        return found
+        return files
 
     def matching(self, member: str) -> list[ArchiveFile]:
-        """Find files as `files` does, but return an empty list if there are none."""
-        name, colon, rest = member.partition(":")
+        """Return the files that match `member`, or an empty list if none do."""
+        name, colon, inner = member.partition(":")
         entries = self._matching_entries(name, member)
         if not colon:
             return [ArchiveFile(self, entry) for entry in entries]
-        if len(entries) == 1:  # the error then names the archive that lacks the member
-            return self._archive(entries[0]).files(rest)
-        return [file for entry in entries for file in self._archive(entry).matching(rest)]
+        if len(entries) == 1:  # `files` raises an error that names the inner archive
+            return self._archive(entries[0]).files(inner)
+        return [file for entry in entries for file in self._archive(entry).matching(inner)]
 
     def stream(self, entry: Entry | None) -> AbstractContextManager[BinaryIO]:
-        """Open a member, or the resource itself, without compressions."""
+        """Open the decompressed bytes of a member, or of the resource if `entry` is None."""
         if entry is None:
             return closing(self._origin.peel(None))
         if entry.size > _SMALL:
@@ -169,30 +170,30 @@ class Archive:
         return closing(self._peel(entry))
 
     def check_size(self, entry: Entry | None, size: int) -> None:
-        """Raise UnsafeArchiveError if a file, or a member, may not unpack to so many bytes."""
+        """Raise UnsafeArchiveError if `size` exceeds the limits of a member or the resource."""
         packed = self._origin.packed if entry is None else entry.packed
         name = None if entry is None else entry.name
         Budget(self._shared.limits, packed, self.title, name).spend(size)
 
     def _matching_entries(self, name: str, member: str) -> list[Entry]:
-        """Find the members that a name or a pattern means; all of them can be read."""
+        """Return the members that match a name or pattern, after checking that they are files."""
         _, entries = self._open_directory(member)
         name = normalize(name)
         if _WILD.search(name):
             matches = re.compile(fnmatch.translate(name)).match
-            found = [entry for key, entry in entries.items() if key == name or matches(key)]
+            matching = [entry for key, entry in entries.items() if key == name or matches(key)]
         else:
-            found = [entries[name]] if name in entries else []
-        for entry in found:
+            matching = [entries[name]] if name in entries else []
+        for entry in matching:
             if entry.kind == "link":
                 raise UnsafeArchiveError(archive=self.title, member=entry.name, reason=entry.note)
             if entry.kind != "file":
                 reason = f"it {entry.note}, which is not supported"
                 raise ReadError(file=f"{self.title}:{entry.name}", reason=reason)
-        return found
+        return matching
 
     def _archive(self, entry: Entry) -> "Archive":
-        """Open a member that is an archive itself."""
+        """Open a member as an archive."""
         if entry.name not in self._inner:
             region = self._open_directory()[0].region(entry)
             origin = Origin(entry.packed, region, partial(self._peel, entry))
@@ -201,7 +202,7 @@ class Archive:
         return self._inner[entry.name]
 
     def _peel(self, entry: Entry, advance: Spend | None = None) -> io.BufferedReader:
-        """Open a member without compressions."""
+        """Open the decompressed bytes of a member."""
         name = f"{self.title}:{entry.name}"
         with as_read_error(name):
             raw = self._open_directory()[0].open(entry)
@@ -209,7 +210,7 @@ class Archive:
         return peel(raw, name, own.spend, self._charge(entry.name), advance=advance)
 
     def _charge(self, member: str) -> Spend:
-        """Count a member's unpacked bytes toward the total, once even if it is read again."""
+        """Return a function that counts a member's bytes toward the total on the first read."""
         spent = 0
 
         def spend(amount: int) -> None:
@@ -223,9 +224,9 @@ class Archive:
         return spend
 
     def _open_directory(self, member: str = "") -> "tuple[OpenContainer, dict[str, Entry]]":
-        """Return the container and its entries by name, in the order that readers get.
+        """Return the container and its entries by name, in the order for readers.
 
-        They are read and checked when a member is first asked for.
+        The first call reads and checks them.
         """
         if self._directory is not None:
             return self._directory
@@ -250,7 +251,7 @@ class Archive:
         return self._directory
 
     def _recognize(self) -> "tuple[Container | None, Region | None]":
-        """Tell which container it is, and where it lies unless it has to be unpacked."""
+        """Return the container format, if any, and the region unless it must be unpacked."""
         region = self._origin.region
         if region is not None:
             head = region.read(0, HEAD)

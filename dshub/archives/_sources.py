@@ -1,4 +1,4 @@
-"""Parts of open files, scratch space, and readahead in a thread."""
+"""Regions of open files, scratch space, and prefetching in a thread."""
 
 import io
 import os
@@ -24,11 +24,11 @@ Item = TypeVar("Item")
 def prefetched(items: Generator[Item, None, None], *, most: int) -> Iterator[Iterator[Item]]:
     """Run a generator in a thread, ahead of its consumer.
 
-    Items arrive in order, and an error after the items before it. The generator is closed when
+    Items arrive in order, and errors after the items before them. The generator is closed when
     the block ends.
 
     Args:
-        items: the generator; do not use it outside the block.
+        items: generator, not to be used elsewhere.
         most: maximum number of items to prefetch.
     """
     end = object()
@@ -49,10 +49,10 @@ def prefetched(items: Generator[Item, None, None], *, most: int) -> Iterator[Ite
 
 
 class SharedFile:
-    """An open file; several threads can read parts of it at the same time.
+    """An open file that several threads can read at the same time.
 
     Args:
-        file: unbuffered; closed with this.
+        file: unbuffered file, closed with this object.
     """
 
     def __init__(self, file: io.FileIO) -> None:
@@ -60,7 +60,7 @@ class SharedFile:
         self.size = os.fstat(file.fileno()).st_size
 
     def read_at(self, place: int, view: memoryview) -> int:
-        """Fill `view` from a place on; return fewer bytes only at the end of the file."""
+        """Fill `view` from offset `place`; return the byte count, less only at the end."""
         filled = 0
         with self._lock:
             self._file.seek(place)
@@ -69,7 +69,7 @@ class SharedFile:
         return filled
 
     def append(self, data: bytes) -> None:
-        """Write at the end."""
+        """Append bytes to the file."""
         view = memoryview(data)
         with self._lock:
             self._file.seek(self.size)
@@ -79,30 +79,30 @@ class SharedFile:
                 self.size += count
 
     def close(self) -> None:
-        """Close the file; its regions can no longer be read."""
+        """Close the file, after which its regions cannot be read."""
         self._file.close()
 
 
 class Region:
-    """A part of an open file: all of it, or a member of a tar."""
+    """A range of bytes in an open file, such as a member of a tar."""
 
     def __init__(self, file: SharedFile, start: int, size: int) -> None:
         self._file, self._start, self.size = file, start, size
 
     def read_at(self, place: int, view: "Buffer") -> int:
-        """Fill `view` from a place on; return fewer bytes only at the end of the region."""
+        """Fill `view` from offset `place`; return the byte count, less only at the end."""
         if place < 0:
-            raise Damage(f"cannot read at negative position {place:,}")
+            raise Damage(f"an offset is negative: {place:,}")
         view = memoryview(view).cast("B")[: max(0, self.size - place)]
         return self._file.read_at(self._start + place, view)
 
     def read(self, place: int, size: int) -> bytes:
-        """Read up to `size` bytes from a place on; fewer only at the end."""
+        """Read `size` bytes from offset `place`, fewer only at the end."""
         buffer = bytearray(max(0, min(size, self.size - place)))
         return bytes(buffer[: self.read_at(place, buffer)])
 
     def part(self, place: int, size: int) -> "Region":
-        """Return a part of the region."""
+        """Return a region within this region."""
         return Region(self._file, self._start + place, size)
 
     def open(self) -> "RegionStream":
@@ -111,7 +111,7 @@ class Region:
 
 
 class RegionStream(Readable):
-    """The bytes of a region; Damage if the file is shorter than that."""
+    """A stream of the bytes of a region; raises Damage if the file ends within the region."""
 
     def __init__(self, region: Region) -> None:
         self._region, self._place = region, 0
@@ -122,27 +122,26 @@ class RegionStream(Readable):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         place = offset + (0, self._place, self._region.size)[whence]
         if place < 0:
-            raise io.UnsupportedOperation(
-                f"cannot seek to negative position {place:,}"
-            )  # an OSError
+            # a subclass of OSError, as callers expect
+            raise io.UnsupportedOperation(f"cannot seek to negative position {place:,}")
         self._place = place
         return place
 
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")[: max(0, self._region.size - self._place)]
         if self._region.read_at(self._place, view) < len(view):
-            raise Damage("the file is cut short")
+            raise Damage("the file is truncated")
         self._place += len(view)
         return len(view)
 
 
 class Scratch:
-    """Disk space for unpacked containers: one file without a name.
+    """Disk space for unpacked containers, in one unnamed file.
 
-    The system frees it when the process exits or is killed.
+    The operating system frees the space when the process exits or is killed.
 
     Args:
-        folder: where the file lies; the system's temporary folder if None.
+        folder: folder of the file; the system's temporary folder if None.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -151,12 +150,12 @@ class Scratch:
         self._lock = threading.Lock()
 
     def add(self, pieces: Iterable[bytes]) -> Region:
-        """Write some bytes; raise StoreError if the disk is full or refuses."""
+        """Write bytes and return their region; raise StoreError if writing fails."""
         with self._lock:
             if self._file is None:
                 with disk_faults(self._folder, "write"):
                     self._file = SharedFile(
-                        tempfile.TemporaryFile(buffering=0, dir=self._folder, prefix="scratch.")  # noqa: SIM115  # closed with this
+                        tempfile.TemporaryFile(buffering=0, dir=self._folder, prefix="scratch.")  # noqa: SIM115  # closed in `close`
                     )
             start = self._file.size
             for piece in pieces:
@@ -165,6 +164,6 @@ class Scratch:
             return Region(self._file, start, self._file.size - start)
 
     def close(self) -> None:
-        """Free the space."""
+        """Close the file, which frees its space."""
         if self._file is not None:
             self._file.close()

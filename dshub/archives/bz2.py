@@ -1,7 +1,7 @@
-"""bzip2 files, with any number of streams; their CRCs are checked.
+"""bzip2 files with any number of streams; CRCs are checked.
 
-A stream begins with `BZh`, a digit for its block size, and the magic number of a block or, if it
-is empty, of its end. The program is the only specification.
+A stream begins with `BZh`, a digit for the block size, and the magic number of a block, or of the
+stream's end if it is empty. The bzip2 program is the only specification.
 """
 
 import bz2

@@ -1,4 +1,4 @@
-"""gzip files (RFC 1952), with any number of members; their CRCs are checked."""
+"""gzip files (RFC 1952) with any number of members; CRCs are checked."""
 
 import gzip
 from functools import partial

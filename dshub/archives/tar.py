@@ -1,9 +1,9 @@
 """Tar archives: v7, ustar, PAX (POSIX.1-2017) and GNU.
 
-Each member is a header of 512 bytes and its data, padded with zeros to a multiple of 512; the end
-is blocks of zeros, which some programs leave out. `tarfile` parses the headers. Walking over them
-is done here, because `tarfile` takes an unreadable header for the end of the archive, holds long
-names in memory however long they are, and keeps all it has read.
+A member is a header of 512 bytes and its data, padded with zeros to a multiple of 512. Blocks of
+zeros mark the end, but some programs omit them. `tarfile` parses the headers. This module iterates
+over them, because `tarfile` treats an unreadable header as the end of the archive, reads names of
+any length into memory, and keeps every header.
 """
 
 import tarfile
@@ -17,10 +17,10 @@ from dshub.archives._sources import Region, RegionStream
 
 BLOCK = tarfile.BLOCKSIZE
 _ZEROS = bytes(BLOCK)
-_LARGEST_EXTENSION = 1 << 20  # bytes of a long name, or of a table of attributes
-_GNU_HOLES, _GNU_MORE_HOLES = 482, 504  # offsets of flags: a block with more holes follows
-_PIECE = 1 << 16
-_HOLES = "GNU.sparse."  # prefix of the attributes of a file with holes
+_LARGEST_EXTENSION = 1 << 20  # bytes in a long name or an extended header
+_GNU_HOLES, _GNU_MORE_HOLES = 482, 504  # offsets of the flags that announce another sparse block
+_PIECE = 1 << 16  # bytes per read
+_HOLES = "GNU.sparse."  # prefix of the attributes of a sparse file
 
 _KINDS: Mapping[bytes, tuple[Kind, str]] = {
     tarfile.AREGTYPE: ("file", ""),
@@ -32,23 +32,23 @@ _KINDS: Mapping[bytes, tuple[Kind, str]] = {
     tarfile.BLKTYPE: ("unsafe", "is a device"),
     tarfile.DIRTYPE: ("folder", ""),
     tarfile.FIFOTYPE: ("unsafe", "is a named pipe"),
-    tarfile.GNUTYPE_SPARSE: ("unsupported", "is stored with holes"),
+    tarfile.GNUTYPE_SPARSE: ("unsupported", "is a sparse file"),
 }
-_EXTENSIONS = b"xXgLK"  # headers about the member that follows; g: about all that follow
-_WITHOUT_DATA = b"123456"  # even if a size is given; for links it is often that of the target
+_EXTENSIONS = b"xXgLK"  # headers that describe the next member, or with `g` all members after it
+_WITHOUT_DATA = b"123456"  # types without data, although links often have the size of the target
 
 
 def _parse(block: bytes) -> tarfile.TarInfo:
-    """Parse a header; raise tarfile.HeaderError if it is not one."""
+    """Parse a header; raise tarfile.HeaderError if it is invalid."""
     header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     if block[257:263] != b"ustar\0" and header.type != tarfile.DIRTYPE:
-        # the second part of a name exists in ustar only; GNU keeps times there
+        # only ustar has a second part of the name; GNU stores times there
         header.name = block[:100].partition(b"\0")[0].decode("utf-8", "surrogateescape")
     return header
 
 
 def _read_header(file: Region, place: int) -> tarfile.TarInfo | None:
-    """Read the header at a place; None at the end of the archive."""
+    """Return the header at offset `place`, or None at the end of the archive."""
     block = file.read(place, BLOCK)
     if block in {b"", _ZEROS}:
         return None
@@ -57,7 +57,7 @@ def _read_header(file: Region, place: int) -> tarfile.TarInfo | None:
     except tarfile.HeaderError as error:
         raise Damage(f"{error} at byte {place:,}") from error
     if header.size < 0:
-        raise Damage(f"a negative member size at byte {place:,}")
+        raise Damage(f"the size of a member is negative at byte {place:,}")
     header.offset_data = place + BLOCK
     if header.type == tarfile.GNUTYPE_SPARSE:
         more = block[_GNU_HOLES]
@@ -70,36 +70,36 @@ def _read_header(file: Region, place: int) -> tarfile.TarInfo | None:
 def _read(file: Region, place: int, size: int) -> bytes:
     data = file.read(place, size)
     if len(data) < size:
-        raise Damage("it ends within the headers of a member")
+        raise Damage("it ends within a header")
     return data
 
 
 def _after(place: int, size: int) -> int:
-    """Return where the header after some data is."""
+    """Return the offset of the header after `size` bytes of data at offset `place`."""
     return place + size + -size % BLOCK
 
 
 def _attributes(file: Region, header: tarfile.TarInfo) -> dict[str, str]:
-    """Read the attributes that an extended header sets for the next member."""
+    """Read the attributes for the next member from an extended header."""
     if header.size > _LARGEST_EXTENSION:
-        raise Damage(f"the attributes of a member take {header.size:,} bytes")
+        raise Damage(f"an extended header has {header.size:,} bytes")
     data = _read(file, header.offset_data, header.size)
     if header.type == tarfile.GNUTYPE_LONGNAME:
         return {"path": data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
     if header.type == tarfile.GNUTYPE_LONGLINK:
         return {}
     records = _records(data)
-    if header.type == tarfile.XGLTYPE:  # in practice a comment or a time
+    if header.type == tarfile.XGLTYPE:  # usually only a comment or a time
         if records:
-            raise Damage("a global header gives all members one name or size")
+            raise Damage("a global header sets the name or size of all members")
         return {}
     return records
 
 
 def _records(data: bytes) -> dict[str, str]:
-    """Parse the records of a PAX header: `30 mtime=1321711775.972059463`, each ended by a newline.
+    r"""Parse the records of a PAX header, such as `30 mtime=1321711775.972059463\n`.
 
-    Only those that matter are kept, since many headers may follow each other, with a megabyte each.
+    Only records for names, sizes and sparse files are kept, to save memory.
     """
     records: dict[str, str] = {}
     at = 0
@@ -109,7 +109,7 @@ def _records(data: bytes) -> dict[str, str]:
         key, sign, value = data[at + len(length) + 1 : max(end - 1, at)].partition(b"=")
         valid = key != b"size" or (value.isdigit() and len(value) < 20)
         if not sign or not valid or data[end - 1 : end] != b"\n":
-            raise Damage("the attributes of a member cannot be read")
+            raise Damage("an extended header is malformed")
         name = key.decode("utf-8", "surrogateescape")
         if name in {"path", "size", f"{_HOLES}name"}:
             records[name] = value.decode("utf-8", "surrogateescape")
@@ -148,14 +148,14 @@ class Tar:
     def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
         with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as file:
             for name, path in members:
-                info = tarfile.TarInfo(name)  # without time or owner: same members, same bytes
+                info = tarfile.TarInfo(name)  # no time or owner, so output is reproducible
                 info.size = path.stat().st_size
                 with path.open("rb") as content:
                     file.addfile(info, content)
 
 
 class OpenTar:
-    """An open tar."""
+    """An open tar archive."""
 
     def __init__(self, file: Region) -> None:
         self._file = file
@@ -173,10 +173,10 @@ class OpenTar:
                 raise Damage(f"it ends within its member {entry.name!r}")
             yield entry
         if attributes:
-            raise Damage("it ends after the long name of a member")
+            raise Damage("it ends after an extended header")
         for at in range(place, self._file.size, _PIECE):
             if self._file.read(at, _PIECE).strip(b"\0"):
-                raise Damage("trailing data after its end")
+                raise Damage("more data follows its end")
 
     def open(self, entry: Entry) -> RegionStream:
         return self.region(entry).open()

@@ -1,4 +1,4 @@
-"""xz files (LZMA2), with any number of streams; their checksums are checked."""
+"""xz files (LZMA2) with any number of streams; checksums are verified."""
 
 import lzma
 from functools import partial
@@ -6,7 +6,7 @@ from typing import BinaryIO, ClassVar, cast
 
 from dshub.archives._decoding import ByteStream, Decoded
 
-_MEMORY = 512 << 20  # bytes a stream may make us allocate; `xz -9` needs 65 MiB
+_MEMORY = 512 << 20  # limit in bytes for decoding a stream; `xz -9` needs 65 MiB
 
 
 class Xz:

@@ -1,8 +1,8 @@
-"""Zip archives: the directory by `zipfile`, members by the decoders that all kinds share.
+"""Zip archives, with the directory read by `zipfile` and members by this package's decoders.
 
-Two readers of one zip may disagree about what is in it, because names and sizes are stored in
-several places (APPNOTE 6.3.10). Here all places must agree, and no two members may share bytes: a
-zip whose members do can unpack to any size (Fifield, "A better zip bomb", 2019).
+A zip stores names and sizes in several places (APPNOTE 6.3.10), so two programs can see different
+contents. This module requires that all places agree. It also rejects members that share bytes,
+because they can unpack to any size (Fifield, "A better zip bomb", 2019).
 """
 
 import bz2
@@ -36,13 +36,16 @@ if TYPE_CHECKING:
 _END, _LOCAL = struct.Struct("<4s4H2LH"), struct.Struct("<4s5H3L2H")
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000  # password, strong encryption, encrypted central directory
 _UTF8, _PATCH = 0x0800, 0x0020
-_ZSTANDARD, _AES = 93, 99  # methods that `zipfile` has no name for
-_MEMORY = 512 << 20  # bytes a member may make us allocate
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same members, same bytes
+_ZSTANDARD, _AES = 93, 99  # compression methods without constants in `zipfile`
+_MEMORY = 512 << 20  # limit in bytes for decoding a member
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # fixed, so that output is reproducible
 
 
 def _ends(tail: bytes) -> list[int]:
-    """Find end-of-central-directory records whose comment ends where the file ends."""
+    """Return the offsets of end-of-central-directory records with a comment up to the file's end.
+
+    A valid zip has exactly one.
+    """
     places, at = [], len(tail)
     while (at := tail.rfind(b"PK\5\6", 0, at)) >= 0:
         end = at + _END.size
@@ -52,32 +55,32 @@ def _ends(tail: bytes) -> list[int]:
 
 
 def _directory(file: Region) -> tuple[list[zipfile.ZipInfo], int]:
-    """Read the entries and the place of the directory, and check that its end agrees."""
+    """Return the entries and the offset of the directory, checked against the end record."""
     start = max(0, file.size - TAIL)
     tail = file.read(start, TAIL)
     ends = _ends(tail)
     if not ends:
-        raise Damage("it is cut short: its directory is missing")
+        raise Damage("it is truncated, because its directory is missing")
     if len(ends) > 1:
-        raise Damage("it has two directories, and either could be meant")
+        raise Damage("it has two possible directories")
     disk, first_disk, _, count = _END.unpack_from(tail, ends[0])[1:5]
     if disk or first_disk:
-        raise Damage("it is one of several parts")
-    # zipfile searches comments for the end, too
+        raise Damage("it is part of a multi-part archive")
+    # zipfile also searches comments for the end record
     without_comment = file.part(0, start + ends[0] + _END.size)
     try:
         with zipfile.ZipFile(without_comment.open()) as directory:
             items, place = directory.infolist(), directory.start_dir
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise Damage(str(error)) from error
-    # 65,535 stands for any larger number; programs without zip64 write its last 16 bits
+    # 65,535 means any larger number; programs without zip64 write the last 16 bits instead
     if count not in {0xFFFF, len(items) & 0xFFFF}:
-        raise Damage(f"it states {count:,} members, but its directory has {len(items):,}")
+        raise Damage(f"it declares {count:,} members, but its directory has {len(items):,}")
     return items, place
 
 
 def _name(item: zipfile.ZipInfo, raw_name: bytes) -> str:
-    """Return the name of an entry: the one in Info-ZIP's extra field, in UTF-8, if it is there."""
+    """Return the name of an entry, from Info-ZIP's UTF-8 extra field if there is one."""
     extra, mark = item.extra, b"\x01" + zlib.crc32(raw_name).to_bytes(4, "little")
     while len(extra) >= 4:
         key, size = struct.unpack_from("<2H", extra)
@@ -96,17 +99,17 @@ def _kind(item: zipfile.ZipInfo) -> tuple[Kind, str]:
     if item.orig_filename.endswith("/"):
         return "folder", ""
     if item.compress_type not in _DECODERS or item.flag_bits & _PATCH:
-        return "unsupported", f"is compressed by method {item.compress_type}"
+        return "unsupported", f"is compressed with method {item.compress_type}"
     return "file", ""
 
 
 def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
-    """Check an entry against its local header; `end` is where something else begins."""
+    """Check an entry against its local header; `end` is the offset of the next data."""
     utf8 = item.flag_bits & _UTF8
     raw_name = item.orig_filename.encode("utf-8" if utf8 else "cp437")
     head = file.read(item.header_offset, _LOCAL.size + len(raw_name))
     if len(head) < _LOCAL.size or not head.startswith(b"PK\3\4"):
-        raise Damage(f"no member is where {item.filename!r} should be")
+        raise Damage(f"the header of the member {item.filename!r} is missing")
     _, _, flags, method, *_, name_size, extra_size = _LOCAL.unpack_from(head)
     place = item.header_offset + _LOCAL.size + name_size + extra_size
     same_encoding = raw_name.isascii() or flags & _UTF8 == utf8
@@ -114,9 +117,9 @@ def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
     if (item.flag_bits | flags) & _ENCRYPTED or item.compress_type == _AES:
         kind, note = "unsafe", "is encrypted"
     elif head[_LOCAL.size :] != raw_name or name_size != len(raw_name) or not same_encoding:
-        kind, note = "unsafe", "has another name in its own header than in the directory"
+        kind, note = "unsafe", "has different names in its own header and in the directory"
     elif method != item.compress_type:
-        kind, note = "unsafe", "has another compression in its own header than in the directory"
+        kind, note = "unsafe", "has different compressions in its own header and in the directory"
     elif place + item.compress_size > end:
         kind, note = "unsafe", "shares bytes with another member"
     name, size, packed = _name(item, raw_name), item.file_size, item.compress_size
@@ -145,7 +148,7 @@ class Zip:
 
 
 class OpenZip:
-    """An open zip."""
+    """An open zip archive."""
 
     def __init__(self, file: Region) -> None:
         self._file = file
@@ -155,7 +158,7 @@ class OpenZip:
         offsets = sorted(item.header_offset for item in items)
         ends: dict[int, int] = {}
         for offset, following in zip(offsets, [*offsets, directory][1:], strict=True):
-            ends.setdefault(offset, following)  # itself, if two members have the same bytes
+            ends.setdefault(offset, following)  # equal to `offset` if two members share it
         for item in items:
             yield _entry(self._file, item, ends[item.header_offset])
 
@@ -165,7 +168,7 @@ class OpenZip:
         return _Checked(_DECODERS[method](packed), entry.size, crc)
 
     def region(self, entry: Entry) -> None:  # noqa: ARG002
-        return None  # even if it is stored plain: its checksum has to be checked
+        return None  # even for stored members, because their checksums must be verified
 
 
 def _inflated(packed: ByteStream) -> Decoded:
@@ -177,17 +180,17 @@ def _bunzipped(packed: ByteStream) -> Decoded:
 
 
 def _unlzma(packed: ByteStream) -> Decoded:
-    """Decode LZMA, whose first bytes describe the decoder (APPNOTE 5.8.8)."""
+    """Decode LZMA after a header with the decoder's properties (APPNOTE 5.8.8)."""
     decoder = lzma.LZMADecompressor(lzma.FORMAT_ALONE, _MEMORY)
     properties = (packed.read(9) or b"")[4:]
     try:
-        decoder.decompress(properties + b"\xff" * 8)  # the header of an .lzma file of unknown size
+        decoder.decompress(properties + b"\xff" * 8)  # header of an .lzma file of unknown size
     except lzma.LZMAError as error:
         raise Damage(str(error)) from error
     return Decoded(packed, lambda: decoder, lzma.LZMAError, many=False, marked=False)
 
 
-# by the number of the method (APPNOTE 4.4.5)
+# decoders by method number (APPNOTE 4.4.5)
 _DECODERS: Mapping[int, Callable[[ByteStream], ByteStream]] = {
     zipfile.ZIP_STORED: lambda packed: packed,
     zipfile.ZIP_DEFLATED: _inflated,
@@ -198,7 +201,7 @@ _DECODERS: Mapping[int, Callable[[ByteStream], ByteStream]] = {
 
 
 class _Checked(Readable):
-    """A member, which must have the size and the checksum that the directory states."""
+    """A member that must match the size and checksum in the directory."""
 
     def __init__(self, raw: ByteStream, size: int, crc: int) -> None:
         self._raw, self._left, self._expected, self._crc = raw, size, crc, 0
@@ -206,7 +209,7 @@ class _Checked(Readable):
     def readinto(self, buffer: "Buffer") -> int:
         view = memoryview(buffer).cast("B")[: self._left]
         if (self._raw.readinto(view) or 0) < len(view):
-            raise Damage("it unpacks to fewer bytes than its directory states")
+            raise Damage("it unpacks to fewer bytes than its directory declares")
         self._crc = zlib.crc32(view, self._crc)
         self._left -= len(view)
         if not self._left:
@@ -215,9 +218,9 @@ class _Checked(Readable):
 
     def _check_end(self) -> None:
         if self._raw.read(1):
-            raise Damage("it unpacks to more bytes than its directory states")
+            raise Damage("it unpacks to more bytes than its directory declares")
         if self._crc != self._expected:
-            raise Damage(f"its CRC-32 is {self._crc:08x} and should be {self._expected:08x}")
+            raise Damage(f"its CRC-32 is {self._crc:08x}, not {self._expected:08x}")
 
 
 archive = Zip()

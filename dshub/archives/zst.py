@@ -1,4 +1,4 @@
-"""Zstandard files (RFC 8878), with any number of frames, skippable ones included."""
+"""Zstandard files (RFC 8878) with any number of frames, including skippable frames."""
 
 from typing import BinaryIO, ClassVar, cast
 
@@ -27,7 +27,7 @@ class Zstandard:
 
 
 def _is_skippable(magic: bytes) -> bool:
-    """Tell whether a frame with this magic number holds no data (RFC 8878, 3.1.2)."""
+    """Return True if a frame with this magic number contains no data (RFC 8878, 3.1.2)."""
     return magic[1:4] == b"\x2a\x4d\x18" and magic[0] & 0xF0 == 0x50
 
 

@@ -1,1 +1,1 @@
-"""The cache: verified files, unfinished downloads, tables, notes and locks on disk."""
+"""On-disk cache of verified files, unfinished downloads, prepared tables, records and locks."""

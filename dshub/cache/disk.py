@@ -1,4 +1,4 @@
-"""Disk errors as errors of dshub, and removal in one step."""
+"""Report disk errors as dshub errors, and remove cache content safely."""
 
 import errno
 import os
@@ -24,9 +24,9 @@ def disk_faults(path: Path, action: str, *, hint: str = "") -> Iterator[None]:
     """Turn an OSError inside the block into a StoreError that names the path and the action.
 
     Args:
-        path: the path to name if the error does not.
-        action: such as `write`.
-        hint: the next step, unless the disk is full; that of StoreError by default.
+        path: path to name if the OSError has no file name.
+        action: verb for the message, such as `write`.
+        hint: replacement for the default hint of the StoreError, unless the disk is full.
     """
     try:
         yield
@@ -39,13 +39,13 @@ def disk_faults(path: Path, action: str, *, hint: str = "") -> Iterator[None]:
 
 
 def remove(root: Path, path: Path) -> None:
-    """Remove a file or a folder of the cache at `root`, if it exists.
+    """Remove a file or folder from the cache at `root`, if it exists.
 
-    A folder is renamed before its files are removed: another process sees it complete or not at
-    all. If interrupted, its new name is that of a dead process, and `dshub cache gc` removes it.
+    A folder is renamed first, so other processes never see it partly removed. If the removal is
+    interrupted, `dshub cache gc` removes the renamed folder.
 
     Raises:
-        StoreError: the cache cannot be written, or a program holds the file open on Windows.
+        StoreError: the cache is not writable or, on Windows, the file is open in a program.
     """
     with disk_faults(path, "remove"), suppress(FileNotFoundError):
         refuse_links(root, path.parent)
@@ -57,7 +57,7 @@ def remove(root: Path, path: Path) -> None:
 
 
 def clear(path: Path) -> None:
-    """Remove a file or a folder in `partial-v1`, as far as possible."""
+    """Remove a file or folder in `partial-v1`, ignoring errors."""
     with suppress(OSError):
         _remove(path, path.with_name(own_name("removed")))
 
@@ -71,13 +71,13 @@ def _remove(path: Path, aside: Path) -> None:
 
 
 def refuse_links(root: Path, folder: Path) -> None:
-    """Refuse to work in a folder of the cache at `root` that another user's link leads to.
+    """Refuse to work in a cache folder that is reached through another user's symlink.
 
-    A bucket can be a link to a larger disk, made by you, root or the owner of the cache. Anyone
-    else's link could lead into your own files.
+    You, root and the owner of the cache can replace a bucket with a symlink to a larger disk. A
+    symlink created by another user could point to your own files.
 
     Raises:
-        PermissionError: there is such a link.
+        PermissionError: a folder between `root` and `folder` is another user's symlink.
     """
     user = getattr(os, "geteuid", None)
     if user is None or not folder.is_relative_to(root):
@@ -90,15 +90,18 @@ def refuse_links(root: Path, folder: Path) -> None:
         except FileNotFoundError:
             return
         if stat.S_ISLNK(status.st_mode) and status.st_uid not in {0, user(), root.stat().st_uid}:
-            raise PermissionError(errno.EPERM, "it is a link that another user made", str(part))
+            raise PermissionError(errno.EPERM, "it is a symlink created by another user", str(part))
 
 
 def empty(folder: Path, keep: Collection[str]) -> None:
-    """Remove all files of a working folder but those in `keep`; raises OSError.
+    """Remove the files in a working folder, except the names in `keep`.
 
-    Works on an open folder, because another user may replace its path with a link meanwhile.
+    The folder stays open during the removal, so another user cannot redirect it with a symlink.
+
+    Raises:
+        OSError: a file cannot be removed.
     """
-    if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # Windows
+    if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # on Windows
         for path in folder.iterdir():
             if path.name not in keep:
                 path.unlink()

@@ -1,4 +1,4 @@
-"""Choose what to evict from a cache, least recently used first; and how much each dataset takes."""
+"""Choose the least recently used cache items to evict, and sum up the sizes of datasets."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ Keep = Literal["raw", "prepared", "both"]
 
 DAY = 86400.0
 
-_EVICTED = {  # kinds of items to evict for each `Keep`
+_EVICTED = {  # kinds of items that each `Keep` evicts
     "raw": {"prepared"},
     "prepared": {"raw"},
     "both": {"raw", "prepared", "synthetic"},
@@ -23,13 +23,13 @@ _EVICTED = {  # kinds of items to evict for each `Keep`
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """The items of one dataset, of several datasets together, or of none.
+    """Disk usage of a dataset, of files shared by several datasets, or of unowned files.
 
     Attributes:
-        datasets: one; several for files that they share; empty for items of no dataset.
-        sizes: bytes of each kind of item; records (synthetic data, imports) count as `raw`.
-        used: when any of it was last used, in seconds since the epoch.
-        pinned: whether it is pinned.
+        datasets: name of the dataset, names of the datasets that share the files, or empty.
+        sizes: bytes per kind of item; records of synthetic data and imports count as `raw`.
+        used: time of the last use of any item, in seconds since the epoch.
+        pinned: True if an item is pinned.
     """
 
     datasets: tuple[str, ...]
@@ -39,14 +39,14 @@ class Share:
 
     @property
     def total(self) -> int:
-        """Bytes of all items."""
+        """Size of all items in bytes."""
         return self.sizes.total()
 
 
 def shares(items: Iterable[Item]) -> list[Share]:
-    """Group items by datasets: single datasets first, then shared files, then the rest.
+    """Group items into single datasets, files shared by several datasets, and unowned files.
 
-    Each group is sorted by size, largest first.
+    The groups are in this order, each sorted by size, largest first.
     """
     groups: dict[tuple[str, ...], list[Item]] = {}
     for item in items:
@@ -68,14 +68,14 @@ def _rank(share: Share) -> tuple[int, int, tuple[str, ...]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of a cache; each of them is enforced.
+    """Limits of a cache, enforced together.
 
     Attributes:
-        max_size: bytes of everything together, or None.
+        max_size: maximum size of the cache in bytes, or None.
         older_than: seconds without use after which a dataset is evicted, or None.
-        keep: `raw` to evict tables only; `prepared` to evict only raw files of datasets whose
-            every split is prepared; `both` to evict whole datasets. Without another limit,
-            everything that can be evicted is.
+        keep: `raw` to evict tables only; `prepared` to evict only raw files of datasets with every
+            split prepared; `both` to evict whole datasets. If the other two limits are None, all
+            of these items are evicted.
     """
 
     max_size: int | None = None
@@ -91,17 +91,18 @@ def evictions(
     garbage: Callable[[], Removals],
     is_spare: Callable[[Item], bool],
 ) -> Removals:
-    """Choose what to evict; items that stay because of a pin, or as the last copy, are in `left`.
+    """Choose the items to evict. Pinned items and last copies are listed in `left`.
 
     Args:
-        items: everything in the cache.
-        limits: the limits of the cache.
-        now: seconds since the epoch.
-        garbage: finds leftovers, which are removed before any dataset if the cache is too large.
-        is_spare: whether a raw file is no longer needed, because its datasets are prepared.
+        items: every item in the cache.
+        limits: limits of the cache.
+        now: current time, in seconds since the epoch.
+        garbage: function that returns leftovers, to remove before datasets for `max_size`.
+        is_spare: function that returns True for a raw file of datasets that are already prepared.
 
     Raises:
-        DshubError: what has to stay is larger than `max_size`; nothing should be removed then.
+        DshubError: the items that cannot be evicted are larger than `max_size`. The caller should
+            remove nothing.
     """
     eviction = _Eviction(items, limits, is_spare)
     for used, name in eviction.order:
@@ -112,17 +113,17 @@ def evictions(
             eviction.evict(name, f"only {limits.keep} content is kept")
     if limits.max_size is not None:
         eviction.shrink(limits.max_size, garbage)
-    kept = [item for item in items if _must_stay(item) and item.kind in _EVICTED[limits.keep]]
-    left = tuple(Removal(item, PINNED if item.pinned else IRREPLACEABLE) for item in kept)
+    retained = [item for item in items if _must_stay(item) and item.kind in _EVICTED[limits.keep]]
+    left = tuple(Removal(item, PINNED if item.pinned else IRREPLACEABLE) for item in retained)
     return Removals(tuple(eviction.removals.values()), left)
 
 
 class _Eviction:
-    """Evicts datasets one by one; shared items go with their last dataset.
+    """Eviction of one dataset at a time. A shared item is evicted with the last dataset using it.
 
     Attributes:
-        order: last use and name of each dataset, least recently used first.
-        removals: evicted items, by path.
+        order: time of last use and name of each dataset, least recently used first.
+        removals: evicted items by path.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class _Eviction:
         self.order = sorted((used[name], name) for name in self._by_name)
         self.removals: dict[Path, Removal] = {}
         self._evicted: set[str] = set()
-        self._size = sum(item.size for item in items)  # bytes that stay
+        self._size = sum(item.size for item in items)  # bytes remaining in the cache
 
     def evict(self, name: str, reason: str) -> None:
         self._evicted.add(name)
@@ -173,20 +174,20 @@ def _can_go(item: Item, keep: Keep, is_spare: Callable[[Item], bool]) -> bool:
 
 
 def _names(item: Item) -> tuple[str, ...]:
-    """The datasets that an item is evicted with; an item of none is evicted on its own."""
+    """Return the names of an item's datasets, or its path if it has none."""
     return item.datasets or (str(item.path),)
 
 
 def _last_uses(items: Iterable[Item]) -> dict[str, float]:
-    """When each dataset was last used; its own items count more than shared ones."""
-    own: dict[str, float] = {}
+    """Return when each dataset was last used, from its unshared items if it has any."""
+    unshared: dict[str, float] = {}
     shared: dict[str, float] = {}
     for item in items:
         names = _names(item)
-        uses = own if len(names) == 1 else shared
+        uses = unshared if len(names) == 1 else shared
         if item.kind != "partial":
             uses.update({name: max(item.used, uses.get(name, 0.0)) for name in names})
-    return shared | own
+    return shared | unshared
 
 
 def _span(seconds: float) -> str:
@@ -200,10 +201,9 @@ def _too_large(limit: int, staying: Sequence[Item]) -> DshubError:
         sums[_why_stays(item)] += item.size
     parts = ", ".join(f"{size(count)} {reason}" for reason, count in sums.items())
     return DshubError(
-        f"{size(sums.total())} have to stay ({parts}), more than {size(limit)}; "
-        "nothing was removed",
-        hint="`dshub cache ls` lists everything; `dshub cache unpin` removes pins, and `dshub "
-        "cache gc --partial` unfinished downloads",
+        f"cannot shrink the cache to {size(limit)}: {size(sums.total())} cannot be evicted "
+        f"({parts}); nothing was removed",
+        hint="run `dshub cache ls`, then `dshub cache unpin NAME` or `dshub cache gc --partial`",
     )
 
 
@@ -211,6 +211,6 @@ def _why_stays(item: Item) -> str:
     if item.pinned:
         return "pinned"
     if item.irreplaceable:
-        return "not to be downloaded again"
+        return "impossible to download again"
     kinds = {"partial": "unfinished or in progress", "other": "not made by dshub"}
     return kinds.get(item.kind, "kept as requested")

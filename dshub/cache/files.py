@@ -1,6 +1,7 @@
 """Open and replace files in folders that other users can write to.
 
-A name there may be a link to one of your files, or a named pipe that never answers.
+In such a folder, another user can replace a file with a symlink to one of your own files, or with
+a named pipe that blocks forever.
 """
 
 import errno
@@ -13,13 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)  # Windows has none of the three
+_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)  # Windows has none of these three flags
 _NO_WAIT: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 _FICLONE = 0x40049409  # ioctl_ficlone(2)
 
 _KINDS = {
-    stat.S_IFLNK: "a link",
+    stat.S_IFLNK: "a symlink",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
@@ -28,23 +29,23 @@ _KINDS = {
 
 
 class NotAFileError(OSError):
-    """`it is a named pipe, not a file`."""
+    """Raised for a symlink, named pipe, socket or device instead of a regular file."""
 
 
 def open_file(
     path: Path | str, mode: Literal["rb", "rb+", "ab"] = "rb", *, follow: bool = False
 ) -> io.FileIO:
-    """Open a regular file, unbuffered; never wait for a named pipe.
+    """Open a regular file without buffering, and without blocking on a named pipe.
 
     Args:
-        path: the file. Links in its folders are followed.
-        mode: as for `open`. A file opened for writing must have no other hard link, because
-            another user could own it.
-        follow: also follow a link to the file itself.
+        path: path of the file. Symlinked parent folders are followed.
+        mode: mode as in `open`. A file to write to must not have a second hard link, because that
+            could be another user's file.
+        follow: also follow a symlink at `path` itself.
 
     Raises:
-        NotAFileError: it is a link, a named pipe, a socket or a device.
-        OSError: it cannot be opened.
+        NotAFileError: `path` is a symlink, named pipe, socket or device.
+        OSError: the file cannot be opened.
     """
     extra = _NO_WAIT | (0 if follow else _NO_FOLLOW)
 
@@ -53,7 +54,7 @@ def open_file(
             _check(name, os.lstat(name))
         try:
             file = os.open(name, flags | extra, 0o666)
-        except OSError:  # for links and sockets the system's reason is unclear
+        except OSError:  # the system's message for symlinks and sockets is unclear
             if not follow:
                 _check(name, os.lstat(name))
             raise
@@ -68,22 +69,22 @@ def open_file(
 
 
 def read_file(path: Path) -> bytes:
-    """Read a regular file that is not a link; raises OSError."""
+    """Read a regular file, refusing a symlink; raises OSError."""
     with open_file(path) as file:
         return file.readall()
 
 
 def new_file(path: Path) -> io.BufferedWriter:
-    """Create an empty file, replacing a file or link of that name; raises OSError."""
+    """Create an empty file, replacing an existing file or symlink; raises OSError."""
     path.unlink(missing_ok=True)
     return path.open("xb")
 
 
 def clone_file(source: Path, target: Path) -> None:
-    """Clone a file copy-on-write: both share blocks until one is written to.
+    """Clone a file copy-on-write, so that both files share unmodified blocks.
 
     Raises:
-        OSError: the file system cannot clone; an empty target may remain.
+        OSError: the file system cannot clone files. An empty target can remain.
     """
     if sys.platform != "linux":
         raise OSError(errno.ENOTSUP, "cloning is implemented for Linux only")
@@ -94,7 +95,7 @@ def clone_file(source: Path, target: Path) -> None:
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """Memory-map a regular file; raise OSError if it is a link or empty."""
+    """Memory-map a regular file; raise OSError if it is a symlink or empty."""
     with open_file(path) as file:
         if not os.fstat(file.fileno()).st_size:
             raise OSError(errno.EINVAL, "it is empty", str(path))
@@ -105,16 +106,16 @@ def map_file(path: Path) -> mmap.mmap:
 
 
 def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = False) -> None:
-    """Write a file in one step.
+    """Write a file atomically.
 
     Args:
-        target: the file; what has its name is replaced, never written through.
-        data: its bytes.
-        temporary: an unpredictable name on the same file system.
-        sync: wait until the bytes are on the disk.
+        target: path of the file. A symlink there is replaced, not followed.
+        data: bytes to write.
+        temporary: unpredictable path on the same file system.
+        sync: sync the file to disk before the rename.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     try:
         with temporary.open("xb") as file:
@@ -129,7 +130,7 @@ def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = Fal
 
 
 def regular_size(path: Path) -> int | None:
-    """Bytes of a regular file; None for anything else, and in folders closed to this user."""
+    """Return the size of a regular file, or None for anything else or on an OSError."""
     with suppress(OSError):
         status = os.lstat(path)
         if stat.S_ISREG(status.st_mode):
@@ -138,10 +139,10 @@ def regular_size(path: Path) -> int | None:
 
 
 def is_foreign(file: Path | int) -> bool:
-    """Whether a file belongs to another user, root excepted; raises OSError.
+    """Return whether a file belongs to a user other than this one and root; raises OSError.
 
     Args:
-        file: its path, or the descriptor of an open one.
+        file: path of the file, or descriptor of an open file.
     """
     user = getattr(os, "geteuid", None)
     status = os.fstat(file) if isinstance(file, int) else os.lstat(file)
@@ -155,4 +156,4 @@ def _check(path: str, status: os.stat_result, *, writing: bool = False) -> None:
     if kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if writing and status.st_nlink > 1:
-        raise OSError(errno.EMLINK, "it has a second name", path)
+        raise OSError(errno.EMLINK, "it has more than one hard link", path)

@@ -1,16 +1,16 @@
-"""Journals of unfinished downloads, and taking over what other processes left.
+"""Keep journals of unfinished downloads, and resume downloads of other processes.
 
-The journal of a partial download records which bytes have arrived, and from where. It is a text
-file of fixed-width lines. Each is updated in place by one small write, so a process killed at any
-moment leaves a readable journal. A new journal replaces the old one by rename. The first line is
-JSON, the others are ranges of bytes::
+The journal of a partial download records its source and the ranges of arrived bytes. It is a text
+file of fixed-width lines. Each line is updated in place by one small write, so a process killed at
+any moment leaves a readable journal. A new journal replaces the old one by rename. The first line
+is JSON, and the other lines are byte ranges::
 
     {"url": "https://…", "etag": "…"}                          (padded to 4,095 characters)
     000000000000000 000000012582912
     000000016777216 000000017825792
 
-A journal is never trusted: it saves bandwidth, and the checksum of the file decides. Without one,
-the bytes of a partial download count as the beginning of the file.
+A wrong journal costs bandwidth only, because the checksum of the finished file is verified. A
+partial download without a journal has arrived in order, from the beginning of the file.
 """
 
 import io
@@ -30,19 +30,19 @@ from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.spans import Extents
 from dshub.checksums import CHUNK
 
-HEAD = 4096  # bytes of the first line
-LINE = 32  # bytes of each other line
+HEAD = 4096  # bytes in the first line, with its newline
+LINE = 32  # bytes in every other line, with its newline
 
 _RANGE = re.compile(r"([0-9]{15}) ([0-9]{15})")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The source of the bytes of a partial download.
+    """Source of a partial download.
 
     Attributes:
-        url: the address, without secrets.
-        etag: its strong validator (RFC 9110, 8.8.3), or empty.
+        url: URL without secrets.
+        etag: strong validator (RFC 9110, 8.8.3), or empty.
     """
 
     url: Text = ""
@@ -50,7 +50,7 @@ class Origin:
 
 
 def read_journal(path: Path) -> tuple[Origin, Extents] | None:
-    """Read a journal; None if there is none, or it is damaged."""
+    """Read a journal; return None if it is missing or damaged."""
     try:
         text = read_file(path).decode()
         origin = decode_paths(text[:HEAD].encode(), Origin)
@@ -61,7 +61,7 @@ def read_journal(path: Path) -> tuple[Origin, Extents] | None:
 
 
 class Journal:
-    """A journal that is updated while bytes arrive; its owner's lock guards it.
+    """Journal that is updated while bytes arrive. Not thread-safe: callers hold a lock.
 
     Nothing is recorded before `begin`.
     """
@@ -72,13 +72,13 @@ class Journal:
 
     @property
     def begun(self) -> bool:
-        """Whether it records ranges."""
+        """True between `begin` and `close`."""
         return self._file is not None
 
     def begin(self, origin: Origin, extents: Extents) -> None:
-        """Replace the journal by a new one; raises StoreError.
+        """Replace the journal with a new one; raises StoreError.
 
-        On a full disk the old one stays: without a journal, holes would count as bytes.
+        On a full disk the old journal remains. Without it, holes in the file would count as bytes.
         """
         self.close()
         text = _head(origin) + "".join(_line(start, stop) for start, stop in extents)
@@ -95,7 +95,7 @@ class Journal:
         self._put(0, _head(origin))
 
     def record(self, start: int, stop: int) -> None:
-        """Record a range, replacing one with the same start; raises StoreError."""
+        """Record a range, replacing the range with the same start; raises StoreError."""
         number = self._lines.setdefault(start, len(self._lines))
         self._put(HEAD + number * LINE, _line(start, stop))
 
@@ -106,7 +106,7 @@ class Journal:
                 self._file.write(text.encode())
 
     def close(self) -> None:
-        """Stop recording."""
+        """Close the journal, which ends recording."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -123,23 +123,23 @@ def _line(start: int, stop: int) -> str:
 
 
 def claim(resting: Path) -> Path:
-    """Make a name for this process's own bytes, and take over those of an earlier process.
+    """Return a folder name for this process's download, and resume an earlier one.
 
-    Those are under the resting name or, if that process was killed, under a name of its own.
-    Taking them is a rename, which succeeds for one process only. The bytes of a process that is
-    alive, or that runs on another machine, are copied instead.
+    An earlier process leaves its folder under the resting name or, if it was killed, under a name
+    with its pid. Renaming that folder succeeds in one process only. The bytes of a live process,
+    or of a process on another machine, are copied instead.
 
     Args:
-        resting: the name of unfinished bytes that no process works on.
+        resting: path of the download's folder while no process writes to it.
     """
-    own, others = resting.with_name(own_name(resting.name)), beside(resting)
+    own, others = resting.with_name(own_name(resting.name)), process_folders(resting)
     with disk_faults(resting, "write"):
-        left = [path for path in remains(resting, others) if _is_usable(path)]
-        for path in sorted(left, key=arrived, reverse=True):
-            with suppress(OSError):  # another process took it, or its owner forbids it
+        usable = [path for path in abandoned_folders(resting, others) if _is_usable(path)]
+        for path in sorted(usable, key=partial_size, reverse=True):
+            with suppress(OSError):  # another process renamed it first, or its owner forbids it
                 path.rename(own)
                 break
-        for path in left:
+        for path in usable:
             clear(path)
     if others and not own.exists():
         _copy_most(others, own)
@@ -147,23 +147,28 @@ def claim(resting: Path) -> Path:
 
 
 def _is_usable(path: Path) -> bool:
-    """Whether this user may continue a download; in a shared cache it may be another user's."""
+    """Return whether this user can resume a download, which can be another user's."""
     data = path / "data"
     mode = os.R_OK | os.W_OK
     return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))
 
 
-def remains(resting: Path, others: Sequence[Path]) -> list[Path]:
-    """Folders of an unfinished download that no process works on; `others` are those `beside`."""
+def abandoned_folders(resting: Path, others: Sequence[Path]) -> list[Path]:
+    """Return the folders of an unfinished download that no live process writes to.
+
+    Args:
+        resting: path of the download's folder while no process writes to it.
+        others: `process_folders` of the same download.
+    """
     at_rest = [resting] if resting.is_dir() and not resting.is_symlink() else []
     return at_rest + list(filter(is_orphan, others))
 
 
-def beside(resting: Path) -> list[Path]:
-    """Folders of processes that work, or have worked, on the same file or table."""
+def process_folders(resting: Path) -> list[Path]:
+    """Return the folders of all processes, live or dead, for one file or table."""
     prefix = f"{resting.name}."
     try:
-        with os.scandir(resting.parent) as entries:  # much faster than a pattern
+        with os.scandir(resting.parent) as entries:  # much faster than `Path.glob`
             return [
                 Path(item) for item in entries if item.name.startswith(prefix) and item.is_dir()
             ]
@@ -171,8 +176,8 @@ def beside(resting: Path) -> list[Path]:
         return []
 
 
-def arrived(path: Path) -> int:
-    """Bytes of an unfinished download in a folder; 0 if there is none."""
+def partial_size(path: Path) -> int:
+    """Return how many bytes of an unfinished download a folder has; 0 if it has no download."""
     size = regular_size(path / "data")
     if not size or path.is_symlink():
         return 0
@@ -181,13 +186,12 @@ def arrived(path: Path) -> int:
 
 
 def _copy_most(others: Sequence[Path], own: Path) -> None:
-    """Copy the largest partial download of another process.
+    """Copy the largest partial download of another process, which can be alive but stuck.
 
-    The journal is copied first, so that it lists no bytes written later. The other process may be
-    alive but stuck, or run on another machine, which cannot be checked.
+    The journal is copied first, so that it lists no bytes that are written later.
     """
-    source = max(others, key=arrived)
-    if not arrived(source):
+    source = max(others, key=partial_size)
+    if not partial_size(source):
         return
     try:
         own.mkdir()

@@ -1,8 +1,8 @@
-"""Locks between processes: they save work, and protect no data.
+"""Let one process at a time work on a file or table, to avoid duplicate work.
 
-Published files are checked and renamed, so two processes that do the same work cost bandwidth
-only. So a process waits for a lock only while the owner makes progress, that is while its files
-grow. An owner that is stopped, or runs on a machine that is gone, is not waited for.
+Data is safe without a lock, because files are verified and then published by rename. A process
+waits for a lock only while the files of the lock's owner grow, so it does not hang on a stopped
+process or a machine that was shut down.
 """
 
 import os
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dshub.cache.journal import arrived, beside
+from dshub.cache.journal import partial_size, process_folders
 from dshub.cache.owners import owner
 
-POLL = 0.25  # seconds between two looks at the owner
+POLL = 0.25  # seconds between checks of the owner's progress
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Another process that does the same work.
+    """Another process that owns the lock.
 
     Attributes:
-        host: the machine it runs on; empty for this one.
-        pid: its process ID.
-        size: bytes that it has so far.
+        host: name of its machine; empty for this machine.
+        pid: process ID.
+        size: bytes it has downloaded so far.
     """
 
     host: str
@@ -45,13 +45,13 @@ def lock(
     done: Callable[[], bool] = lambda: False,
     waiting: Callable[[Waiting], None] = lambda _: None,
 ) -> Iterator[bool]:
-    """Hold `path.lock` during the block; yields False if it could not be acquired.
+    """Hold `path.lock` during the block; yield False if the lock could not be acquired.
 
     Args:
-        path: what to lock; the folders of the processes that work on it are beside it.
-        patience: seconds to wait for an owner without progress.
-        done: whether there is nothing left to wait for; called while waiting.
-        waiting: called with the owner at first, and when it changes.
+        path: path to lock. The folders of other processes are next to it.
+        patience: seconds to wait for an owner that makes no progress.
+        done: function that is called while waiting, and returns True if the work is already done.
+        waiting: called with the owner when waiting starts and when the owner changes.
     """
     from filelock import FileLock
 
@@ -67,7 +67,7 @@ def lock(
 
 
 def _mode(folder: Path) -> int:
-    """Access bits of a lock, for everyone who can use its folder: a group may share a cache."""
+    """Return a mode for lock files that lets all users of a shared cache acquire the lock."""
     with suppress(OSError):
         return 0o600 | (folder.stat().st_mode & 0o666)
     return 0o644
@@ -89,7 +89,7 @@ def _acquire(
             file_lock.acquire(timeout=0 if traces is None else POLL)
         except Timeout:
             pass
-        except (OSError, NotImplementedError):  # locks do not work here
+        except (OSError, NotImplementedError):  # the file system does not support locks
             return False
         else:
             return True
@@ -105,9 +105,9 @@ def _acquire(
 
 
 def _traces(path: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of the owners' files, which change while an owner makes progress."""
+    """Return names, sizes and times of the owners' files, which change if an owner progresses."""
     traces = []
-    for folder in beside(path):
+    for folder in process_folders(path):
         with suppress(OSError):
             for entry in os.scandir(folder):
                 status = entry.stat()
@@ -116,8 +116,8 @@ def _traces(path: Path) -> list[tuple[str, int, int]]:
 
 
 def _owner(path: Path) -> Waiting | None:
-    """The process that has most of the bytes."""
-    folders = [(arrived(folder), folder) for folder in beside(path)]
+    """Return the process that has downloaded the most bytes."""
+    folders = [(partial_size(folder), folder) for folder in process_folders(path)]
     for size, folder in sorted(folders, reverse=True):
         process = owner(folder)
         if process is not None and process[1] != os.getpid():

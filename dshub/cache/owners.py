@@ -1,4 +1,4 @@
-"""Names on disk that belong to one process, and whether that process is still alive."""
+"""Name files after the process that writes them, and check whether that process is alive."""
 
 import os
 import platform
@@ -12,17 +12,17 @@ from typing import Literal
 Holder = Literal["none", "dead", "alive", "unknown"]
 
 _NAME = re.compile(r"(\w+)-(\d+)-([0-9a-f]{8,24})")
-_TOKEN = secrets.token_hex(4)  # of this process and its forks, whose pids differ
+_TOKEN = secrets.token_hex(4)  # shared with forks of this process, which have other pids
 _HOST_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO in Linux's proc_ns.h
 
 
 def own_name(stem: str) -> str:
-    """Make an unpredictable name: `stem.host-4711-` and 24 hexadecimal digits."""
+    """Return an unpredictable name, `stem.host-pid-` with 24 hexadecimal digits appended."""
     return f"{stem}.{_host()}-{os.getpid()}-{_TOKEN}{secrets.token_hex(8)}"
 
 
 def owner(path: Path) -> tuple[str, int] | None:
-    """Host (empty for this machine) and pid in such a name; None for other names."""
+    """Return host (empty for this machine) and pid from an `own_name`; None for other names."""
     match = _NAME.fullmatch(path.name.partition(".")[2])
     if match is None:
         return None
@@ -30,13 +30,13 @@ def owner(path: Path) -> tuple[str, int] | None:
 
 
 def holder(path: Path) -> Holder:
-    """Return the state of the process in the name of a path.
+    """Return the state of the process that a path is named after.
 
-    A name with this pid that this process did not make is that of an earlier process: in
-    containers every process may have pid 1.
+    A name with the pid of this process can come from an earlier process, because pid 1 is common
+    in containers. The earlier process counts as dead.
 
     Returns:
-        `none` for other names, `unknown` for a process on another machine, which cannot be checked.
+        `none` if the path is not named after a process; `unknown` for a process on another machine.
     """
     process = owner(path)
     if process is None:
@@ -52,14 +52,14 @@ def holder(path: Path) -> Holder:
 
 
 def is_orphan(path: Path) -> bool:
-    """Whether a path has the name of a dead process of this machine, and is not a link."""
+    """Return whether a path is named after a dead process of this machine and not a symlink."""
     return holder(path) == "dead"
 
 
-if sys.platform == "win32":  # signal 0 would end the process there
+if sys.platform == "win32":  # os.kill(pid, 0) terminates the process on Windows
 
     def _is_alive(pid: int) -> bool:
-        """Ask OpenProcess and GetExitCodeProcess, as documented; yes if in doubt."""
+        """Ask OpenProcess and GetExitCodeProcess; return True if in doubt."""
         import ctypes
 
         query_limited, invalid_parameter, still_active = 0x1000, 87, 259
@@ -70,8 +70,8 @@ if sys.platform == "win32":  # signal 0 would end the process there
             return ctypes.get_last_error() != invalid_parameter
         try:
             code = ctypes.c_ulong()
-            known = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-            return not known or code.value == still_active
+            succeeded = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+            return not succeeded or code.value == still_active
         finally:
             kernel.CloseHandle(handle)
 
@@ -89,7 +89,7 @@ else:
 
 @cache
 def _host() -> str:
-    """The name of this machine; a container with its own pids counts as another machine."""
+    """Return the name of this machine, unique for every container with its own pid namespace."""
     name = re.sub(r"[^A-Za-z0-9]", "_", platform.node())
     try:
         namespace = str(Path("/proc/self/ns/pid").readlink())  # pid_namespaces(7)

@@ -1,11 +1,11 @@
-"""The bytes of a download in progress, which arrive in any order until a rename publishes them.
+"""Store the bytes of a download in progress until a rename publishes the file.
 
-::
+The bytes can arrive in any order::
 
-    partial-v1/<checksum>/                          waits for the next process
-    partial-v1/<checksum>.<host>-<pid>-<random>/    one process writes to it
-      data                                          the bytes, each at its offset
-      journal                                       which of them have arrived, and from where
+    partial-v1/<checksum>/                          left for the next process
+    partial-v1/<checksum>.<host>-<pid>-<random>/    written by one process
+      data                                          bytes at their final offsets
+      journal                                       arrived ranges and their source
 
 Small downloads that arrive in order have no journal.
 """
@@ -22,31 +22,31 @@ from typing import Self
 
 from dshub.cache.disk import clear, disk_faults
 from dshub.cache.files import open_file
-from dshub.cache.journal import Journal, Origin, arrived, read_journal
+from dshub.cache.journal import Journal, Origin, partial_size, read_journal
 from dshub.cache.running_hash import RunningHash
 from dshub.cache.spans import Extents, Span, SpanAllocator
 from dshub.checksums import Digest
 
-JOURNALED = 4 << 20  # bytes of the smallest download with a journal
+JOURNALED = 4 << 20  # minimum size of a download with a journal, in bytes
 
-_seeking = threading.Lock()  # for Windows, which cannot seek and read in one call
+_seeking = threading.Lock()  # Windows has no call that both seeks and reads
 
 
 class Partial:
-    """The bytes of a file that have arrived, hashed as their unbroken beginning grows.
+    """Partially downloaded file, hashed while its contiguous beginning grows.
 
-    Several threads may each fill a span. Opening it reads and hashes the beginning that an
-    earlier process left. At the end, `publish` moves the bytes to their final name, `leave` keeps
-    them for another process, or `discard` drops them.
+    Several threads can each fill a span. Opening a download that an earlier process left reads and
+    hashes its beginning. At the end, call `publish` to move the file to its final path, `leave` to
+    keep it for another process, or `discard` to delete it.
 
     Args:
-        path: the folder for the bytes; no other process writes to it.
-        digest: the checksum that they must have.
+        path: folder that only this process writes to.
+        digest: expected checksum of the complete file.
 
     Attributes:
-        data: the file with the bytes.
-        origin: the source of the bytes.
-        version: increased whenever arrived bytes are taken back.
+        data: path of the unfinished file.
+        origin: source of the bytes.
+        version: number that increases when bytes that have arrived are dropped.
     """
 
     def __init__(self, path: Path, digest: Digest) -> None:
@@ -74,46 +74,49 @@ class Partial:
 
     @property
     def size(self) -> int:
-        """Bytes that have arrived."""
+        """Number of bytes that have arrived."""
         with self._changed:
             return self._spans.arrived.total
 
     @property
     def end(self) -> int:
-        """Offset after the last byte that has arrived."""
+        """Offset after the last arrived byte."""
         with self._changed:
             return self._spans.arrived.end
 
     @property
     def actual(self) -> Digest:
-        """The checksum of the unbroken beginning."""
+        """Checksum of the contiguous beginning of the file."""
         with disk_faults(self.data, "read"):
             return Digest(self.digest.algorithm, self._hash.hexdigest())
 
     def complete(self, size: int | None) -> bool:
-        """Whether exactly the bytes of a file of `size` bytes have arrived."""
+        """Return whether the file has exactly `size` bytes without gaps; False for None."""
         with self._changed:
             return size is not None and self._spans.arrived.front == self._spans.arrived.end == size
 
     def note(self, origin: Origin) -> None:
-        """Record the source of the bytes from now on."""
+        """Record the source of the bytes that arrive from now on."""
         with self._changed:
             self.origin = origin
             self._journal.note(origin)
 
-    def claim(self, size: int | None, *, most: int | None = None) -> Span | None:
-        """Claim a missing part of the file, to `write` and `release`; see `SpanAllocator`."""
+    def claim(self, size: int | None, *, max_length: int | None = None) -> Span | None:
+        """Claim a missing part of the file to `write` and then `release`.
+
+        See `SpanAllocator.claim`.
+        """
         with self._changed:
-            span = self._spans.claim(size, most)
+            span = self._spans.claim(size, max_length)
             large = size is None or size >= JOURNALED or self._spans.streams > 1
             if span is not None and large and not self._journal.begun:
                 self._journal.begin(self.origin, self._spans.arrived)
             return span
 
     def write(self, span: Span, piece: memoryview) -> int:
-        """Write the next bytes of a span; returns how many of them count.
+        """Write the next bytes of a span, and return how many of them belong to the file.
 
-        Bytes after the end of the span, or of a span that was taken back, are ignored.
+        Bytes after the end of the span, and bytes of a revoked span, are ignored.
         """
         with self._changed:
             at, piece = span.position, piece[: self._spans.reserve(span, len(piece))]
@@ -129,32 +132,33 @@ class Partial:
                 if counts:
                     self._journal.record(span.start, span.position)
                 running_hash, front = self._hash, self._spans.arrived.front
-        if counts and front > at:  # by now, that hash may have been replaced
+        if counts and front > at:  # `self._hash` may have been replaced since
             with disk_faults(self.data, "read"):
                 running_hash.advance(front, piece, at)
         return written if counts else 0
 
     def release(self, span: Span) -> None:
-        """End a stream; the rest of its span can be claimed again."""
+        """Unregister a stream, so that the unfilled part of its span can be claimed again."""
         with self._changed:
             self._spans.release(span)
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> None:
-        """Wait until bytes arrive or a span is released, for some seconds at most."""
+        """Wait until bytes arrive, a span is released, or `seconds` have passed."""
         with self._changed:
             self._changed.wait(seconds)
 
     def revoke(self) -> None:
-        """Take back every span, and wait for writes in progress."""
+        """Revoke every span, and wait for writes in progress."""
         with self._changed:
             self._spans.revoke()
             self._changed.wait_for(lambda: self._spans.settled)
 
     def _halt(self) -> None:
-        """Hand out no spans until `_begin`, because the file is about to change.
+        """Revoke every span, and allow no new ones before `_begin`.
 
-        A byte that arrived meanwhile could be hashed and then lost with the old file.
+        Call it before changing the file. A byte that arrives during the change could be hashed
+        and then lost with the old file.
         """
         with self._changed:
             self._spans.closed = True
@@ -162,7 +166,7 @@ class Partial:
         self._hash.end()
 
     def _begin(self, extents: Extents) -> None:
-        """Continue with bytes from any source."""
+        """Start a new version that contains `extents` of the current file."""
         self.origin, read = Origin(), partial(_read_at, self._file)
         running_hash = RunningHash(read, self.digest.algorithm, file=self._file.fileno())
         if self._journal.begun or extents.front != extents.end:
@@ -175,33 +179,33 @@ class Partial:
             self.version += 1
 
     def restart(self) -> None:
-        """Drop every byte."""
+        """Drop all bytes and start over with an empty file."""
         self._halt()
         with disk_faults(self.data, "write"):
             self._file.truncate(0)
         self._begin(Extents())
 
     def forget(self, *offsets: int) -> None:
-        """Count bytes as missing from now on, because they are wrong.
+        """Mark wrong bytes as missing.
 
         Args:
-            *offsets: start and stop of each range, in turn.
+            *offsets: start and stop of the first range, then of the next, and so on.
         """
         self._halt()
         for start, stop in zip(offsets[::2], offsets[1::2], strict=True):
             self._spans.arrived.remove(start, stop)
         self._begin(self._spans.arrived)
 
-    def peek(self, start: int, most: int) -> tuple[int, bytes]:
-        """Read unchecked bytes from `start` on, for a reader that follows the download.
+    def peek(self, start: int, max_bytes: int) -> tuple[int, bytes]:
+        """Read unverified bytes from `start` on, for a reader that follows the download.
 
         Returns:
-            `version`, and at most `most` bytes; none if they are missing or the file is about to
-            change. Bytes of two versions do not belong together.
+            `version` and at most `max_bytes`, or no bytes if the byte at `start` is missing or the
+            file is about to change. Do not join bytes of different versions.
         """
-        with self._changed:  # keeps the file open and complete
+        with self._changed:  # prevents closing or truncating the file
             spans = self._spans
-            stop = start if spans.closed else min(spans.arrived.reach(start), start + most)
+            stop = start if spans.closed else min(spans.arrived.reach(start), start + max_bytes)
             return self.version, self.read(start, stop) if stop > start else b""
 
     def read(self, start: int, stop: int) -> bytes:
@@ -214,7 +218,7 @@ class Partial:
         return bytes(buffer[:done])
 
     def publish(self, target: Path) -> None:
-        """Move the bytes to `target`, once they are on the disk; the caller has checked them."""
+        """Sync the file to disk and move it to `target`. The caller has verified its checksum."""
         self._halt()
         with disk_faults(target, "write"):
             self._file.truncate(self._spans.arrived.end)
@@ -224,11 +228,11 @@ class Partial:
         clear(self.path)
 
     def reject(self, aside: Path) -> None:
-        """Move the bytes to another name, and start again without them."""
+        """Move the bytes to `aside`, and start over with an empty file."""
         self._swap(self.data, aside)
 
     def replace(self, path: Path) -> None:
-        """Replace the bytes with those of another file."""
+        """Move the file at `path` here, to replace all bytes."""
         self._swap(path, self.data)
 
     def _swap(self, source: Path, target: Path) -> None:
@@ -246,13 +250,13 @@ class Partial:
         size = self.size
         self._close()
         with suppress(OSError):
-            if size and arrived(resting) <= size:
+            if size and partial_size(resting) <= size:
                 clear(resting)
                 self.path.rename(resting)
         clear(self.path)
 
     def discard(self) -> None:
-        """Drop the bytes and their folder."""
+        """Delete the download and its folder."""
         self._close()
         clear(self.path)
 
@@ -266,7 +270,7 @@ class Partial:
 def _open(path: Path) -> io.FileIO:
     """Open a file for reading and writing; create it if it is missing.
 
-    An empty file replaces anything that is not a regular file, and a file with a second name,
+    An empty file replaces anything but a regular file, and also a file with a second hard link,
     which could be another user's.
     """
     with suppress(FileNotFoundError):
@@ -279,14 +283,14 @@ def _open(path: Path) -> io.FileIO:
 
 
 def _read_at(file: io.FileIO, buffer: memoryview, offset: int) -> int:
-    """Fill some of `buffer`; returns how much, 0 at the end. Raises OSError."""
+    """Read into `buffer` and return the number of bytes, 0 at the end; raises OSError."""
     if hasattr(os, "preadv"):
         return os.preadv(file.fileno(), [buffer], offset)
     return _transfer(file, file.readinto, buffer, offset)
 
 
 def _write_at(file: io.FileIO, piece: memoryview, offset: int) -> None:
-    """Write all of `piece`; raises OSError."""
+    """Write all of `piece` at `offset`; raises OSError."""
     while piece:
         if hasattr(os, "pwrite"):
             count = os.pwrite(file.fileno(), piece, offset)

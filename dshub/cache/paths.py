@@ -1,4 +1,7 @@
-"""The paths in a cache or mirror. A new format gets a new bucket number; others keep theirs."""
+"""Paths in a cache or mirror.
+
+Changing the format of a bucket increments the number in its name.
+"""
 
 import re
 from collections.abc import Collection
@@ -10,12 +13,12 @@ BLOBS, PARTIAL, TABLES, SYNTHETIC = "blobs-v1", "partial-v1", "tables-v1", "synt
 PINS, MIRRORS, TERMS = "pins-v1", "mirrors-v1", "terms-v1"
 REFERENCES, IMPORTS = "references-v1", "imports-v1"
 DERIVED = "derived-v1"  # results of `Dataset.cache`
-LISTINGS = "listings-v1"  # indexes of folders of manifests
-REGISTRY = "registry"  # of a mirror
+LISTINGS = "listings-v1"  # indexes of manifest folders
+REGISTRY = "registry"  # manifests in a mirror
 
 TABLE_FILE = "table.json"  # marks a folder as a table
-JOURNAL = "journal.json"  # marks an unfinished table that can be resumed
-PIN_SUFFIX = ".pin"  # lets a dataset be pinned beside a family of its name
+JOURNAL = "journal.json"  # marks an unfinished table as resumable
+PIN_SUFFIX = ".pin"  # distinguishes the pin `emnist.pin` from the folder `emnist` of a family
 
 CACHEDIR_FILE = "CACHEDIR.TAG"
 CACHEDIR_TAG = (
@@ -30,33 +33,33 @@ def _prefix(digest: Digest) -> str:
 
 
 def blob_path(digest: Digest) -> PurePosixPath:
-    """The path of a file, in a cache or a mirror: `blobs-v1/3a/3aede38d…`."""
+    """Return the path of a file in a cache or mirror, such as `blobs-v1/3a/3aede38d…`."""
     return PurePosixPath(BLOBS, f"{_prefix(digest)}{digest.hex[:2]}", digest.hex)
 
 
 def blob_digest(path: PurePath) -> Digest | None:
-    """The checksum in the path of a file in `blobs-v1`; None for other paths."""
+    """Return the checksum in the path of a file in `blobs-v1`; None for other paths."""
     algorithm: Algorithm = "md5" if path.parent.name.startswith("md5-") else "sha256"
     digest = Digest(algorithm, path.name) if is_hex(algorithm, path.name) else None
     return digest if digest and path.parts[-3:] == blob_path(digest).parts else None
 
 
 def reference_digest(path: PurePath) -> Digest | None:
-    """The checksum in the path of a record in `references-v1`; None for other paths."""
+    """Return the checksum in the path of a record in `references-v1`; None for other paths."""
     digest = blob_digest(PurePath(BLOBS, path.parent.name, path.name.removesuffix(".json")))
     return digest if digest and path.parts[-3:] == reference_path(digest).parts else None
 
 
 def is_table(relative: PurePath, folders: Collection[str], files: Collection[str]) -> bool:
-    """Whether a folder is a table, complete or damaged.
+    """Return whether a folder is a table, complete or damaged.
 
-    A table has a `table.json`, or is named by its recipe key and has other files of a table. A
-    folder with folders in it must have both, because it may be a dataset or a family with
-    a stray file.
+    A table has a `table.json`, or a recipe key as its name and other table files. A folder with
+    subfolders must have both a `table.json` and a recipe key as its name. Otherwise it can be a
+    dataset or a family with a stray file.
 
     Args:
-        relative: the folder, relative to `tables-v1`.
-        folders, files: the names in it.
+        relative: path of the folder, relative to `tables-v1`.
+        folders, files: names of its subfolders and files.
     """
     if not 2 <= len(relative.parts) <= 3:
         return False
@@ -67,10 +70,10 @@ def is_table(relative: PurePath, folders: Collection[str], files: Collection[str
 
 
 def is_ours(relative: PurePath) -> bool:
-    """Whether dshub gives such names in a cache or mirror, so that it can remove the file.
+    """Return whether a file is named like dshub's own files, so that dshub can remove it.
 
     Args:
-        relative: a file in a bucket, relative to the cache or mirror.
+        relative: path of a file in a bucket, relative to the cache or mirror.
     """
     bucket, *names = relative.parts
     if bucket in {BLOBS, REFERENCES}:
@@ -79,7 +82,7 @@ def is_ours(relative: PurePath) -> bool:
     return _OURS.fullmatch(relative.as_posix()) is not None
 
 
-_KEY = "[0-9a-f]{16}"  # of a recipe
+_KEY = "[0-9a-f]{16}"  # recipe key
 _NAME = r"(?!\.)[^/\n]+"
 _DATASET = f"{_NAME}(?:/{_NAME})?"
 _TABLE = rf"{_NAME}\.(?:arrow|json|sha256)"
@@ -96,51 +99,51 @@ _OURS = re.compile(
 
 
 def partial_path(digest: Digest) -> PurePosixPath:
-    """The path of an unfinished download."""
+    """Return the path of an unfinished download."""
     return PurePosixPath(PARTIAL, f"{_prefix(digest)}{digest.hex}")
 
 
 def table_path(name: str, key: str) -> PurePosixPath:
-    """The path of a prepared table: `tables-v1/mnist/0123456789abcdef`."""
+    """Return the path of a prepared table, such as `tables-v1/mnist/0123456789abcdef`."""
     return PurePosixPath(TABLES, name, key)
 
 
 def synthetic_path(name: str, key: str) -> PurePosixPath:
-    """The path of the manifest of synthetic data."""
+    """Return the path of the manifest of synthetic data."""
     return PurePosixPath(SYNTHETIC, name, f"{key}.json")
 
 
 def terms_path(name: str) -> PurePosixPath:
-    """The path of a record of accepted terms: `terms-v1/imagenet-1k.accepted`."""
+    """Return the path of a record of accepted terms, such as `terms-v1/imagenet-1k.accepted`."""
     return PurePosixPath(TERMS, f"{name}.accepted")
 
 
 def pin_path(name: str) -> PurePosixPath:
-    """The path of a pin: `pins-v1/emnist/letters.pin`."""
+    """Return the path of a pin, such as `pins-v1/emnist/letters.pin`."""
     return PurePosixPath(PINS, f"{name}{PIN_SUFFIX}")
 
 
 def mirror_path(key: str) -> PurePosixPath:
-    """The path of a mirror's index, kept for when the mirror cannot be reached."""
+    """Return the path of a mirror's index, which is used while the mirror is unreachable."""
     return PurePosixPath(MIRRORS, f"{key}.json")
 
 
 def listing_path(key: str) -> PurePosixPath:
-    """The path of an index of a folder of manifests, which makes listing fast."""
+    """Return the path of the index that speeds up listing a manifest folder."""
     return PurePosixPath(LISTINGS, f"{key}.json")
 
 
 def manifest_path(digest: Digest) -> PurePosixPath:
-    """The path of a manifest from a mirror."""
+    """Return the path of a manifest from a mirror."""
     return PurePosixPath(MIRRORS, f"{digest.hex}.toml")
 
 
 def reference_path(digest: Digest) -> PurePosixPath:
-    """The path of a record of a file outside the cache: `references-v1/3a/3aede38d….json`."""
+    """Return the path of a file's reference record, such as `references-v1/3a/3aede38d….json`."""
     relative = blob_path(digest).relative_to(BLOBS)
     return PurePosixPath(REFERENCES, f"{relative}.json")
 
 
 def import_path(name: str, layout: str) -> PurePosixPath:
-    """The path of a record of an imported layout: `imports-v1/set/folders.json`."""
+    """Return the path of an import record, such as `imports-v1/my-dataset/folders.json`."""
     return PurePosixPath(IMPORTS, name, f"{layout}.json")

@@ -1,7 +1,7 @@
 """References to verified files outside the cache.
 
-A file counts as unchanged if its path, size and modification time are the same, as for build
-tools. `dshub verify` reads its bytes.
+A file with the recorded path, size and modification time counts as unchanged. `dshub verify` also
+checks its content.
 """
 
 import json
@@ -17,12 +17,12 @@ from dshub.cache.files import read_file
 
 @dataclass(frozen=True)
 class Reference:
-    """A file outside the cache.
+    """Reference to a file outside the cache.
 
     Attributes:
-        path: where it is.
-        size: bytes.
-        changed: its modification time when its checksum was computed, in nanoseconds.
+        path: absolute path of the file.
+        size: size in bytes.
+        changed: modification time at the time of hashing, in nanoseconds since the epoch.
     """
 
     path: PathText
@@ -31,12 +31,12 @@ class Reference:
 
     @classmethod
     def of(cls, path: Path, status: os.stat_result) -> "Reference":
-        """Make a reference to a file, with its status from before its bytes were read."""
+        """Create a reference to a file from its `stat` result from before it was hashed."""
         return cls(str(path.absolute()), status.st_size, status.st_mtime_ns)
 
     @property
     def fault(self) -> str:
-        """Why the file can no longer be used; empty if it can."""
+        """Reason why the file is unusable, or an empty string."""
         try:
             status = Path(self.path).stat()
         except FileNotFoundError:
@@ -51,12 +51,12 @@ class Reference:
         return change and f"it has changed since it was imported by reference{change}"
 
     def encoded(self) -> bytes:
-        """The bytes of the record."""
+        """Return the reference as JSON."""
         return json.dumps(asdict(self), indent=1).encode()
 
 
 def read_reference(path: Path) -> Reference | None:
-    """Read a reference; None if there is none, or it is damaged."""
+    """Read a reference; return None if it is missing or damaged."""
     with suppress(OSError, ValueError):
         return decode_paths(read_file(path), Reference)
     return None

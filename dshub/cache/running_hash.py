@@ -1,9 +1,9 @@
-"""The checksum of a file whose bytes arrive in any order.
+"""Hash a file while its bytes arrive in any order.
 
-It follows the unbroken beginning of the file, so that nothing is read again at the end. Bytes that
-arrive in order are hashed from memory. Those that arrived early are read back when the beginning
-reaches them, while the system still caches them. For a large file a thread does so, and receiving
-and hashing overlap. It also syncs the file now and then, so that the sync at the end is short.
+Only the contiguous beginning of the file is hashed. Bytes that arrive in order are hashed from
+memory. Bytes that arrive early are read back when the beginning reaches them, usually from the
+page cache. A large file is hashed in a thread, in parallel with the download. The file is also
+synced to disk at intervals, so that the final sync is short.
 """
 
 import hashlib
@@ -16,19 +16,19 @@ from functools import cached_property
 
 from dshub.checksums import CHUNK, Algorithm
 
-LARGE = 32 << 20  # bytes of the smallest file that a thread hashes
-SYNC_EVERY = 64 << 20
+LARGE = 32 << 20  # minimum bytes for hashing in a thread
+SYNC_EVERY = 64 << 20  # bytes between syncs
 
 _sync = getattr(os, "fdatasync", os.fsync)
 
 
 class RunningHash:
-    """Hashes a file from its beginning as far as it has arrived.
+    """Incremental checksum of the contiguous beginning of a file.
 
     Args:
-        read: fills a buffer from an offset of the file; returns the number of bytes.
-        algorithm: of the checksum.
-        file: descriptor to sync from time to time.
+        read: function that fills a buffer from an offset of the file and returns the byte count.
+        algorithm: hash algorithm.
+        file: descriptor of the file to sync.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class RunningHash:
         self._read, self._file = read, file
         self._hasher = hashlib.new(algorithm)
         self._hashed = self._reached = self._synced = 0
-        self._lock = threading.Lock()  # for `_reached` and `_task`
+        self._lock = threading.Lock()  # guards `_reached` and `_task`
         self._busy = threading.Lock()  # held by the thread that hashes
-        self._thread = ThreadPoolExecutor(1, "dshub-hash")  # starts with its first task
+        self._thread = ThreadPoolExecutor(1, "dshub-hash")  # starts no thread before the first task
         self._task: Future[None] | None = None
         self._ended = False
 
@@ -48,7 +48,12 @@ class RunningHash:
         return memoryview(bytearray(CHUNK))
 
     def advance(self, reached: int, arrived: memoryview, at: int) -> None:
-        """Hash up to the offset `reached`; `arrived` are the bytes from the offset `at` on.
+        """Hash up to the offset `reached`.
+
+        Args:
+            reached: end of the contiguous beginning of the file.
+            arrived: latest bytes of the file, to hash from memory.
+            at: offset of `arrived`.
 
         Raises:
             OSError: the file cannot be read back.
@@ -60,7 +65,7 @@ class RunningHash:
                     self._finish_task()
                     self._task = self._thread.submit(self._catch_up)
                 return
-        # another thread that is hashing goes on until it has hashed all
+        # if another thread holds the lock, it also hashes up to the new `_reached`
         if self._busy.acquire(blocking=False):
             try:
                 if at == self._hashed:
@@ -71,7 +76,7 @@ class RunningHash:
                 self._busy.release()
 
     def hexdigest(self) -> str:
-        """Return the checksum of everything up to the highest `reached`.
+        """Return the checksum of the file up to the highest `reached` offset.
 
         Raises:
             OSError: the file cannot be read back.
@@ -81,7 +86,7 @@ class RunningHash:
         return self._hasher.hexdigest()
 
     def end(self) -> None:
-        """Stop; the file can be closed afterwards."""
+        """Stop hashing, so that the file can be closed."""
         with self._lock:
             self._ended = True
         self._thread.shutdown()
@@ -104,6 +109,6 @@ class RunningHash:
             self._hasher.update(self._buffer[:count])
             self._hashed += count
             if self._hashed - self._synced >= SYNC_EVERY:
-                with suppress(OSError):  # the sync before the rename is the one that counts
+                with suppress(OSError):  # only the sync before the rename must succeed
                     _sync(self._file)
                 self._synced = self._hashed

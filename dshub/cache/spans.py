@@ -1,15 +1,15 @@
-"""Ranges of a file: the bytes that have arrived, and those that streams are downloading."""
+"""Track byte ranges of a file that have arrived or are being downloaded."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from operator import itemgetter
 
-SMALLEST = 1 << 20  # bytes of a span that are worth a request of their own
-LARGE = 16 << 20  # bytes of the smallest span that many streams share, not just two
+SMALLEST = 1 << 20  # minimum bytes of each half when a span is cut in two
+LARGE = 16 << 20  # bytes; a stream keeps 1/8 of a larger remainder, 1/2 of a smaller one
 
 
 class Extents:
-    """Disjoint ranges of offsets in ascending order: `[(0, 100), (200, 300)]`.
+    """Disjoint byte ranges in ascending order, such as `[(0, 100), (200, 300)]`.
 
     Args:
         *ranges: start and stop of each range.
@@ -25,26 +25,26 @@ class Extents:
 
     @property
     def front(self) -> int:
-        """The end of the range that begins at 0."""
+        """End of the range that starts at 0, or 0."""
         return self.reach(0)
 
     @property
     def end(self) -> int:
-        """The end of the last range."""
+        """End of the last range, or 0."""
         return self._ranges[-1][1] if self._ranges else 0
 
     @property
     def total(self) -> int:
-        """Bytes in all ranges together."""
+        """Total number of bytes in all ranges."""
         return sum(stop - start for start, stop in self._ranges)
 
     def reach(self, start: int) -> int:
-        """The end of the range that holds `start`, or `start` if none does."""
+        """Return the end of the range that contains `start`, or `start` if no range does."""
         index = bisect_right(self._ranges, start, key=itemgetter(0)) - 1
         return max(start, self._ranges[index][1]) if index >= 0 else start
 
     def add(self, start: int, stop: int) -> None:
-        """Include `start` to `stop`; an empty range changes nothing."""
+        """Add the range from `start` to `stop`; an empty range has no effect."""
         if start < stop:
             first = bisect_left(self._ranges, start, key=itemgetter(1))
             last = bisect_right(self._ranges, stop, key=itemgetter(0))
@@ -53,7 +53,7 @@ class Extents:
             self._ranges[first:last] = [merged]
 
     def remove(self, start: int, stop: int) -> None:
-        """Exclude `start` to `stop`."""
+        """Remove the bytes from `start` to `stop`."""
         before = [(first, min(last, start)) for first, last in self]
         after = [(max(first, stop), last) for first, last in self]
         self._ranges = sorted((first, last) for first, last in before + after if first < last)
@@ -68,15 +68,15 @@ class Extents:
 
 
 class Span:
-    """A range of a file that one stream fills, from its start on.
+    """Range of a file that one stream fills from start to stop.
 
     Attributes:
-        start: offset of its first byte.
+        start: offset of the first byte.
         position: offset of the next byte to write.
         reserved: offset after the bytes that are being written.
-        stop: offset after its last byte, or None if the size of the file is unknown. It decreases
-            when another stream gets the rest.
-        live: False once the allocator has taken the span back; further bytes are ignored.
+        stop: offset after the last byte, or None if the size of the file is unknown. It decreases
+            when another stream takes over the end of the span.
+        live: False after the span is revoked or released. Further bytes are ignored.
     """
 
     def __init__(self, start: int, stop: int | None) -> None:
@@ -85,27 +85,27 @@ class Span:
 
     @property
     def full(self) -> bool:
-        """Whether all of it is written."""
+        """True if the stream can write no more bytes."""
         return not self.room(1)
 
     def room(self, size: int) -> int:
-        """How many of `size` bytes still belong to it."""
+        """Return how many of the next `size` bytes fit into the span."""
         if not self.live:
             return 0
         return size if self.stop is None else max(0, min(size, self.stop - self.position))
 
 
 class SpanAllocator:
-    """Divides the missing bytes of a file among streams.
+    """Division of the missing bytes of a file among streams.
 
-    A stream claims a span and fills it from its start: it reserves the next bytes, writes them,
-    and counts them as arrived. Nothing here touches a file or a thread; the caller holds a lock.
+    A stream claims a span, then repeatedly calls `reserve`, writes bytes to the file, and calls
+    `fill`. Not thread-safe: the caller holds a lock.
 
     Args:
-        arrived: the bytes that have arrived.
+        arrived: ranges that have arrived.
 
     Attributes:
-        closed: set to hand out no more spans.
+        closed: True to refuse further claims.
     """
 
     def __init__(self, arrived: Extents) -> None:
@@ -115,33 +115,35 @@ class SpanAllocator:
 
     @property
     def streams(self) -> int:
-        """Number of spans that are being filled."""
+        """Number of claimed spans."""
         return len(self._spans)
 
     @property
     def settled(self) -> bool:
-        """Whether no bytes are being written to a span that was taken back."""
+        """True if no write to a revoked span is in progress."""
         return all(span.live for span in self._spans)
 
-    def claim(self, size: int | None, most: int | None = None) -> Span | None:
-        """Hand out the first missing part of the file that is not claimed.
+    def claim(self, size: int | None, max_length: int | None = None) -> Span | None:
+        """Return the first missing part of the file that is not claimed.
 
-        If every missing byte is claimed and `most` is given, shorten the largest span and hand out
-        the rest of it.
+        If every missing byte is claimed and `max_length` is set, the largest span is cut in two
+        and the second part is returned.
 
         Args:
-            size: of the whole file; None if unknown, and then only one stream fills it.
-            most: bytes of the span at most.
+            size: size of the file in bytes, or None if unknown, which allows only one stream.
+            max_length: maximum length of the span in bytes.
         """
         if self.closed:
             return None
         gap = self._first_gap(size)
-        if gap is None and size is not None and most is not None:
+        if gap is None and size is not None and max_length is not None:
             gap = self._cut()
         if gap is None:
             return None
         start, stop = gap
-        span = Span(start, stop if stop is None or most is None else min(stop, start + most))
+        span = Span(
+            start, stop if stop is None or max_length is None else min(stop, start + max_length)
+        )
         self._spans.append(span)
         return span
 
@@ -154,25 +156,25 @@ class SpanAllocator:
         return next(taken.gaps(size), None)
 
     def _cut(self) -> tuple[int, int] | None:
-        """Take from the largest span what its stream will not reach soon."""
-        left, span, stop = max(
+        """Cut off the end of the span with the most bytes remaining, and return it as a range."""
+        remaining, span, stop = max(
             ((span.stop - span.reserved, span, span.stop) for span in self._spans if span.stop),
             default=(0, None, 0),
             key=lambda item: item[0],
         )
-        if span is None or left < 2 * SMALLEST:
+        if span is None or remaining < 2 * SMALLEST:
             return None
-        span.stop = span.reserved + left // (8 if left > LARGE else 2)
+        span.stop = span.reserved + remaining // (8 if remaining > LARGE else 2)
         return span.stop, stop
 
     def reserve(self, span: Span, count: int) -> int:
-        """Keep the next bytes of a span for a write; returns how many of `count` belong to it."""
+        """Reserve up to `count` bytes of a span for a write, and return their number."""
         count = span.room(count)
         span.reserved = span.position + count
         return count
 
     def fill(self, span: Span, count: int) -> bool:
-        """End a write that `reserve` began; returns whether its `count` bytes count as arrived."""
+        """End a write of `count` reserved bytes; return False if the span was revoked."""
         start, span.position = span.position, span.position + count
         span.reserved = span.position
         if span.live:
@@ -182,13 +184,13 @@ class SpanAllocator:
         return span.live
 
     def release(self, span: Span) -> None:
-        """Take a span back from its stream, so that its unfilled part can be claimed again."""
+        """Unregister a span, so that its unfilled part can be claimed again."""
         span.live = False
         if span in self._spans:
             self._spans.remove(span)
 
     def revoke(self) -> None:
-        """Revoke every span. One in the middle of a write stays claimed until the write ends."""
+        """Revoke every span. A span with a write in progress stays claimed until the write ends."""
         for span in list(self._spans):
             span.live = False
             if span.reserved == span.position:

@@ -1,4 +1,4 @@
-"""The cache of a user, with the read-only layers below it; and pins."""
+"""Find, publish and pin content in a user's cache and the read-only layers below it."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dshub.cache import paths
 from dshub.cache.disk import clear, disk_faults, refuse_links, remove
 from dshub.cache.files import is_foreign, regular_size, replace_file
-from dshub.cache.journal import arrived, beside, claim, remains
+from dshub.cache.journal import abandoned_folders, claim, partial_size, process_folders
 from dshub.cache.locks import Waiting, lock
 from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.partial import Partial
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Store:
-    """Finds files and tables of a cache, and publishes new ones.
+    """Cache of files and tables, with read-only layers below it.
 
     Attributes:
-        root: the folder to write to; created when something is first written.
-        layers: read-only caches, searched after it.
-        patience: seconds to wait for another process that writes the same file or table without
-            progress, before doing the work again under a private name.
+        root: folder to write to, created on the first write.
+        layers: read-only caches that are searched after `root`.
+        patience: seconds to wait for another process that makes no progress on a file or table,
+            before this process does the same work.
         tagged: write a CACHEDIR.TAG, so that backup programs skip the folder.
     """
 
@@ -45,25 +45,25 @@ class Store:
 
     @property
     def places(self) -> list[Path]:
-        """The folders searched, in order."""
+        """Folders to search, in order."""
         return [self.root, *self.layers]
 
     def _candidates(self, relative: PurePosixPath) -> Iterator[Path]:
-        """Paths to look at. Files of a layer that this user may not read are skipped."""
+        """Yield the path in `root`, and the paths in layers that this user can read."""
         yield self.root / relative
         for layer in self.layers:
             if os.access(layer / relative, os.R_OK):
                 yield layer / relative
 
     def find(self, relative: PurePosixPath) -> Path | None:
-        """Find a file by its path in the cache; None if there is none."""
+        """Find a file by its path relative to the cache; return None if it is missing."""
         return next((path for path in self._candidates(relative) if os.path.lexists(path)), None)
 
     def blob(self, digest: Digest, size: int | None = None) -> Path | None:
-        """Find the verified file with a checksum; None if there is none.
+        """Find a verified file by its checksum; return None if it is missing.
 
-        It can be an imported file outside the cache. A file that is not a regular one, or whose
-        size differs from `size`, is a miss: something outside dshub modified it.
+        The file can be an imported file outside the cache. Anything but a regular file of `size`
+        bytes counts as missing, because something other than dshub modified it.
         """
         for path in self._candidates(paths.blob_path(digest)):
             actual = regular_size(path)
@@ -75,21 +75,21 @@ class Store:
         return None
 
     def file(self, resource: "Resource") -> Path | None:
-        """Find a file as upstream publishes it, or the bytes inside it; None if neither is here."""
+        """Find a resource, or its decompressed content; return None if both are missing."""
         path = self.blob(resource.digest, resource.size)
         if path is None and resource.content_digest is not None:
             path = self.blob(resource.content_digest)
         return path
 
     def reference(self, digest: Digest) -> Reference | None:
-        """Read the reference to a file outside the cache, even if that file is gone."""
+        """Read the reference to a file outside the cache, even if the file no longer exists."""
         path = self.find(paths.reference_path(digest))
         return read_reference(path) if path is not None else None
 
     def is_foreign(self, path: Path, digest: Digest) -> bool:
-        """Whether another user put a file, or the reference to it, into the cache.
+        """Return whether another user added a file, or a reference to it, to the cache.
 
-        Root is trusted: it can change every file, and often maintains the cache of a site.
+        Root is trusted, because it can change every file and often maintains shared caches.
         """
         reference = self.find(paths.reference_path(digest))
         inside = any(path.is_relative_to(place) for place in self.places)
@@ -102,7 +102,7 @@ class Store:
         self.write_text(paths.reference_path(digest), reference.encoded())
 
     def table(self, name: str, key: str) -> Path | None:
-        """Find the folder of a prepared table; None if there is none."""
+        """Find the folder of a prepared table; return None if it is missing."""
         records = self._candidates(paths.table_path(name, key) / paths.TABLE_FILE)
         return next((path.parent for path in records if regular_size(path) is not None), None)
 
@@ -114,16 +114,15 @@ class Store:
         *,
         waiting: Callable[[Waiting], None] = lambda _: None,
     ) -> Iterator[Partial]:
-        """Open the partial download of a file, locked against other processes where locks work.
+        """Open and lock the partial download of a file, resuming an earlier one.
 
-        It continues what an earlier process left. The bytes are written under a name of this
-        process's own, so a lock that does not work costs bandwidth only. Unless they are
-        published, they are left for the next process.
+        Every process writes to a folder of its own, so a file system without locks costs bandwidth
+        only. A download that is not published is left for the next process.
 
         Args:
-            digest: of the file.
-            size: of the file in bytes, if known.
-            waiting: called with the process that this one waits for.
+            digest: checksum of the file.
+            size: size of the file in bytes, if known.
+            waiting: called with the process that owns the lock.
         """
         resting = self.root / paths.partial_path(digest)
 
@@ -137,15 +136,16 @@ class Store:
                 finally:
                     partial.leave(resting)
             if locked and done():
-                # a process that gets this lock now looks for the file first
+                # safe: a process that acquires the lock now searches for the file first
                 with suppress(OSError):
                     resting.with_name(f"{resting.name}.lock").unlink()
 
-    def kept(self, digest: Digest) -> int:
-        """Bytes of an unfinished download that the next one will continue."""
+    def resumable_size(self, digest: Digest) -> int:
+        """Return how many bytes of a file are on disk for the next download to resume."""
         with suppress(OSError):
             resting = self.root / paths.partial_path(digest)
-            return max(map(arrived, remains(resting, beside(resting))), default=0)
+            folders = abandoned_folders(resting, process_folders(resting))
+            return max(map(partial_size, folders), default=0)
         return 0
 
     def _lock(self, path: Path, **options: Any) -> AbstractContextManager[bool]:
@@ -155,19 +155,19 @@ class Store:
     def table_lock(
         self, name: str, key: str, *, waiting: Callable[[Waiting], None] = lambda _: None
     ) -> AbstractContextManager[bool]:
-        """Hold the lock of a table to prepare; see `dshub.cache.locks`."""
+        """Hold the lock for preparing a table; see `dshub.cache.locks`."""
         path = self.root / paths.PARTIAL / f"table-{key}"
         return self._lock(path, done=lambda: self.table(name, key) is not None, waiting=waiting)
 
     def publish(self, partial: Partial) -> Path:
-        """Move a partial download whose bytes were checked to its final path, and return that."""
+        """Move a complete, verified download to its final path, and return the path."""
         target = self._vacant(partial.digest)
         partial.publish(target)
         self._rejected(partial.digest).unlink(missing_ok=True)
         return target
 
     def _vacant(self, digest: Digest) -> Path:
-        """The path for a new file; a folder in its place is moved away."""
+        """Return the path for a new file, and set aside a folder at that path."""
         target = self.root / paths.blob_path(digest)
         self._make(target.parent)
         if target.is_dir() and not target.is_symlink():
@@ -175,9 +175,10 @@ class Store:
         return target
 
     def reject(self, partial: Partial) -> Path:
-        """Move wrong bytes to a place where a person can look at them.
+        """Move a download with a wrong checksum aside for inspection, and return its new path.
 
-        The latest ones of a file are kept, until the file arrives or `dshub cache` removes them.
+        It is kept until the next rejected or successful download of the file, or until
+        `dshub cache` removes it.
         """
         aside = self._rejected(partial.digest)
         clear(aside)
@@ -188,7 +189,7 @@ class Store:
         return self.root / paths.PARTIAL / f"rejected-{digest.hex}"
 
     def damaged(self, digest: Digest, size: int | None) -> Path | None:
-        """Find damaged bytes of a file: moved away, or of another size than `size`."""
+        """Find a damaged file that was set aside, or a file in place with a wrong size."""
         relative = paths.blob_path(digest)
         aside, final = self._aside(relative), self.root / relative
         if regular_size(aside) is not None:
@@ -196,27 +197,27 @@ class Store:
         return final if regular_size(final) not in {None, size} else None
 
     def salvage(self, partial: Partial, size: int | None) -> bool:
-        """Continue from damaged bytes of a file; False if there are none."""
+        """Start the download from the bytes of a damaged file; return False if there is none."""
         path = self.damaged(partial.digest, size)
         if path is not None:
             partial.replace(path)
         return path is not None
 
     def take(self, path: Path, digest: Digest) -> None:
-        """Publish a file of the cache's file system whose bytes were checked."""
+        """Move a verified file from elsewhere on the same file system into the cache."""
         target = self._vacant(digest)
         with disk_faults(target, "write"):
             path.replace(target)
 
     def adopt(self, path: Path) -> Digest:
-        """Publish a finished file of the cache's file system, and return its checksum."""
+        """Move a file from the same file system into the cache, and return its checksum."""
         digest = Digest.of_file(path)
         self.take(path, digest)
         return digest
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """Make an empty folder on the cache's file system, removed after the block."""
+        """Create an empty folder on the cache's file system, and remove it after the block."""
         folder = self.scratch_folder() / own_name("scratch")
         with disk_faults(folder, "write"):
             folder.mkdir()
@@ -226,22 +227,24 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def scratch_folder(self) -> Path:
-        """The folder on the cache's file system for temporary files."""
+        """Return the folder for temporary files on the cache's file system."""
         folder = self.root / paths.PARTIAL
         self._make(folder)
         return folder
 
     @contextmanager
     def new_table(self, name: str, key: str, *, orphans: bool = False) -> Iterator[Path]:
-        """Make a folder that becomes the table when the block ends without an error.
+        """Create a folder, and publish it as a table if the block ends without an error.
 
-        It is empty, or has what a killed process finished. On Ctrl-C it is left for the next
-        process, if it has a journal. A table that another process has published meanwhile stays.
+        With `orphans`, the folder can contain the finished part of a killed process. On Ctrl-C a
+        folder with a journal is left for the next process. If another process publishes the
+        table first, its table is kept.
 
         Args:
-            name: of the dataset.
-            key: of the recipe.
-            orphans: take over what killed processes left of this table. Requires its lock.
+            name: name of the dataset.
+            key: recipe key.
+            orphans: take over this table's unfinished folder of a killed process. Requires
+                `table_lock`.
         """
         folder = self.scratch_folder() / own_name(f"table-{key}")
         target = self.root / paths.table_path(name, key)
@@ -263,15 +266,16 @@ class Store:
     def _adopt_table(self, folder: Path, key: str) -> bool:
         """Take over the largest unfinished table of a killed process, and remove the others.
 
-        Those of other users are not used: only the journal says what the rows are.
+        Other users' tables are not taken over, because nothing but the journal vouches for the
+        rows.
         """
-        left = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
-        sizes = {path: regular_size(path / paths.JOURNAL) for path in left}
+        orphaned = [path for path in folder.parent.glob(f"table-{key}.*") if is_orphan(path)]
+        sizes = {path: regular_size(path / paths.JOURNAL) for path in orphaned}
         with suppress(OSError):
             useful = {path: size for path, size in sizes.items() if size and not is_foreign(path)}
             if useful:
                 max(useful, key=lambda path: useful[path]).rename(folder)
-        for path in left:
+        for path in orphaned:
             shutil.rmtree(path, ignore_errors=True)
         return folder.is_dir()
 
@@ -296,9 +300,9 @@ class Store:
 
     @contextmanager
     def using(self, files: Iterable[Path]) -> Iterator[None]:
-        """Turn an error inside the block into Vanished if one of the files is gone.
+        """Turn an error inside the block into Vanished if one of the files no longer exists.
 
-        `dshub cache` in another process can remove a file between finding and opening it.
+        `dshub cache` in another process can remove a file before this process opens it.
         """
         files = list(files)
         try:
@@ -310,15 +314,12 @@ class Store:
             raise
 
     def touch(self, path: Path) -> None:
-        """Mark a raw file, or the folder of a table, as used now; never an error.
-
-        Files of read-only layers are not touched.
-        """
+        """Mark a raw file or a table folder as used now, ignoring errors and read-only layers."""
         if path.is_relative_to(self.root):
             touch(path)
 
     def set_aside(self, path: Path) -> Path:
-        """Move damaged content to a place where a person can look at it."""
+        """Move damaged content aside for inspection, and return its new path."""
         aside = self._aside(path.relative_to(self.root))
         self._make(aside.parent)
         with disk_faults(path, "move"):
@@ -331,7 +332,7 @@ class Store:
         return self.root / paths.PARTIAL / f"damaged-{'-'.join(relative.parts[1:])}"
 
     def free(self) -> int | None:
-        """Bytes free for the cache; None if unknown."""
+        """Return the free disk space for the cache in bytes; None if unknown."""
         for folder in (self.root, *self.root.parents):
             with suppress(OSError):
                 return shutil.disk_usage(folder).free
@@ -351,7 +352,7 @@ class Store:
 
 
 def pinned(store: Store) -> set[str]:
-    """The names of pinned datasets; layers have no pins."""
+    """Return the names of pinned datasets. Pins in read-only layers are ignored."""
     bucket = store.root / paths.PINS
     return {
         path.relative_to(bucket).as_posix().removesuffix(paths.PIN_SUFFIX)
@@ -364,7 +365,7 @@ def pin(store: Store, name: str) -> None:
     """Pin a dataset, if it is not pinned yet.
 
     Raises:
-        StoreError: the cache cannot be written.
+        StoreError: the cache is not writable.
     """
     if name not in pinned(store):
         now = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -373,9 +374,9 @@ def pin(store: Store, name: str) -> None:
 
 
 def unpin(store: Store, name: str) -> None:
-    """Remove the pin of a dataset, if there is one.
+    """Unpin a dataset, if it is pinned.
 
     Raises:
-        StoreError: the cache cannot be written.
+        StoreError: the cache is not writable.
     """
     remove(store.root, store.root / paths.pin_path(name))

@@ -1,9 +1,9 @@
-"""Items of a cache: their size, when they were last used, and their removal.
+"""List, touch and remove the items of a cache.
 
-The last use of a raw file is its access time, which `touch` sets because many file systems do not
-maintain it. Its modification time does not change: servers derive entity tags from it, and copying
-programs compare it. The last use of a table is the modification time of its `table.json`, which
-listings read too.
+The access time of a raw file records its last use. `touch` sets the access time, because many
+file systems do not. `touch` keeps the modification time, because servers derive entity tags from it
+and copying programs compare it. The modification time of `table.json` records the last use of a
+table.
 """
 
 import os
@@ -21,24 +21,24 @@ from dshub.cache.owners import Holder, holder
 
 Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
 
-OFTEN = 60.0  # seconds within which a second use is not written to the disk
-BLOCK = 4096  # bytes: smaller files have no holes, though a file system may count 0 blocks
-
+TOUCH_INTERVAL = 60.0  # seconds between updates of the time of last use
+BLOCK = 4096  # bytes; smaller files have no holes, even if the file system reports 0 blocks
 
 Sort = Literal["download", "rejected", "damaged", "table", "scratch", "text", "removed", "other"]
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """An entry of `partial-v1`.
+    """Entry of `partial-v1`.
 
     Attributes:
-        sort: an unfinished `download`; `rejected` bytes of a file; `damaged` content that was
-            moved away; an unfinished `table`, `scratch` folder or small `text`; content being
-            `removed`; or something `other` that dshub did not write.
-        of: checksum of the file (download, rejected), key (table), or the old path with `-` for
-            `/` (damaged); else empty.
-        holder: state of the process in its name; see `dshub.cache.owners.holder`.
+        sort: an unfinished `download`; `rejected` bytes with a wrong checksum; `damaged` content
+            that was set aside; an unfinished `table`, `scratch` folder or small `text` file;
+            content being `removed`; or `other` files that dshub did not write.
+        of: checksum of a download or of rejected bytes, recipe key of a table, former path of
+            damaged content with `-` for `/`, or empty.
+        holder: state of the process that the entry is named after; see
+            `dshub.cache.owners.holder`.
     """
 
     sort: Sort
@@ -48,18 +48,18 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Usage:
-    """An item of a cache.
+    """Item of a cache.
 
     Attributes:
         kind: a `raw` upstream file, a `prepared` table, a `partial` download or leftover, the
             manifest of `synthetic` data, a record of an `imported` file or dataset outside the
-            cache, or something `other` that dshub did not write.
+            cache, or an `other` file that dshub did not write.
         name: checksum of a raw or referenced file, dataset of a table, dataset and layout of an
-            import, path of something other, else the file name.
-        path: where it is.
-        size: bytes; of something partial, without the holes in its files.
-        used: when it was last used, in seconds since the epoch.
-        leftover: for something partial, its sort and the state of its process.
+            import, relative path of an `other` file, or else the file name.
+        path: path of the file or folder.
+        size: size in bytes; for a partial item, without the holes in sparse files.
+        used: time of the last use, in seconds since the epoch.
+        leftover: details of a partial item, or None for other kinds.
     """
 
     kind: Kind
@@ -71,10 +71,10 @@ class Usage:
 
 
 def usage(root: Path) -> Iterator[Usage]:
-    """List everything in a cache, by bucket.
+    """Yield every item of a cache, bucket by bucket.
 
-    Skips items that disappear during listing or cannot be read, and dshub's own small files,
-    such as pins.
+    Items that are unreadable or disappear during listing are skipped, and so are dshub's own small
+    files, such as pins.
     """
     yield from _bucket(root, paths.BLOBS, "raw", lambda path: path.name)
     yield from _tables(root)
@@ -89,7 +89,7 @@ def usage(root: Path) -> Iterator[Usage]:
 
 
 def touch(path: Path) -> None:
-    """Mark a raw file, or the table in a folder, as used now; never an error."""
+    """Mark a raw file or a table folder as used now, ignoring errors."""
     with suppress(OSError):
         if path.is_dir():
             path = path / paths.TABLE_FILE
@@ -100,11 +100,11 @@ def touch(path: Path) -> None:
 
 
 def _is_past(used: float) -> bool:
-    """True if a use is more than `OFTEN` seconds from now.
+    """Return whether a time is more than `TOUCH_INTERVAL` seconds in the past or the future.
 
     A future time counts as past, because it means that the clock was set back.
     """
-    return abs(time.time() - used) > OFTEN
+    return abs(time.time() - used) > TOUCH_INTERVAL
 
 
 def _used(status: os.stat_result) -> float:
@@ -114,10 +114,10 @@ def _used(status: os.stat_result) -> float:
 def _bucket(
     root: Path, bucket: str, kind: Kind | None, name: Callable[[PurePath], str]
 ) -> Iterator[Usage]:
-    """List a bucket's files: foreign files, and dshub's own unless `kind` is None.
+    """Yield files in a bucket, without dshub's own files if `kind` is None.
 
     Args:
-        name: returns the name of a file of dshub for its path in the bucket.
+        name: function that returns the item name of a dshub file from its path in the bucket.
     """
     for parent, _, files in _walk(root / bucket):
         for path in (parent / file for file in files):
@@ -157,8 +157,8 @@ def _partial(root: Path, path: Path) -> Usage:
 
 
 def _on_disk(status: os.stat_result) -> int:
-    """Bytes of a file without holes, which downloads have that arrive in several places."""
-    blocks: int | None = getattr(status, "st_blocks", None)  # Windows does not tell
+    """Return the size of a file without holes. Downloads that arrive out of order have holes."""
+    blocks: int | None = getattr(status, "st_blocks", None)  # missing on Windows
     return status.st_size if blocks is None else min(status.st_size, max(blocks * 512, BLOCK))
 
 
@@ -168,9 +168,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Walk folders, with the names of their folders, which can be cleared, and of their files.
+    """Walk a folder like `os.walk`; clear the list of subfolders to skip them.
 
-    A hidden folder, such as a system's trash, counts as a file and is not entered.
+    A hidden folder, such as a trash folder, counts as a file and is not entered.
     """
     for parent, folders, files in os.walk(folder):
         hidden = [name for name in folders if name.startswith(".")]
@@ -179,7 +179,7 @@ def _walk(folder: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
 
 
 def _tables(root: Path) -> Iterator[Usage]:
-    """List tables, and other files among them."""
+    """Yield tables, and files next to them that do not belong to a table."""
     top = root / paths.TABLES
     for folder, folders, files in _walk(top):
         if paths.is_table(folder.relative_to(top), folders, files):
@@ -199,7 +199,7 @@ def _table(folder: Path, name: str) -> Usage:
 
 
 def leftover(path: Path) -> Leftover:
-    """Tell what an entry of `partial-v1` is, by its name."""
+    """Classify an entry of `partial-v1` by its name."""
     state = holder(path)
     stem = path.name if state == "none" else path.name.partition(".")[0]
     checksum = re.fullmatch(r"(?:md5-)?([0-9a-f]{32}|[0-9a-f]{64})", stem)
@@ -221,14 +221,14 @@ IRREPLACEABLE = "it is the last copy and cannot be downloaded again; `dshub cach
 
 @dataclass(frozen=True, kw_only=True)
 class Item(Usage):
-    """An item of the cache, and the datasets that need it.
+    """Item of the cache and the datasets that use it.
 
     Attributes:
-        name: a description: `fashion-mnist: train-images`.
-        datasets: the datasets that need it; empty if none is known. Of the datasets that share a
-            file, only those in the cache count, if there are any.
-        pinned: whether it is pinned.
-        irreplaceable: whether it is the last copy of data that cannot be downloaded again.
+        name: description, such as `fashion-mnist: train-images`.
+        datasets: names of the datasets that use the item, or empty. For a shared file, datasets
+            that are not in the cache are left out, unless none of them is.
+        pinned: True if the item is pinned.
+        irreplaceable: True for the last copy of data that cannot be downloaded again.
     """
 
     datasets: tuple[str, ...]
@@ -237,13 +237,13 @@ class Item(Usage):
 
     @property
     def held(self) -> bool:
-        """Whether a process of this machine is working on it."""
+        """True if a live process of this machine writes to the item."""
         return self.leftover is not None and self.leftover.holder == "alive"
 
 
 @dataclass(frozen=True)
 class Removal:
-    """An item, and why it is removed or stays; no reason if the user named it."""
+    """Item with the reason why it is removed or kept; the reason is empty if the user named it."""
 
     item: Item
     reason: str
@@ -251,10 +251,12 @@ class Removal:
 
 @dataclass(frozen=True)
 class Removals:
-    """Items to remove, and items that stay although the user may expect otherwise.
+    """Items to remove, and items that stay although the user might expect their removal.
 
     Attributes:
-        everything: whether every file and table is removed but those in `left`, although the
+        removed: items to remove.
+        left: items that stay.
+        everything: True if all files and tables except those in `left` are removed, although the
             user did not name the datasets.
     """
 
@@ -264,7 +266,7 @@ class Removals:
 
     @property
     def size(self) -> int:
-        """Bytes of the items to remove."""
+        """Total size of the items to remove in bytes."""
         return sum(removal.item.size for removal in self.removed)
 
     @property
@@ -274,10 +276,10 @@ class Removals:
 
 
 def execute(removals: Iterable[Removal], root: Path) -> None:
-    """Remove items of the cache at `root`; those that are gone already are skipped.
+    """Remove items from the cache at `root`, skipping items that no longer exist.
 
     Raises:
-        StoreError: the cache cannot be written; what was removed before stays removed.
+        StoreError: the cache is not writable. Items removed before the error stay removed.
     """
     for removal in removals:
         remove(root, removal.item.path)

@@ -1,1 +1,1 @@
-"""The catalog: which datasets exist, and what a manifest says of each."""
+"""Find datasets, and read their manifests."""

@@ -1,4 +1,4 @@
-"""Check what types cannot: rules about several fields of a manifest, and addresses."""
+"""Check the rules for manifests that types cannot express, such as rules for several fields."""
 
 import re
 from bisect import bisect_left
@@ -20,15 +20,15 @@ from dshub.catalog.features import (
 from dshub.catalog.manifest import CHUNK, LOCAL, Manifest, Resource, pair_columns
 from dshub.catalog.split_checks import check_layout, check_split, check_without
 
-_MOST_COLUMNS = 1_000_000  # of all splits together
-LONGEST_URL = 4096  # characters; `urlsplit` takes quadratic time for non-ASCII ones
-# browsers ignore blanks and control characters before a scheme and inside it
+_MOST_COLUMNS = 1_000_000  # maximum sum of the columns of all splits
+LONGEST_URL = 4096  # characters; `urlsplit` takes quadratic time for non-ASCII URLs
+# browsers ignore spaces and control characters before and inside a scheme
 _OTHER_SCHEME = re.compile(r"(?!https?:)[\x00-\x20]*[a-z][a-z0-9+.\x00-\x20-]*:", re.IGNORECASE)
 T = TypeVar("T")
 
 
 def check(manifest: Manifest) -> Iterator[Fault]:
-    """Every fault of a manifest whose fields are of the right types, or `BROKEN`."""
+    """Yield the faults of a manifest. Each field has the right type or is `BROKEN`."""
     yield from _check_use(manifest)
     yield from _check_columns(manifest)
     yield from _check_filenames(manifest)
@@ -46,9 +46,10 @@ def check(manifest: Manifest) -> Iterator[Fault]:
 
 
 def check_kept(manifest: Manifest) -> Iterator[Fault]:
-    """Faults of a cached manifest that matter without reading files again.
+    """Yield the faults of a cached manifest that affect its prepared tables.
 
-    Its readers need not be installed, and `laid_out` may have made it.
+    Readers are not checked, because they do not need to be installed. The manifest can be a result
+    of `laid_out`.
     """
     layouts = (layout.resources for layout in manifest.layouts.values())
     for resources in (manifest.resources, *layouts):
@@ -61,13 +62,13 @@ def check_kept(manifest: Manifest) -> Iterator[Fault]:
 
 
 def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
-    """The entries of a table that have the right types."""
+    """Yield the entries of a table that are not `BROKEN`."""
     if table is not BROKEN:
         yield from ((name, item) for name, item in table.items() if item is not BROKEN)
 
 
 def check_feature(place: str, feature: Feature) -> Iterator[Fault]:
-    """Every fault of a feature."""
+    """Yield the faults of a feature."""
     match feature:
         case ListFeature():
             yield from check_feature(f"{place}.of", feature.of)
@@ -107,29 +108,29 @@ def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:
 
 
 def unused(name: str, taken: Container[str], separator: str) -> str:
-    """The name, or `name-2`, `name-3` and so on if it is taken."""
+    """Return `name`, or `name` with the separator and an unused number if it is taken."""
     if name not in taken:
         return name
     high = 2
     while f"{name}{separator}{high}" in taken:
         high *= 2
-    low = high // 2 + 1  # a search from here takes few steps, however many are taken
+    low = high // 2 + 1  # `bisect_left` takes few steps even if many names are taken
     free = bisect_left(range(low, high), 1, key=lambda i: f"{name}{separator}{i}" not in taken)
     return f"{name}{separator}{low + free}"
 
 
 def _check_columns(manifest: Manifest) -> Iterator[Fault]:
-    """Limit columns of all splits together, which many callers go through."""
+    """Limit the columns of all splits together, because many callers iterate over all of them."""
     if BROKEN not in (manifest.features, manifest.splits):
         columns = len(manifest.features) * len(manifest.splits)
         if columns > _MOST_COLUMNS:
-            yield Fault("splits", f"have {columns:,} columns together, over {_MOST_COLUMNS:,}")
+            yield Fault("splits", f"have {columns:,} columns in total, more than {_MOST_COLUMNS:,}")
 
 
 def _check_use(manifest: Manifest) -> Iterator[Fault]:
     splits, resources, features = manifest.splits, manifest.resources, manifest.features
     if resources is not BROKEN and LOCAL in resources:
-        yield Fault(f"resources.{LOCAL}", "is the name that layouts use for local files")
+        yield Fault(f"resources.{LOCAL}", "is reserved for local files in layouts")
     if BROKEN not in (resources, splits) and BROKEN not in splits.values():
         for name in resources.keys() - manifest.split_resources().keys():
             yield Fault(f"resources.{name}", "no split uses it")
@@ -140,19 +141,19 @@ def _check_use(manifest: Manifest) -> Iterator[Fault]:
 
 
 def _check_filenames(manifest: Manifest) -> Iterator[Fault]:
-    """Refuse different files of one name, which a folder could not hold."""
+    """Reject different files with the same name, which cannot be in one folder."""
     first: dict[str, tuple[str, Resource]] = {}
     for name, resource in _sound(manifest.resources):
         if any(map(_check_url, resource.urls)) or not resource.name:
             continue
         other, same = first.setdefault(resource.name, (name, resource))
         if (same.sha256, same.md5) != (resource.sha256, resource.md5):
-            problem = f"{resource.name!r} is another file, {other!r}: give one a `filename`"
+            problem = f"{resource.name!r} is also the name of {other!r}; set another `filename`"
             yield Fault(f"resources.{name}.filename", problem)
 
 
 def _check_links(manifest: Manifest) -> Iterator[Fault]:
-    """Refuse links that run something in a browser."""
+    """Reject links with schemes other than http and https, which can run code in a browser."""
     pages = {"homepage": manifest.homepage}
     if manifest.license is not BROKEN:
         pages["license.source"] = manifest.license.source or ""
@@ -168,23 +169,23 @@ def _check_resource(place: str, resource: Resource) -> Iterator[Fault]:
     problems = [_check_url(url) for url in resource.urls]
     yield from (Fault(f"{place}.urls[{i}]", text) for i, text in enumerate(problems) if text)
     if any(problems):
-        return  # the file's name is part of the first address
+        return  # the file name is part of the first URL
     if resource.access == "manual" and not resource.instructions:
         yield Fault(place, 'access = "manual" needs instructions')
     if resource.access == "open" and not resource.name:
-        yield Fault(place, "has neither urls nor a filename")
+        yield Fault(place, "needs urls or a filename")
     if re.search(r"[/\\\x00-\x1f\x7f]|^\.{1,2}$", resource.name):
         yield Fault(f"{place}.filename", f"{resource.name!r} must be a plain file name")
 
 
 def _check_url(url: str) -> str:
-    """The problem of an address, without any password in it; empty if there is none."""
+    """Return the problem with a URL, without its password, or an empty string."""
     if len(url) > LONGEST_URL:
         return f"must have at most {LONGEST_URL:,} characters"
     try:
         parts = urlsplit(url)
         is_web = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets, or an invalid port
+    except ValueError:  # invalid brackets or port
         is_web = False
     if "@" in url.partition("://")[2].partition("/")[0]:
         return "must be an http or https address without user name and password"
@@ -195,9 +196,8 @@ def _check_url(url: str) -> str:
 
 def _check_hashes(place: str, resource: Resource) -> Iterator[Fault]:
     if resource.sha256 is None and resource.md5 is None:
-        yield Fault(place, "has neither sha256 nor md5: its bytes could not be verified")
+        yield Fault(place, "needs sha256 or md5 to verify the file")
     expected = None if resource.size is None else -(-resource.size // CHUNK)
     if resource.chunks and len(resource.chunks) != expected:
-        count = "an unknown number" if expected is None else expected
-        problem = f"must be checksums of 16 MiB each, {count} for the size of the file"
-        yield Fault(f"{place}.chunks", problem)
+        problem = f"must have {expected} checksums, one for each 16 MiB of the file"
+        yield Fault(f"{place}.chunks", problem if expected else "need the size of the file")

@@ -1,7 +1,7 @@
 """Write citations as BibTeX and CFF.
 
-Formats: the manual "BibTeXing" of BibTeX 0.99, and "Guide to the Citation File Format schema",
-version 1.2.0.
+The formats are documented in "BibTeXing", the manual of BibTeX 0.99, and in "Guide to the Citation
+File Format schema", version 1.2.0.
 """
 
 import json
@@ -15,11 +15,11 @@ from dshub.errors import DshubError
 
 
 class _Kind(NamedTuple):
-    """The words of both formats for a type of citation."""
+    """Field names and type names for a type of citation."""
 
-    venue: str  # field of BibTeX
-    cff: str
-    cff_venue: str
+    venue: str  # BibTeX field for the venue
+    cff: str  # CFF type
+    cff_venue: str  # CFF field for the venue
 
 
 _KINDS = {
@@ -37,10 +37,10 @@ _ESCAPES = str.maketrans(
 
 
 def bibtex(citation: Citation) -> str:
-    """A citation as a BibTeX entry in UTF-8.
+    """Format a citation as a BibTeX entry.
 
-    Characters that TeX reads as commands are escaped, except in URLs. Words such as MNIST are in
-    braces, so that no style changes their case.
+    Special characters of TeX are escaped, except in URLs. Words such as MNIST are in braces, so
+    that bibliography styles keep their case.
     """
     fields = {
         "title": _title(citation.title),
@@ -61,7 +61,7 @@ def _escaped(text: str) -> str:
 
 
 def _title(text: str) -> str:
-    """A title with braces around words that have capitals after the first letter."""
+    """Escape a title, with braces around words that have capitals after the first letter."""
     if "{" in _balanced(text):
         return _escaped(text)
     return re.sub(r"\S+", lambda match: _word(match[0]), _balanced(text))
@@ -72,12 +72,12 @@ def _word(word: str) -> str:
 
 
 def _author(name: str) -> str:
-    """A name, in braces if BibTeX would read it as two."""
+    """Escape a name, with braces if it contains "and", which BibTeX would split."""
     return f"{{{_escaped(name)}}}" if re.search(r"\sand\s", name) else _escaped(name)
 
 
 def _balanced(text: str) -> str:
-    """A text without braces that would end the entry early."""
+    """Remove all braces from a text if they are not balanced."""
     depth = 0
     for sign in text:
         depth += {"{": 1, "}": -1}.get(sign, 0)
@@ -90,10 +90,10 @@ _SUFFIXES = {"Jr.", "Sr.", "II", "III", "IV"}
 
 
 def cff(manifest: Manifest) -> str:
-    """A dataset and its papers as a `CITATION.cff`.
+    """Format a dataset and its papers as a `CITATION.cff`.
 
     Raises:
-        DshubError: the manifest names no authors, which CFF requires.
+        DshubError: no citation in the manifest has authors, which CFF requires.
     """
     first, *others = map(_reference, _with_authors(manifest))
     spdx = manifest.license.spdx or ""
@@ -116,22 +116,22 @@ def cff(manifest: Manifest) -> str:
 
 
 def references(manifests: Sequence[Manifest]) -> str:
-    """Citations of several datasets, as the key `references` of a project's `CITATION.cff`.
+    """Format the citations of datasets as the key `references` of a project's `CITATION.cff`.
 
     Raises:
-        DshubError: a manifest names no authors.
+        DshubError: no citation of one of the datasets has authors.
     """
-    several = [_reference(item) for manifest in manifests for item in _with_authors(manifest)]
-    unique = {json.dumps(reference): reference for reference in several}
+    citations = [_reference(item) for manifest in manifests for item in _with_authors(manifest)]
+    unique = {json.dumps(citation): citation for citation in citations}
     return _yaml({"references": list(unique.values())})
 
 
 def _with_authors(manifest: Manifest) -> list[Citation]:
-    """The citations of a manifest that have authors."""
+    """Return the citations of a manifest that have authors, which CFF requires."""
     citations = [citation for citation in manifest.citations if citation.author]
     if not citations:
-        hint = "BibTeX does not need authors: use --format bibtex"
-        raise DshubError(f"the manifest of {manifest.identifier} names no authors", hint=hint)
+        hint = "use --format bibtex, which does not need authors"
+        raise DshubError(f"no citation of {manifest.identifier} has authors", hint=hint)
     return citations
 
 
@@ -153,7 +153,7 @@ def _reference(citation: Citation) -> dict[str, Any]:
 
 
 def _person(name: str) -> dict[str, str]:
-    """The parts of a name that is written as `Family, Given` or `Given Family`."""
+    """Split a name of the form `Family, Given` or `Given Family` into CFF fields."""
     family, comma, given = (part.strip() for part in name.partition(","))
     if comma:
         return {"family-names": family, "given-names": given}
@@ -162,7 +162,7 @@ def _person(name: str) -> dict[str, str]:
     if len(words) < 2:
         return {"name": name}
     at = len(words) - 1
-    while at > 1 and words[at - 1].islower():  # von, van der
+    while at > 1 and words[at - 1].islower():  # prefixes such as "van der"
         at -= 1
     parts = {"family-names": " ".join(words[at:]), "given-names": " ".join(words[:at])}
     return parts | ({"name-suffix": suffix} if suffix else {})
@@ -173,7 +173,7 @@ def _yaml(document: dict[str, Any]) -> str:
 
 
 def _lines(value: Any) -> Iterator[str]:
-    """A value as block YAML, with texts as JSON, which YAML contains."""
+    """Yield the lines of a value in block YAML, with strings in JSON, a subset of YAML."""
     if isinstance(value, dict):
         for key, item in value.items():
             if isinstance(item, dict | list):
@@ -183,8 +183,8 @@ def _lines(value: Any) -> Iterator[str]:
                 yield f"{key}: {json.dumps(item, ensure_ascii=False)}"
     elif isinstance(value, list):
         for item in value:
-            first, *rest = _lines(item)
+            first, *further = _lines(item)
             yield f"- {first}"
-            yield from (f"  {line}" for line in rest)
+            yield from (f"  {line}" for line in further)
     else:
         yield json.dumps(value, ensure_ascii=False)

@@ -1,25 +1,25 @@
-"""Faults of manifests, and their lines."""
+"""Represent faults of manifests, and find their line numbers."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
 BROKEN: Any = object()
-"""Stands for a value that is missing or has a fault, which is already reported."""
+"""Placeholder for a missing or invalid value. Its fault is already reported."""
 
-_LONGEST = 200  # characters of a line that are inspected
+_LONGEST = 200  # characters to inspect at the beginning of a line
 _HEADER = re.compile(r"(\[\[?)([^\]]+)\]")
 _KEY = re.compile(r"([A-Za-z0-9_.\"'-]+)\s*=")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
+    """Fault, such as `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
 
     Attributes:
-        place: dotted path of the field; empty for the file as a whole.
-        message: the problem.
-        line: 1-based line in the file, if it is known.
+        place: dotted path of the field; empty for the whole file.
+        message: description of the problem.
+        line: 1-based line number in the file, or None.
     """
 
     place: str
@@ -33,17 +33,17 @@ class Fault:
 
 
 def with_lines(faults: list[Fault], text: str) -> list[Fault]:
-    """Add the lines of a TOML text to faults, in the order of the file."""
-    known = _places(text)
-    located = [Fault(fault.place, fault.message, _line(fault.place, known)) for fault in faults]
+    """Add line numbers of a TOML text to faults, and sort the faults by line."""
+    lines = _places(text)
+    located = [Fault(fault.place, fault.message, _line(fault.place, lines)) for fault in faults]
     return sorted(located, key=lambda fault: (fault.line or 0, fault.place))
 
 
-def _line(place: str, known: dict[str, int]) -> int | None:
+def _line(place: str, lines: dict[str, int]) -> int | None:
     while place:
-        if place in known:
-            return known[place]
-        end = 2 * _LONGEST  # no longer place is known
+        if place in lines:
+            return lines[place]
+        end = 2 * _LONGEST  # `_places` returns no longer place
         place = place[: max(place.rfind(".", 0, end), place.rfind("[", 0, end), 0)]
     return None
 

@@ -1,4 +1,4 @@
-"""Features: the types of columns."""
+"""Features, the types of columns."""
 
 import builtins
 import re
@@ -13,29 +13,29 @@ from dshub._validate import LARGEST, Text
 from dshub.catalog import phrasebook
 from dshub.errors import ArgumentError
 
-# Descriptions of constraints complete the message "must …"; see `dshub.catalog.parsing`.
+# `dshub.catalog.parsing` completes the message "must …" with the descriptions of constraints.
 Positive = Annotated[int, Meta(ge=1, lt=LARGEST, description="be at least 1 and below 2**53")]
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
 ]
-_SHOWN = 10  # names of classes in a `repr`
+_SHOWN = 10  # class names in a `repr`
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of a manifest; unknown fields are faults."""
+    """TOML table of a manifest. Unknown fields are faults."""
 
 
 class ImageFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
 ):
-    """An image: height, width, channels.
+    """Image of height, width and channels.
 
     Attributes:
-        shape: (height, width, channels). Encoded images that differ in size have none. They are
-            decoded to 3 channels (RGB), unless the shape says 1.
-        dtype: of one value.
-        encoding: `raw` for plain pixels; `jpeg` or `png` for files of that kind, stored unchanged
-            and decoded when a row is read; `any` if upstream mixes kinds.
+        shape: (height, width, channels), or empty for encoded images of different sizes. Encoded
+            images are decoded to RGB unless the shape has 1 channel.
+        dtype: type of one pixel value.
+        encoding: `raw` for plain pixels; `jpeg` or `png` for image files, stored unchanged and
+            decoded when a row is read; `any` for image files of several formats.
     """
 
     shape: tuple[Positive, ...] = ()
@@ -46,14 +46,14 @@ class ImageFeature(
 class AudioFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="audio"
 ):
-    """Audio, stored as upstream's file and decoded when a row is read.
+    """Audio, stored as the upstream file and decoded when a row is read.
 
-    Rows are int16, (samples,), or (samples, channels) if there are several channels.
+    Rows are int16 arrays of shape (samples,), or (samples, channels) for several channels.
 
     Attributes:
         rate: samples per second.
-        channels: their number.
-        encoding: the format of the files.
+        channels: number of channels.
+        encoding: format of the audio files.
     """
 
     rate: Positive
@@ -64,19 +64,19 @@ class AudioFeature(
 class LabelFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
 ):
-    """A class number; rows hold int64 from 0 to len(names) - 1.
+    """Class number. Rows contain int64 values from 0 to len(names) - 1.
 
     Attributes:
-        names: the classes in order: row value i means `names[i]`.
-        codes: upstream's code of each class, such as a WordNet number, if files do not hold names.
-        first: upstream's number of the first class, if files hold numbers.
+        names: class names in order, so that the value i means `names[i]`.
+        codes: upstream code of each class, such as a WordNet number, if files contain codes.
+        first: upstream number of the first class, if files contain numbers.
     """
 
     names: Annotated[tuple[Text, ...], Meta(min_length=1, description="not be empty")]
     codes: tuple[str, ...] = ()
     first: int = 0
 
-    if not TYPE_CHECKING:  # a type checker knows the attributes
+    if not TYPE_CHECKING:  # `__getattr__` would hide unknown attributes from type checkers
 
         def __getattr__(self, name: builtins.str) -> NoReturn:
             raise phrasebook.missing(self, name, phrasebook.LABEL)
@@ -88,39 +88,39 @@ class LabelFeature(
         return f"LabelFeature(names=({', '.join(names)}){codes}, first={self.first})"
 
     def int(self, name: builtins.str) -> builtins.int:
-        """The number of a class, by name or code: `features["label"].int("cat")`.
+        """Return the number of a class by name or code, as in `features["label"].int("cat")`.
 
         Raises:
             ArgumentError: no class has that name or code.
         """
-        known = self.codes if name in self.codes else self.names
-        if name not in known:
-            classes = textwrap.shorten(", ".join(known), 80, placeholder=", …")
+        options = self.codes if name in self.codes else self.names
+        if name not in options:
+            classes = textwrap.shorten(", ".join(options), 80, placeholder=", …")
             raise ArgumentError(name="name", value=name, expected=f"one of the classes {classes}")
-        return known.index(name)
+        return options.index(name)
 
     def str(self, number: builtins.int) -> builtins.str:
-        """The name of a class: `features["label"].str(3)`; raises IndexError."""
+        """Return the name of a class, as in `features["label"].str(3)`; raises IndexError."""
         return self.names[self._checked(number)]
 
     def code(self, number: builtins.int) -> builtins.str:
-        """The value that upstream's files hold for a class: its code, or its name without codes."""
+        """Return the upstream code of a class, or its name if the feature has no codes."""
         return (self.codes or self.names)[self._checked(number)]
 
     def _checked(self, number: builtins.int) -> builtins.int:
         if not 0 <= number < len(self.names):
-            raise IndexError(f"there are classes 0 to {len(self.names) - 1}, not {number}")
+            raise IndexError(f"class {number} is not between 0 and {len(self.names) - 1}")
         return number
 
 
 class NumberFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
 ):
-    """A number, or an array of numbers if `shape` is not empty.
+    """Number, or array of numbers if `shape` is not empty.
 
     Attributes:
-        missing: texts that upstream writes for a missing value; rows hold NaN, so `dtype` must be
-            a float.
+        missing: upstream texts for a missing value. Rows contain NaN instead, so `dtype` must be a
+            float.
     """
 
     dtype: Dtype
@@ -131,43 +131,43 @@ class NumberFeature(
 class TextFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
 ):
-    """A string."""
+    """String."""
 
 
 Item = LabelFeature | NumberFeature | TextFeature
-"""The types of values in a list."""
+"""Type of the values in a list."""
 
 
 class ListFeature(
     Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="list"
 ):
-    """Values whose number differs from row to row, such as the words of a sentence.
+    """List of values, such as the words of a sentence, with a length that varies between rows.
 
-    Rows are arrays, (values,) or (values, *shape), and lists of `str` for text.
+    Rows are lists of `str` for text, and otherwise arrays of shape (values,) or (values, *shape).
 
     Attributes:
-        of: the type of each value.
+        of: type of each value.
     """
 
     of: Item
 
 
 Feature = ImageFeature | AudioFeature | LabelFeature | NumberFeature | TextFeature | ListFeature
-"""A column: a closed set, so that a type checker finds forgotten cases."""
+"""Type of a column. The set is closed, so that a type checker reports unhandled cases."""
 
 
 _BYTES = {name: int(re.sub(r"\D", "", name)) // 8 for name in get_args(Dtype)}
 
 
 def is_encoded(feature: Feature) -> bool:
-    """True if rows are stored as files that must be decoded."""
+    """Return whether rows are stored as files that must be decoded."""
     return isinstance(feature, AudioFeature) or (
         isinstance(feature, ImageFeature) and feature.encoding != "raw"
     )
 
 
 def row_bytes(feature: Feature) -> int:
-    """Bytes of one row of a column; 0 if rows differ in size."""
+    """Return the bytes per row of a column; 0 if rows differ in size."""
     match feature:
         case ImageFeature() if feature.encoding != "raw":
             return 0
@@ -185,7 +185,7 @@ _FILES = {"jpeg": "JPEG", "png": "PNG", "any": "files of several formats"}
 
 
 def describe(feature: Feature) -> str:
-    """A feature in a few words: `image, 28 x 28 x 1, uint8`, `label, 10 classes`."""
+    """Describe a feature, as in `image, 28 x 28 x 1, uint8` or `label, 10 classes`."""
     match feature:
         case ListFeature():
             return f"list of {describe(feature.of)}"

@@ -1,8 +1,8 @@
-"""An index of a folder of manifests, so that a listing parses only what changed.
+"""Index a folder of manifests, so that a listing parses only files that changed.
 
-An entry is reused while the status of its file (size and times of change) or its content stays
-the same. A file that has just changed gets no recorded status: a second change within the
-resolution of the clock would go unnoticed.
+An entry is reused while its file has the same status (size and times of change) or the same
+content. The status of a recently changed file is not recorded, because the clock is too coarse to
+detect another change.
 """
 
 import hashlib
@@ -21,43 +21,43 @@ from dshub._validate import decode
 from dshub.catalog.search import Line, Summary, classes, searchable
 
 INSIDE = Path(__file__).parents[1] / "_registry"  # dshub's own manifests, in the wheel
-FOLDERS, TEXTS = "", "texts"  # the parts of an index; only a search reads the second
-_SETTLED = 3_000_000_000  # nanoseconds; no file system's clock is coarser
+FOLDERS, TEXTS = "", "texts"  # parts of an index; only a search reads `TEXTS`
+_SETTLED = 3_000_000_000  # nanoseconds, longer than the clock resolution of any file system
 
-Status = int  # a digest of size and times of change; one number is faster to decode than three
+Status = int  # hash of size and times of change, faster to decode than three numbers
 _UNSURE: Status = 0
 
 
 class IndexStore(Protocol):
-    """Keeps indexes between processes."""
+    """Persistent store for indexes."""
 
     def read(self, key: str) -> bytes | None:
-        """The bytes written under a key; None if there are none."""
+        """Return the data of a key, or None if it is missing."""
 
     def write(self, key: str, data: bytes) -> None:
-        """Replace the bytes of a key if possible; a failure only costs time."""
+        """Replace the data of a key, ignoring errors."""
 
 
 class Listed(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A manifest, and the line that a listing shows of it."""
+    """Line of a manifest in a listing, with the file's status and digest."""
 
     status: Status
     version: str
-    digest: str  # of the bytes of the manifest
+    digest: str  # digest of the file's content
     line: Line
 
 
 class Folder(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The content of a folder: versions of a dataset, and further folders."""
+    """Content of a folder with versions of a dataset and subfolders."""
 
     status: Status
     versions: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
-    listed: Listed | None = None  # the newest version
+    listed: Listed | None = None  # entry of the newest version
 
 
 class _Searched(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The text of a manifest that a search looks at; see `searchable`."""
+    """Searchable text of a manifest; see `searchable`."""
 
     digest: str
     text: str
@@ -67,18 +67,18 @@ T = TypeVar("T")
 
 
 class _Content(msgspec.Struct, Generic[T], frozen=True, array_like=True):
-    """The bytes of an index. Another release of dshub can find other faults in a manifest."""
+    """Stored part of an index, valid only for the dshub release that wrote it."""
 
     release: str
-    items: dict[str, T]  # by the name of a dataset or family
+    items: dict[str, T]  # by name of the dataset or family
 
 
 class Index:
-    """The manifests in a folder.
+    """Index of the manifests in a folder.
 
     Args:
-        root: the folder; a missing one counts as empty.
-        store: keeps the index between processes; None keeps nothing.
+        root: folder of manifests. A missing folder counts as empty.
+        store: persistent store for the index, or None.
     """
 
     def __init__(self, root: Path, store: IndexStore | None = None) -> None:
@@ -86,7 +86,7 @@ class Index:
         self._key = _digest(os.fsencode(root))
         self._old = self._read(FOLDERS, Folder)
         self._new: dict[str, Folder] = {}
-        self._new_texts: dict[str, _Searched] = {}  # of manifests that changed
+        self._new_texts: dict[str, _Searched] = {}  # texts of changed manifests
 
     def _read(self, part: str, kind: type[T]) -> dict[str, T]:
         data = self._store.read(self._key + part) if self._store is not None else None
@@ -103,43 +103,43 @@ class Index:
         return self._read(TEXTS, _Searched)
 
     def walk(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Name and versions of every dataset."""
-        for name in self._look("").folders:
-            folder = self._look(name)
+        """Yield the name and versions of every dataset."""
+        for name in self._folder("").folders:
+            folder = self._folder(name)
             if folder.versions:
                 yield name, folder.versions
             for inner in folder.folders:
                 member = f"{name}/{inner}"
-                if versions := self._look(member).versions:
+                if versions := self._folder(member).versions:
                     yield member, versions
 
     def versions(self, name: str) -> tuple[str, ...]:
-        """The versions of one dataset, without looking at others."""
-        return self._look(name).versions
+        """Return the versions of a dataset without listing other datasets."""
+        return self._folder(name).versions
 
     def path(self, name: str, version: str) -> Path:
-        """The file of a manifest."""
+        """Return the path of a manifest."""
         return Path(f"{self._root}/{name}/{version}.toml")
 
     def line(self, name: str, version: str) -> Line:
-        """The line of a manifest whose folder `walk` has passed.
+        """Return the line of a manifest. Call `walk` first.
 
         Raises:
-            ManifestError: it cannot be read, or has faults.
+            ManifestError: the manifest is unreadable or has faults.
         """
         folder = self._new[name]
         listed = folder.listed
         try:
             status = status_of(f"{self._root}/{name}/{version}.toml")
         except OSError:
-            status = -1  # of no file: reading it says why
+            status = -1  # matches no file; reading the file raises the error
         if listed is None or listed.status != status or listed.version != version:
             listed = self._summarize(name, version, listed)
             self._new[name] = msgspec.structs.replace(folder, listed=listed)
         return listed.line
 
     def text(self, name: str, version: str) -> str:
-        """The searchable text of a manifest, after `line`."""
+        """Return the searchable text of a manifest. Call `line` first."""
         listed = self._new[name].listed
         searched = self._new_texts.get(name) or self._old_texts.get(name)
         if searched is None or listed is None or searched.digest != listed.digest:
@@ -149,11 +149,12 @@ class Index:
 
     def _summarize(self, name: str, version: str, old: Listed | None) -> Listed:
         path, status = self.path(name, version), _UNSURE
-        with suppress(OSError):  # reading it says why
+        with suppress(OSError):  # reading the file raises the error
             status = settled_status_of(str(path))
         if old is not None and old.version == version and old.digest == _digest(_bytes(path)):
             return Listed(status, version, old.digest, old.line)
-        from dshub.catalog.parsing import parse_as, read_bytes  # as slow as all else of a listing
+        # imported here, because the import takes as long as a listing
+        from dshub.catalog.parsing import parse_as, read_bytes
 
         data = read_bytes(path)
         manifest = parse_as(f"{name}@{version}", data, source=str(path))
@@ -162,7 +163,7 @@ class Index:
         return Listed(status, version, digest, Line.of(summary))
 
     def encode(self) -> dict[str, bytes]:
-        """The index for another machine, where files have another status; by name of a file."""
+        """Return the index files for other machines, by file name, without file statuses."""
         replace = msgspec.structs.replace
         for name, folder in self._new.items():
             listed = folder.listed and replace(folder.listed, status=_UNSURE)
@@ -170,7 +171,7 @@ class Index:
         return {_shipped(part): data for part, data in self._parts()}
 
     def save(self) -> None:
-        """Keep what changed for the next process."""
+        """Save the index for the next process, if it changed."""
         if self._store is not None and self._new != self._old:
             for part, data in self._parts():
                 self._store.write(self._key + part, data)
@@ -178,10 +179,10 @@ class Index:
     def _parts(self) -> Iterator[tuple[str, bytes]]:
         texts = self._old_texts | self._new_texts
         yield FOLDERS, msgspec.json.encode(_Content(__version__, self._new))
-        kept = {name: texts[name] for name in self._new if name in texts}
-        yield TEXTS, msgspec.json.encode(_Content(__version__, kept))
+        current_texts = {name: texts[name] for name in self._new if name in texts}
+        yield TEXTS, msgspec.json.encode(_Content(__version__, current_texts))
 
-    def _look(self, name: str) -> Folder:
+    def _folder(self, name: str) -> Folder:
         path, folder = f"{self._root}/{name}", self._old.get(name)
         try:
             if folder is None or folder.status != status_of(path):
@@ -193,23 +194,23 @@ class Index:
 
 
 def status_of(path: str) -> Status:
-    """A number that changes with the size of a file and its times of change; never 0."""
-    status = os.stat(path)  # noqa: PTH116  # ten thousand times
+    """Return a nonzero hash of the size and times of change of a file."""
+    status = os.stat(path)  # noqa: PTH116  # faster than Path.stat in a loop
     return hash((status.st_size, status.st_mtime_ns, status.st_ctime_ns)) or 1
 
 
 def settled_status_of(path: str) -> Status:
-    """The same if every further change will give another number; else 0."""
-    status, found = status_of(path), os.stat(path)  # noqa: PTH116
-    latest = max(found.st_mtime_ns, found.st_ctime_ns)
+    """Return the status of a file, or 0 after a change so recent that another could be missed."""
+    status, info = status_of(path), os.stat(path)  # noqa: PTH116
+    latest = max(info.st_mtime_ns, info.st_ctime_ns)
     return status if latest < time.time_ns() - _SETTLED else _UNSURE
 
 
 def _list(path: str, old: Folder | None) -> Folder:
-    """List a folder without hidden files: macOS writes `._1.0.0.toml` on foreign disks.
+    """List a folder without hidden files, such as `._1.0.0.toml` from macOS.
 
-    A link can change its target without a trace in the folder, so a folder with a link has no
-    recorded status.
+    The status of a folder with a symlink is not recorded, because it does not change with the
+    target of the symlink.
     """
     status = settled_status_of(path)
     versions, folders = [], []
@@ -227,7 +228,7 @@ def _list(path: str, old: Folder | None) -> Folder:
 
 
 def _shipped(part: str) -> str:
-    """The file of a part in the wheel."""
+    """Return the file name of a part in the wheel."""
     return f"{part or 'index'}.json"
 
 
@@ -236,7 +237,7 @@ def _digest(data: bytes) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    """The bytes of a file; none if it cannot be read."""
+    """Return the content of a file; empty if it is unreadable."""
     with suppress(OSError):
         return path.read_bytes()
     return b""

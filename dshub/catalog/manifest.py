@@ -1,8 +1,8 @@
-"""The manifest of a dataset: splits, resources, features, license and citations.
+"""Manifest of a dataset, with its splits, resources, features, license and citations.
 
-Steps change rows between the reader of a split and its features: they rename, choose, look up and
-join what upstream's files say. `dshub.tables.steps` runs them; `dshub.synthetic.steps` inverts
-them for synthetic data.
+The steps of a split turn the rows of its reader into rows with the features of the manifest. For
+example, they rename columns, drop rows or join another file. `dshub.tables.steps` runs the steps,
+and `dshub.synthetic.steps` inverts them for synthetic data.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from dshub._validate import Text
 from dshub.catalog.features import Feature, Fields, Positive, is_encoded, row_bytes
 from dshub.checksums import Digest
 
-# Descriptions complete the message "must …"; see `dshub.catalog.parsing`.
+# `dshub.catalog.parsing` completes the message "must …" with these descriptions.
 _NOT_EMPTY = Meta(min_length=1, description="not be empty")
 Columns = Annotated[tuple[str, ...], _NOT_EMPTY]
 Key = Annotated[_validate.Key, Meta(description="be made of a-z and 0-9, with _ or - between them")]
@@ -31,18 +31,18 @@ class Rename(Fields, frozen=True, kw_only=True, tag_field="step", tag="rename"):
     """Rename columns.
 
     Attributes:
-        columns: new names by upstream's names.
+        columns: new column names by upstream name.
     """
 
     columns: dict[str, str]
 
 
 class Map(Fields, frozen=True, kw_only=True, tag_field="step", tag="map"):
-    """Replace values of a column; unlisted values stay.
+    """Replace values of a column, and keep values that are not listed.
 
     Attributes:
-        column: text, or whole numbers, which are compared and replaced as text.
-        values: new values by upstream's values.
+        column: column of text, or of integers, which are compared and replaced as text.
+        values: new values by upstream value.
     """
 
     column: str
@@ -67,8 +67,8 @@ class Cut(Fields, frozen=True, kw_only=True, tag_field="step", tag="cut"):
     """Cut the texts of a column before the first occurrence of a string.
 
     Attributes:
-        column: text.
-        before: the string; texts without it stay unchanged.
+        column: column of text.
+        before: string to search for. Texts without it stay unchanged.
     """
 
     column: str
@@ -79,8 +79,8 @@ class Number(Fields, frozen=True, kw_only=True, tag_field="step", tag="number"):
     """Add a column with the number of each row.
 
     Attributes:
-        column: its name.
-        first: the number of the first row of the file.
+        column: name of the new column.
+        first: number of the first row in the file.
     """
 
     column: str
@@ -88,47 +88,48 @@ class Number(Fields, frozen=True, kw_only=True, tag_field="step", tag="number"):
 
 
 class Match(Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="match"):
-    """Keep or drop the rows that a list names.
+    """Keep or drop rows that are listed in another file.
 
     Attributes:
-        part: the list, among the split's files.
-        reader: its reader.
-        on: the columns that identify a row in both, compared as text.
+        part: part of the split's files that contains the list.
+        reader: reader of the list, with options as in `Split.reader`.
+        on: columns that identify a row in both files, compared as text.
         keep: True to keep listed rows, False to drop them.
     """
 
     part: str
-    reader: dict[str, Any]  # as in a split
+    reader: dict[str, Any]
     on: Columns
     keep: bool = True
 
 
 class Join(Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="join"):
-    """Add columns of another file, which must have exactly one match for each row.
+    """Add columns from another file, which must have exactly one match for each row.
 
     Attributes:
-        part: the file, among the split's files.
-        reader: its reader.
-        on: the columns that identify a row in both, compared as text.
-        columns: the columns to add.
-        number: one of `on` that the file does not contain: it is the position of a row, from 1.
+        part: part of the split's files that contains the other file.
+        reader: reader of the other file, with options as in `Split.reader`.
+        on: columns that identify a row in both files, compared as text.
+        columns: columns to add.
+        number: column of `on` that the other file lacks. Its value is the 1-based position of a
+            row in the other file.
     """
 
     part: str
-    reader: dict[str, Any]  # as in a split
+    reader: dict[str, Any]
     on: Columns
     columns: tuple[str, ...]
     number: str = ""
 
 
 class Attach(Fields, frozen=True, kw_only=True, tag_field="step", tag="attach"):
-    """Add a column with the bytes of the file that each row names.
+    """Add a column with the content of a different file for each row.
 
     Attributes:
-        part: the files, among the split's files: a pattern that matches all of them.
-        column: the new column.
-        path: the member's name, with columns of the row in braces: `images/{file}.jpg`, or
-            `jpg/image_{id:05d}.jpg` for a number with leading zeros.
+        part: part of the split's files with a pattern that matches the files to attach.
+        column: name of the new column.
+        path: name of the archive member, with columns of the row in braces, such as
+            `images/{file}.jpg`, or `jpg/image_{id:05d}.jpg` for a number with leading zeros.
     """
 
     part: str
@@ -137,23 +138,22 @@ class Attach(Fields, frozen=True, kw_only=True, tag_field="step", tag="attach"):
 
 
 Step = Rename | Map | Cut | Keep | Drop | Number | Match | Join | Attach
-"""A step: a closed set, extended with care."""
+"""Step of a split. The set is closed, and no plugin can extend it."""
 
 
-LOCAL = "local"  # the resource of a layout for local files without checksums
-CHUNK = 16 << 20  # bytes of each piece in `Resource.chunks`; the last one can be shorter
+LOCAL = "local"  # resource name in a layout for local files without checksums
+CHUNK = 16 << 20  # bytes per entry of `Resource.chunks`; the last chunk can be shorter
 
 
 class License(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """The license of a dataset, and its source.
+    """License of a dataset, and where it is published.
 
     Attributes:
-        spdx: SPDX identifier; None if no source states one.
-        source: URL of the page that states it.
+        spdx: SPDX identifier, or None if no source states a license.
+        source: URL of the page that states the license.
         redistribution: whether the license permits redistribution of the files.
         note: remarks, such as sources that disagree.
-        terms: terms that upstream requires a person to accept before a download; None if there
-            are none.
+        terms: terms that a person must accept before a download, or None.
     """
 
     spdx: Text | None = None
@@ -164,7 +164,7 @@ class License(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Citation(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """A bibliography entry, with the fields of BibTeX."""
+    """Bibliography entry with the fields of BibTeX."""
 
     type: Literal["article", "incollection", "inproceedings", "misc", "online", "techreport"]
     key: str
@@ -178,17 +178,17 @@ class Citation(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Limits(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """Limits of unpacking a file; a file that exceeds them is refused as a decompression bomb.
+    """Limits for unpacking a file. A file over a limit is rejected as a decompression bomb.
 
-    The defaults fit every known dataset. Limits do not affect rows, so a released manifest can
-    raise them. They apply to archives and compressed files, and to each file of a format that
-    compresses or repeats values, such as Parquet, where bytes are those of values in memory.
+    Limits do not affect rows, so a released manifest can raise them. They apply to archives,
+    compressed files and compressed formats such as Parquet. For Parquet, the size of the values in
+    memory counts.
 
     Attributes:
-        unpacked: bytes of all members together.
-        members: files, folders and links inside.
-        ratio: unpacked bytes per byte of the file. It applies above 256 MiB only: small files of
-            zeros compress a thousandfold and do no harm.
+        unpacked: maximum size of all members together, in bytes.
+        members: maximum number of files, folders and links in an archive.
+        ratio: maximum number of unpacked bytes per byte of the file. Applies only above 256 MiB,
+            because small files of zeros compress a thousandfold and do no harm.
     """
 
     unpacked: Positive = 2_000_000_000_000
@@ -197,21 +197,21 @@ class Limits(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """A file as upstream publishes it.
+    """File that upstream publishes.
 
     Attributes:
-        urls: its addresses, tried in order; the checksum decides, not the host.
-        filename: its name; by default the last part of the first URL.
+        urls: URLs to try in order. Hosts need no trust, because the checksum is verified.
+        filename: file name; by default the last part of the first URL.
         sha256: SHA-256 in hexadecimal digits.
-        md5: accepted instead of `sha256` if upstream publishes nothing better.
-        size: bytes; None if no source states it.
-        content_sha256: SHA-256 of the bytes inside a compressed file, so that a recompressed copy
-            can be imported and still verified.
-        chunks: SHA-256 of each piece of 16 MiB, in order, so that only damaged pieces of a large
-            file are downloaded again; `dshub pin` computes them.
+        md5: MD5 in hexadecimal digits, if upstream publishes nothing better.
+        size: size in bytes; None if no source states it.
+        content_sha256: SHA-256 of the decompressed content, to verify an imported copy that was
+            compressed differently.
+        chunks: SHA-256 of each chunk of 16 MiB, so that only damaged chunks of a large file are
+            downloaded again. `dshub pin` computes them.
         access: `manual` if a person must obtain the file.
-        instructions: how to obtain it, for `access = "manual"`.
-        limits: limits of unpacking it.
+        instructions: how to obtain a `manual` file.
+        limits: limits for unpacking the file.
     """
 
     urls: tuple[str, ...] = ()
@@ -234,48 +234,48 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def by_hand(self) -> bool:
-        """True if a person must obtain it, so that it cannot be downloaded."""
+        """True if dshub cannot download the file, so that a person must obtain it."""
         return self.access == "manual" or not self.urls
 
     @property
     def digest(self) -> Digest:
-        """The expected checksum of its bytes, and its key in the store."""
+        """Expected checksum of the file, which is also its key in the cache."""
         if self.sha256:
             return Digest("sha256", self.sha256)
         return Digest("md5", self.md5 or "")
 
     @property
     def content_digest(self) -> Digest | None:
-        """The expected checksum of the bytes inside, if it is known."""
+        """Expected checksum of the decompressed content, or None."""
         return Digest("sha256", self.content_sha256) if self.content_sha256 else None
 
     @property
     def name(self) -> str:
-        """The file name: its own, or the last part of its first URL."""
+        """File name, by default the last part of the first URL."""
         if self.filename or not self.urls:
             return self.filename
         return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2])
 
 
 class Split(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """Rows that belong together, such as `train`.
+    """Split of a dataset, such as `train`.
 
     Attributes:
-        rows: their number; preparing fails on any other number.
-        reader: `{ format = "idx" }` and options of that reader.
-        files: one or several references for each part that the reader or a step needs:
-            `resource`, `resource:member` in an archive, `resource:archive:member` in an archive
-            inside it. A member can be a pattern (`*`, `?`, `[…]`, which also match `/`).
+        rows: number of rows. Preparing fails on any other number.
+        reader: `{ format = "idx" }` with further options of that reader.
+        files: references for each part that the reader or a step needs. A reference is
+            `resource`, `resource:member` in an archive, or `resource:archive:member` in an archive
+            inside an archive. A member can be a pattern (`*`, `?`, `[…]`, which also match `/`).
         steps: changes to the rows of the reader.
-        without: columns that this split does not have, such as labels that upstream withholds.
-        figures: published or recomputed numbers that `dshub verify` compares:
-            `<column>-counts` (rows of each class), `<column>-sum`.
-        layout: the layout it is read in, if not the manifest's own; set by `laid_out`, never by a
-            manifest.
+        without: columns that the split does not have, such as labels that upstream withholds.
+        figures: expected numbers that `dshub verify` compares, either `<column>-counts` with the
+            rows of each class, or `<column>-sum`.
+        layout: name of the layout that `laid_out` applied, or empty. Not allowed in a manifest
+            file.
     """
 
     rows: Positive
-    reader: dict[str, Any]  # the reader checks its options
+    reader: dict[str, Any]  # options are validated by the reader
     files: Files
     steps: tuple[Step, ...] = ()
     without: tuple[str, ...] = ()
@@ -283,49 +283,49 @@ class Split(Fields, frozen=True, kw_only=True, omit_defaults=True):
     layout: str = ""
 
     def references(self, part: str) -> tuple[str, ...]:
-        """The references of a part, in order."""
+        """Return the references of a part, in order."""
         return _tuple(self.files[part])
 
     @property
     def reader_parts(self) -> list[str]:
-        """The parts that no step uses, so that they belong to the reader."""
-        of_steps = {getattr(step, "part", None) for step in self.steps}
-        return [part for part in self.files if part not in of_steps]
+        """Parts for the reader, which are all parts that no step uses."""
+        step_parts = {getattr(step, "part", None) for step in self.steps}
+        return [part for part in self.files if part not in step_parts]
 
 
 class Layout(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """Another form of a split's files, such as one folder for each class.
+    """Alternative layout of a split's files, such as one folder for each class.
 
-    `dshub import` recognizes it, and the split is then prepared from it. The rows are the same;
-    their order can differ, so a table's recipe records the layout.
+    `dshub import` recognizes a layout and prepares the split from it. The order of rows can differ
+    between layouts, so the recipe of a table records the layout.
 
     Attributes:
-        split: the split with the same rows.
-        title: a description for people.
-        reader, files, steps: as in a split. Files refer to `resources`, to the manifest's own
-            resources, or to `local`: a folder or an archive on the user's machine, recognized by
-            its structure, where `*` and `?` do not match `/`.
-        resources: files with checksums that only this layout has.
-        order: order of a pattern's files in `local`: by `path`, or by `name` in any folder.
+        split: name of the split that the layout contains.
+        title: description for users.
+        reader, files, steps: as in `Split`. Files refer to `resources`, to resources of the
+            manifest, or to `local`, a folder or archive on the user's machine that is recognized by
+            its structure. In `local` members, `*` and `?` do not match `/`.
+        resources: additional files with checksums for this layout.
+        order: order of the `local` files that match a pattern, by `path` or by file `name`.
     """
 
     split: str
     title: str
-    reader: dict[str, Any]  # as in a split
+    reader: dict[str, Any]
     files: Files
     steps: tuple[Step, ...] = ()
     resources: dict[str, Resource] = msgspec.field(default_factory=dict)
     order: Literal["path", "name"] = "path"
 
     def applied(self, split: Split) -> Split:
-        """The split with the reader, files and steps of this layout."""
+        """Return the split with the reader, files and steps of this layout."""
         return msgspec.structs.replace(
             split, reader=self.reader, files=self.files, steps=self.steps
         )
 
     @property
     def local_members(self) -> list[str]:
-        """The names and patterns in `local` that it needs, each once, in order."""
+        """Unique names and patterns of the `local` files, in order."""
         references = (item for files in self.files.values() for item in _tuple(files))
         parts = (reference.partition(":") for reference in references)
         return list(dict.fromkeys(member for name, _, member in parts if name == LOCAL))
@@ -342,20 +342,25 @@ Pair = tuple[Inputs, Inputs]
 """The columns that become `(x, y)`."""
 
 
+AnyPair = tuple[str | Sequence[str], str | Sequence[str]]
+"""A pair as callers write it; `dshub.loading.pairs.check_pair` makes it a `Pair`."""
+
+
 def pair_columns(pair: Pair) -> tuple[str, ...]:
     """Return all columns of a pair."""
     return tuple(name for part in pair for name in ((part,) if isinstance(part, str) else part))
 
 
 class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
-    """One version of one dataset.
+    """Manifest of one version of a dataset.
 
     Attributes:
         name: `name` or `family/member`.
-        version: `MAJOR.MINOR.PATCH`: rows changed, rows added, same rows in other files.
-        task: what the data are usually used for.
-        supervised: the columns of `(x, y)`; each part can be a list of columns.
-        layouts: other forms of a split's files.
+        version: `MAJOR.MINOR.PATCH`, incremented when rows change (major), when rows are added
+            (minor), or when other files have the same rows (patch).
+        task: typical use of the data.
+        supervised: columns of `(x, y)`; each part can be a list of columns.
+        layouts: alternative layouts of the splits' files.
     """
 
     schema: Literal[1]
@@ -380,26 +385,26 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def identifier(self) -> str:
-        """`name@version`."""
+        """Name and version, as `name@version`."""
         return f"{self.name}@{self.version}"
 
     @property
     def synthetic(self) -> bool:
-        """True if this describes synthetic data instead of the dataset itself."""
+        """True if the manifest describes synthetic data."""
         return "+synthetic" in self.version
 
     @property
     def size(self) -> int | None:
-        """Bytes of all resources together, or None if one is unknown."""
+        """Total size of all resources in bytes, or None if the size of one is unknown."""
         sizes = [resource.size for resource in self.resources.values()]
         return None if None in sizes else sum(size or 0 for size in sizes)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that affects rows, which no release may change.
+        """SHA-256 of all fields that affect rows. These must not change within a version.
 
-        It leaves out addresses, words, limits and the license, which can be corrected in place,
-        and layouts, which lead to the same rows.
+        URLs, descriptions, limits and the license are left out, because a release can correct
+        them. Layouts are left out, because they contain the same rows.
         """
         content = {
             "name": self.name,
@@ -415,9 +420,9 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
         return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
     def prepared_size(self, splits: tuple[str, ...] | None = None) -> int:
-        """Bytes of the tables of some splits (all if None), without text.
+        """Estimate the size of the tables of some splits (all if None) in bytes, without text.
 
-        Encoded images and audio count as the files that contain them.
+        The estimate for encoded images and audio is the total size of the splits' resources.
         """
         total, encoded = 0, []
         for split in self.splits if splits is None else splits:
@@ -428,12 +433,12 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
         return total + sum(item.size or 0 for item in files)
 
     def split_features(self, split: str) -> Mapping[str, Feature]:
-        """The columns of a split: all features but those in `without`."""
+        """Return the columns of a split, which are all features except those in `without`."""
         without = set(self.splits[split].without)
         return {name: item for name, item in self.features.items() if name not in without}
 
     def split_resources(self, splits: tuple[str, ...] | None = None) -> dict[str, Resource]:
-        """The resources that some splits need (all splits if None), in manifest order."""
+        """Return the resources that some splits need (all splits if None), in manifest order."""
         chosen = self.splits.values() if splits is None else [self.splits[name] for name in splits]
         needed = {
             reference.partition(":")[0]
@@ -445,42 +450,42 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def laid_out(manifest: Manifest, layout: str, local: Resource | None = None) -> Manifest:
-    """The manifest with one split only, read in a layout.
+    """Return a copy of the manifest with a single split that is read in the layout.
 
     Args:
-        manifest: one that has the layout.
-        layout: its name.
-        local: the resource for files without checksums, if the layout needs some.
+        manifest: manifest that has the layout.
+        layout: name of the layout.
+        local: resource for local files without checksums, if the layout has `local` members.
     """
     chosen = manifest.layouts[layout]
     split = msgspec.structs.replace(chosen.applied(manifest.splits[chosen.split]), layout=layout)
-    whole = msgspec.structs.replace(
+    replaced = msgspec.structs.replace(
         manifest,
         splits={chosen.split: split},
         resources=manifest.resources | chosen.resources | ({LOCAL: local} if local else {}),
         layouts={layout: chosen},
     )
-    return msgspec.structs.replace(whole, resources=whole.split_resources())
+    return msgspec.structs.replace(replaced, resources=replaced.split_resources())
 
 
 def denied(terms: License, words: Sequence[str]) -> str:
-    """The reason why a license is denied; empty if it is not.
+    """Return the reason why a license is denied, or an empty string.
 
     Args:
-        terms: of a dataset.
-        words: SPDX identifiers (`CC-BY-NC-4.0`), parts of them (`nc`, `nd`, `gpl`), or `unknown`,
-            for licenses that no source states.
+        terms: license of a dataset.
+        words: denied SPDX identifiers (`CC-BY-NC-4.0`), denied parts of identifiers (`nc`, `nd`,
+            `gpl`), or `unknown` to deny datasets without a stated license.
     """
     if terms.spdx is None:
         is_denied = "unknown" in map(str.casefold, words)
         return "no source states its license" if is_denied else ""
     identifiers = re.findall(r"[\w.+-]+", terms.spdx.casefold())
     parts = set().union(*map(_parts, identifiers))
-    found = [word for word in words if word.casefold() in parts]
-    return f"its license is {terms.spdx}, and {found[0]} is denied" if found else ""
+    denied_words = [word for word in words if word.casefold() in parts]
+    return f"its license is {terms.spdx}, and {denied_words[0]} is denied" if denied_words else ""
 
 
 def _parts(identifier: str) -> set[str]:
-    """The words that denote an identifier; `nc` also if it is spelled out."""
+    """Return the words that match an identifier, with `nc` if it contains "noncommercial"."""
     is_spelled_out = re.search(r"non-?commercial", identifier)
     return {identifier, *re.split(r"[-.]", identifier)} | ({"nc"} if is_spelled_out else set())

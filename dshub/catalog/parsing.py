@@ -1,8 +1,8 @@
-"""Parse manifests, and report every fault of one in one error.
+"""Parse manifests, and report all faults of a manifest in one error.
 
-msgspec converts a manifest without faults at once. It stops at the first fault and hides mapping
-keys in its places. So after a fault, structs and containers are converted here field by field and
-entry by entry, and msgspec converts only plain values.
+msgspec converts a valid manifest in one call. It stops at the first fault, and its error messages
+leave out dict keys. Therefore, this module converts an invalid manifest again, field by field and
+entry by entry, and leaves only plain values to msgspec.
 """
 
 import tomllib
@@ -20,20 +20,20 @@ from dshub.catalog.manifest import Manifest
 from dshub.display import short
 from dshub.errors import ManifestError
 
-_LARGEST = 8_000_000  # bytes of a manifest: far above ImageNet's, far below trouble
+_LARGEST = 8_000_000  # maximum bytes of a manifest, far more than ImageNet's manifest has
 
 
 def read(path: Path) -> Manifest:
     """Read a manifest from a file.
 
     Raises:
-        ManifestError: the file cannot be read, or has faults; all of them are listed.
+        ManifestError: the file is unreadable or has faults. The error lists all faults.
     """
     return parse(read_bytes(path), source=str(path))
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read the file of a manifest; raises ManifestError."""
+    """Read the content of a manifest file; raises ManifestError."""
     try:
         if path.stat().st_size <= _LARGEST:
             return path.read_bytes()
@@ -44,44 +44,48 @@ def read_bytes(path: Path) -> bytes:
 
 
 def parse_as(identifier: str, data: bytes, *, source: str, witness: str = "its path") -> Manifest:
-    """Parse a manifest that must have a certain name and version.
+    """Parse a manifest with an expected name and version.
 
     Args:
-        identifier: `name@version`.
-        data: TOML.
-        source: as in `parse`.
-        witness: where the identifier comes from, for errors.
+        identifier: expected `name@version`.
+        data: manifest in TOML.
+        source: file name or description of the manifest for errors.
+        witness: origin of the identifier for errors.
 
     Raises:
-        ManifestError: as in `parse`, or it is another manifest.
+        ManifestError: the manifest has faults, or another name or version.
     """
     manifest = parse(data, source=source)
     if manifest.identifier != identifier:
-        fault = Fault("name", f"it says {manifest.identifier}, but {witness} says {identifier}")
+        fault = Fault("name", f"it is {manifest.identifier}, but {witness} says {identifier}")
         raise ManifestError(source=source, faults=[fault])
     return manifest
 
 
 def parse(data: bytes | str, *, source: str) -> Manifest:
-    """Parse a manifest from TOML; `source` names it in errors.
+    """Parse a manifest in TOML.
+
+    Args:
+        data: manifest in TOML.
+        source: file name or description of the manifest for errors.
 
     Raises:
-        ManifestError: it has faults; all of them are listed with their places. In a table
-            with an invalid field, rules about several fields are not checked.
+        ManifestError: the manifest has faults. The error lists all faults with their places. Rules
+            for several fields are not checked in a table with an invalid field.
     """
     try:
         text = data if isinstance(data, str) else data.decode()
         content = tomllib.loads(text)
     except UnicodeDecodeError as error:
-        fault = Fault("", f"it is not UTF-8: byte {error.start} cannot be read")
+        fault = Fault("", f"it is not UTF-8: byte {error.start} is invalid")
         raise ManifestError(source=source, faults=[fault]) from None
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of 5,000 digits
+    except (ValueError, RecursionError) as error:  # also ValueError for a number of 5,000 digits
         fault = Fault("", f"it is not valid TOML: {error}")
         raise ManifestError(source=source, faults=[fault]) from None
     faults: list[Fault] = []
     try:
-        manifest = msgspec.convert(content, Manifest)  # ten times as fast as the lines below
-    except ValueError:  # msgspec's, or Python's about a number of 5,000 digits
+        manifest = msgspec.convert(content, Manifest)  # ten times as fast as `_fields`
+    except ValueError:  # from msgspec, or from Python for a number of 5,000 digits
         manifest = Manifest(**_fields(Manifest, content, "", faults))
     faults += check(manifest)
     if faults:
@@ -90,12 +94,12 @@ def parse(data: bytes | str, *, source: str) -> Manifest:
 
 
 def to_json(manifest: Manifest) -> bytes:
-    """Encode a manifest as JSON, columns and splits in their own order."""
+    """Encode a manifest as JSON, keeping the order of columns and splits."""
     return msgspec.json.encode(manifest)
 
 
 def from_json(data: bytes) -> Manifest:
-    """Decode a manifest that `to_json` encoded; raises ManifestError."""
+    """Decode a manifest from `to_json`; raises ManifestError."""
     faults: list[object] = []
     try:
         manifest = decode(data, Manifest)
@@ -103,12 +107,12 @@ def from_json(data: bytes) -> Manifest:
     except ValueError as error:
         faults.append(error)
     if faults:
-        raise ManifestError(source="a manifest kept as JSON", faults=faults)
+        raise ManifestError(source="a cached manifest", faults=faults)
     return manifest
 
 
 def _value(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
-    """Convert a value; if it has faults, add them and return `BROKEN`."""
+    """Convert a value, or add its faults to `faults` and return `BROKEN`."""
     if structs := _structs(kind):
         return _struct(structs, value, place, faults)
     origin, inner = _container(kind)
@@ -132,19 +136,19 @@ def _value(kind: Any, value: Any, place: str, faults: list[Fault]) -> Any:
 
 
 def _struct(kinds: tuple[Any, ...], value: Any, place: str, faults: list[Fault]) -> Any:
-    """Convert a table to one of several structs, which its tag chooses."""
+    """Convert a table to the struct that its tag field selects."""
     if not isinstance(value, dict):
         faults.append(Fault(place, f"expected a table, got {short(value)}"))
         return BROKEN
     kind, field = kinds[0], kinds[0].__struct_config__.tag_field
     if field:
-        known, tag = {option.__struct_config__.tag: option for option in kinds}, value.get(field)
-        if not isinstance(tag, str) or tag not in known:
+        by_tag, tag = {option.__struct_config__.tag: option for option in kinds}, value.get(field)
+        if not isinstance(tag, str) or tag not in by_tag:
             problem = "is missing" if tag is None else f"{short(tag)} is unknown"
-            message = f"{problem}; known: {', '.join(sorted(known))}"
+            message = f"{problem}; known: {', '.join(sorted(by_tag))}"
             faults.append(Fault(f"{place}.{field}", message))
             return BROKEN
-        kind = known[tag]
+        kind = by_tag[tag]
     before, table = len(faults), {key: value[key] for key in value if key != field}
     fields = _fields(kind, table, place, faults)
     unknown = table.keys() - fields.keys()
@@ -152,32 +156,32 @@ def _struct(kinds: tuple[Any, ...], value: Any, place: str, faults: list[Fault])
 
 
 def _fields(kind: Any, table: dict[str, Any], place: str, faults: list[Fault]) -> dict[str, Any]:
-    """Convert the fields of a struct; those with faults, or missing ones, are `BROKEN`."""
-    known = _known_fields(kind)
+    """Convert the fields of a struct; invalid and missing fields become `BROKEN`."""
+    defined = _defined_fields(kind)
     prefix = f"{place}." if place else ""
-    for key in table.keys() - known.keys():
-        import difflib  # for an error only
+    for key in table.keys() - defined.keys():
+        import difflib  # needed only for errors
 
-        close = difflib.get_close_matches(key, known, n=1)
+        close = difflib.get_close_matches(key, defined, n=1)
         suggestion = f"; did you mean {close[0]}?" if close else ""
         faults.append(Fault(f"{prefix}{key}", f"unknown field{suggestion}"))
-    missing = [name for name, field in known.items() if field.required and name not in table]
+    missing = [name for name, field in defined.items() if field.required and name not in table]
     faults += [Fault(f"{prefix}{name}", "is missing") for name in missing]
     return dict.fromkeys(missing, BROKEN) | {
         name: _value(field.type, table[name], f"{prefix}{name}", faults)
-        for name, field in known.items()
+        for name, field in defined.items()
         if name in table
     }
 
 
 @cache  # inspecting a type takes longer than converting a small table
-def _known_fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+def _defined_fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     return {field.name: field for field in msgspec.structs.fields(kind)}
 
 
 @cache
 def _structs(kind: Any) -> tuple[Any, ...]:
-    """The structs of a union, or the only one; empty for other types."""
+    """Return the structs of a union, or a single struct; empty for other types."""
     options = get_args(kind) if isinstance(kind, UnionType) else (kind,)
     is_struct = [isinstance(item, type) and issubclass(item, msgspec.Struct) for item in options]
     return options if all(is_struct) else ()
@@ -185,13 +189,13 @@ def _structs(kind: Any) -> tuple[Any, ...]:
 
 @cache
 def _container(kind: Any) -> tuple[Any, tuple[Any, ...]]:
-    """`dict` or `tuple` and the types inside, for containers with or without constraints."""
+    """Return `dict` or `tuple` with its type arguments, for a type with or without constraints."""
     plain = get_args(kind)[0] if get_origin(kind) is Annotated else kind
     return get_origin(plain), get_args(plain)
 
 
 @cache
 def _rule(kind: Any) -> str:
-    """The description of a constraint on a type, or on a type inside it."""
+    """Return the description of a constraint on a type, or on one of its type arguments."""
     own = [meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description]
     return next(filter(None, [*own, *map(_rule, get_args(kind))]), "")

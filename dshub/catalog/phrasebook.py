@@ -1,7 +1,7 @@
-"""Names of other libraries, and what to write in dshub instead.
+"""Suggest dshub names to users who try names of other libraries.
 
-Users of torchvision, TFDS, Hugging Face or Keras try the names they know. Such a name is an error
-here, like every unknown name, and the error says what to write instead.
+Users of torchvision, TFDS, Hugging Face or Keras try names from these libraries. The names raise an
+error in dshub, and the error message contains the dshub equivalent.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_BATCHES = "ds.batches(32) gives batches, and .torch(), .tf(), .to(name) those of a framework"
+_BATCHES = "use ds.batches(32), with .torch(), .tf() or .to(name) for batches of a framework"
 _CHANGED = "ds.batches(32, transform=f) transforms batches"
 _COLUMN = 'ds["label"] is a whole column'
 _EXPORT = "`dshub export NAME --to FORMAT DEST`, or dshub.export.export, writes files"
@@ -40,7 +40,7 @@ DATASET = {
     "num_columns": "len(ds.features) is the number of columns",
     "num_rows": _LENGTH,
     "prefetch": _READY,
-    "push_to_hub": "`dshub mirror` publishes datasets for others to fetch",
+    "push_to_hub": "`dshub mirror` publishes datasets",
     "remove_columns": "ds.without([…]) removes columns",
     "repeat": "each iteration of ds.batches(32) is another epoch",
     "save_to_disk": _EXPORT,
@@ -97,17 +97,17 @@ LOAD = {
     "root": "DSHUB_CACHE is the folder of the cache",
     "shuffle": "ds.batches(32, shuffle=True, seed=0) reshuffles all rows each epoch",
     "shuffle_files": "ds.batches(32, shuffle=True, seed=0) reshuffles all rows each epoch",
-    "streaming": "rows are memory-mapped: none is in memory before it is read",
+    "streaming": "rows are memory-mapped and loaded only when they are read",
     "target_transform": _CHANGED,
     "train": 'use split="train" or split="test"',
     "transform": _CHANGED,
-    "trust_remote_code": "a dataset is data, and none of it is run",
+    "trust_remote_code": "dshub runs no code from datasets",
     "with_info": _MANIFEST,
 }
 
 BATCHES = {
     "batch_size": "ds.batches(32): the number of rows comes first",
-    "buffer_size": "shuffle=True shuffles all rows, however many",
+    "buffer_size": "shuffle=True shuffles all rows",
     "collate_fn": "transform=f is called with each batch",
     "drop_remainder": "drop_last=True drops a smaller last batch",
     "generator": "seed=0 determines the order and the randomness of transforms",
@@ -117,16 +117,17 @@ BATCHES = {
 }
 
 SHUFFLE = {
-    "buffer_size": "all rows are shuffled, however many",
+    "buffer_size": "ds.shuffle shuffles all rows",
     "generator": "seed=0 determines the order",
     "reshuffle_each_iteration": "ds.batches(32, shuffle=True) has a new order each epoch",
 }
 
 
 def missing(instance: object, name: str, words: Mapping[str, str]) -> AttributeError:
-    """The error for an unknown attribute, with the name in dshub if `words` has one.
+    """Return the error for an unknown attribute with an explanation from `words`.
 
-    For `__getattr__`. Other names, and properties that failed, raise Python's own error.
+    To be called from `__getattr__`. A name that is not in `words`, or a property that raised an
+    error, raises Python's own error.
     """
     if name not in words:
         object.__getattribute__(instance, name)
@@ -134,10 +135,10 @@ def missing(instance: object, name: str, words: Mapping[str, str]) -> AttributeE
 
 
 def foreign(words: Mapping[str, str]) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a function to explain arguments of other libraries.
+    """Decorate a function to explain keyword arguments of other libraries.
 
     Args:
-        words: explanations by argument; none is a parameter of the function.
+        words: explanations by argument name. None of the names is a parameter of the function.
     """
 
     def decorated(function: Callable[P, T]) -> Callable[P, T]:

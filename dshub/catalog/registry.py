@@ -1,8 +1,8 @@
-"""The registry: find datasets by name in several sources.
+"""Find datasets by name in folders, installed packages and mirrors.
 
-Folders come first: the built-in one, inside the wheel or beside the package in a checkout, and
-those of `DSHUB_REGISTRY`. Installed packages and mirrors follow. A family is a folder of datasets:
-`glue` means all datasets with names that begin with `glue/`.
+Folders are searched first: those of `DSHUB_REGISTRY`, then the built-in folder, which is in the
+wheel or next to the package in a checkout. A family is a folder of datasets, so `glue` means all
+datasets with names that begin with `glue/`.
 """
 
 import logging
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dshub.catalog.index import IndexStore
-from dshub.catalog.search import Line, newest_first, unknown
+from dshub.catalog.search import Line, newest_first, unknown_dataset
 from dshub.catalog.sources import (
     CatalogSource,
     FolderSource,
@@ -24,30 +24,30 @@ from dshub.catalog.sources import (
 )
 from dshub.errors import DshubError, ManifestError, UnknownNameError
 
-if TYPE_CHECKING:  # listing datasets parses no manifest
+if TYPE_CHECKING:  # listings avoid this import, because they parse no manifests
     from dshub.catalog.manifest import Manifest
 
 Prefer = Literal["local", "mirror"]
 
 
 class Registry:
-    """Find datasets by name.
+    """Registry of datasets from several sources.
 
-    A manifest is read on request. Installed packages are consulted only for listings, and for
-    names that no folder has; mirrors for names that neither has. The first source with a dataset
-    determines its newest version.
+    Manifests are read on demand. Except for listings, packages are searched only for names that
+    no folder has, and mirrors only for names that no folder and no package has. The first source
+    with a dataset determines its newest version.
 
     Args:
         roots: folders of manifests, in addition to the built-in ones.
-        manifests: manifests outside any folder, such as those of synthetic data.
+        manifests: manifests in memory, such as manifests of synthetic data.
         built_in: include dshub's own manifests and those of installed packages.
         sources: further sources after the folders, such as mirrors.
-        prefer: chooses between different rows of a folder and a mirror, or of two mirrors, under
-            one name and version; None makes them an error.
-        store: keeps indexes between processes, which makes listing fast.
+        prefer: source to choose if a folder and a mirror, or two mirrors, have different rows
+            under one name and version. None raises an error instead.
+        store: persistent store for indexes, which speed up listings.
 
     Attributes:
-        remote: the sources on other machines.
+        remote: sources on other machines.
     """
 
     def __init__(
@@ -74,17 +74,14 @@ class Registry:
         return f"<Registry of {', '.join(map(str, self._roots)) or 'no folder'}>"
 
     def at_hand(self) -> "Registry":
-        """The same registry without any request to another machine."""
+        """Return a copy of the registry that sends no requests to other machines."""
         if not self.remote:
             return self
-        near = [item.at_hand() for item in self.remote]
-        return Registry(sources=[*self._local, *near], built_in=False, prefer=self._prefer)
+        offline = [item.at_hand() for item in self.remote]
+        return Registry(sources=[*self._local, *offline], built_in=False, prefer=self._prefer)
 
     def names(self) -> list[str]:
-        """Every dataset, sorted: `["emnist/balanced", …, "mnist"]`.
-
-        Warns of unreachable sources.
-        """
+        """Return the sorted names of all datasets, and warn of unreachable sources."""
         names = self._names()
         for source in self.remote:
             source.warn()
@@ -93,48 +90,48 @@ class Registry:
     def _names(self) -> list[str]:
         return sorted({name for source in self._sources for name in source.names()})
 
-    def _holders(self, name: str) -> Iterator[tuple[CatalogSource, Sequence[str]]]:
-        """The sources with a dataset, the preferred one first, and their versions."""
-        is_found = False
+    def _sources_of(self, name: str) -> Iterator[tuple[CatalogSource, Sequence[str]]]:
+        """Yield the sources with a dataset and their versions, the preferred source first."""
+        has_versions = False
         groups: list[Sequence[CatalogSource]] = [self._local, self.remote]
         for source in chain(*(reversed(groups) if self._prefer == "mirror" else groups)):
-            versions = source.versions(name) if source.adds_versions or not is_found else ()
+            versions = source.versions(name) if source.adds_versions or not has_versions else ()
             if versions:
-                is_found = True
+                has_versions = True
                 yield source, versions
 
     def versions(self, name: str) -> list[str]:
-        """The versions of a dataset, newest first; raises UnknownNameError."""
-        versions = {version for _, several in self._holders(name) for version in several}
+        """Return the versions of a dataset, newest first; raises UnknownNameError."""
+        versions = {version for _, group in self._sources_of(name) for version in group}
         if not versions:
             raise self._unknown(name)
         return newest_first(versions)
 
     def _find(self, identifier: str) -> tuple[CatalogSource, str, str]:
-        """The source of `name` or `name@version`, the name and the version.
+        """Return source, name and version for `name` or `name@version`.
 
         Raises:
-            UnknownNameError: the dataset or version is unknown; suggests the closest ones.
+            UnknownNameError: the dataset or version is unknown.
         """
         name, _, version = identifier.partition("@")
-        known: list[str] = []
-        for source, versions in self._holders(name):
+        all_versions: set[str] = set()
+        for source, versions in self._sources_of(name):
             if not version or version in versions:
                 return source, name, version or versions[0]
-            known += versions
-        if not known:
+            all_versions.update(versions)
+        if not all_versions:
             raise self._unknown(name)
-        known = newest_first(set(known))
+        known = newest_first(all_versions)
         raise UnknownNameError(kind=f"version of {name}", name=version, known=known)
 
     def manifest(self, name: str) -> "Manifest":
-        """The manifest of `name`, `name@version`, or of a file `*.toml`.
+        """Return the manifest of `name`, `name@version` or a `*.toml` file.
 
         Raises:
-            UnknownNameError: the dataset or version is unknown; suggests the closest ones.
-            ManifestError: its file has faults.
-            DshubError: two different manifests claim the name and version.
-            FetchError: it is on a mirror, and no mirror delivers it.
+            UnknownNameError: the dataset or version is unknown.
+            ManifestError: the manifest has faults.
+            DshubError: two different manifests have the same name and version.
+            FetchError: the manifest cannot be downloaded from any mirror.
         """
         if name.endswith(".toml"):
             from dshub.catalog.parsing import read
@@ -151,7 +148,7 @@ class Registry:
     def confirm(self, manifest: "Manifest") -> None:
         """Check that no mirror has other rows under the name and version of a local manifest.
 
-        It asks mirrors, so it is for work that needs a connection anyway.
+        Sends requests to mirrors, so call it only before other network access.
 
         Raises:
             DshubError: a mirror has other rows.
@@ -165,7 +162,7 @@ class Registry:
         for source in sources:
             for digest, place in source.rows(manifest.name, manifest.version):
                 if digest != manifest.digest:
-                    places = f"one on this machine and one of {place}"
+                    places = f"one on this machine and one from {place}"
                     raise _conflict(manifest.identifier, places)
 
     def _check_mirrors(self, name: str, version: str) -> None:
@@ -173,21 +170,22 @@ class Registry:
         rows = [item for source in self.remote for item in source.rows(name, version)]
         for digest, place in rows:
             if digest != rows[0][0] and self._prefer != "mirror":
-                raise _conflict(f"{name}@{version}", f"one of {rows[0][1]} and one of {place}")
+                places = f"one from {rows[0][1]} and one from {place}"
+                raise _conflict(f"{name}@{version}", places)
 
     def file(self, name: str) -> Path | None:
-        """The file of a manifest; None if it is not in a file on this machine."""
+        """Return the path of a manifest; None if it is not a file in a local folder."""
         if name.endswith(".toml"):
             return Path(name)
         source, name, version = self._find(name)
         return source.path(name, version) if isinstance(source, FolderSource) else None
 
     def text(self, name: str) -> bytes:
-        """The bytes of a manifest's file.
+        """Return the content of a manifest file.
 
         Raises:
             UnknownNameError, ManifestError: see `manifest`.
-            DshubError: it is not in a file.
+            DshubError: the manifest is not in a file.
         """
         self.manifest(name)
         if name.endswith(".toml"):
@@ -196,9 +194,9 @@ class Registry:
         return source.text(name, version)
 
     def manifests(self) -> Iterator["Manifest"]:
-        """The newest manifest of every dataset, in the order of `names`.
+        """Yield the newest manifest of every dataset, sorted by name.
 
-        Faulty ones are skipped with a warning.
+        Manifests with faults are skipped with a warning.
         """
         for name in self.names():
             try:
@@ -206,10 +204,10 @@ class Registry:
             except ManifestError as error:
                 if name not in self._warned:
                     self._warned.add(name)
-                    logging.getLogger("dshub").warning("%s; left out", error)
+                    logging.getLogger("dshub").warning("%s; skipped", error)
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """Replace families by their members; each name comes once."""
+        """Replace families with their members, and remove duplicate names."""
         expanded: dict[str, None] = {}
         for name in names:
             expanded.update(dict.fromkeys(self._members(name)))
@@ -219,17 +217,17 @@ class Registry:
         plain = name.partition("@")[0]
         if name.endswith(".toml") or any(source.versions(plain) for source in self._sources):
             return [name]
-        family = name.removesuffix("/*")  # as `dshub list` shows it
+        family = name.removesuffix("/*")  # `dshub list` shows families as `glue/*`
         members = [other for other in self.names() if other.startswith(f"{family}/")]
         if not members:
             raise self._unknown(name)
         return members
 
     def listing(self, words: Sequence[str] = ()) -> list[Line]:
-        """A line for each dataset that contains all words, in the order of `names`.
+        """Return a line for each dataset that contains all words, sorted by name.
 
-        Words can be in the name, title, summary, task, tags or classes. The first source with a
-        dataset lists it. Faulty manifests are skipped with a warning.
+        Name, title, summary, task, tags and classes are searched. The line of a dataset in several
+        sources comes from the first source. Manifests with faults are skipped with a warning.
         """
         lines: list[Line] = []
         names: set[str] = set()
@@ -241,14 +239,13 @@ class Registry:
         return sorted(lines, key=attrgetter("name"))
 
     def _unknown(self, name: str) -> UnknownNameError:
-        names = self._names()  # before notes, which report unreachable sources
+        names = self._names()  # must precede `notes`, which reports unreachable sources
         notes = [note for source in self._sources for note in source.notes()]
-        return unknown(name, names, notes)
+        return unknown_dataset(name, names, notes)
 
 
 def _conflict(identifier: str, places: str) -> DshubError:
     return DshubError(
-        f"two different manifests claim to be {identifier}: {places}",
-        hint="DSHUB_PREFER=local chooses the one on this machine, DSHUB_PREFER=mirror that of the "
-        "first mirror that has it; the other should be published under another name",
+        f"two different manifests have the name {identifier}: {places}",
+        hint="set DSHUB_PREFER=local or DSHUB_PREFER=mirror to choose one, or rename one of them",
     )

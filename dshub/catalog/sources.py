@@ -1,6 +1,6 @@
-"""Sources of manifests: folders of `<name>/<version>.toml`, packages, manifests in memory.
+"""Read manifests from folders of `<name>/<version>.toml`, from packages and from memory.
 
-Mirrors are another source; see `dshub.mirrors.source`.
+For mirrors, see `dshub.mirrors.source`.
 """
 
 import logging
@@ -27,81 +27,81 @@ from dshub.catalog.index import (
 from dshub.catalog.search import Line, Summary, classes, matches, newest_first, searchable
 from dshub.errors import DshubError, ManifestError
 
-if TYPE_CHECKING:  # listing datasets parses no manifest
+if TYPE_CHECKING:  # listings avoid this import, because they parse no manifests
     from dshub.catalog.manifest import Manifest
 
 
 class CatalogSource(Protocol):
-    """A source of manifests."""
+    """Source of manifests."""
 
     @property
     def adds_versions(self) -> bool:
-        """True if it can have further versions of datasets in earlier sources."""
+        """True if the source can add versions to datasets of earlier sources."""
 
     def names(self) -> Collection[str]:
-        """Every dataset."""
+        """Return the names of all datasets."""
 
     def versions(self, name: str) -> Sequence[str]:
-        """The versions of a dataset, newest first; empty if the source does not have it."""
+        """Return the versions of a dataset, newest first; empty for an unknown name."""
 
     def manifest(self, name: str, version: str) -> "Manifest":
-        """The manifest of a version; raises ManifestError."""
+        """Return the manifest of a version; raises ManifestError."""
 
     def text(self, name: str, version: str) -> bytes:
-        """The bytes of a manifest's file; raises DshubError if it is not in a file."""
+        """Return the content of a manifest file; raises DshubError for a manifest in memory."""
 
     def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
-        """The newest version of each dataset that contains all words, without faulty ones."""
+        """Yield the newest version of each dataset with all words, skipping faulty manifests."""
 
     def notes(self) -> list[str]:
-        """Reasons why a dataset can be missing, for the error of an unknown name."""
+        """Return reasons why a dataset can be missing, for the error of an unknown name."""
 
 
 @runtime_checkable
 class RemoteSource(CatalogSource, Protocol):
-    """A source on other machines, with as few requests as possible."""
+    """Source on other machines."""
 
     def at_hand(self) -> "RemoteSource":
-        """The same source without any request."""
+        """Return a copy of the source that sends no requests."""
 
     def warn(self) -> None:
         """Warn once of unreachable machines."""
 
     def rows(self, name: str, version: str) -> list[tuple[str, str]]:
-        """`Manifest.digest` and address of each manifest of a version."""
+        """Return `Manifest.digest` and address of each manifest of a version."""
 
     def checksums(self) -> frozenset[str]:
-        """The checksums of listed files as hexadecimal digits, without a request."""
+        """Return the hexadecimal checksums of listed files without sending a request."""
 
     def take_table(self, manifest: "Manifest", split: str, key: str, recipe: Any) -> bool:
-        """Download the table of a split into the cache; False if the source does not have it.
+        """Download the table of a split into the cache; return False if the source lacks it.
 
         Args:
-            manifest: of the dataset.
-            split: one of its splits.
-            key: of the table's recipe.
-            recipe: the expected recipe in `table.json`.
+            manifest: manifest of the dataset.
+            split: name of the split.
+            key: recipe key of the table.
+            recipe: expected recipe in `table.json`.
         """
 
 
 class FolderSource:
-    """Folders of `<name>/<version>.toml`; a name can have a family, `glue/cola`.
+    """Source of manifests in folders, as `<name>/<version>.toml` or `<family>/<name>/…`.
 
     Args:
-        roots: the folders; missing ones count as empty.
-        store: keeps their indexes between processes.
+        roots: folders to search. Missing folders count as empty.
+        store: persistent store for indexes of the folders.
     """
 
     adds_versions = True
 
     def __init__(self, roots: Sequence[Path] = (), store: IndexStore | None = None) -> None:
-        self._given, self._store = roots, store
-        self._looked_up: dict[str, dict[str, Index]] = {}  # so that answers stay consistent
+        self._roots, self._store = roots, store
+        self._by_name: dict[str, dict[str, Index]] = {}  # keeps results consistent
 
     @cached_property
     def roots(self) -> Sequence[Path]:
-        """The folders."""
-        return self._given
+        """Folders to search."""
+        return self._roots
 
     @cached_property
     def _indexes(self) -> list[Index]:
@@ -109,7 +109,7 @@ class FolderSource:
 
     @cached_property
     def _all(self) -> dict[str, dict[str, Index]]:
-        """The folder of every manifest, by name and version.
+        """Index of every manifest's folder, by name and version.
 
         Raises:
             DshubError: two folders have different manifests of one version.
@@ -124,15 +124,15 @@ class FolderSource:
         return datasets
 
     def _of(self, name: str) -> dict[str, Index]:
-        """The folder of each version of a dataset."""
+        """Return the index of each version's folder for one dataset."""
         if "_all" in self.__dict__ or not NAME.fullmatch(name):
             return self._all.get(name, {})
-        if name in self._looked_up:
-            return self._looked_up[name]
+        if name in self._by_name:
+            return self._by_name[name]
         versions: dict[str, Index] = {}
         for index in self._indexes:
             _add(versions, index, name, index.versions(name))
-        self._looked_up[name] = versions
+        self._by_name[name] = versions
         return versions
 
     def names(self) -> Collection[str]:
@@ -142,7 +142,7 @@ class FolderSource:
         return newest_first(self._of(name))
 
     def path(self, name: str, version: str) -> Path:
-        """The file of a manifest."""
+        """Return the path of a manifest."""
         return self._of(name)[version].path(name, version)
 
     def manifest(self, name: str, version: str) -> "Manifest":
@@ -161,7 +161,7 @@ class FolderSource:
             try:
                 line = index.line(name, newest)
             except ManifestError as error:
-                logging.getLogger("dshub").warning("%s; left out", error)
+                logging.getLogger("dshub").warning("%s; skipped", error)
                 continue
             if not words or matches(words, index.text(name, newest)):
                 yield line
@@ -170,7 +170,7 @@ class FolderSource:
 
     def notes(self) -> list[str]:
         return [
-            f"the folder {root} of manifests does not exist"
+            f"the manifest folder {root} does not exist"
             for root in self.roots
             if not os.path.isdir(root)  # noqa: PTH112  # also False without permission
         ]
@@ -180,17 +180,17 @@ _PACKAGES = "packages"
 
 
 class _Packages(msgspec.Struct, frozen=True, array_like=True):
-    """The folders of manifests that packages announced, and the status of their own folders."""
+    """Cached manifest folders of packages, valid while the import folders keep their status."""
 
     places: tuple[tuple[str, Status], ...]
     roots: tuple[str, ...]
 
 
 class PackageSource(FolderSource):
-    """Folders that installed packages announce; see `dshub.plugins.registries`.
+    """Source of manifests in folders of installed packages; see `dshub.plugins.registries`.
 
-    A package cannot add versions to datasets of others. Searching packages takes as long as the
-    rest of a listing, so its result is kept until a package is installed or removed.
+    A package cannot add versions to a dataset of another source. Searching packages is slow, so
+    the result is cached until a package is installed or removed.
     """
 
     adds_versions = False
@@ -201,12 +201,12 @@ class PackageSource(FolderSource):
     @cached_property
     def roots(self) -> Sequence[Path]:
         with suppress(ValueError):
-            kept = decode(self._kept() or b"", _Packages)
-            if kept.places == tuple(_places(status_of)):
-                return [Path(root) for root in kept.roots]
+            packages = decode(self._cached() or b"", _Packages)
+            if packages.places == tuple(_places(status_of)):
+                return [Path(root) for root in packages.roots]
         return plugins.registries()
 
-    def _kept(self) -> bytes | None:
+    def _cached(self) -> bytes | None:
         return None if self._store is None else self._store.read(_PACKAGES)
 
     def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
@@ -214,7 +214,7 @@ class PackageSource(FolderSource):
         packages = _Packages(tuple(_places(settled_status_of)), tuple(map(str, self.roots)))
         data = msgspec.json.encode(packages)
         is_sure = all(status for _, status in packages.places)
-        if self._store is not None and is_sure and data != self._kept():
+        if self._store is not None and is_sure and data != self._cached():
             self._store.write(_PACKAGES, data)
 
 
@@ -222,11 +222,12 @@ def _places(status: Callable[[str], Status]) -> Iterator[tuple[str, Status]]:
     """Yield each import folder and its status, which changes when a package is installed."""
     for place in dict.fromkeys(path or "." for path in sys.path):
         with suppress(OSError):
-            yield os.path.abspath(place), status(place)  # noqa: PTH100  # as `sys.path` has it
+            # Path.resolve would follow symlinks
+            yield os.path.abspath(place), status(place)  # noqa: PTH100
 
 
 class ManifestSource:
-    """Manifests in memory, such as those of synthetic data."""
+    """Source of manifests in memory, such as manifests of synthetic data."""
 
     adds_versions = True
 
@@ -247,7 +248,7 @@ class ManifestSource:
     def text(self, name: str, version: str) -> bytes:
         raise DshubError(
             f"the manifest of {name}@{version} is not in a file",
-            hint="write it to a file, and use the path of the file",
+            hint="write the manifest to a file, and pass the path of the file",
         )
 
     def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
@@ -262,29 +263,29 @@ class ManifestSource:
 
 
 def encode_index(root: Path) -> dict[str, bytes]:
-    """The index of a folder, by file name, for machines without an index of their own."""
+    """Return the index files of a folder, by file name, to ship in the wheel."""
     index = Index(root)
     for name, versions in index.walk():
         index.line(name, newest_first(versions)[0])
     return index.encode()
 
 
-def _add(known: dict[str, Index], index: Index, name: str, versions: Sequence[str]) -> None:
+def _add(indexes: dict[str, Index], index: Index, name: str, versions: Sequence[str]) -> None:
     """Add the versions of a dataset in another folder.
 
     Raises:
         DshubError: two folders have different manifests of one version.
     """
     for version in versions:
-        first = known.setdefault(version, index).path(name, version)
+        first = indexes.setdefault(version, index).path(name, version)
         path = index.path(name, version)
         if first != path and first.read_bytes() != path.read_bytes():
             raise DshubError(
-                f"two different manifests claim to be {name}@{version}: {path} and {first}",
-                hint="give one of them another name or version, or use one by its path",
+                f"two different manifests have the name {name}@{version}: {path} and {first}",
+                hint="change the name or version of one, or pass the path of one instead",
             )
 
 
 def built_in_root() -> Path:
-    """The folder of dshub's own manifests, inside the package or beside it in a checkout."""
+    """Return the folder of dshub's own manifests, in the package or next to it in a checkout."""
     return INSIDE if INSIDE.is_dir() else INSIDE.parents[1] / "registry"

@@ -1,4 +1,4 @@
-"""Check what types cannot: rules inside a split or layout, and between it and its manifest."""
+"""Check the rules for splits and layouts that types cannot express."""
 
 import re
 from collections import ChainMap, Counter
@@ -25,43 +25,43 @@ from dshub.catalog.manifest import (
 from dshub.display import short
 
 _MOST_STEPS = 64
-_SHOWN = 5  # files of a part in a message
+_SHOWN = 5  # maximum files per message
 _FIELD = re.compile(r"(?:0[1-9])?d?")
 
 
 def check_split(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
-    """Every fault of a split."""
+    """Yield the faults of a split."""
     if manifest.features is not BROKEN:
         yield from check_without(f"{place}.without", split, manifest.features)
     yield from check_reading(place, split, manifest)
     if split.layout:
-        yield Fault(f"{place}.layout", "is set by dshub, never in a file")
+        yield Fault(f"{place}.layout", "is not allowed in a manifest file")
     for figure, value in split.figures.items():
         yield from _check_figure(f"{place}.figures.{figure}", figure, value, split, manifest)
 
 
 def check_without(place: str, split: Split, features: Mapping[str, Feature]) -> Iterator[Fault]:
-    """Every fault of the columns that a split does not have."""
+    """Yield the faults of `without`, the columns that a split does not have."""
     for column in split.without:
         if column not in features:
             yield Fault(place, f"{column!r} is not among the features")
     if features and not features.keys() - set(split.without):
-        yield Fault(place, "leaves no column")
+        yield Fault(place, "removes all columns")
 
 
 def check_reading(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
-    """Every fault of the reader, files and steps of a split."""
+    """Yield the faults of the reader, files and steps of a split."""
     yield from _check_reader(f"{place}.reader", split.reader)
     yield from _check_files(f"{place}.files", split, manifest)
     if len(split.steps) > _MOST_STEPS:
-        yield Fault(f"{place}.steps", f"are more than {_MOST_STEPS}")
+        yield Fault(f"{place}.steps", f"has {len(split.steps)} steps, more than {_MOST_STEPS}")
         return
     for i, step in enumerate(split.steps):
         yield from _check_step(f"{place}.steps[{i}]", step, split)
 
 
 def check_layout(place: str, layout: Layout, manifest: Manifest) -> Iterator[Fault]:
-    """Every fault of a layout, without those of single resources."""
+    """Yield the faults of a layout, except faults inside its resources."""
     if BROKEN in (manifest.splits, manifest.resources):
         return
     split = manifest.splits.get(layout.split)
@@ -76,18 +76,18 @@ def _check_layout_files(
 ) -> Iterator[Fault]:
     for name in layout.resources:
         if name == LOCAL or name in manifest.resources:
-            yield Fault(f"{place}.resources.{name}", "is the name of another file")
-    known = cast("Any", ChainMap({LOCAL: Resource()}, layout.resources, manifest.resources))
-    yield from check_reading(place, split, msgspec.structs.replace(manifest, resources=known))
+            yield Fault(f"{place}.resources.{name}", "is already the name of another resource")
+    resources = cast("Any", ChainMap({LOCAL: Resource()}, layout.resources, manifest.resources))
+    yield from check_reading(place, split, msgspec.structs.replace(manifest, resources=resources))
     if any(LOCAL in split.references(part) for part in split.files):
-        yield Fault(f"{place}.files", f"{LOCAL!r} is not a file: name members after a colon")
+        yield Fault(f"{place}.files", f"{LOCAL!r} needs a member after a colon")
     if not layout.local_members and not layout.resources:
-        yield Fault(f"{place}.files", "are those of the manifest: nothing distinguishes the layout")
+        yield Fault(f"{place}.files", "must include a file that is not in the manifest's resources")
 
 
 def _check_files(place: str, split: Split, manifest: Manifest) -> Iterator[Fault]:
     if not split.reader_parts:
-        yield Fault(place, "leaves no file to the reader")
+        yield Fault(place, "must include a file for the reader, which no step uses")
     for part in split.files:
         for reference, count in Counter(split.references(part)).items():
             yield from _check_reference(f"{place}.{part}", reference, manifest)
@@ -98,9 +98,9 @@ def _check_files(place: str, split: Split, manifest: Manifest) -> Iterator[Fault
 def _check_reader(place: str, reader: Mapping[str, Any]) -> Iterator[Fault]:
     form = reader.get("format")
     if form not in plugins.built_in("formats") and form not in plugins.names("formats"):
-        known = ", ".join(plugins.names("formats"))
+        formats = ", ".join(plugins.names("formats"))
         problem = "is missing" if form is None else f"{short(form)} is not a reader"
-        yield Fault(f"{place}.format", f"{problem}; known: {known}")
+        yield Fault(f"{place}.format", f"{problem}; known: {formats}")
 
 
 def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:
@@ -117,7 +117,7 @@ def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:
         if members and not any(member and _can_match(step.path, member) for member in members):
             more = ["…"] if len(references) > _SHOWN else []
             files = ", ".join([*references[:_SHOWN], *more])
-            yield Fault(f"{place}.path", f"{step.path!r} names no file of {step.part!r}: {files}")
+            yield Fault(f"{place}.path", f"{step.path!r} matches no file of {step.part!r}: {files}")
 
 
 def _check_path(place: str, path: str) -> Iterator[Fault]:
@@ -131,13 +131,13 @@ def _check_path(place: str, path: str) -> Iterator[Fault]:
         for _, name, form, conversion in fields
     )
     if not fields or not is_plain:
-        yield Fault(place, f"{path!r} must hold columns in braces: {{file}}, {{id:05d}}")
+        yield Fault(place, f"{path!r} must contain columns in braces, as in {{file}} or {{id:05d}}")
 
 
 def _can_match(path: str, pattern: str) -> bool:
-    """False if no name that a path with columns in braces stands for matches a pattern.
+    """Return False if a path with columns in braces can never match a pattern.
 
-    It compares only the text before the first column and after the last.
+    Only the text before the first column and after the last column is compared.
     """
     begin, end = path.partition("{")[0], path.rpartition("}")[2]
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0], re.split(r"[*?\]]", pattern)[-1]
@@ -152,11 +152,11 @@ def _check_reference(place: str, reference: str, manifest: Manifest) -> Iterator
     if member.startswith("/") or "\\" in member or ".." in member.split("/"):
         yield Fault(place, f"member {member!r} leads out of the archive")
     elif ":" in reference and any(map(_is_empty, member.split(":"))):
-        yield Fault(place, f"{reference!r} names no member after a colon")
+        yield Fault(place, f"{reference!r} has an empty member after a colon")
 
 
 def _is_empty(member: str) -> bool:
-    """True if a name is empty once archives drop `./` and repeated slashes."""
+    """Return whether a name is empty without the `./` and repeated slashes that archives drop."""
     return all(part in {"", "."} for part in member.split("/"))
 
 
@@ -172,7 +172,7 @@ def _check_figure(
     elif kind == "counts":
         yield from _check_counts(place, feature, value, split)
     elif not row_bytes(feature) or not isinstance(value, int):
-        yield Fault(place, "must be one whole number, the sum of a column of numbers")
+        yield Fault(place, "must be an integer, the sum of a column of numbers")
 
 
 def _check_counts(
@@ -183,6 +183,6 @@ def _check_counts(
     elif len(value) != len(feature.names):
         yield Fault(place, f"has {len(value)} counts for {len(feature.names)} classes")
     elif min(value) < 0:
-        yield Fault(place, "must hold no number below 0")
+        yield Fault(place, "must not contain negative counts")
     elif sum(value) != split.rows:
-        yield Fault(place, f"adds up to {short(sum(value))}, not to {split.rows:,} rows")
+        yield Fault(place, f"adds up to {short(sum(value))} instead of {split.rows:,} rows")

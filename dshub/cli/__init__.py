@@ -1,8 +1,7 @@
-"""The command `dshub`: one file per command, imported when it is run.
+"""The command line, with one module per command that is imported on demand.
 
-Answers go to standard output, everything else to standard error; `dshub.cli._answer` prints them,
-also as JSON. Exit codes are those of `dshub.errors`; 2 is a usage error, 130 an interruption, after
-which completed downloads are kept.
+Results are printed to standard output, and everything else to standard error. Exit codes are
+listed in `dshub.errors`. Usage errors exit with 2, and interrupted commands with 130.
 """
 
 import io
@@ -26,39 +25,40 @@ TERMINATED = 143
 
 
 class Terminated(BaseException):
-    """The process got SIGTERM; like KeyboardInterrupt, not an error of the program."""
+    """SIGTERM as an exception that, like KeyboardInterrupt, is not an `Exception`."""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dshub")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 def group(debug: bool) -> None:
-    """Download datasets, verify them, and load them fast.
+    """Download, verify and load datasets.
 
     \b
       dshub demo                     run a demo without a network
       dshub list                     list datasets
-      dshub fetch fashion-mnist      download one and prepare it for loading
+      dshub fetch fashion-mnist      download a dataset and prepare it for loading
       python -c "import dshub; print(dshub.load('fashion-mnist'))"
 
-    Configure dshub with environment variables such as DSHUB_CACHE, DSHUB_MIRROR and DSHUB_OFFLINE;
-    see docs/settings.md. For shell completion, see docs/cli.md.
+    Configure dshub with environment variables such as DSHUB_CACHE, DSHUB_MIRROR and DSHUB_OFFLINE
+    (see https://dshub.github.io/dshub/settings.html). For shell completion, see
+    https://dshub.github.io/dshub/cli.html.
     """
-    del debug  # read by `main`, also where the group itself fails
+    del debug  # `main` reads it from `sys.argv`, because this function can fail too
     _set_up_log()
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line, and exit with the exit code of the command."""
     signal.signal(signal.SIGTERM, _terminate)
     _replace_unencodable()
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except Terminated:
-        _say("terminated; completed downloads are kept")
+        _say("terminated; downloaded bytes are kept")
         code = TERMINATED
     except click.exceptions.Abort:
-        _say("interrupted; completed downloads are kept")
+        _say("interrupted; downloaded bytes are kept")
         code = INTERRUPTED
     except click.ClickException as error:
         shown = io.StringIO()
@@ -71,10 +71,10 @@ def main() -> None:
 
 
 def _replace_unencodable() -> None:
-    """Replace characters that standard output cannot encode, rather than fail.
+    """Make standard output replace characters that it cannot encode, instead of failing.
 
-    On Windows, files and pipes have the code page of the machine. File names that are not valid
-    UTF-8 are passed through.
+    On Windows, files and pipes use the code page of the machine. File names that are not valid
+    UTF-8 are written unchanged if the output is UTF-8.
     """
     output = sys.stdout
     if isinstance(output, io.TextIOWrapper) and output.errors == "strict":
@@ -96,12 +96,12 @@ def _explain(error: DshubError) -> int:
 
 
 class _LogLine(logging.Formatter):
-    """One line for each message, whatever it contains."""
+    """Formatter that puts each message on one line and hides secrets."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # from logging
         return one_line(redacted(super().formatMessage(record)))
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's
+    def formatException(self, ei: Any) -> str:  # noqa: N802  # from logging
         return harmless(redacted(super().formatException(ei)))
 
 

@@ -1,4 +1,4 @@
-"""Sizes and time spans as people write them: `50GB`, `1.5 GiB`, `30d`."""
+"""Parse and format sizes, durations and counts."""
 
 import time
 from collections.abc import Callable
@@ -21,21 +21,21 @@ class _Amount(click.ParamType):
 
 
 class Size(_Amount):
-    """A number of bytes, in powers of 1000 (`GB`) or of 1024 (`GiB`)."""
+    """Parameter type for a number of bytes, such as `50GB` (1000³) or `1.5 GiB` (1024³)."""
 
     name = "size"
     parse = staticmethod(arguments.size)
 
 
 class Span(_Amount):
-    """A time span in seconds, such as `12h` or `30d`."""
+    """Parameter type for a duration such as `12h` or `30d`, converted to seconds."""
 
     name = "span"
     parse = staticmethod(arguments.span)
 
 
 def ago(moment: float) -> str:
-    """The time since a moment: `3 days ago`."""
+    """Return the time since a Unix timestamp as text, such as `3 days ago`."""
     seconds = max(time.time() - moment, 0)
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
@@ -44,5 +44,5 @@ def ago(moment: float) -> str:
 
 
 def counted(count: int, word: str) -> str:
-    """`1 file`, `1,234 files`."""
+    """Format a count with a noun, as in `1 file` and `1,234 files`."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -1,4 +1,4 @@
-"""Answers of commands: text for people, `--json` for programs."""
+"""Print the results of commands as text or JSON."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ import click
 from dshub.cli import _screen
 from dshub.errors import DshubError
 
-if TYPE_CHECKING:  # listing datasets downloads nothing
+if TYPE_CHECKING:  # avoids importing the downloader for every command
     from dshub.download.sources import Job
 
 
@@ -19,11 +19,11 @@ class Answer:
     """The result of a command.
 
     Attributes:
-        data: the object of `--json`, without its `schema`.
-        text: what a person reads on standard output; empty to print nothing.
-        notes: remarks for a person, on standard error after the text.
-        exit_code: of the command.
-        error: raised after the answer is printed, if only a part could be done.
+        data: object to print with `--json`, without `schema`.
+        text: text to print on standard output without `--json`; empty to print nothing.
+        notes: messages to print on standard error after the text.
+        exit_code: exit code of the command.
+        error: error to raise after printing the result of a partly successful command.
     """
 
     data: Mapping[str, Any]
@@ -34,12 +34,12 @@ class Answer:
 
 
 def answering(function: Callable[..., Answer]) -> Callable[..., None]:
-    """Add `--json` to a command, and print the `Answer` that it returns.
+    """Add the option `--json` to a command, and print the `Answer` that the command returns.
 
     With `--json`, messages from `_screen.note` are suppressed.
     """
 
-    @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
     @functools.wraps(function)
     def run(*, as_json: bool, **values: Any) -> None:
         ctx = click.get_current_context()
@@ -60,7 +60,7 @@ def answering(function: Callable[..., Answer]) -> Callable[..., None]:
 
 
 def plain_file(job: "Job") -> dict[str, Any]:
-    """A dataset's upstream file for JSON."""
+    """Return an upstream file as a JSON object."""
     return {
         "dataset": job.dataset,
         "name": job.name,

@@ -1,4 +1,4 @@
-"""`dshub cache gc`, `prune` and `rm`: free disk space."""
+"""Commands that free disk space: `dshub cache gc`, `prune` and `rm`."""
 
 from typing import Any
 
@@ -12,11 +12,13 @@ from dshub.hub.cache import KINDS, Cache
 from dshub.hub.hub import Hub
 from dshub.progress import size
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Show what would go; remove nothing.")
+_dry_run = click.option(
+    "--dry-run", is_flag=True, help="Show what would be removed; remove nothing."
+)
 
 
 @click.command("gc")
-@click.option("--partial", is_flag=True, help="Also remove downloads that could resume.")
+@click.option("--partial", is_flag=True, help="Also remove unfinished downloads.")
 @_dry_run
 @_removing.yes_option
 @answering
@@ -27,24 +29,35 @@ def collect(partial: bool, dry_run: bool, yes: bool) -> Answer:
       dshub cache gc --dry-run
       dshub cache gc
 
-    Leftovers are temporary files of dead processes, rejected and damaged bytes, downloads of files
-    that are complete by now, outdated tables, and manifests of synthetic data without files.
-    Unfinished downloads stay, as does everything that a live process, or one on another machine,
-    may be using. Removing more than 10 GB needs a yes on the terminal, or --yes.
+    Leftovers are temporary files of dead processes, rejected downloads, damaged files, outdated
+    tables, partial downloads of files that are in the cache, and manifests of synthetic data
+    without files. Other unfinished downloads stay, as do files that a running process or another
+    machine may be using. dshub asks before it removes more than 10 GB, unless --yes is given.
     """
     cache = Hub().cache
     return _carry_out(cache, cache.gc(partial=partial, dry_run=True), dry_run=dry_run, yes=yes)
 
 
 @click.command("prune")
-@click.option("--max-size", type=_amounts.Size(), metavar="SIZE", help="Total: 500MB, 2TiB.")
-@click.option("--older-than", type=_amounts.Span(), metavar="SPAN", help="Unused for: 12h, 30d.")
+@click.option(
+    "--max-size",
+    type=_amounts.Size(),
+    metavar="SIZE",
+    help="Shrink the cache to this size, such as 500MB or 2TiB.",
+)
+@click.option(
+    "--older-than",
+    type=_amounts.Span(),
+    metavar="DURATION",
+    help="Remove datasets that were not used for this long, such as 12h or 30d.",
+)
 @click.option(
     "--keep",
     type=click.Choice(["raw", "prepared", "both"]),
     default="both",
     show_default=True,
-    help="raw: remove tables only. prepared: remove only files whose splits are all prepared.",
+    help="Content to keep. raw: remove only tables. prepared: remove only upstream files of "
+    "prepared splits.",
 )
 @_dry_run
 @_removing.yes_option
@@ -52,22 +65,22 @@ def collect(partial: bool, dry_run: bool, yes: bool) -> Answer:
 def prune(
     max_size: int | None, older_than: float | None, keep: Keep, dry_run: bool, yes: bool
 ) -> Answer:
-    """Remove least recently used datasets.
+    """Remove the least recently used datasets.
 
     \b
       dshub cache prune --max-size 50GB
       dshub cache prune --older-than 30d --dry-run
       dshub cache prune --keep prepared            prepared splits need no raw files
-      dshub cache prune --keep raw --max-size 1TB  tables can be made again
+      dshub cache prune --keep raw --max-size 1TB  tables can be rebuilt
 
-    Each limit is enforced. A dataset is removed as a whole, a shared file with its last dataset.
-    Leftovers (see `dshub cache gc`) go first. Pinned datasets stay, and so does the last copy of a
-    file that cannot be downloaded again. If these are larger than --max-size, nothing is removed
-    and the exit code is 1. Removing everything, or more than 10 GB, needs a yes on the terminal,
-    or --yes.
+    All limits are enforced. Datasets are removed as a whole, and a shared file is removed with the
+    last dataset that needs it. Leftovers are removed first (see `dshub cache gc`). Pinned datasets
+    stay, and so do last copies of files that cannot be downloaded again. If these are larger than
+    --max-size, nothing is removed and the exit code is 1. dshub asks before it removes everything
+    or more than 10 GB, unless --yes is given.
     """
     if max_size is None and older_than is None and keep == "both":
-        raise click.UsageError("say how much to keep: --max-size, --older-than or --keep")
+        raise click.UsageError("use --max-size, --older-than or --keep")
     cache = Hub().cache
     planned = cache.prune(max_size=max_size, older_than=older_than, keep=keep, dry_run=True)
     return _carry_out(cache, planned, dry_run=dry_run, yes=yes)
@@ -75,10 +88,12 @@ def prune(
 
 @click.command("rm")
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
-@click.option("--raw", is_flag=True, help="Remove upstream files only.")
-@click.option("--prepared", is_flag=True, help="Remove tables only; they can be made again.")
+@click.option("--raw", is_flag=True, help="Remove only upstream files.")
+@click.option("--prepared", is_flag=True, help="Remove only tables, which can be rebuilt.")
 @click.option(
-    "--partial", is_flag=True, help="Remove unfinished downloads only; all without NAMES."
+    "--partial",
+    is_flag=True,
+    help="Remove only unfinished downloads, of all datasets if NAMES is empty.",
 )
 @click.option("--all", "everything", is_flag=True, help="Remove all datasets.")
 @_dry_run
@@ -100,15 +115,15 @@ def remove(
       dshub cache rm --prepared emnist
       dshub cache rm --partial
 
-    Files that another cached dataset needs stay, as does everything that a live process is using.
-    Naming a pinned dataset is an error; --all and --partial skip pinned ones. Removing everything
-    with --all, more than 10 GB, or the last copy of a file that cannot be downloaded again needs a
-    yes on the terminal, or --yes.
+    Files stay if another cached dataset needs them or a running process uses them. Removing a
+    pinned dataset by name is an error, while --all and --partial skip pinned datasets. dshub asks
+    before it removes everything with --all, more than 10 GB, or the last copy of a file that cannot
+    be downloaded again, unless --yes is given.
     """
     if not (names or partial or everything):
         raise click.UsageError("name a dataset, or use --partial or --all")
     if names and everything:
-        raise click.UsageError("either names or --all")
+        raise click.UsageError("use NAMES or --all, not both")
     if not names and not everything and (raw or prepared):
         raise click.UsageError("name a dataset, or use --all")
     kinds: set[Kind] = set()
@@ -124,8 +139,8 @@ COMMANDS = (collect, prune, remove)
 
 
 def plain(item: Item) -> dict[str, Any]:
-    """A cached item for JSON."""
-    left = item.leftover
+    """Return a cached item as a JSON object."""
+    leftover = item.leftover
     return {
         "kind": item.kind,
         "name": item.name,
@@ -135,13 +150,13 @@ def plain(item: Item) -> dict[str, Any]:
         "used": int(item.used),
         "pinned": item.pinned,
         "irreplaceable": item.irreplaceable,
-        "leftover": left.sort if left else None,
-        "process": left.holder if left else None,
+        "leftover": leftover.sort if leftover else None,
+        "process": leftover.holder if leftover else None,
     }
 
 
 def _carry_out(cache: Cache, planned: Removals, *, dry_run: bool, yes: bool) -> Answer:
-    """Remove planned items, after a question if they are many, and report them."""
+    """Remove the planned items, after confirmation if necessary, and report them."""
     if not dry_run:
         _removing.confirm(_text(planned, dry_run=True), planned, yes=yes)
         planned = cache.carry_out(planned)
@@ -156,7 +171,7 @@ def _carry_out(cache: Cache, planned: Removals, *, dry_run: bool, yes: bool) -> 
 
 
 def _left(removals: Removals, reason: str) -> str:
-    """Items that stay for one reason."""
+    """Return a note with the number and size of items that were left for a reason."""
     items = [removal.item for removal in removals.left if removal.reason == reason]
     total = size(sum(item.size for item in items))
     return f"left {_amounts.counted(len(items), 'item')}, {total}: {reason}"

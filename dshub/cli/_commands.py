@@ -1,7 +1,7 @@
-"""The commands of `dshub` by group: names and short helps, known without importing any of them.
+"""List the commands in groups, with their short help, without importing their modules.
 
-A command is the module of its name beside this one; `import`, a keyword, is `import_`. Each short
-help is the first sentence of the command's own.
+Each command is a module in this package, and `import` is in `import_.py`. A short help is the first
+sentence of the help of its command.
 """
 
 import difflib
@@ -38,16 +38,16 @@ GROUPS = {
         "check": "Check manifests.",
         "mirror": "Write, update or verify a mirror.",
         "serve": "Serve a mirror or the cache over HTTP.",
-        "site": "Write the catalog as web pages.",
+        "site": "Write web pages about datasets.",
         "export": "Export a dataset to other file formats.",
-        "croissant": "Describe a dataset in Croissant, or import a document.",
+        "croissant": "Describe a dataset in Croissant, or import a Croissant document.",
     },
     "Try": {
         "demo": "Run a demo without a network.",
     },
 }
 
-MEANT = {  # names in other programs
+ALTERNATIVES = {  # commands of other programs, and the dshub commands to suggest
     "clean": "cache gc",
     "clear": "cache rm",
     "convert": "export",
@@ -70,10 +70,12 @@ MEANT = {  # names in other programs
 
 
 class Commands(click.Group):
-    """Imports a command only to run it: help and completion know the built-in ones by a table."""
+    """Group of commands that are imported only to run them.
 
-    # The signatures are click's. This is not in the package's `__init__`, where the module `list`
-    # hides the function once it is imported.
+    Help and completion of built-in commands use the texts in `GROUPS`.
+    """
+
+    # This class is not in `__init__.py`, because the submodule `list` would hide the builtin there.
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(plugins.names("cli"))
@@ -81,7 +83,9 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in plugins.built_in("cli") and cmd_name not in plugins.names("cli"):
             return None
-        return cast("click.Command", plugins.module("cli", cmd_name).command)
+        command = cast("click.Command", plugins.module("cli", cmd_name).command)
+        command.name = cmd_name  # click takes it from the function, which is named `command`
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups = self._groups(ctx)
@@ -97,32 +101,32 @@ class Commands(click.Group):
         return items + click.Command.shell_complete(self, ctx, incomplete)
 
     def _groups(self, ctx: click.Context) -> dict[str, dict[str, str]]:
-        """Group the commands, each with its short help; those of other packages come last."""
-        others = {
+        """Return the name and short help of each command by group, third-party commands last."""
+        third_party = {
             name: command.get_short_help_str(limit=60)
             for name in self.list_commands(ctx)
             if name not in plugins.built_in("cli") and (command := self.get_command(ctx, name))
         }
-        return {**GROUPS, **({"From other packages": others} if others else {})}
+        return {**GROUPS, **({"From other packages": third_party} if third_party else {})}
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if self.get_command(ctx, args[0]) is None:
-            ctx.fail(f"there is no command {args[0]!r}.{self._meant(ctx, *args)}")
+            ctx.fail(f"there is no command {args[0]!r}.{self._suggestion(ctx, *args)}")
         return super().resolve_command(ctx, args)
 
-    def _meant(self, ctx: click.Context, name: str, *rest: str) -> str:
-        """A suggestion for an unknown command."""
+    def _suggestion(self, ctx: click.Context, name: str, *arguments: str) -> str:
+        """Return a suggestion for an unknown command, or an empty string."""
         if name == "help":
-            return f" Did you mean `dshub {' '.join([*rest, '--help'])}`?"
+            return f" Did you mean `dshub {' '.join([*arguments, '--help'])}`?"
         close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-        meant = MEANT.get(name) or next(iter(close), None)
-        return f" Did you mean `dshub {meant}`?" if meant else ""
+        command = ALTERNATIVES.get(name) or next(iter(close), None)
+        return f" Did you mean `dshub {command}`?" if command else ""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader of our output went away: `dshub list | head -1`
+        except BrokenPipeError:  # the reader closed the pipe, as in `dshub list | head -1`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0

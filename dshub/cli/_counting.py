@@ -1,4 +1,4 @@
-"""Complete an imported manifest from local files: checksums, sizes, numbers of rows."""
+"""Add checksums, sizes and row counts from local files to an imported manifest."""
 
 import copy
 import hashlib
@@ -19,7 +19,7 @@ from dshub.tables.building import rows_of
 
 
 def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
-    """Add facts of files that are found by name; stated facts are not replaced.
+    """Add missing checksums, sizes and row counts from local files, matched by name.
 
     Raises:
         StoreError: a file cannot be read.
@@ -35,7 +35,7 @@ def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
 
 
 def _pin(resources: dict[str, dict[str, Any]], files: dict[str, Path]) -> Iterator[Note]:
-    """Add checksums and sizes; yields a note for each file that differs from the stated ones."""
+    """Add checksums and sizes, and yield a note for each file that differs from the manifest."""
     for key, path in files.items():
         resource, facts = resources[key], _local.measure(path)
         added = {"sha256": facts.sha256, "size": facts.size}
@@ -45,13 +45,13 @@ def _pin(resources: dict[str, dict[str, Any]], files: dict[str, Path]) -> Iterat
             with path.open("rb") as file:
                 added["md5"] = hashlib.file_digest(file, "md5").hexdigest()
         if added | stated != added:
-            yield Note(key, f"{path} is another file: its checksum or size differs")
+            yield Note(key, f"the checksum or size of {path} differs from the document")
             continue
         resource |= added | ({"chunks": list(facts.chunks)} if facts.chunks else {})
 
 
 def _count(imported: Imported, files: dict[str, Path]) -> Iterator[Note]:
-    """Add the number of rows of each split that lacks it and whose files are here."""
+    """Add missing row counts of splits, and yield a note for each split that cannot be read."""
     splits = imported.content["splits"]
     missing = [key for key, split in splits.items() if "rows" not in split]
     if not missing:
@@ -60,31 +60,31 @@ def _count(imported: Imported, files: dict[str, Path]) -> Iterator[Note]:
         manifest = _provisional(imported)
     except ManifestError as error:
         faults = "; ".join(str(fault) for fault in error.faults)
-        yield from (Note(key, f"its rows cannot be counted yet: {faults}") for key in missing)
+        yield from (Note(key, f"rows cannot be counted: {faults}") for key in missing)
         return
     for key in missing:
         absent = [name for name in manifest.split_resources((key,)) if name not in files]
         if absent:
             names = ", ".join(manifest.resources[name].name for name in absent)
-            yield Note(key, f"its rows were not counted, because files are missing: {names}")
+            yield Note(key, f"rows were not counted, because files are missing: {names}")
             continue
         try:
             rows = sum(batch.num_rows for batch in rows_of(manifest, key, files))
         except DshubError as error:
-            yield Note(key, f"its rows could not be counted: {error}")
+            yield Note(key, f"rows could not be counted: {error}")
         else:
             splits[key] = {"rows": rows, **splits[key]}
 
 
 def _provisional(imported: Imported) -> Manifest:
-    """The manifest with a value for each missing field, so that a split can be read."""
+    """Return the manifest with placeholders for missing fields, so that splits can be read."""
     content = copy.deepcopy(imported.content)
     for split in content["splits"].values():
         split.setdefault("rows", 1)
     used = {reference.partition(":")[0] for reference in _references(content)}
     resources = content["resources"]
-    nothing = {"sha256": "0" * 64}  # passes validation; a file without a checksum is not here
-    content["resources"] = {key: nothing | resources[key] for key in resources if key in used}
+    placeholder = {"sha256": "0" * 64}  # for files that are missing and will not be read
+    content["resources"] = {key: placeholder | resources[key] for key in resources if key in used}
     required = {"name": "x", "version": "0.0.0", "title": "", "summary": "", "homepage": ""}
     return parse(to_toml(replace(imported, content=required | content)), source="the manifest")
 

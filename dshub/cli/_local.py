@@ -1,4 +1,4 @@
-"""Find the files of a manifest's resources in paths of the call."""
+"""Find and measure local files of the resources in a manifest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,11 +8,11 @@ from dshub.publishing import pinning
 
 
 def find(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
-    """Find the files of resources among files and below folders, by name.
+    """Return the first file with the name of each resource.
 
     Args:
-        names: the file name of each resource.
-        paths: files and folders.
+        names: file name of each resource.
+        paths: files, and folders to search recursively.
     """
     files = {
         name: next((path for top in paths for path in _named(top, file_name)), None)
@@ -22,7 +22,11 @@ def find(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def measure(path: Path) -> pinning.Measured:
-    """The checksums and the size of a file; raises StoreError if it cannot be read."""
+    """Return the checksums and size of a file.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
     with disk_faults(path, "read"):
         return pinning.measure(path)
 

@@ -1,4 +1,4 @@
-"""Check the readers of a manifest without the files of the dataset."""
+"""Check the reader options in a manifest without the files of the dataset."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from dshub.errors import DshubError, ManifestError, MissingExtraError, ReadError
 
 
 def reader_faults(manifest: Manifest) -> Iterator[Fault]:
-    """Options that a reader rejects, and parts that it cannot read, also in steps."""
+    """Yield a fault for each option or part that a reader of a split or step rejects."""
     for name, split in manifest.splits.items():
         parts = {part: split.references(part) for part in split.reader_parts}
         yield from _faults(f"splits.{name}.reader", split.reader, parts)
@@ -31,16 +31,17 @@ def _faults(
     except ManifestError as error:
         yield from (fault for fault in error.faults if isinstance(fault, Fault))
     except MissingExtraError:
-        return  # of this machine, not of the manifest
+        return  # a missing package is not a fault of the manifest
     except DshubError as error:
-        if not any(file.is_used for of_part in files.values() for file in of_part):
+        if not any(file.is_used for part in files.values() for file in part):
             yield Fault(place, error.reason if isinstance(error, ReadError) else str(error))
 
 
 class _Empty:
-    """A file without content: readers check their options and parts before they use a file.
+    """An empty file that records whether a reader used it.
 
-    An error that comes later is about the content.
+    Readers check their options and parts before they use files. Later errors are caused by the
+    missing content and can be ignored.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,15 +50,15 @@ class _Empty:
 
     @property
     def member(self) -> str:
-        """No member of an archive."""
+        """Empty name of an archive member."""
         self.is_used = True
         return ""
 
     def open(self) -> BinaryIO:
-        """No bytes."""
+        """Return an empty stream."""
         self.is_used = True
         return io.BytesIO()
 
     def check_size(self, size: int) -> None:
-        """Allow any size."""
+        """Accept every size."""
         self.is_used = True

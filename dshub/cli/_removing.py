@@ -1,4 +1,4 @@
-"""Ask before removing much: one rule for every command that removes."""
+"""Ask for confirmation before large or irreversible removals."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -12,25 +12,25 @@ from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.progress import size
 
-if TYPE_CHECKING:  # `dshub cache` needs no mirrors
+if TYPE_CHECKING:  # `dshub cache` does not need mirrors
     from dshub.mirrors.checking import Pruning
 
-LARGE = 10 * 10**9  # bytes to remove without asking
+LARGE = 10 * 10**9  # bytes; larger removals need confirmation
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask before removing.")
+yes_option = click.option("--yes", is_flag=True, help="Remove without asking.")
 
 
 def confirm(listing: str, removal: "Removals | Pruning", *, yes: bool) -> None:
-    """Ask before everything goes, more than `LARGE`, or what cannot be downloaded again.
+    """Ask for confirmation if a removal is large, complete or irreversible.
 
     Args:
-        listing: a table of what would be removed.
-        removal: its size, and whether nothing useful stays or something cannot be replaced.
-        yes: the user has confirmed it in the call.
+        listing: table of the items to remove.
+        removal: planned removal.
+        yes: True to skip the question.
 
     Raises:
-        UsageError: no terminal is available.
-        DshubError: the answer was no.
+        UsageError: confirmation is necessary, but there is no terminal.
+        DshubError: the user answered no.
     """
     reasons, lost = [], removal.irreplaceable
     if removal.everything or removal.size > LARGE:
@@ -48,4 +48,4 @@ def confirm(listing: str, removal: "Removals | Pruning", *, yes: bool) -> None:
     _screen.echo(listing, err=True)
     _screen.echo(flat(question), err=True)
     if not click.confirm("Remove it?", err=True):
-        raise DshubError("nothing was removed")
+        raise DshubError("the removal was not confirmed; nothing was removed")

@@ -1,4 +1,4 @@
-"""Text for terminals, styles and columns, and the type of dataset names."""
+"""Print text with styles and columns, and complete dataset names."""
 
 import codecs
 import json
@@ -18,102 +18,107 @@ from dshub.display import flat, harmless, one_line, redacted
 from dshub.errors import DshubError
 from dshub.settings import Settings
 
-SCHEMA = 1  # of every --json answer; raised when a field changes its meaning
-QUIET = "dshub.quiet"  # in a context's `meta`: whether remarks are left out
+SCHEMA = 1  # version of `--json` output; incremented when a field changes its meaning
+QUIET = "dshub.quiet"  # key in the `meta` of a click context; True suppresses notes
 
-# what JSON leaves alone: characters that `harmless` removes, and bytes of names that are not text
+# control characters and lone surrogates, which `json.dumps` does not escape
 _ESCAPED = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-# Begins a style. Data cannot contain it, so that every other escape in a text is theirs, not ours.
+# The start of a style, random so that data cannot contain it. Other escape sequences are removed.
 _MARK = f"\x1b{os.urandom(8).hex()}"
 _STYLED = re.compile(rf"{_MARK}([\d;]+m)")
 _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 
 def echo(text: str, *, err: bool = False) -> None:
-    """Print text with the styles of this module; data in it cannot command the terminal."""
-    parts = _STYLED.split(text) if _MARK in text else [text]  # text and styles in turn
+    """Print text with the styles of this module, but without other control characters."""
+    parts = _STYLED.split(text) if _MARK in text else [text]  # text and styles alternate
     parts[::2] = map(harmless, parts[::2])
     parts[1::2] = [f"\x1b[{style}" for style in parts[1::2]]
     click.echo("".join(parts), err=err, color=False if os.environ.get("NO_COLOR") else None)
 
 
 def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """Data as JSON. Terminal commands and characters that cannot be encoded are escaped."""
+    """Format data as JSON, with control characters and unencodable characters escaped."""
     shown = json.dumps(data, indent=indent, ensure_ascii=not is_utf8())
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
 
 
 def is_utf8() -> bool:
-    """True if standard output can encode every character."""
+    """Return True if the encoding of standard output is UTF-8."""
     return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
 def note(message: str) -> None:
-    """Print a remark for a person on standard error, on one line; none with `--json`."""
+    """Print a message on standard error, on one line, unless `--json` is used."""
     context = click.get_current_context(silent=True)
     if context is None or not context.meta.get(QUIET):
         echo(flat(redacted(message)), err=True)
 
 
 def bold(text: str) -> str:
-    """Bold, on a terminal."""
+    """Make text bold."""
     return painted(text, 1)
 
 
 def dim(text: str) -> str:
-    """Dimmed, on a terminal."""
+    """Dim text."""
     return painted(text, 2)
 
 
 def colored(text: str, color: str) -> str:
-    """Red, green, yellow or cyan, on a terminal."""
+    """Color text in red, green, yellow or cyan."""
     return painted(text, _COLORS[color])
 
 
 def painted(text: str, style: int | str) -> str:
-    """In a style of ISO 6429, such as `1` or `38;5;240`."""
+    """Apply an ISO 6429 style such as `1` or `38;5;240` to text."""
     return f"{_MARK}{style}m{flat(text)}{_MARK}0m" if text else ""
 
 
 def width(text: str) -> int:
-    """Characters of a text that are seen."""
+    """Return the number of visible characters in a text."""
     return len(_STYLED.sub("", text) if _MARK in text else text)
 
 
 def lines(text: str, indent: str = "") -> str:
-    """Text of several lines, indented so that they differ from lines of dshub."""
+    """Indent each line of an untrusted text, and remove control characters."""
     return "\n".join(f"{indent}{one_line(line)}" for line in text.splitlines())
 
 
 def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
-    """Rows of cells in aligned columns; those in `right` are aligned to the right."""
+    """Format rows of cells as aligned columns.
+
+    Args:
+        rows: rows of cells.
+        right: indices of right-aligned columns.
+    """
     aligned = [_aligned(cells, right=i in right) for i, cells in enumerate(zip(*rows, strict=True))]
     return "\n".join("  ".join(cells).rstrip() for cells in zip(*aligned, strict=True))
 
 
 def _aligned(cells: Sequence[str], *, right: bool) -> list[str]:
-    """Cells of one column, padded to the same width."""
+    """Pad the cells of a column to equal width."""
     pad = str.rjust if right else str.ljust
-    if "".join(cells).isprintable():  # one look at all is faster than a look at each
+    if "".join(cells).isprintable():  # a fast path for cells without styles
         return list(map(pad, cells, repeat(max(map(len, cells)))))
     cells = [flat(cell) for cell in cells]
-    most = max(map(width, cells))
-    return [pad(cell, most + len(cell) - width(cell)) for cell in cells]
+    column_width = max(map(width, cells))
+    return [pad(cell, column_width + len(cell) - width(cell)) for cell in cells]
 
 
 def fitted(text: str, width: int) -> str:
-    """A text cut to a width, with an ellipsis where something is missing."""
+    """Truncate text to a width with an ellipsis."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
 def terminal_width() -> int:
-    """Columns of the terminal; without one, wide enough to cut nothing."""
+    """Return the width of the terminal, or a large number if there is no terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
 def short_path(path: Path) -> str:
-    """A path with the home folder as `~`."""
+    """Format a path with `~` for the home folder."""
     try:
         return str(Path("~") / path.relative_to(Path.home()))
     except ValueError:
@@ -121,14 +126,14 @@ def short_path(path: Path) -> str:
 
 
 class DatasetName(click.ParamType):
-    """A dataset, with completion from what is on this machine."""
+    """Parameter type for dataset names, with shell completion that does not use the network."""
 
     name = "name"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from dshub.hub.hub import Hub  # which `dshub --help` does not need
+        from dshub.hub.hub import Hub  # lazily, because it would slow down `--help`
 
         try:
             names = Hub(settings=Settings.read(offline=True)).names()

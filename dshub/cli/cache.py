@@ -1,4 +1,4 @@
-"""`dshub cache`: show, check, pin and remove cached data. Nothing else of dshub deletes."""
+"""Commands for cached data: `dshub cache dir`, `ls`, `du`, `verify`, `pin` and `unpin`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from dshub.cli._cache_remove import plain
 from dshub.hub.hub import Hub
 from dshub.progress import size
 
-DAMAGED = 5  # exit code: bytes changed
-_HOLDERS = {  # state of the process that an unfinished file belongs to
+DAMAGED = 5  # exit code
+_HOLDERS = {  # labels for the state of the process that owns an unfinished file
     "alive": "in use",
     "dead": "left over",
-    "unknown": "perhaps in use",  # on another machine
+    "unknown": "perhaps in use",
     "none": "",
 }
 
@@ -30,7 +30,7 @@ def command() -> None:
 
     \b
       dshub cache du                           disk usage by dataset
-      dshub cache prune --max-size 50GB        stay within a size
+      dshub cache prune --max-size 50GB        remove the least recently used datasets
       dshub cache rm mnist
     """
 
@@ -59,7 +59,8 @@ def listing(names: tuple[str, ...]) -> Answer:
       dshub cache ls fashion-mnist
       dshub cache ls --json | jq '[.items[].size] | add'
 
-    Items are files, tables and unfinished downloads: all of them, or those that NAMES need.
+    Items are files, tables and unfinished downloads. With NAMES (datasets or families), only their
+    items are listed.
     """
     hub = Hub()
     items = hub.cache.items(*names)
@@ -78,7 +79,7 @@ def usage() -> Answer:
       dshub cache du
       dshub cache du --json | jq '.rows[] | select(.pinned)'
 
-    Files that several datasets share have a line of their own and count once.
+    Files that several datasets share are counted once, on a separate line.
     """
     hub = Hub()
     rows = hub.cache.usage()
@@ -91,8 +92,8 @@ def usage() -> Answer:
         ],
         "total": _sums(rows),
     }
-    note = f"in {_screen.short_path(hub.store.root)}; {size(hub.store.free())} are free"
-    return Answer(data, _table(rows) if rows else "", [note])
+    place = f"in {_screen.short_path(hub.store.root)}; {size(hub.store.free())} are free"
+    return Answer(data, _table(rows) if rows else "", [place if rows else f"nothing {place}"])
 
 
 @command.command("verify")
@@ -103,8 +104,8 @@ def verify() -> Answer:
     \b
       dshub cache verify
 
-    Damaged content is set aside, and `dshub fetch` replaces it. The exit code is 5 if anything is
-    damaged. `dshub verify NAME` checks one dataset, and its published figures too.
+    Damaged files and tables are set aside, and `dshub fetch` replaces them. The exit code is 5 if
+    anything is damaged. `dshub verify NAME` verifies one dataset, including its published figures.
     """
     findings = list(Hub().cache.verify())
     damaged = [finding for finding in findings if finding.state == "damaged"]
@@ -114,7 +115,7 @@ def verify() -> Answer:
         for kind in ("file ", "table ")
     )
     notes = [f"intact: {counted(files, 'file')} and {counted(tables, 'table')}"]
-    notes += ["hint: `dshub fetch NAME` replaces damaged content"] if damaged else []
+    notes += ["hint: run `dshub fetch NAME` to replace damaged files and tables"] if damaged else []
     data = {"findings": [asdict(finding) for finding in findings]}
     return Answer(data, _screen.columns(rows), notes, DAMAGED if damaged else 0)
 
@@ -135,7 +136,8 @@ def pin(names: tuple[str, ...]) -> Answer:
       dshub cache pin fashion-mnist
       dshub cache pin emnist
 
-    NAMES (datasets or families) need not be cached yet. `dshub cache ls` and `du` mark pinned data.
+    Pinned datasets are never removed. NAMES (datasets or families) can be pinned before they are
+    cached. `dshub cache ls` and `dshub cache du` show pins.
     """
     pinned = Hub().cache.pin(*names)
     return Answer({"pinned": pinned}, f"pinned {', '.join(pinned)}")
@@ -161,10 +163,10 @@ def _list(items: list[Item]) -> str:
     rows = [head] + [
         [size(item.size), item.kind, item.name, ago(item.used), _mark(item)] for item in items
     ]
-    others = (max(_screen.width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
-    left = max(_screen.terminal_width() - sum(others), 20)
+    used = sum(max(_screen.width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
+    name_width = max(_screen.terminal_width() - used, 20)
     for row in rows[1:]:
-        row[2] = _screen.fitted(row[2], left)
+        row[2] = _screen.fitted(row[2], name_width)
     return _screen.columns(rows, right=(0,))
 
 
@@ -202,11 +204,11 @@ def _table(rows: list[Share]) -> str:
 def _title(row: Share) -> str:
     if not row.datasets:
         return _screen.dim("no dataset")
-    first, *others = row.datasets
-    if not others:
+    first, *more = row.datasets
+    if not more:
         return first
-    rest = others[0] if len(others) == 1 else f"{len(others)} others"
-    return _screen.dim(f"shared by {first} and {rest}")
+    sharing = more[0] if len(more) == 1 else f"{len(more)} others"
+    return _screen.dim(f"shared by {first} and {sharing}")
 
 
 def _cells(sums: dict[str, int], parts: Sequence[str]) -> list[str]:

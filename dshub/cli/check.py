@@ -1,4 +1,4 @@
-"""`dshub check`: check manifests, and with `--links` their addresses."""
+"""Command `dshub check`: check manifests and, with `--links`, their URLs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from dshub.catalog.faults import with_lines
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
+from dshub.cli._amounts import counted
 from dshub.cli._answer import Answer, answering
 from dshub.cli._readers import reader_faults
 from dshub.display import flat
@@ -20,7 +21,7 @@ from dshub.settings import Settings
 
 
 class Checked(NamedTuple):
-    """A name, the faults of its manifest, and the manifest if it could be parsed."""
+    """The faults of a manifest, and the manifest if it could be parsed."""
 
     name: str
     faults: list[str]
@@ -29,7 +30,7 @@ class Checked(NamedTuple):
 
 @click.command()
 @click.argument("manifests", nargs=-1, metavar="[FILE-OR-NAME]...", type=_screen.DatasetName())
-@click.option("--links", is_flag=True, help="Check addresses over the network too.")
+@click.option("--links", is_flag=True, help="Check the URLs of files, too.")
 @answering
 def command(manifests: tuple[str, ...], links: bool) -> Answer:
     """Check manifests.
@@ -39,9 +40,9 @@ def command(manifests: tuple[str, ...], links: bool) -> Answer:
       dshub check
       dshub check mnist --links
 
-    Every fault is reported with its line, without a network. Without names, the whole registry is
-    checked. --links asks each address for the size of its file; the exit code is 4 if a file has
-    no address that works.
+    All faults are reported with their lines. Without arguments, the whole registry is checked. The
+    exit code is 1 if a manifest has faults. --links requests the size of the file at each URL, and
+    the exit code is 4 if a file has no working URL.
     """
     hub = Hub()
     names = hub.registry.expand(manifests) or hub.registry.names()
@@ -49,12 +50,12 @@ def command(manifests: tuple[str, ...], links: bool) -> Answer:
     data: list[dict[str, Any]] = [{"name": i.name, "faults": i.faults} for i in checked]
     lines = [line for item in checked for line in _fault_lines(item)]
     bad, dead = sum(1 for item in checked if item.faults), 0
-    summary = f"{len(names)} checked, {bad} with faults"
+    summary = f"{counted(len(names), 'manifest')} checked, {bad} with faults"
     if links:
         _check_links(checked, data, hub.settings)
         lines += [line for item in data if "links" in item for line in _link_lines(item)]
         dead = sum(len(item.get("dead", ())) for item in data)
-        summary += f", {dead} files without an address that works"
+        summary += f", {counted(dead, 'file')} without a working URL"
     code = TransportError.exit_code if dead else int(bad > 0)
     return Answer({"manifests": data}, "\n".join(lines), [summary], code)
 
@@ -83,21 +84,21 @@ def _fault_lines(item: Checked) -> list[str]:
 def _check_links(
     checked: Sequence[Checked], data: Sequence[dict[str, Any]], settings: Settings
 ) -> None:
-    """Ask every address, and add the answers to `data`.
+    """Check every URL, and add the results to `data`.
 
     Raises:
-        DshubError: settings forbid network access.
+        DshubError: `DSHUB_OFFLINE` is set.
     """
     if settings.offline:
         error = DshubError(
-            "--links needs the network, and DSHUB_OFFLINE is set",
-            hint="unset DSHUB_OFFLINE, or check without --links",
+            "--links needs the network, but DSHUB_OFFLINE is set",
+            hint="unset DSHUB_OFFLINE, or omit --links",
         )
         error.exit_code = OfflineError.exit_code
         raise error
     resources = [r for item in checked if item.manifest for r in item.manifest.resources.values()]
     urls = {url: None for resource in resources for url in resource.urls}
-    _screen.note(f"checking {len(urls):,} addresses")
+    _screen.note(f"checking {len(urls):,} URLs")
     answers = {link.url: link for link in ask(urls, timeout=settings.timeout)}
     for item, entry in zip(checked, data, strict=True):
         if item.manifest is not None:
@@ -106,10 +107,10 @@ def _check_links(
 
 
 def _links(manifest: Manifest, answers: Mapping[str, Link]) -> Iterator[dict[str, Any]]:
-    """The answer of each address, for `--json`."""
+    """Yield the result of each URL as a JSON object."""
     for name, resource in manifest.resources.items():
         for link in (answers[url] for url in resource.urls):
-            known = link.reachable and link.total is not None and resource.size is not None
+            has_sizes = link.reachable and link.total is not None and resource.size is not None
             yield {
                 "resource": name,
                 "url": link.url,
@@ -117,7 +118,7 @@ def _links(manifest: Manifest, answers: Mapping[str, Link]) -> Iterator[dict[str
                 "status": link.status,
                 "size": link.total,
                 "expected_size": resource.size,
-                "same_size": link.total == resource.size if known else None,
+                "same_size": link.total == resource.size if has_sizes else None,
                 "redirected_to": link.host or None,
                 "reason": link.reason or None,
             }
@@ -128,7 +129,7 @@ def _is_live(link: Mapping[str, Any]) -> bool:
 
 
 def _dead(manifest: Manifest, links: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The publicly available files of a manifest that no address serves."""
+    """Return the public files of a manifest that have no working URL."""
     live = {link["resource"] for link in links if _is_live(link)}
     return [
         name
@@ -143,7 +144,7 @@ def _link_lines(item: Mapping[str, Any]) -> Iterator[str]:
     for link in item["links"]:
         facts = [link["reason"] or str(link["status"])]
         if link["same_size"] is False:
-            facts.append(f"{size(link['size'])}, not {size(link['expected_size'])}")
+            facts.append(f"{size(link['size'])}, expected {size(link['expected_size'])}")
         if link["redirected_to"]:
             facts.append(f"redirects to {link['redirected_to']}")
         verdict = ("ok", "green") if _is_live(link) else ("bad", "red")
@@ -152,4 +153,4 @@ def _link_lines(item: Mapping[str, Any]) -> Iterator[str]:
         )
     if rows:
         yield _screen.columns(rows)
-    yield from (f"  {name}: no address works" for name in item["dead"])
+    yield from (f"  {name}: no working URL" for name in item["dead"])

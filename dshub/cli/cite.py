@@ -1,4 +1,4 @@
-"""`dshub cite`: print citations as BibTeX or CFF."""
+"""Command `dshub cite`: print citations as BibTeX or CFF."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from dshub.hub.hub import Hub
     type=click.Choice(["bibtex", "cff"]),
     default="bibtex",
     show_default=True,
-    help="How to write citations.",
+    help="Format of the citations.",
 )
 @answering
 def command(names: tuple[str, ...], style: str) -> Answer:
@@ -33,8 +33,8 @@ def command(names: tuple[str, ...], style: str) -> Answer:
       dshub cite glue squad
       dshub cite mnist --format cff > CITATION.cff
 
-    Keys are unique. A dataset without a paper in its manifest is cited by its homepage.
-    For one dataset, CFF is a whole file; for several, the key `references` for your own file.
+    Citation keys are unique. A dataset whose manifest has no citation is cited by its homepage. CFF
+    output is a complete file for one dataset, and a `references` section for several.
     """
     resolved = Hub().resolve(names).manifests
     manifests = list({item.identifier: item for item in resolved}.values())
@@ -53,7 +53,7 @@ Entry = tuple[Citation, list[Manifest]]
 
 
 def _entries(manifests: Sequence[Manifest]) -> Iterator[Entry]:
-    """Each citation once, with a unique key, and its datasets."""
+    """Yield each citation once, with a unique key, and the datasets that it belongs to."""
     cited_by: dict[Citation, list[Manifest]] = {}
     for manifest in manifests:
         for citation in manifest.citations or (_page(manifest),):
@@ -61,19 +61,19 @@ def _entries(manifests: Sequence[Manifest]) -> Iterator[Entry]:
     taken: set[str] = set()
     for citation, of in cited_by.items():
         key = _free(citation.key, taken)
-        taken.add(key.casefold())  # BibTeX takes keys that differ in case for one
+        taken.add(key.casefold())  # BibTeX keys are case-insensitive
         yield msgspec.structs.replace(citation, key=key), of
 
 
 def _page(manifest: Manifest) -> Citation:
-    """The dataset itself, if its manifest has no paper."""
+    """Return a citation of the homepage of a dataset."""
     return Citation(
         type="misc", key=manifest.name, title=manifest.title, author=(), url=manifest.homepage
     )
 
 
 def _free(key: str, taken: set[str]) -> str:
-    """A key without characters that BibTeX reserves, and with a suffix if it is taken."""
+    """Return a valid BibTeX key that is not taken, with a suffix if necessary."""
     plain = re.sub(r"[^\w:.+/-]", "-", key)
     for letter in ("", *"bcdefghijklmnopqrstuvwxyz"):
         if f"{plain}{letter}".casefold() not in taken:
@@ -87,6 +87,6 @@ def _plain(citation: Citation, of: Sequence[Manifest]) -> dict[str, Any]:
 
 
 def _text(citation: Citation, of: Sequence[Manifest]) -> str:
-    """An entry below a line with its datasets, which BibTeX ignores."""
+    """Format a BibTeX entry below a comment with its datasets."""
     names = ", ".join(f"{item.name} {item.version}" for item in of)
     return f"% {names}\n{bibtex(citation)}"

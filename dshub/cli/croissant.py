@@ -1,4 +1,4 @@
-"""`dshub croissant`: describe a dataset in Croissant, or import a Croissant document."""
+"""Command `dshub croissant`: export and import Croissant documents."""
 
 import json
 from collections.abc import Iterator
@@ -24,14 +24,18 @@ from dshub.hub.hub import Hub
 @click.command()
 @click.argument("arguments", nargs=-1, metavar="[NAME | PATH...]", type=_screen.DatasetName())
 @click.option(
-    "--version", type=click.Choice(VERSIONS), default="1.1", help="The version of Croissant."
+    "--version",
+    type=click.Choice(VERSIONS),
+    default="1.1",
+    show_default=True,
+    help="Croissant version.",
 )
-@click.option("--mirror", metavar="URL", help="Give files their URLs on a mirror.")
+@click.option("--mirror", metavar="URL", help="Use the URLs of files on this mirror.")
 @click.option(
     "--import",
     "document",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Make a manifest from this document.",
+    help="Convert this document to a manifest.",
 )
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file."
@@ -44,7 +48,7 @@ def command(
     document: Path | None,
     output: Path | None,
 ) -> Answer:
-    """Describe a dataset in Croissant, or import a document.
+    """Describe a dataset in Croissant, or import a Croissant document.
 
     \b
       dshub croissant fashion-mnist -o croissant.json
@@ -52,22 +56,24 @@ def command(
       dshub croissant --import croissant.json -o my-data/1.0.0.toml
       dshub croissant --import croissant.json ~/my-data
 
-    With --import, missing checksums, sizes and row counts are computed from files in the PATHs,
-    matched by name. Notes list parts of the document that a manifest cannot hold, by @id.
-    It needs: pip install 'dshub[croissant]'
+    --import computes missing checksums, sizes and row counts from files in PATHs, matched by name.
+    It prints a note for each part of the document that a manifest cannot represent, and requires
+    `pip install 'dshub[croissant]'`.
     """
     if document is not None:
         if mirror:
-            raise click.UsageError("--mirror does not work with --import")
+            raise click.UsageError("--mirror cannot be combined with --import")
         return _import(document, [Path(item) for item in arguments], output)
     if len(arguments) != 1:
-        raise click.UsageError("name one dataset, or a document with --import")
+        raise click.UsageError("name one dataset, or use --import with a document")
     return _export(arguments[0], version, mirror, output)
 
 
 def _export(name: str, version: Any, mirror: str | None, output: Path | None) -> Answer:
     if mirror and shown_url(mirror) != mirror:
-        raise click.UsageError("--mirror: the document would publish the password or the query")
+        raise click.UsageError(
+            "--mirror must not contain a password or query, which would be public"
+        )
     manifest = Hub().registry.manifest(name)
     faults = list(reader_faults(manifest))
     if faults:
@@ -86,8 +92,8 @@ def _import(document: Path, paths: list[Path], output: Path | None) -> Answer:
         if not path.exists():
             raise click.UsageError(f"{path} does not exist")
     if output is not None and output.exists():
-        hint = "remove the manifest, or choose another name"
-        raise StoreError(path=str(output), action="write", reason="it exists", hint=hint)
+        hint = "remove the file, or choose another name with -o"
+        raise StoreError(path=str(output), action="write", reason="the file exists", hint=hint)
     imported = read_croissant(document)
     if paths:
         from dshub.cli._counting import completed
@@ -103,20 +109,20 @@ def _import(document: Path, paths: list[Path], output: Path | None) -> Answer:
 
 
 def _answer(text: str, output: Path | None, data: dict[str, Any], *notes: str) -> Answer:
-    """Write a text to a file, or print it."""
+    """Return the answer, after writing the text to the output file if there is one."""
     if output is not None:
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
             output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreError(path=str(output), action="write", reason=reason) from error
+            reason, hint = error.strerror or str(error), "choose another file with -o"
+            raise StoreError(path=str(output), action="write", reason=reason, hint=hint) from error
         return Answer({"path": str(output), **data}, notes=notes)
     return Answer(data, text.rstrip("\n"), notes)
 
 
 def _notes(imported: Imported, output: Path | None) -> Iterator[str]:
-    """Notes of the import, and the next step."""
+    """Yield the notes of the import and the next step."""
     yield from (f"note: {note}" for note in imported.notes)
     yield from (f"missing: {note}" for note in imported.missing)
-    yield f"review it, then run `dshub check {output or 'FILE'}` to list what is missing"
+    yield f"review the manifest, then run `dshub check {output or 'FILE'}` to list its faults"

@@ -1,4 +1,4 @@
-"""`dshub demo`: make, serve, fetch, load and train on a synthetic dataset, without a network."""
+"""Command `dshub demo`: run a demo with a synthetic dataset."""
 
 import shutil
 import time
@@ -11,7 +11,7 @@ from PIL import Image
 
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
-from dshub.cli import _pictures, _screen
+from dshub.cli import _images, _screen
 from dshub.datasets.dataset import Dataset
 from dshub.hub.hub import Hub
 from dshub.mirrors.serve.server import serving
@@ -26,7 +26,7 @@ TRAIN_ROWS, EPOCHS, BATCH, RATE = 6000, 3, 128, 0.3
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the demo's files (default: demo/ in the cache).",
+    help="Folder for files of the demo (default: demo/ in the cache).",
 )
 def command(folder: Path | None) -> None:
     """Run a demo without a network.
@@ -34,15 +34,15 @@ def command(folder: Path | None) -> None:
     \b
       dshub demo
 
-    Makes a synthetic MNIST in upstream's format, serves it over HTTP on this machine, fetches,
-    verifies and loads it, shows some images, and trains a small classifier on its batches.
+    The demo generates a synthetic MNIST in its original format, serves it over HTTP on this
+    machine, fetches and loads it, shows some images, and trains a small classifier.
     """
     began = time.monotonic()
     folder = folder or Settings.read().cache / "demo"
     for part in ("upstream", "cache"):
         shutil.rmtree(folder / part, ignore_errors=True)
 
-    _screen.echo(f"{_screen.bold('dshub demo')}  no network is used; its files are in")
+    _screen.echo(f"{_screen.bold('dshub demo')}  runs without a network and writes files to")
     _screen.echo(f"{_screen.short_path(folder)}\n")
 
     upstream = Hub(settings=Settings(cache=folder / "upstream"), progress=Silent())
@@ -51,9 +51,9 @@ def command(folder: Path | None) -> None:
     _show(train, folder)
     _learn(train, test)
 
-    _screen.echo(f"\nDone in {time.monotonic() - began:.1f} s. Real data next:\n")
+    _screen.echo(f"\nDone in {time.monotonic() - began:.1f} s. Next, try real data:\n")
     _screen.echo("  dshub list                   list datasets")
-    _screen.echo("  dshub fetch fashion-mnist    download one and prepare it for loading")
+    _screen.echo("  dshub fetch fashion-mnist    download a dataset and prepare it for loading")
     _screen.echo("  dshub cache ls               list cached items")
 
 
@@ -66,10 +66,10 @@ def _say(text: str) -> None:
 
 
 def _make(upstream: Hub) -> Manifest:
-    _step(1, "Make a synthetic MNIST from its manifest")
+    _step(1, "Generate a synthetic MNIST from its manifest")
     manifest = synthesize(upstream.registry.manifest("mnist"), upstream.store, rows=TRAIN_ROWS)
     rows = ", ".join(f"{name} {split.rows:,}" for name, split in manifest.splits.items())
-    _say(f"{rows} synthetic rows, in the files and format of upstream:")
+    _say(f"{rows} synthetic rows, with the original file names and formats:")
     for resource in manifest.resources.values():
         _say(f"{resource.name:28} {size(resource.size):>8}   {resource.digest.short}")
     return manifest
@@ -77,7 +77,7 @@ def _make(upstream: Hub) -> Manifest:
 
 def _fetch(manifest: Manifest, upstream: Hub, cache: Path) -> tuple[Dataset, Dataset]:
     with serving(upstream.store.root) as url:
-        _step(2, "Serve it as a mirror, and fetch it from there")
+        _step(2, "Serve it as a mirror, and fetch it from the mirror")
         _say(f"DSHUB_MIRROR={url} dshub fetch mnist")
         hub = Hub(
             settings=Settings(cache=cache, mirrors=(url,)),
@@ -88,25 +88,25 @@ def _fetch(manifest: Manifest, upstream: Hub, cache: Path) -> tuple[Dataset, Dat
         fetched = hub.fetch("mnist")
         total = sum(item.job.resource.size or 0 for item in fetched)
         seconds = time.monotonic() - began
-        _say(f"{len(fetched)} files, {size(total)}: all checksums match; ready in {seconds:.2f} s")
+        _say(f"{len(fetched)} files, {size(total)}, verified and prepared in {seconds:.2f} s")
     _step(3, 'Load it: train = load("mnist", split="train")')
     began = time.monotonic()
     train, test = hub.load("mnist", "train"), hub.load("mnist", "test")
     _say(f"{train}")
-    _say(f"opened two splits in {1000 * (time.monotonic() - began):.1f} ms, memory-mapped")
+    _say(f"memory-mapped two splits in {1000 * (time.monotonic() - began):.1f} ms")
     return train, test
 
 
 def _show(train: Dataset, folder: Path) -> None:
     images = [Image.fromarray(pixels[:, :, 0]) for pixels in train[:30]["image"]]
     path = folder / "images.png"
-    _pictures.sheet(images, side=84, columns=10, gap=6).save(path)
-    if _pictures.terminal_can_show():
-        few = _pictures.sheet(images[:12], side=28, columns=6, gap=2)
+    _images.sheet(images, side=84, columns=10, gap=6).save(path)
+    if _images.terminal_can_show():
+        preview = _images.sheet(images[:12], side=28, columns=6, gap=2)
         width = min(_screen.terminal_width() - 6, 90)
-        for line in _pictures.blocks(few, width).splitlines():
+        for line in _images.blocks(preview, width).splitlines():
             _say(line)
-    _say(f"the first images, synthetic: {_screen.short_path(path)}")
+    _say(f"the first synthetic images: {_screen.short_path(path)}")
 
 
 def _learn(train: Dataset, test: Dataset) -> None:
@@ -119,7 +119,7 @@ def _learn(train: Dataset, test: Dataset) -> None:
 
 
 def _epochs(train: Dataset, test: Dataset) -> Iterator[tuple[int, float, float, float]]:
-    """Epoch, mean loss, accuracy on the test rows, and training rows a second."""
+    """Train, and yield the epoch, mean loss, test accuracy and rows per second of each epoch."""
     weights = np.zeros((28 * 28 + 1, 10), np.float32)
     x_test, y_test = _inputs(test[:]["image"]), test["label"]
     loader = train.batches(BATCH, shuffle=True, seed=0)
@@ -127,17 +127,17 @@ def _epochs(train: Dataset, test: Dataset) -> Iterator[tuple[int, float, float, 
         began, losses = time.monotonic(), []
         for batch in loader:
             x, y = _inputs(batch["image"]), batch["label"]
-            shares = _softmax(x @ weights)
-            losses.append(-np.log(shares[np.arange(len(y)), y] + 1e-9).mean())
-            shares[np.arange(len(y)), y] -= 1
-            weights -= RATE / len(y) * (x.T @ shares)
+            probabilities = _softmax(x @ weights)
+            losses.append(-np.log(probabilities[np.arange(len(y)), y] + 1e-9).mean())
+            probabilities[np.arange(len(y)), y] -= 1
+            weights -= RATE / len(y) * (x.T @ probabilities)
         rate = len(train) / (time.monotonic() - began)
         accuracy = float(((x_test @ weights).argmax(axis=1) == y_test).mean())
         yield epoch, float(np.mean(losses)), accuracy, rate
 
 
 def _inputs(images: np.ndarray) -> np.ndarray:
-    """Images as rows of float32 around 0, with a constant 1 at the end."""
+    """Return images as float32 vectors from -0.5 to 0.5, with a constant 1 for the bias."""
     flat = images.reshape(len(images), -1).astype(np.float32) / 255 - 0.5
     return np.concatenate([flat, np.ones((len(flat), 1), np.float32)], axis=1)
 

@@ -1,4 +1,4 @@
-"""`dshub doctor`: diagnose problems with this machine."""
+"""Command `dshub doctor`: diagnose problems with this machine."""
 
 import os
 import stat
@@ -37,23 +37,23 @@ from dshub.settings import Settings
 
 State = Literal["ok", "note", "bad"]
 
-LITTLE = 5_000_000_000  # free bytes that call for a note
-SAMPLE_BYTES, SAMPLE_SECONDS = 20_000_000, 3.0  # at most, to measure a mirror
-SAMPLES = 20  # files to request before a mirror counts as having none of ours
-HOSTS = 3  # to ask before the network counts as down
-PATIENCE = 5.0  # seconds to wait for a host
+LOW_SPACE = 5_000_000_000  # free bytes below which a note is shown
+SAMPLE_BYTES, SAMPLE_SECONDS = 20_000_000, 3.0  # limits for measuring the speed of a mirror
+SAMPLES = 20  # maximum number of files to request from a mirror
+HOSTS = 3  # maximum number of hosts to try before the network counts as down
+HOST_TIMEOUT = 5.0  # seconds
 DECODERS = ("cv2", "simplejpeg", "turbojpeg", "imagecodecs", "torchcodec")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "polars", "ray")
 
 NO_NETWORK = (
-    "check the connection and the proxy, name a mirror in DSHUB_MIRROR, or set DSHUB_OFFLINE=1 to "
+    "check the connection and the proxy, set DSHUB_MIRROR to a mirror, or set DSHUB_OFFLINE=1 to "
     "work without a network"
 )
 SHARED = (
-    "they can choose what you load: share a cache only with people you trust, or take write access "
-    "away with `chmod go-w`; docs/settings.md lists the checks"
+    "share a cache only with users you trust, because they can replace its content, or run "
+    "`chmod go-w` to remove write access (see https://dshub.github.io/dshub/settings.html)"
 )
-CHECK_MIRROR = "check DSHUB_MIRROR; where a mirror is down, upstream is asked"
+CHECK_MIRROR = "check DSHUB_MIRROR; until the mirror works, files are downloaded from upstream"
 
 TRY_LOCK = """
 import sys
@@ -71,10 +71,10 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        thing: its subject.
-        state: `bad` if it does not work, `note` if a person may want to know.
-        fact: the result.
-        advice: what to do about it.
+        thing: subject of the check.
+        state: `ok`, `bad` if something does not work, or `note` for other remarks.
+        fact: result of the check.
+        advice: next step for the user, or empty.
     """
 
     thing: str
@@ -92,14 +92,14 @@ def command() -> Answer:
       dshub doctor
       DSHUB_MIRROR=https://mirror.example dshub doctor
 
-    Checks the cache, its locks, the network, mirrors and decoders. The exit code is 1 if something
-    does not work.
+    Checks the cache and its locks, the network, mirrors and decoders. The exit code is 1 if a check
+    fails.
     """
     hub = Hub()
     findings = [*_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
     bad = [finding.thing for finding in findings if finding.state == "bad"]
     data = {"healthy": not bad, "findings": [asdict(finding) for finding in findings]}
-    verdict = f"{len(bad)} of these do not work: {', '.join(bad)}" if bad else "everything works"
+    verdict = f"not working: {', '.join(bad)}" if bad else "everything works"
     return Answer(data, _text(findings), [verdict], int(bool(bad)))
 
 
@@ -118,40 +118,40 @@ def _cache(hub: Hub) -> Iterator[Finding]:
     root = hub.store.root
     try:
         with hub.store.scratch() as folder:
-            yield Finding("cache", "ok", f"{_screen.short_path(root)} can be written")
+            yield Finding("cache", "ok", f"{_screen.short_path(root)} is writable")
             yield _locks(folder)
     except StoreError as error:
         yield Finding("cache", "bad", str(error), error.hint)
     if root.is_dir():
-        yield from _others(root)
+        yield from _sharing(root)
     free = hub.store.free()
-    little = free is not None and free < LITTLE
-    advice = "`dshub cache ls` lists cached items; DSHUB_CACHE moves the cache"
-    yield Finding("space", "note" if little else "ok", f"{size(free)} free", advice * little)
-    for place in hub.store.layers:
-        there = os.access(place, os.R_OK | os.X_OK)
-        fact = f"{place} {'can be read' if there else 'cannot be read'}"
-        advice = "" if there else "check DSHUB_SITE_CACHES"
-        yield Finding("site cache", "ok" if there else "bad", fact, advice)
+    is_low = free is not None and free < LOW_SPACE
+    advice = "run `dshub cache gc` or `dshub cache prune`, or set DSHUB_CACHE to another disk"
+    yield Finding("space", "note" if is_low else "ok", f"{size(free)} free", advice * is_low)
+    for layer in hub.store.layers:
+        is_readable = os.access(layer, os.R_OK | os.X_OK)
+        fact = f"{layer} {'is readable' if is_readable else 'cannot be read'}"
+        advice = "" if is_readable else "check DSHUB_SITE_CACHES"
+        yield Finding("site cache", "ok" if is_readable else "bad", fact, advice)
 
 
-def _others(root: Path) -> Iterator[Finding]:
-    """Folders of the cache that other users own or can write to."""
+def _sharing(root: Path) -> Iterator[Finding]:
+    """Report folders of the cache that other users own or can write to."""
     if not hasattr(os, "geteuid"):
         return
     folders = {path: path.stat() for path in (root, *sorted(root.glob("*-v[0-9]")))}
-    open_to = [path.name for path, status in folders.items() if _others_write(status)]
-    owned = [
+    writable = [path.name for path, status in folders.items() if _is_writable_by_others(status)]
+    foreign = [
         path.name for path, status in folders.items() if status.st_uid not in {0, os.geteuid()}
     ]
-    if open_to:
-        yield Finding("sharing", "note", f"others can write to {', '.join(open_to)}", SHARED)
-    if owned:
-        yield Finding("sharing", "note", f"another user owns {', '.join(owned)}", SHARED)
+    if writable:
+        yield Finding("sharing", "note", f"others can write to {', '.join(writable)}", SHARED)
+    if foreign:
+        yield Finding("sharing", "note", f"another user owns {', '.join(foreign)}", SHARED)
 
 
-def _others_write(status: os.stat_result) -> bool:
-    """Whether other users can write to a folder; a group of one user alone does not count."""
+def _is_writable_by_others(status: os.stat_result) -> bool:
+    """Return True if other users can write to a folder, except for a group with a single user."""
     import grp
     import pwd
 
@@ -166,53 +166,53 @@ def _others_write(status: os.stat_result) -> bool:
 
 
 def _locks(folder: Path) -> Finding:
-    """Hold a lock, and check that another process cannot get it."""
+    """Check that a second process cannot acquire a held lock."""
     path = folder / "probe.lock"
     try:
         with FileLock(path, timeout=1):
             command = [sys.executable, "-c", TRY_LOCK, str(path)]
-            code = subprocess.run(command, check=False, timeout=30).returncode  # noqa: S603  # ours
+            code = subprocess.run(command, check=False, timeout=30).returncode  # noqa: S603  # fixed
     except (OSError, NotImplementedError, subprocess.TimeoutExpired):
         code = 1
     if code == 0:
-        return Finding("locks", "ok", "a second process has to wait")
-    fact = "two processes get the same lock" if code == 3 else "locks do not work here"
-    advice = "nothing can go wrong, but processes that start together may each fetch the files"
+        return Finding("locks", "ok", "locks exclude other processes")
+    fact = "two processes can hold the same lock" if code == 3 else "locks do not work here"
+    advice = "no data is at risk, but processes that start together may each download the files"
     return Finding("locks", "note", fact, advice)
 
 
 def _network(hub: Hub) -> Iterator[Finding]:
     if hub.settings.offline:
-        yield Finding("network", "note", "DSHUB_OFFLINE forbids every connection")
+        yield Finding("network", "note", "not checked, because DSHUB_OFFLINE is set")
     else:
         yield _hosts(hub)
     proxies = {scheme: url for scheme, url in getproxies().items() if scheme != "no"}
     shown = ", ".join(f"{scheme} through {_proxy(url)}" for scheme, url in proxies.items())
     yield Finding("proxy", "ok", shown or "none")
     bundle = certificates()
-    there = Path(bundle).exists()
-    advice = "" if there else "REQUESTS_CA_BUNDLE must name a file of certificates"
-    fact = bundle if there else f"{bundle} does not exist"
-    yield Finding("certificates", "ok" if there else "bad", fact, advice)
+    exists = Path(bundle).exists()
+    advice = "" if exists else "set REQUESTS_CA_BUNDLE to an existing file of certificates"
+    fact = bundle if exists else f"{bundle} does not exist"
+    yield Finding("certificates", "ok" if exists else "bad", fact, advice)
 
 
 def _hosts(hub: Hub) -> Finding:
-    """Ask hosts that the registry's files are on, until one answers."""
-    silent = []
+    """Check that at least one host of files in the registry answers."""
+    failures = []
     for host, address in _addresses(hub.settings).items():
-        (link,) = ask([address], timeout=min(hub.settings.timeout, PATIENCE))
+        (link,) = ask([address], timeout=min(hub.settings.timeout, HOST_TIMEOUT))
         if link.status is not None:
             return Finding("network", "ok", f"{host} answers")
-        silent.append(f"{host}: {link.reason}")
+        failures.append(f"{host}: {link.reason}")
     state: State = "note" if hub.settings.mirrors else "bad"
-    return Finding("network", state, f"no source answers: {'; '.join(silent)}", NO_NETWORK)
+    return Finding("network", state, f"no source answers ({'; '.join(failures)})", NO_NETWORK)
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
-    """An address on each of some hosts: of DSHUB_REGISTRY first, then those with most files."""
+    """Return a URL for each host to try: hosts in DSHUB_REGISTRY, then those with most files."""
     by_host: dict[str, str] = {}
     for registry in (Registry(settings.registry, built_in=False), Registry()):
-        files = [item for one in registry.manifests() for item in one.resources.values()]
+        files = [item for manifest in registry.manifests() for item in manifest.resources.values()]
         addresses = {urlsplit(url).netloc: url for item in files for url in reversed(item.urls)}
         count = Counter(urlsplit(url).netloc for item in files for url in item.urls[:1])
         for host, _ in count.most_common(HOSTS):
@@ -221,7 +221,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
 
 
 def _proxy(url: str) -> str:
-    """The address of a proxy for a person; one without a scheme means http."""
+    """Format the URL of a proxy, with `http` as the default scheme."""
     return shown_url(url if "://" in url else f"http://{url}")
 
 
@@ -231,14 +231,15 @@ def _mirrors(hub: Hub) -> Iterator[Finding]:
         if hub.settings.offline and not address.is_local:
             continue
         if address.is_local and not address.path.is_dir():
-            yield Finding("mirror", "bad", f"{shown_url(mirror)}: no such folder", CHECK_MIRROR)
+            fact = f"{shown_url(mirror)}: the folder does not exist"
+            yield Finding("mirror", "bad", fact, CHECK_MIRROR)
         else:
             yield _mirror(hub, mirror)
 
 
 def _mirror(hub: Hub, mirror: str) -> Finding:
-    """Ask a mirror for files of the registry until it gives one, and measure that."""
-    shown = shown_url(mirror)  # findings are sent to other people
+    """Measure the download speed of a mirror with the first file that it has."""
+    shown = shown_url(mirror)  # without secrets, because users share the output
     with closing(Transports(timeout=min(hub.settings.timeout, 5.0))) as transports:
         for address in _samples(hub, mirror):
             try:
@@ -247,30 +248,34 @@ def _mirror(hub: Hub, mirror: str) -> Finding:
                 reason = error.reason if error.unreachable else ""
             if reason:
                 return Finding("mirror", "bad", f"{shown}: {reason}", CHECK_MIRROR)
-    fact = f"{shown}: has none of the requested files"
-    return Finding("mirror", "note", fact, "upstream is asked for what a mirror does not have")
+    fact = f"{shown} has none of the requested files"
+    return Finding("mirror", "note", fact, "missing files are downloaded from upstream")
 
 
 def _samples(hub: Hub, mirror: str) -> list[str]:
-    """Addresses on a mirror, one for each of some datasets; first of those that it lists."""
+    """Return addresses of files on a mirror, starting with datasets in the index of the mirror."""
     listed = [
         item.entry for item in Mirrors(hub.settings, hub.store).listed() if item.mirror == mirror
     ]
     largest = [max(entry.files, key=lambda file: file.size or 0) for entry in listed if entry.files]
-    found = dict.fromkeys(f"{mirror.rstrip('/')}/{blob_path(file.checksum)}" for file in largest)
+    samples = dict.fromkeys(f"{mirror.rstrip('/')}/{blob_path(file.checksum)}" for file in largest)
     for manifest in hub.registry.at_hand().manifests():
         name, resource = max(manifest.resources.items(), key=lambda item: item[1].size or 0)
-        found[sources(Job(manifest.name, name, resource), [mirror])[0]] = None
-    return list(found)[:SAMPLES]
+        samples[sources(Job(manifest.name, name, resource), [mirror])[0]] = None
+    return list(samples)[:SAMPLES]
 
 
 def _rate(transports: Transports, address: str) -> int:
-    """Bytes a second of a part of a file; raises TransportError."""
+    """Return the download speed of a file in bytes per second.
+
+    Raises:
+        TransportError: the file cannot be downloaded.
+    """
     began, count, buffer = time.monotonic(), 0, memoryview(bytearray(1 << 20))
-    with transports.of(address).open(address) as answer:
+    with transports.of(address).open(address) as stream:
         while count < SAMPLE_BYTES and time.monotonic() - began < SAMPLE_SECONDS:
-            count += (got := answer.readinto(buffer))
-            if not got:
+            count += (received := stream.readinto(buffer))
+            if not received:
                 break
     return int(count / max(time.monotonic() - began, 1e-6))
 
@@ -278,7 +283,7 @@ def _rate(transports: Transports, address: str) -> int:
 def _software() -> Iterator[Finding]:
     turbo = features.check_feature("libjpeg_turbo")
     jpeg = "libjpeg-turbo" if turbo else "a slow JPEG library"
-    others = [name for name in DECODERS if find_spec(name)]
-    yield Finding("decoders", "ok", ", ".join([f"Pillow {pillow} with {jpeg}", *others]))
+    installed = [name for name in DECODERS if find_spec(name)]
+    yield Finding("decoders", "ok", ", ".join([f"Pillow {pillow} with {jpeg}", *installed]))
     frameworks = [name for name in FRAMEWORKS if find_spec(name)]
     yield Finding("frameworks", "ok", ", ".join(["numpy", *frameworks]))

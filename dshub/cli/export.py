@@ -1,4 +1,4 @@
-"""`dshub export`: export a dataset to other file formats."""
+"""Command `dshub export`: export a dataset to other file formats."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -20,13 +20,14 @@ from dshub.hub.hub import Hub
     "--to",
     required=True,
     metavar="FORMAT",
-    help="parquet, arrow, webdataset, tfrecord, recordio, imagefolder, csv, jsonl or npz.",
+    help="File format: parquet, arrow, webdataset, tfrecord, recordio, imagefolder, csv, jsonl or "
+    "npz.",
 )
 @click.option(
     "--shard-size", type=Size(), default="500MB", show_default=True, help="Approximate file size."
 )
 @click.option("--columns", metavar="A,B", help="Export only these columns.")
-@click.option("--force", is_flag=True, help="Replace files of an earlier export.")
+@click.option("--force", is_flag=True, help="Replace the files of an earlier export.")
 @answering
 def command(
     name: str,
@@ -43,8 +44,9 @@ def command(
       dshub export 'cifar-10:train[:10%]' --to imagefolder images/
       dshub export ag-news:test --to csv exported/ --columns text,label
 
-    All splits of NAME, or one, are written to the folder DEST as train-00000-of-00012.parquet and
-    so on. A file gets its name once it is complete. An interrupted export resumes when run again.
+    All splits of NAME, or only SPLIT, are written to the folder DEST as
+    train-00000-of-00012.parquet and so on. Files appear in DEST when they are complete. Run the
+    command again to resume an interrupted export.
     """
     hub = Hub()
     splits = _splits(hub, *_parts(name), columns)
@@ -59,7 +61,7 @@ def command(
 
 
 def _parts(text: str) -> tuple[str, str | None]:
-    """Name and split of `NAME:SPLIT`; the path of a manifest can contain a colon too."""
+    """Split `NAME:SPLIT` into name and split, ignoring colons in manifest paths and `hf:`."""
     start = len("hf:") if text.startswith("hf:") else 0
     start = max(start, text.rfind(".toml"))
     name, _, split = text[start:].partition(":")
@@ -74,10 +76,11 @@ def _splits(hub: Hub, name: str, split: str | None, columns: str | None) -> dict
 
 
 def _text(done: Exported, dest: Path) -> str:
-    lines = []
+    lines: list[tuple[str, str, str]] = []
     for split, item in done.items():
         count = len(item.files)
         files = item.files[0].name if count == 1 else f"{count} files"
-        kept = f", {item.kept} of {item.shards} shards already there" if item.kept else ""
-        lines.append(f"{_screen.bold(split)}  {item.rows:,} rows in {files}{kept}")
-    return "\n".join([*lines, _screen.dim(f"in {_screen.short_path(dest)}")])
+        kept = f", {item.kept} of {item.shards} shards existed already" if item.kept else ""
+        lines.append((_screen.bold(split), f"{item.rows:,} rows", f"{files}{kept}"))
+    written = _screen.dim(f"written to {_screen.short_path(dest)}")
+    return f"{_screen.columns(lines, right=(1,))}\n{written}"

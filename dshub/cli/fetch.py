@@ -1,4 +1,4 @@
-"""`dshub fetch`: download datasets, verify them, and prepare their tables."""
+"""Command `dshub fetch`: download datasets, verify them, and prepare their tables."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from dshub.cli._answer import Answer, answering, plain_file
 from dshub.display import Address, flat, shown_url
 from dshub.download.fetcher import Fetched
 from dshub.download.session import host
+from dshub.download.sources import Job
 from dshub.errors import LockError
 from dshub.hub.hub import Hub
 from dshub.hub.lockfile import drift, names_in, read
@@ -26,7 +27,12 @@ from dshub.settings import Settings
 
 @click.command()
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
-@click.option("--from", "source", metavar="DIR-or-URL", help="Download only from here.")
+@click.option(
+    "--from",
+    "source",
+    metavar="DIR-or-URL",
+    help="Use only this mirror, or this folder of files.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be downloaded; download nothing.")
 @click.option("--jobs", type=int, metavar="N", help="Number of connections (default 16).")
 @click.option("--locked", is_flag=True, help="Fail if dshub.lock is out of date.")
@@ -45,12 +51,12 @@ def command(
     \b
       dshub fetch fashion-mnist
       dshub fetch mnist emnist --dry-run
-      dshub fetch mnist --from /media/stick        a mirror, or plain files
+      dshub fetch mnist --from /media/drive        a mirror, or a folder of files
       dshub fetch mnist --from https://mirror.example
-      dshub fetch --locked                         exactly what dshub.lock pins
+      dshub fetch --locked                         all datasets in dshub.lock
 
-    Every file of NAMES (datasets or families) is verified, and tables are prepared for loading.
-    An interrupted download resumes when run again.
+    All files of NAMES (datasets or families) are downloaded and verified, and tables are prepared
+    for loading. Run the command again to resume an interrupted download.
     """
     hub = Hub(settings=Settings.read(jobs=jobs))
     request = _locked(hub, names) if locked else hub.resolve(names)
@@ -60,7 +66,10 @@ def command(
     _announce(hub, plan)
     if dry_run:
         missing, cached = (list(map(plain_file, part)) for part in (plan.missing, plan.cached))
-        return Answer({"missing": missing, "cached": cached, "size": plan.size}, _files(plan))
+        return Answer(
+            {"missing": missing, "cached": cached, "size": plan.size},
+            _files(plan, hub.settings, source),
+        )
     _ask(hub, plan)
     outcome = hub.run(plan, source=source)
     fetched = outcome.fetched
@@ -74,10 +83,14 @@ def command(
 
 
 def _locked(hub: Hub, names: tuple[str, ...]) -> Request:
-    """The named datasets, or all locked ones; raises LockError if they differ from the lock."""
+    """Resolve the named datasets, or all locked ones.
+
+    Raises:
+        LockError: a dataset differs from its entry in the lock file.
+    """
     lock = hub.settings.lock
     if lock is None:
-        raise click.UsageError("--locked needs a lock, and DSHUB_LOCK is off")
+        raise click.UsageError("--locked needs a lock file, but DSHUB_LOCK is off")
     names = tuple(hub.registry.expand(names)) or tuple(names_in(read(lock), lock))
     changes = drift(names, hub.registry, lock)
     if changes:
@@ -86,9 +99,9 @@ def _locked(hub: Hub, names: tuple[str, ...]) -> Request:
 
 
 def _ask(hub: Hub, plan: Plan) -> None:
-    """Ask on a terminal for terms that must be accepted, and remember a yes."""
+    """Ask users on a terminal to accept terms, and record accepted terms in the cache."""
     if not (plan.terms and sys.stdin.isatty() and sys.stderr.isatty()):
-        return  # the error says what to do without a terminal
+        return  # `Hub.run` raises TermsError
     for manifest in plan.terms:
         terms = _screen.lines(manifest.license.terms or "", indent="  ")
         _screen.echo(f"\n{_screen.bold(manifest.identifier)}:\n{terms}", err=True)
@@ -99,7 +112,7 @@ def _ask(hub: Hub, plan: Plan) -> None:
 
 
 def _announce(hub: Hub, plan: Plan) -> None:
-    """Sizes and free space, before the first byte."""
+    """Print download sizes and free space before the download."""
     manifests = plan.request.manifests
     cached = f", {len(plan.cached)} cached" if plan.cached else ""
     count = len(plan.missing)
@@ -107,21 +120,29 @@ def _announce(hub: Hub, plan: Plan) -> None:
     prepared = sum(manifest.prepared_size() for manifest in manifests)
     tables = f"tables take {size(prepared)}; " if plan.want_tables else ""
     free = size(plan.free)
-    what = (
+    summary = (
         f"{counted(count, 'file')} to fetch, {size(plan.size)}{unknown}"
         if count
         else "nothing to fetch"
     )
-    _screen.note(f"{', '.join(item.identifier for item in manifests)}: {what}{cached}")
+    _screen.note(f"{', '.join(item.identifier for item in manifests)}: {summary}{cached}")
     _screen.note(f"{tables}{free} are free in {_screen.short_path(hub.store.root)}")
 
 
-def _files(plan: Plan) -> str:
+def _files(plan: Plan, settings: Settings, only: str | None) -> str:
+    """Missing files, and the source that is tried first for each."""
     rows = [
-        [f"  {job.dataset}", job.name, size(job.resource.size), (job.resource.urls or ("",))[0]]
+        [f"  {job.dataset}", job.name, size(job.resource.size), _first_source(job, settings, only)]
         for job in plan.missing
     ]
     return _screen.columns(rows, right=(2,)) if rows else ""
+
+
+def _first_source(job: Job, settings: Settings, only: str | None) -> str:
+    """The first mirror or URL of a file that can be used, or an empty text."""
+    places = [*settings.mirrors, *job.resource.urls] if only is None else [only]
+    usable = (place for place in places if not settings.offline or Address(place).is_local)
+    return shown_url(next(usable, ""))
 
 
 def _fetched(item: Fetched) -> dict[str, Any]:
@@ -134,7 +155,7 @@ def _fetched(item: Fetched) -> dict[str, Any]:
 
 
 def _done(request: Request, outcome: Outcome) -> str:
-    """The outcome, and how to load the data."""
+    """Format the outcome, and code to load the first dataset."""
     new = [item for item in outcome.fetched if item.source != "cache"]
     seconds, ready, lines = outcome.seconds, bool(outcome.tables), []
     if new:
@@ -144,10 +165,10 @@ def _done(request: Request, outcome: Outcome) -> str:
         speed = f"{size(total)} in {seconds:.1f} s{rate}"
         files = counted(len(new), "file")
         lines.append(f"fetched and verified {files} from {', '.join(hosts)}: {speed}")
-    lines += _troubles(new)
+    lines += _failures(new)
     for manifest in request.manifests:
         splits = ", ".join(f"{key} {split.rows:,}" for key, split in manifest.splits.items())
-        state = f"ready: {splits} rows" if ready else "all files are here"
+        state = f"ready: {splits} rows" if ready else "all files are in the cache"
         lines.append(f"{_screen.bold(manifest.name)} {manifest.version}  {state}")
     if ready:
         manifest = request.manifests[0]
@@ -158,21 +179,21 @@ def _done(request: Request, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _troubles(items: Sequence[Fetched]) -> list[str]:
-    """Failed attempts, a line for each host; the files came from elsewhere."""
+def _failures(items: Sequence[Fetched]) -> list[str]:
+    """Return a line for each source that failed before another source worked."""
     reasons: dict[str, list[str]] = {}
     for item in items:
         for error in item.attempts:
             address, _, reason = str(error).partition(": ")
             reasons.setdefault(_origin(address), []).append(reason)
     return [
-        f"  not from {flat(where)}: {first}" + (f" ({1 + len(others)} files)" if others else "")
-        for where, (first, *others) in reasons.items()
+        f"  {flat(origin)} failed: {first}" + (f" ({1 + len(more)} files)" if more else "")
+        for origin, (first, *more) in reasons.items()
     ]
 
 
 def _origin(source: str) -> str:
-    """The host of an address, or the folder of a file: of one in a mirror, the mirror."""
+    """Return the host of a URL, or the mirror or folder that contains a local file."""
     if not Address(source).is_local:
         return host(source)
     path = Address(source).path

@@ -1,4 +1,4 @@
-"""`dshub import`: import files that are already on this machine."""
+"""Command `dshub import`: import files that are already on this machine."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -29,7 +29,9 @@ FOUND = _screen.colored("found", "green")
 )
 @click.option("--copy", "keep", flag_value="copy", help="Copy files into the cache.")
 @click.option("--link", "keep", flag_value="link", help="Hard-link files into the cache.")
-@click.option("--reference", "keep", flag_value="reference", help="Use files where they are.")
+@click.option(
+    "--reference", "keep", flag_value="reference", help="Use files in place, without a copy."
+)
 @click.option("--no-prepare", is_flag=True, help="Do not prepare tables.")
 @answering
 def command(name: str, paths: tuple[Path, ...], keep: Keep | None, no_prepare: bool) -> Answer:
@@ -40,49 +42,49 @@ def command(name: str, paths: tuple[Path, ...], keep: Keep | None, no_prepare: b
       dshub import imagenet-1k ILSVRC2012_img_train.tar ILSVRC2012_img_val.tar devkit/
       dshub import imagenet-1k /data/imagenet
 
-    Files of NAME (a dataset or family) are found by checksum in PATHs, files or folders to search,
-    whatever their names. A recompressed copy matches if the manifest has a checksum of the content.
-    Your files are only read. By default, a file shares its blocks with the cache if the file
-    system supports that; otherwise it is copied up to 1 GiB, and used where it is if larger. Do
-    not change a file that is used where it is: `dshub verify` reports it.
+    PATHs are files, or folders to search. Files of NAME (a dataset or family) are recognized by
+    checksum, under any file name. Recompressed files match if the manifest has a checksum of their
+    content. Your files are never changed. By default, files share disk blocks with the cache if the
+    file system supports it. Otherwise, files up to 1 GiB are copied, and larger ones are used in
+    place. Do not change files that are used in place; `dshub verify` reports changes.
 
-    Other layouts in the manifest, such as a folder for each class, are found by their file names
-    and counted. Their tables are made from the files where they are, and checksums of the files
-    are kept beside the table. An interrupted import resumes when run again.
+    Other layouts in the manifest, such as one folder per class, are recognized by file names.
+    Tables are prepared from these files in place, and checksums of the files are stored next to the
+    tables. Run the command again to resume an interrupted import.
     """
     hub = Hub()
     reports = hub.import_files(name, paths, keep=keep or "auto")
     tables = [] if no_prepare else list(_prepared(hub, name, reports))
     rows = [row for report in reports for row in _rows(report)]
-    strangers = [
+    unrecognized = [
         f"{path} is not a file of {name}: neither its checksum nor its name matches"
-        for path in _unknown(paths, reports)
+        for path in _unrecognized(paths, reports)
     ]
     complete = all(report.complete for report in reports)
-    notes = [*strangers, *_remarks(name, reports, ready=bool(tables))]
+    notes = [*unrecognized, *_remarks(name, reports, ready=bool(tables))]
     return Answer(
         _data(reports, tables), _screen.columns(rows) if rows else "", notes, 0 if complete else 1
     )
 
 
 def _prepared(hub: Hub, name: str, reports: Sequence[ImportReport]) -> Iterator[str]:
-    """Prepare every split whose files are here."""
+    """Prepare every split with complete files, and yield the folder of each table."""
     for manifest, report in zip(hub.resolve(name).manifests, reports, strict=True):
-        splits = [split for split, here in report.splits.items() if here]
+        splits = [split for split, is_complete in report.splits.items() if is_complete]
         plan = hub.plan(Request.of(manifest, splits), files=False)
         yield from (str(folder) for folder in hub.run(plan).tables.values())
 
 
-def _unknown(paths: Sequence[Path], reports: Sequence[ImportReport]) -> list[Path]:
-    """Files in the call that match nothing."""
-    known = {item.source for report in reports for item in report.files}
-    places = {item.path for report in reports for item in report.layouts}
+def _unrecognized(paths: Sequence[Path], reports: Sequence[ImportReport]) -> list[Path]:
+    """Return the files among the arguments that do not belong to the dataset."""
+    recognized = {item.source for report in reports for item in report.files}
+    layouts = {item.path for report in reports for item in report.layouts}
     return [
         path
         for path in paths
         if path.is_file()
-        and path not in known
-        and places.isdisjoint({path.absolute(), path.absolute().parent})
+        and path not in recognized
+        and layouts.isdisjoint({path.absolute(), path.absolute().parent})
         and any(report.files or report.missing for report in reports)
     ]
 
@@ -110,7 +112,7 @@ def _data(reports: Sequence[ImportReport], tables: Sequence[str]) -> dict[str, A
 
 
 def _rows(report: ImportReport) -> Iterator[list[str]]:
-    """A line for each file or layout: name, state and detail."""
+    """Yield the name, state and details of each file and layout."""
     for item in report.files:
         if isinstance(item, Imported):
             yield [item.job.name, FOUND, f"{item.source}, {item.how}, {item.kept}"]
@@ -133,10 +135,10 @@ def _remarks(name: str, reports: Sequence[ImportReport], *, ready: bool) -> Iter
     if missing:
         titles = ", ".join(job.title for job in missing)
         yield f"{name} is incomplete; not found: {titles}"
-        other = f"`dshub fetch {name}` downloads missing files; `dshub info {name}` shows details"
-        steps = dict.fromkeys(job.resource.instructions or other for job in missing)
+        download = f"run `dshub fetch {name}` to download the missing files"
+        steps = dict.fromkeys(job.resource.instructions or download for job in missing)
         yield from (f"hint: {step}" for step in steps)
     elif not any(report.files or report.layouts for report in reports):
-        yield f"{name} was complete already"
+        yield f"{name} was already complete"
     else:
         yield f"{name} is complete" + (" and ready to load" if ready else "")

@@ -1,4 +1,4 @@
-"""`dshub info`: show a dataset's columns, splits, license, files and cache state."""
+"""Command `dshub info`: show a dataset's columns, splits, license, files and cache state."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +51,7 @@ def command(name: str) -> Answer:
 
 
 def _imported(hub: Hub, manifest: Manifest) -> list[dict[str, Any]]:
-    """Splits imported in another layout, and their files."""
+    """Return the splits imported in another layout as JSON objects."""
     return [
         {
             "layout": record.layout,
@@ -67,7 +67,7 @@ def _imported(hub: Hub, manifest: Manifest) -> list[dict[str, Any]]:
 
 
 def _sums(table: Path | None) -> str | None:
-    """The checksums of the files that a table was made from."""
+    """Return the path of the checksum list of an imported table, or None."""
     if table is None:
         return None
     origin = TableRecord.read(table / TABLE_FILE).provenance
@@ -89,24 +89,24 @@ def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, 
 
 
 def _layouts(manifest: Manifest, imported: list[dict[str, Any]]) -> str:
-    """Other layouts that `dshub import` recognizes, and those that were imported."""
+    """Format the other layouts that `dshub import` recognizes, and their imports."""
     if not manifest.layouts:
         return ""
     lines = []
     for name, layout in manifest.layouts.items():
         lines.append(f"  {layout.split}: {flat(layout.title)}  {_screen.dim(name)}")
         for item in (item for item in imported if item["layout"] == name):
-            where = flat(item["path"] or "files with checksums")
+            source = flat(item["path"] or "files with checksums")
             files = f"{item['files']:,} files, {size(item['size'])}"
-            lines.append(f"    imported from {where}, {files}")
+            lines.append(f"    imported from {source}, {files}")
             if item["sums"]:
-                lines.append(f"    their checksums: {item['sums']}")
+                lines.append(f"    checksums: {item['sums']}")
     return _screen.bold("Other layouts for `dshub import`") + "\n" + "\n".join(lines)
 
 
 def _facts(manifest: Manifest, cached: dict[str, bool]) -> str:
-    there = sum(cached.values())
-    state = "complete" if there == len(cached) else f"{there} of {len(cached)} files"
+    count = sum(cached.values())
+    state = "complete" if count == len(cached) else f"{count} of {len(cached)} files"
     rows = [
         ["task", manifest.task],
         ["homepage", manifest.homepage],
@@ -145,12 +145,12 @@ def columns_text(features: Mapping[str, Feature]) -> str:
 
 
 def _feature(feature: Feature) -> str:
-    """A feature in a few words, with the names of classes."""
+    """Describe a feature briefly, with its class names."""
     label = getattr(feature, "of", feature)
     if not isinstance(label, LabelFeature):
         return describe(feature)
-    apart = "; " if any("," in name for name in label.names) else ", "
-    return f"{describe(feature)}: {apart.join(label.names)}"
+    separator = "; " if any("," in name for name in label.names) else ", "
+    return f"{describe(feature)}: {separator.join(label.names)}"
 
 
 def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
@@ -161,14 +161,14 @@ def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
         lines.append(f"    {_screen.dim(str(item.digest))}")
         lines += [f"    {url}" for url in item.urls]
         if item.limits != Limits():
-            lines.append(f"    {_screen.dim(_most(item.limits))}")
+            lines.append(f"    {_screen.dim(_limits(item.limits))}")
     steps = [item.instructions for item in manifest.resources.values() if item.instructions]
     lines += [_screen.lines(text, indent="  ") for text in dict.fromkeys(steps)]
     return _screen.bold("Files") + "\n" + "\n".join(lines)
 
 
-def _most(limits: Limits) -> str:
-    """The limits for unpacking a file."""
+def _limits(limits: Limits) -> str:
+    """Describe the limits for unpacking a file."""
     facts = f"{size(limits.unpacked)}, {limits.members:,} members, {limits.ratio:,} times its size"
     return f"unpacks to at most {facts}"
 

@@ -1,4 +1,4 @@
-"""`dshub licenses`: show licenses, and fail on denied ones."""
+"""Command `dshub licenses`: show licenses, and fail on denied ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,6 +8,7 @@ import msgspec
 
 from dshub.catalog.manifest import Manifest, denied
 from dshub.cli import _screen
+from dshub.cli._amounts import counted
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
 from dshub.hub.lockfile import names_in, read
@@ -21,19 +22,19 @@ DENIED = 1  # exit code
     "--deny",
     multiple=True,
     metavar="WORD",
-    help="Fail on licenses with this word: nc, nd, unknown, an SPDX identifier. Repeatable.",
+    help="Fail on licenses with this word: nc, nd, unknown, or an SPDX identifier. Repeatable.",
 )
 @answering
 def command(names: tuple[str, ...], deny: tuple[str, ...]) -> Answer:
     """Show licenses; fail on denied ones.
 
     \b
-      dshub licenses                              of the project's datasets
-      dshub licenses --deny nc --deny unknown     for CI: exit code 1 if one is denied
+      dshub licenses                              licenses of the project's datasets
+      dshub licenses --deny nc --deny unknown     for CI: exit code 1 if a license is denied
       dshub licenses imagenette cifar-10
 
-    Without NAMES: the datasets of [tool.dshub] in pyproject.toml, else those of dshub.lock, else
-    those in the cache.
+    Without NAMES, the command uses the datasets of [tool.dshub] in pyproject.toml. If there are
+    none, it uses the datasets in dshub.lock, or else the cached ones.
     """
     hub = Hub()
     manifests = hub.resolve(names or _names(hub)).manifests
@@ -41,14 +42,15 @@ def command(names: tuple[str, ...], deny: tuple[str, ...]) -> Answer:
     refused = [name for name, reason in reasons.items() if reason]
     licenses = [_plain(item, reasons[item.name]) for item in manifests]
     unstated = sum(item.license.spdx is None for item in manifests)
-    remark = f"{unstated} without a stated license; --deny unknown refuses them"
+    datasets = counted(unstated, "dataset")
+    remark = f"{datasets} without a stated license; use --deny unknown to fail on them"
     notes = [remark] if deny and unstated and "unknown" not in deny else []
     data = {"licenses": licenses, "denied": refused}
     return Answer(data, _text(manifests, reasons), notes, DENIED if refused else 0)
 
 
 def _names(hub: Hub) -> Sequence[str]:
-    """The datasets of the project."""
+    """Return the datasets of the project, or the cached ones."""
     if hub.settings.datasets:
         return hub.settings.datasets
     lock = hub.settings.lock

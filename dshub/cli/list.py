@@ -1,4 +1,4 @@
-"""`dshub list`: list datasets."""
+"""Command `dshub list`: list datasets."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,16 +7,16 @@ from itertools import groupby
 import click
 import msgspec
 
-from dshub.catalog.search import Line, Summary
+from dshub.catalog.search import Line, Summary, natural_order
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
 from dshub.progress import size
 
 HEAD = ("NAME", "ROWS", "DOWNLOAD", "TASK", "SUMMARY")
-OPTIONAL = ("TASK", "SUMMARY")  # columns that a narrow terminal does not show
-LEAST = 20  # characters of a summary; with less room it, or the column before it, is left out
-MEMBERS = "{:,} datasets"  # of a family, in place of rows
+OPTIONAL = ("TASK", "SUMMARY")  # columns to drop on a narrow terminal, in this order
+MIN_SUMMARY = 20  # minimum width of a summary, in characters
+MEMBERS = "{:,} datasets"  # shown for families instead of a row count
 
 Cells = tuple[str, str, str, str, str]
 
@@ -24,18 +24,18 @@ Cells = tuple[str, str, str, str, str]
 @click.command()
 @click.argument("words", nargs=-1, metavar="")
 @click.option("--all", "everything", is_flag=True, help="List family members individually.")
-@click.option("--task", default="", metavar="TASK", help="Only tasks with this text in their name.")
+@click.option("--task", default="", metavar="TEXT", help="List only tasks with TEXT in their name.")
 @click.option(
     "--kind",
     type=click.Choice(["image", "text", "audio", "tabular"]),
-    help="Only datasets with this tag.",
+    help="List only datasets with this tag.",
 )
 @click.option(
     "--license",
     "license_",
     default="",
     metavar="WORD",
-    help="Only licenses with this text in their SPDX identifier; none: no stated license.",
+    help="List only licenses with WORD in their SPDX identifier, or 'none' for no stated license.",
 )
 @answering
 def command(
@@ -49,22 +49,22 @@ def command(
       dshub list --task classification
       dshub list --json | jq '.datasets[].name'
 
-    The members of a family, such as glue/cola and glue/mnli, share a line. --all and --json list
-    each of them.
+    A family of datasets, such as glue/cola and glue/mnli, is listed on one line. --all and --json
+    list every dataset.
     """
     if words:
-        hint = f"try `dshub search {' '.join(words)}`, or `dshub info`"
-        raise click.UsageError(f"list takes no arguments; {hint}")
+        query = " ".join(words)
+        raise click.UsageError(f"list does not take arguments; run `dshub search {query}`")
     lines = [line for line in Hub().registry.listing() if task.casefold() in line.task.casefold()]
     if kind or license_:
         lines = [line for line in lines if _passes(line.whole(), kind, license_.casefold())]
     if not lines:
-        return listing((), "no dataset matches; `dshub list` without options lists all")
+        return listing((), "no dataset matches; run `dshub list` without options to list all")
     return listing(lines, by_family=not everything)
 
 
 def _passes(summary: Summary, kind: str | None, word: str) -> bool:
-    """True if a dataset has the tag `kind`, and a license with `word`."""
+    """Return True if a dataset has the tag `kind` and a license that contains `word`."""
     if kind and kind not in summary.tags:
         return False
     if word == "none":
@@ -73,7 +73,10 @@ def _passes(summary: Summary, kind: str | None, word: str) -> bool:
 
 
 def listing(lines: Sequence[Line], *notes: str, by_family: bool = False) -> Answer:
-    """Show datasets, a line each, or a line for each family; JSON always has every dataset."""
+    """Return an answer with a line per dataset, or per family if `by_family`.
+
+    The JSON output contains every dataset in both cases.
+    """
     if click.get_current_context().meta[_screen.QUIET]:  # with --json
         return Answer({"datasets": [msgspec.to_builtins(line.whole()) for line in lines]})
     rows = _by_family(lines) if by_family else map(_cells, lines)
@@ -85,47 +88,49 @@ def _cells(line: Line) -> Cells:
 
 
 def _by_family(lines: Sequence[Line]) -> Iterator[Cells]:
-    """A row for each dataset, and for each family with several members.
+    """Yield a row for each family, or for a dataset without family.
 
-    Members can share files, so a family has no size.
+    Families have no download size, because members can share files.
     """
     for family, group in groupby(lines, key=_family):
         members = list(group)
         if len(members) == 1:
             yield _cells(members[0])
             continue
-        names = ", ".join(line.name.removeprefix(family) for line in members)
+        names = ", ".join(
+            sorted((line.name.removeprefix(family) for line in members), key=natural_order)
+        )
         tasks = {line.task for line in members}
         task = tasks.pop() if len(tasks) == 1 else ""
         yield f"{family}*", MEMBERS.format(len(members)), "", task, names
 
 
 def _family(line: Line) -> str:
-    """`glue/` of `glue/cola`; the whole name of a dataset without a family."""
+    """Return the family of a dataset with a slash (`glue/`), or its name if it has no family."""
     family, slash, _ = line.name.partition("/")
     return family + slash
 
 
 def _text(rows: Iterable[Cells]) -> str:
-    """Rows that fit the terminal, below a head."""
+    """Format rows below a header, without optional columns that do not fit the terminal."""
     columns = {name: list(cells) for name, *cells in zip(HEAD, *rows, strict=True)}
     widths = {name: max(map(len, [name, *cells])) + 2 for name, cells in columns.items()}
     for name in OPTIONAL:
-        others = sum(widths[other] for other in columns if other != "SUMMARY")
-        left = _screen.terminal_width() - others
-        if left >= LEAST:
-            columns["SUMMARY"] = [_shortened(text, left) for text in columns["SUMMARY"]]
+        used = sum(widths[column] for column in columns if column != "SUMMARY")
+        available = _screen.terminal_width() - used
+        if available >= MIN_SUMMARY:
+            columns["SUMMARY"] = [_shorten(text, available) for text in columns["SUMMARY"]]
             break
         del columns[name]
     head = list(columns)
-    if sys.stdout.isatty():  # elsewhere styles would be removed again
+    if sys.stdout.isatty():  # saves time elsewhere, where styles are not printed
         head = [*map(_screen.dim, head)]
         columns["NAME"] = [*map(_screen.bold, columns["NAME"])]
     return _screen.columns([head, *zip(*columns.values(), strict=True)], right=(1, 2))
 
 
-def _shortened(text: str, width: int) -> str:
-    """A text cut after a word, with an ellipsis where something is missing."""
+def _shorten(text: str, width: int) -> str:
+    """Truncate text to a width after a complete word, with an ellipsis."""
     if len(text) <= width:
         return text
     beginning = text[: width - 1]

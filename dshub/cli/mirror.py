@@ -1,4 +1,4 @@
-"""`dshub mirror`: write, update or verify a mirror."""
+"""Command `dshub mirror`: write, update or verify a mirror."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -23,36 +23,43 @@ from dshub.progress import Task, size
 from dshub.progress import choose as choose_progress
 from dshub.settings import Settings
 
-DAMAGED = 5  # exit code: bytes changed, or are missing
+DAMAGED = 5  # exit code, also for missing files
 
 
 class Rate(_amounts.Size):
-    """Bytes a second: `5MB/s`, or `5MB`."""
+    """Parameter type for a number of bytes per second, such as `5MB/s`."""
 
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Convert a text; 0 is refused, because a mirror would never be complete."""
+        """Parse a rate above 0."""
         rate: int = super().convert(str(value).strip().removesuffix("/s"), param, ctx)
-        return rate or self.fail(f"{value!r} is not a rate such as 5MB/s; omit it for no limit")
+        return rate or self.fail(
+            f"{value!r} is not a rate above 0; omit the option for unlimited downloads"
+        )
 
 
 @click.command()
 @click.argument("dest")
 @click.argument("names", nargs=-1, type=_screen.DatasetName())
-@click.option("--all", "everything", is_flag=True, help="Include every dataset of the registry.")
+@click.option("--all", "everything", is_flag=True, help="Include all datasets in the registry.")
 @click.option("--prepared", is_flag=True, help="Include prepared tables.")
 @click.option(
     "--deny-license",
     "deny",
     multiple=True,
     metavar="WORD",
-    help="Leave out licenses with this word: nc, nd, unknown, an SPDX identifier. Repeatable.",
+    help="Leave out licenses with this word: nc, nd, unknown, or an SPDX identifier. Repeatable.",
 )
 @click.option(
     "--restricted", is_flag=True, help="Include datasets whose license forbids redistribution."
 )
-@click.option("--limit-rate", type=Rate(), metavar="RATE", help="Limit downloads to, say, 5MB/s.")
+@click.option(
+    "--limit-rate",
+    type=Rate(),
+    metavar="RATE",
+    help="Limit the download speed to, for example, 5MB/s.",
+)
 @click.option(
     "--sign",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -60,9 +67,11 @@ class Rate(_amounts.Size):
     help="Sign the index with this private key (Ed25519, PEM).",
 )
 @click.option("--no-pages", is_flag=True, help="Do not write web pages.")
-@click.option("--dry-run", is_flag=True, help="Show what would be done; do nothing.")
-@click.option("--verify", "verifying", is_flag=True, help="Verify the mirror, without a network.")
-@click.option("--prune", is_flag=True, help="Remove files that the selection does not need.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be written and removed; change nothing."
+)
+@click.option("--verify", "verifying", is_flag=True, help="Verify the files of the mirror.")
+@click.option("--prune", is_flag=True, help="Remove files that the datasets do not need.")
 @_removing.yes_option
 @answering
 def command(
@@ -83,14 +92,15 @@ def command(
     """Write, update or verify a mirror.
 
     \b
-      dshub mirror /media/stick mnist emnist
+      dshub mirror /media/drive mnist emnist
       dshub mirror s3://our-bucket/dshub --all --deny-license nc --limit-rate 20MB/s
       dshub mirror /srv/dshub --verify             exit code 5 if something is damaged
 
     NAMES (datasets or families) are written to DEST, a folder or a bucket (s3://, gs://). Other
-    content stays, unless --prune is given. An interrupted update resumes when run again. Pruning
-    everything, more than 10 GB, or files that cannot be downloaded again needs a yes on the
-    terminal, or --yes. Clients name the mirror in DSHUB_MIRROR; see docs/mirrors.md.
+    datasets on the mirror stay, unless --prune is given. dshub asks before it removes everything,
+    more than 10 GB, or files that cannot be downloaded again, unless --yes is given. Run the
+    command again to resume an interrupted update. To use a mirror, set DSHUB_MIRROR (see
+    https://dshub.github.io/dshub/mirrors.html).
     """
     _check(dest, names, everything=everything, verifying=verifying)
     if verifying:
@@ -116,14 +126,14 @@ def command(
 
 
 def _check(dest: str, names: Sequence[str], *, everything: bool, verifying: bool) -> None:
-    if not dest.strip():  # an unset variable of a script
-        raise click.UsageError("DEST is empty: name a folder or a bucket")
+    if not dest.strip():  # for example, an unset variable in a script
+        raise click.UsageError("DEST is empty; name a folder or a bucket")
     if verifying and (names or everything):
-        raise click.UsageError("--verify reads the whole mirror: give it no names")
+        raise click.UsageError("--verify checks the whole mirror; omit NAMES and --all")
     if everything and names:
-        raise click.UsageError("give names or --all, not both")
+        raise click.UsageError("use NAMES or --all, not both")
     if not (verifying or names or everything):
-        raise click.UsageError("name datasets or families, or give --all")
+        raise click.UsageError("name datasets or families, or use --all")
 
 
 def _verify(dest: str) -> Answer:
@@ -131,20 +141,21 @@ def _verify(dest: str) -> Answer:
     with Task(choose_progress(settings.progress), f"reading {mirror.title}", None) as task:
         files = list(verify(mirror, keys=settings.mirror_keys, advance=task.advance))
     wrong = [item for item in files if item.state in {"missing", "damaged"}]
-    others = sum(item.state == "other" for item in files)
+    foreign = sum(item.state == "other" for item in files)
     rows = [[_screen.colored(item.state, "red"), item.name, item.of, item.detail] for item in wrong]
-    notes = [f"{len(files) - len(wrong) - others} files intact, {len(wrong)} not"]
-    notes += [f"ignored {counted(others, 'file')} not written by dshub"] if others else []
+    notes = [f"intact: {counted(len(files) - len(wrong) - foreign, 'file')}"]
+    notes += [f"damaged or missing: {counted(len(wrong), 'file')}"] if wrong else []
+    notes += [f"ignored {counted(foreign, 'file')} not written by dshub"] if foreign else []
     names = dict.fromkeys(item.of.partition("@")[0] for item in wrong if item.of)
     if names:
         repair = f"dshub mirror {shlex.quote(shown_url(dest))} {' '.join(names)}"
-        notes.append(f"hint: `{repair}` restores them")
+        notes.append(f"hint: run `{repair}` to restore the files")
     data = {"files": [vars(item) for item in files], "wrong": len(wrong)}
     return Answer(data, _screen.columns(rows) if rows else "", notes, DAMAGED if wrong else 0)
 
 
 def _announce(mirror: Destination, plan: Plan, left_out: Mapping[str, str]) -> None:
-    """Print sizes and free space before the first byte."""
+    """Print sizes and free space before the download."""
     for name, reason in left_out.items():
         _screen.note(f"left out: {name}, because {reason}")
     unknown = sum(piece.job.resource.size is None for piece in plan.missing)
@@ -152,14 +163,14 @@ def _announce(mirror: Destination, plan: Plan, left_out: Mapping[str, str]) -> N
         f"{counted(len(plan.chosen), 'dataset')}: "
         f"{counted(len(plan.missing), 'file')} to fetch, {size(plan.to_fetch)}"
         f"{f' and {unknown} of unknown size' if unknown else ''}, "
-        f"{len(plan.cached)} from the cache, {len(plan.there)} there already"
+        f"{len(plan.cached)} from the cache, {len(plan.there)} already on the mirror"
     )
     tables = f", tables {size(plan.tables)}" if plan.tables else ""
     free = f"; {size(plan.free)} are free in {mirror.title}" if plan.free is not None else ""
-    _screen.note(f"to be written: {size(plan.writes)}{tables}{free}")
+    _screen.note(f"to write: {size(plan.writes)}{tables}{free}")
     if plan.pruning.sizes:
         files = counted(len(plan.pruning.sizes), "file")
-        _screen.note(f"to be removed: {files}, {size(plan.pruning.size)}")
+        _screen.note(f"to remove: {files}, {size(plan.pruning.size)}")
 
 
 def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:
@@ -181,7 +192,7 @@ def _plan_data(plan: Plan, left_out: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _plan_text(plan: Plan) -> str:
-    states = [("fetch", plan.missing), ("from the cache", plan.cached), ("there", plan.there)]
+    states = [("fetch", plan.missing), ("from the cache", plan.cached), ("exists", plan.there)]
     rows = [
         [state, piece.job.dataset, piece.job.name, size(piece.job.resource.size)]
         for state, pieces in states
@@ -196,15 +207,15 @@ def _removals(plan: Plan) -> str:
 
 
 def _report_text(mirror: Destination, hub: Hub, report: Report) -> str:
-    """Describe the outcome, and how to use the mirror."""
+    """Describe the outcome, with a command that uses the mirror."""
     files = [f"{count} by {how}" for how, count in report.taken.items()]
     if report.fetched:
         files.append(f"{report.fetched} fetched")
-    nothing = "no file could be fetched" if report.errors else "no file was missing"
-    lines = [f"files: {', '.join(files)}" if files else nothing]
+    none_written = "no files could be fetched" if report.errors else "no files were missing"
+    lines = [f"files: {', '.join(files)}" if files else none_written]
     if report.removed:
         lines.append(f"removed {counted(len(report.removed), 'unneeded file')}")
-    state = "lists" if report.changed else "listed already"
+    state = "lists" if report.changed else "already lists"
     datasets = counted(len(report.listed), "dataset")
     lines.append(f"index.json {state} {datasets}: {', '.join(report.listed) or 'none'}")
     if report.listed and mirror.address not in hub.settings.mirrors:
@@ -214,12 +225,13 @@ def _report_text(mirror: Destination, hub: Hub, report: Report) -> str:
 
 
 def _write_pages(hub: Hub, mirror: Destination) -> str | None:
-    """Write web pages of a mirror in a folder; returns the first page, or None without Jinja2.
+    """Write web pages for a mirror in a folder, and return the path of the first page.
 
-    They show the manifests of the mirror, because others may have published from another registry.
+    The pages show the manifests on the mirror, which can come from several registries. Buckets get
+    no pages, and neither do folders if Jinja2 is not installed. In these cases, return None.
 
     Raises:
-        StoreError: the folder cannot be written, or holds another `index.html`.
+        StoreError: the folder cannot be written, or contains an `index.html` not written by dshub.
         ReadError, ChecksumError: the index is damaged.
     """
     if not isinstance(mirror, FolderDestination):
@@ -227,16 +239,16 @@ def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     registry = Registry([mirror.root / "registry"], built_in=False)
     index, names = read_index(mirror), []
     for entry in index.datasets if index is not None else ():
-        with suppress(UnknownNameError, ManifestError):  # removed or damaged meanwhile
+        with suppress(UnknownNameError, ManifestError):  # another process removed or damaged it
             names.append(registry.manifest(entry.identifier).identifier)
     if not names:
         return None
     try:
-        from dshub.publishing.site.build import build  # heavy, and needs an extra
+        from dshub.publishing.site.build import build  # slow to import, and needs Jinja2
 
         site = build(registry, hub.store, mirror.root, names=names, progress=hub.progress)
     except MissingExtraError as error:
-        _screen.note(f"no pages were written: {error.hint}")
+        _screen.note(f"no pages were written, because {error}; {error.hint}")
         return None
     for line in site.notes:
         _screen.note(f"note: {line}")

@@ -1,4 +1,4 @@
-"""`dshub new`: write a manifest for your own files."""
+"""Command `dshub new`: write a manifest for your own files."""
 
 import os
 from collections import Counter
@@ -35,7 +35,7 @@ VERSION = "1.0.0"
 _PATH = click.Path(exists=True, path_type=Path)
 
 
-def _given_splits(
+def _parse_splits(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[Path, str]:
     splits: dict[Path, str] = {}
@@ -44,14 +44,18 @@ def _given_splits(
         if not (name and equals and path):
             raise click.BadParameter(f"{value!r} is not NAME=PATH, such as train=a.csv")
         if key(name) != name:
-            raise click.BadParameter(f"{name!r} is not a split name: a-z 0-9, with _ or - between")
+            raise click.BadParameter(
+                f"{name!r} is not a split name; use a-z and 0-9, separated by _ or -"
+            )
         splits[_PATH.convert(path, param, ctx)] = name
     return splits
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=_PATH, metavar="PATH...")
-@click.option("--name", metavar="OWN/SET", help="Dataset name (default: own/ and the path's name).")
+@click.option(
+    "--name", metavar="OWNER/NAME", help="Dataset name (default: own/ and the name of PATH)."
+)
 @click.option(
     "-o",
     "--output",
@@ -67,13 +71,13 @@ def _given_splits(
     "splits",
     multiple=True,
     metavar="NAME=PATH",
-    callback=_given_splits,
-    help="Assign a file or folder to a split, if its name does not say so.",
+    callback=_parse_splits,
+    help="Assign a file or folder to a split. By default, splits are recognized by file name.",
 )
 @click.option(
     "--header/--no-header",
     default=None,
-    help="Treat the first line of a CSV as a header, or as data.",
+    help="Treat the first line of a CSV file as a header or as data.",
 )
 @click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
@@ -99,27 +103,27 @@ def command(
       dshub new train.csv test.csv --name me/reviews
       dshub new data.zip --split train=old.csv --label grade
 
-    Recognizes class folders of images, audio or text (in a folder or an archive), CSV and TSV,
-    JSON, Parquet, Arrow, npz, IDX and plain text in PATHs. Every row is read, and files are copied
-    into the cache, so that the dataset loads right away. Your files stay unchanged. Class folders
-    are also packed into a tar beside the manifest, for publishing.
+    Recognizes class folders of images, audio or text (in a folder or an archive), CSV, TSV, JSON,
+    Parquet, Arrow, npz, IDX and plain text files. Every row is read, and files are copied into the
+    cache, so that the dataset can be loaded right away. Your files are never changed. Class folders
+    are also packed into a tar archive next to the manifest, for publishing.
     """
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
-    stated = {"label": label, "text": text, "number": number}
-    kinds = {column: kind for kind, columns in stated.items() for column in columns}
+    options = {"label": label, "text": text, "number": number}
+    kinds = {column: kind for kind, columns in options.items() for column in columns}
     request = Request(paths, splits, kinds, header)
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()
-    hub = Hub(settings=Settings.read(synthetic=0))  # the files are the real data
+    hub = Hub(settings=Settings.read(synthetic=0))  # ignores DSHUB_SYNTHETIC
     with ExitStack() as stack:
         outline = draft(request, stack, hub.progress)
         data = {"name": target.name, **_plain(outline)}
         if dry_run:
             return Answer(data, _described(outline, target.name))
         data |= _write(outline, target, hub, take=not no_import)
-    sources = [data["packed"]] if data["packed"] else [str(path) for path in request.tops]
+    sources = [Path(data["packed"])] if data["packed"] else list(request.tops)
     data["next"] = _next_steps(target, sources, taken=not no_import)
     steps = "\n".join(f"  {step}" for step in data["next"])
     written = f"{_screen.bold('Written')} {target.manifest}"
@@ -128,51 +132,58 @@ def command(
 
 @dataclass(frozen=True)
 class _Target:
-    """The name of a dataset, and the path of its manifest."""
+    """The name of the new dataset, and the path of its manifest."""
 
     name: str
     manifest: Path
 
     @property
     def archive(self) -> Path:
-        """The archive of class folders, beside the manifest."""
+        """Path of the archive of class folders, next to the manifest."""
         return self.manifest.with_name(f"{self.name.rpartition('/')[2]}.tar")
 
     def refuse_existing(self) -> None:
-        """Raise DshubError for a file that would be replaced."""
+        """Check that no file would be replaced.
+
+        Raises:
+            DshubError: the manifest or the archive exists.
+        """
         for path in filter(os.path.lexists, (self.manifest, self.archive)):
             raise DshubError(
                 f"{path} already exists",
-                hint="choose another place with -o or another --name, or replace it with --force",
+                hint="choose another path with -o or another --name, or use --force to replace it",
             )
 
 
 def _target(request: Request, name: str | None, output: Path | None) -> _Target:
     name = name or f"own/{dataset_name(request.tops[0].resolve().name)}"
     if not NAME.fullmatch(name):
-        raise click.UsageError(f"--name {name!r} must be SET or OWN/SET, in a-z 0-9 . _ -")
+        raise click.UsageError(
+            f"--name {name!r} must be NAME or OWNER/NAME, with the characters a-z 0-9 . _ -"
+        )
     if name in Registry().names():
-        raise DshubError(f"{name} is a dataset of dshub", hint=f"choose a name, such as own/{name}")
+        hint = f"choose another name with --name, such as own/{name}"
+        raise DshubError(f"dshub already has a dataset named {name}", hint=hint)
     manifest = output or Path(name, f"{VERSION}.toml")
     if manifest.suffix != ".toml":
-        raise click.UsageError(f"-o {manifest}: the name of a manifest ends in .toml")
+        raise click.UsageError(f"-o {manifest}: the name of a manifest must end with .toml")
     for top in request.tops:
         if top.is_dir() and manifest.resolve().is_relative_to(top.resolve()):
             raise DshubError(
-                f"{manifest} would be inside the data, in {top}",
-                hint="run this in another folder, or choose another place with -o",
+                f"{manifest} would be inside the data folder {top}",
+                hint="run the command in another folder, or choose another path with -o",
             )
     return _Target(name, manifest)
 
 
 def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[str, Any]:
-    """Write the manifest and the archive if they are right; returns facts for `--json`."""
+    """Write the manifest and the archive after checking them, and return a JSON object."""
     with staging(target.manifest.parent) as folder:
         resources = _resources(outline, target, folder, hub.progress)
         sums = Counter(facts.sha256 for _, _, facts in resources.values())
-        same = [path.name for _, path, facts in resources.values() if sums[facts.sha256] > 1]
-        if same:  # a test set can be the training set by mistake
-            outline.doubts.append(f"{some(same)} have the same bytes")
+        duplicates = [path.name for _, path, facts in resources.values() if sums[facts.sha256] > 1]
+        if duplicates:  # for example, a training set that is also the test set by mistake
+            outline.doubts.append(f"{some(duplicates)} have the same content")
         text = manifest_text(target.name, VERSION, outline, resources)
         manifest = parse(text, source=str(target.manifest))
         files = {item.key: item.path for item in resources.values()}
@@ -192,14 +203,13 @@ def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[s
 def _resources(
     outline: Outline, target: _Target, folder: Path, progress: Progress
 ) -> dict[Path, Resource]:
-    """The files by their path in the outline; class folders are packed into `folder`."""
+    """Return the resources by path in the outline, after packing class folders in `folder`."""
     keys = resource_keys(outline, target.name)
     paths = {path: path for path in keys}
     if PACKED in keys:
         total = size(sum(path.stat().st_size for _, path in outline.members))
         _screen.note(
-            f"packing {len(outline.members):,} files, {total}, into {target.archive}; "
-            "your files stay where they are"
+            f"packing copies of {len(outline.members):,} files, {total}, into {target.archive}"
         )
         paths[PACKED] = pack(folder / target.archive.name, outline.members, progress)
     resources = {}
@@ -212,7 +222,7 @@ def _resources(
 
 
 def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: bool) -> None:
-    """Read every row as `load` does: from the cache, or from the files where they are."""
+    """Check a manifest by importing and preparing its files, or by reading every row in place."""
     if not take:
         verify(manifest, files, hub.progress)
         return
@@ -224,19 +234,22 @@ def _check(manifest: Manifest, files: Mapping[str, Path], hub: Hub, *, take: boo
     hub.prepare(manifest.name)
 
 
-def _next_steps(target: _Target, sources: Sequence[str], *, taken: bool) -> list[str]:
-    path, files = target.manifest, " ".join(sources)
-    words = "describe the dataset, its license and how to cite it"
-    load = f'dshub.load("{path}")' if taken else f"`dshub import {path} {files}` first"
+def _next_steps(target: _Target, sources: Sequence[Path], *, taken: bool) -> list[str]:
+    path, files = target.manifest, " ".join(map(str, sources))
+    describe = f"edit {path} to describe the dataset and its license, then run `dshub check {path}`"
+    load = f'load the dataset with dshub.load("{path}")'
+    if not taken:
+        load = f"run `dshub import {path} {files}`, then {load}"
+    uploads = ", ".join(f"the files in {item}" if item.is_dir() else str(item) for item in sources)
     share = (
-        f"share it: upload {', '.join(sources)}, and write `urls` into the manifest; "
-        "`dshub fetch --from FOLDER` takes files from a folder"
+        f"to share the dataset, run `dshub mirror FOLDER {path}`, or upload {uploads} and add "
+        "`urls` to the manifest"
     )
-    return [f"open {path}: {words}; then `dshub check {path}`", f"load it: {load}", share]
+    return [describe, load, share]
 
 
 def _plain(outline: Outline) -> dict[str, Any]:
-    """An outline for `--json`."""
+    """Return an outline as a JSON object."""
     return {
         "kind": outline.kind,
         "features": msgspec.to_builtins(outline.features),
@@ -249,7 +262,7 @@ def _plain(outline: Outline) -> dict[str, Any]:
 
 
 def _described(outline: Outline, name: str) -> str:
-    """An outline as text."""
+    """Describe an outline as text."""
     blocks = [
         f"{_screen.bold(name)}  {outline.kind}",
         columns_text(outline.features),
@@ -259,7 +272,7 @@ def _described(outline: Outline, name: str) -> str:
         if isinstance(feature, LabelFeature):
             width = max(_screen.terminal_width() - 2, 20)
             classes = flat(_screen.fitted(_classes(outline, column, feature), width))
-            blocks.append(f"{_screen.bold('Classes')} of {column}, in order\n  {classes}")
+            blocks.append(f"{_screen.bold('Classes')} of {column}, in order (rows)\n  {classes}")
     if outline.doubts:
         doubts = "\n".join(f"  {flat(doubt)}" for doubt in outline.doubts)
         blocks.append(f"{_screen.bold('Please check')}\n{doubts}")
@@ -267,7 +280,7 @@ def _described(outline: Outline, name: str) -> str:
 
 
 def _classes(outline: Outline, column: str, feature: LabelFeature) -> str:
-    """Each class with its rows in all splits."""
+    """Return the class names of a column with their row counts over all splits."""
     figures = [split.figures.get(f"{column}-counts") for split in outline.splits.values()]
     totals = map(sum, zip(*filter(None, figures), strict=True))
-    return ", ".join(f"{name} {rows:,}" for name, rows in zip(feature.names, totals, strict=True))
+    return ", ".join(f"{name} ({rows:,})" for name, rows in zip(feature.names, totals, strict=True))

@@ -1,4 +1,4 @@
-"""`dshub pin`: write checksums and sizes of files into a manifest."""
+"""Command `dshub pin`: write checksums and sizes of files into a manifest."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -31,17 +31,17 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
       dshub pin my-data/1.0.0.toml ~/my-data
       dshub pin my-data/1.0.0.toml train.tar.gz --dry-run
 
-    Files in PATHs are matched with MANIFEST by name. Files of 64 MiB and more also get a checksum
-    for each 16 MiB, so that only damaged chunks are downloaded again. Comments and the order of
-    the manifest are preserved.
+    Files in PATHs are matched with resources in MANIFEST by name. Files of at least 64 MiB also get
+    a checksum for each 16 MiB, so that only damaged chunks are downloaded again. The order and
+    comments of the manifest are preserved.
     """
     names = file_names(manifest)
     measured = {name: _local.measure(path) for name, path in _local.find(names, paths).items()}
     if not measured:
         expected = ", ".join(sorted(set(names.values())))
-        hint = "give the folder that contains them; files are matched by name"
-        raise DshubError(f"no file of {manifest} exists in the given paths: {expected}", hint=hint)
-    with disk_faults(manifest, "write"):
+        hint = "pass the folder that contains the files, which are matched by name"
+        raise DshubError(f"found none of the files of {manifest}: {expected}", hint=hint)
+    with disk_faults(manifest, "write", hint="make the manifest writable"):
         changed = [] if dry_run else pin(manifest, measured)
     missing = sorted(names.keys() - measured.keys())
     data = {
@@ -54,5 +54,5 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
         [name, size(item.size), item.sha256, f"{len(item.chunks)} chunks" if item.chunks else ""]
         for name, item in measured.items()
     ]
-    notes = [f"unchanged, because their files are missing: {', '.join(missing)}"] if missing else []
+    notes = [f"not updated, because files are missing: {', '.join(missing)}"] if missing else []
     return Answer(data, _screen.columns(rows, right=(1,)), notes)

@@ -1,4 +1,4 @@
-"""`dshub prepare`: prepare tables for loading."""
+"""Command `dshub prepare`: prepare tables for loading."""
 
 import click
 
@@ -17,7 +17,7 @@ def command(names: tuple[str, ...]) -> Answer:
       dshub fetch mnist --no-prepare
       dshub prepare mnist
 
-    Files of NAMES (datasets or families) that are missing are downloaded.
+    Missing files of NAMES (datasets or families) are downloaded.
     """
     hub = Hub()
     plan = hub.plan(hub.resolve(names), files=False)

@@ -1,4 +1,4 @@
-"""`dshub preview`: show rows of a dataset in the terminal, as an image or in the browser."""
+"""Command `dshub preview`: show rows of a dataset in a terminal, an image or a browser."""
 
 import tempfile
 import webbrowser
@@ -15,19 +15,19 @@ from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeat
 from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
-from dshub.cli._pictures import blocks, captioned, sheet, terminal_can_show
+from dshub.cli._images import blocks, captioned, sheet, terminal_can_show
 from dshub.datasets.split_expressions import unknown_split
 from dshub.display import one_line
 from dshub.hub.hub import Hub
 from dshub.publishing.site.cells import to_rgb, words
 from dshub.publishing.site.samples import Sample, sample, stated_counts
 
-ROWS, IMAGES = 8, 32  # of a table, of a PNG
-CLASSES = 20  # with a bar each
-_BAR = 40  # columns of the longest bar
+ROWS, IMAGES = 8, 32  # default number of rows in a table and of images in a PNG
+CLASSES = 20  # maximum number of bars in a histogram
+_BAR_WIDTH = 40  # characters of the longest bar
 
 Counts = Mapping[str, Mapping[str, int]]
-"""Rows of each class by column."""
+"""Number of rows by column and class."""
 
 
 @click.command()
@@ -39,7 +39,7 @@ Counts = Mapping[str, Mapping[str, int]]
 @click.option(
     "--png", type=click.Path(dir_okay=False, path_type=Path), help="Write images to this file."
 )
-@click.option("--open", "opened", is_flag=True, help="Open the dataset's page in the browser.")
+@click.option("--open", "opened", is_flag=True, help="Open a web page of the dataset.")
 @answering
 def command(
     name: str, split: str | None, rows: int | None, png: Path | None, opened: bool
@@ -52,9 +52,9 @@ def command(
       dshub preview cifar-10 --png cifar.png
       dshub preview mnist --open
 
-    Prints a table of rows, class counts, and images as half blocks if the terminal has them. Rows
-    are spread evenly over the split. They come from its prepared table, or else are synthetic and
-    labeled so: nothing is downloaded.
+    Prints images (if the terminal supports them), a table of rows, and class counts. The rows are
+    spread evenly over the split. If the split is not prepared, the rows are synthetic and marked as
+    such. Nothing is downloaded.
     """
     hub = Hub()
     manifest = hub.info(name)
@@ -75,13 +75,13 @@ def _sample(hub: Hub, manifest: Manifest, split: str | None, rows: int) -> Sampl
         raise unknown_split(manifest.name, split, manifest.splits)
     taken = sample(manifest, split, hub.store, rows=rows)
     if taken.synthetic and not manifest.synthetic:
-        fact = f"{manifest.name} is not prepared here: these rows are synthetic"
-        _screen.note(f"{fact}; `dshub fetch {manifest.name}` downloads the real ones")
+        fact = f"{manifest.name} is not prepared, so these rows are synthetic"
+        _screen.note(f"{fact}; run `dshub fetch {manifest.name}` to download the real data")
     return taken
 
 
 def _counts(manifest: Manifest, taken: Sample) -> Counts:
-    """Rows of each class by column: as the manifest says, or else counted."""
+    """Return the number of rows by column and class, from the manifest or else from the sample."""
     counts = {}
     for name, feature in taken.dataset.features.items():
         if isinstance(feature, LabelFeature):
@@ -109,12 +109,12 @@ def _data(taken: Sample, numbers: Sequence[int], counts: Counts) -> dict[str, An
 
 
 def _value(value: Any, feature: Feature) -> Any:
-    """Numbers and lists as JSON has them, NaN as null; everything else in words."""
+    """Convert numbers and lists to JSON values, NaN to None, and other values to text."""
     if isinstance(feature, ListFeature):
         return [_value(item, feature.of) for item in value]
     if isinstance(feature, NumberFeature) and not feature.shape:
         number = value.item() if hasattr(value, "item") else value
-        return None if number != number else number  # noqa: PLR0124  # NaN alone differs from itself
+        return None if number != number else number  # noqa: PLR0124  # only NaN differs from itself
     return words(value, feature)
 
 
@@ -128,7 +128,7 @@ def _text(taken: Sample, numbers: Sequence[int], counts: Counts) -> str:
 
 
 def _drawn(taken: Sample, numbers: Sequence[int]) -> list[str]:
-    """Images of the rows as half blocks; none if the terminal cannot show them."""
+    """Return a list with the drawn images, or an empty list if the terminal cannot show them."""
     images = _images(taken, numbers) if terminal_can_show() else []
     if not images:
         return []
@@ -138,7 +138,7 @@ def _drawn(taken: Sample, numbers: Sequence[int]) -> list[str]:
 
 
 def _images(taken: Sample, numbers: Sequence[int]) -> list[Image.Image]:
-    """The first image column of some rows; empty if there is none."""
+    """Return the images of rows from the first image column, if there is one."""
     names = [n for n, item in taken.dataset.features.items() if isinstance(item, ImageFeature)]
     view = taken.dataset.columns(names[:1])
     return [to_rgb(view[number][name]) for name in names[:1] for number in numbers]
@@ -156,33 +156,37 @@ def _table(taken: Sample, numbers: Sequence[int]) -> str:
 
 
 def _fitted(body: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    """Cells cut so that a line fits: the widest columns give way first."""
-    widest = [max(map(len, column)) for column in zip(*body, strict=True)]
-    limit = max(widest)
-    while limit > 8 and sum(min(length, limit) + 2 for length in widest) > width:
+    """Truncate the cells of the widest columns until rows fit a width."""
+    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+    limit = max(widths)
+    while limit > 8 and sum(min(length, limit) + 2 for length in widths) > width:
         limit -= 1
-    most = min(limit, 60)
-    return [[_screen.fitted(cell, most) for cell in row] for row in body]
+    limit = min(limit, 60)
+    return [[_screen.fitted(cell, limit) for cell in row] for row in body]
 
 
 def _histogram(column: str, counts: Mapping[str, int]) -> str:
-    """A bar for each class; of the most frequent ones if there are many."""
-    most = max(counts.values(), default=0) or 1
-    left = len(counts) - CLASSES
-    ranked = Counter(counts).most_common(CLASSES) if left > 0 else counts.items()
+    """Draw a bar for each class, or for the most frequent ones of many classes."""
+    largest = max(counts.values(), default=0) or 1
+    omitted = len(counts) - CLASSES
+    ranked = Counter(counts).most_common(CLASSES) if omitted > 0 else counts.items()
     sign = "█" if _screen.is_utf8() else "#"
     rows = [
-        [f"  {_screen.fitted(one_line(name), 30)}", f"{count:,}", sign * round(_BAR * count / most)]
+        [
+            f"  {_screen.fitted(one_line(name), 30)}",
+            f"{count:,}",
+            sign * round(_BAR_WIDTH * count / largest),
+        ]
         for name, count in ranked
     ]
     lines = [f"{_screen.bold(column)}  {len(counts):,} classes", _screen.columns(rows, right=(1,))]
-    if left > 0:
-        lines.append(f"  {_screen.dim(f'and {left:,} more classes with fewer rows, or as many')}")
+    if omitted > 0:
+        lines.append(f"  {_screen.dim(f'and {omitted:,} more classes')}")
     return "\n".join(lines)
 
 
 def _write(taken: Sample, numbers: Sequence[int], path: Path) -> Answer:
-    """Images with their classes, as PNG."""
+    """Write images with their classes as a PNG file."""
     images = _images(taken, numbers)
     if not images:
         raise click.UsageError(f"{taken.manifest.name} has no image column")
@@ -194,19 +198,19 @@ def _write(taken: Sample, numbers: Sequence[int], path: Path) -> Answer:
     ]
     note = "synthetic, not real data" if taken.synthetic else ""
     image = captioned(images, captions, side=112, columns=8, note=note)
-    with disk_faults(path, "write"):
+    with disk_faults(path, "write", hint="choose another file with --png"):
         image.save(path, "PNG")
     return Answer({"path": str(path), "synthetic": taken.synthetic}, str(path))
 
 
 def _open(hub: Hub, name: str) -> Answer:
-    """Write the dataset's page into a new folder, and open it."""
-    from dshub.publishing.site.build import build, page_of  # needs an extra, which rows do not
+    """Write a web page of a dataset in a temporary folder, and open it."""
+    from dshub.publishing.site.build import build, page_of  # lazily, because it needs Jinja2
 
     folder = Path(tempfile.mkdtemp(prefix="dshub-preview-"))
     built = build(hub.registry, hub.store, folder, names=[name])
     page = folder / page_of(hub.registry.manifest(name))
     notes = [f"note: {line}" for line in built.notes]
     if not webbrowser.open(page.as_uri()):
-        notes.append("no browser was found; open this page in one")
+        notes.append("no browser was found; open this page in a browser")
     return Answer({"page": str(page)}, str(page), notes)

@@ -1,4 +1,4 @@
-"""`dshub search`: search datasets by keyword."""
+"""Command `dshub search`: search datasets by keyword."""
 
 import click
 
@@ -17,9 +17,10 @@ def command(words: tuple[str, ...]) -> Answer:
       dshub search handwritten
       dshub search trouser
 
-    A dataset matches if every WORD occurs in its name, title, summary, task, tags or classes.
+    A dataset matches if its name, title, summary, task, tags and classes contain all WORDS.
     """
     matches = Hub().registry.listing(words)
     if matches:
         return listing(matches)
-    return listing((), f"no dataset matches {' and '.join(words)}; `dshub list` lists all")
+    query = " and ".join(words)
+    return listing((), f"no dataset matches {query}; run `dshub list` to list all datasets")

@@ -1,4 +1,4 @@
-"""`dshub serve`: serve a mirror or the cache over HTTP."""
+"""Command `dshub serve`: serve a mirror or the cache over HTTP."""
 
 import signal
 import time
@@ -21,7 +21,7 @@ from dshub.mirrors.serve.sockets import Limits, listen, room_for_clients, urls
 from dshub.progress import size
 from dshub.settings import Settings
 
-SOURCES = "sources"  # as an --upstream: the URLs in manifests
+SOURCES = "sources"  # value of --upstream for the URLs in manifests
 
 
 @click.command(short_help="Serve a mirror or the cache over HTTP.")
@@ -40,7 +40,8 @@ SOURCES = "sources"  # as an --upstream: the URLs in manifests
     "--upstream",
     multiple=True,
     metavar="URL",
-    help=f"Fetch missing files from this mirror, or from the URLs in manifests ('{SOURCES}').",
+    help=f"Fetch missing files from this mirror, or from the URLs in manifests if URL is "
+    f"'{SOURCES}'. Repeatable.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log each request.")
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as JSON.")
@@ -52,18 +53,18 @@ def command(
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Serve FOLDER, a mirror or a cache, over HTTP, read-only. The default is the cache.
+    """Serve a mirror or the cache over HTTP, read-only.
 
     \b
-      dshub serve                                   this machine's cache, to this machine
-      dshub serve /srv/mirror --host 0.0.0.0        to everyone who can reach this machine
+      dshub serve                                   serve the cache to this machine
+      dshub serve /srv/mirror --host 0.0.0.0        serve a mirror to the network
       dshub serve --upstream sources                fetch missing files, and keep them
       dshub serve --upstream https://mirror.example --upstream sources
 
-    Clients name the address in DSHUB_MIRROR. With --upstream, a missing file is fetched once, no
-    matter how many clients ask for it: it is streamed to all of them, checked, and kept in FOLDER.
-    There is no TLS and no login: use a reverse proxy if you need them. Ctrl-C stops the server
-    after the responses in progress.
+    FOLDER is a mirror or a cache, by default the cache of this machine. Clients set DSHUB_MIRROR to
+    the printed address. With --upstream, a missing file is fetched once, streamed to all clients
+    that request it, verified, and kept in FOLDER. The server does not support TLS or logins; use a
+    reverse proxy if you need them. Press Ctrl-C to stop the server after the current responses.
     """
     settings = Settings.read(cache=folder)
     _check(folder, upstream)
@@ -85,28 +86,32 @@ def command(
 
 
 def _check(folder: Path | None, upstream: tuple[str, ...]) -> None:
-    """Refuse folders that do not exist, except one that is about to be filled."""
+    """Check that folders exist. FOLDER can be missing if `--upstream` will fill it.
+
+    Raises:
+        DshubError: a folder does not exist.
+    """
     for address in map(Address, upstream):
         if address.text != SOURCES and address.is_local and not address.path.is_dir():
-            hint = f"name the URL or the folder of a mirror, or the word '{SOURCES}'"
-            raise DshubError(f"--upstream: there is no folder {address}", hint=hint)
+            hint = f"pass the URL or folder of a mirror, or the word '{SOURCES}'"
+            raise DshubError(f"--upstream: the folder {address} does not exist", hint=hint)
     if folder is not None and not folder.is_dir() and not upstream:
-        hint = "create it with `dshub mirror`, or fill it with `--upstream`"
-        raise DshubError(f"there is no folder {folder}", hint=hint)
+        hint = f"run `dshub mirror {folder} NAME…` to create a mirror, or use --upstream"
+        raise DshubError(f"the folder {folder} does not exist", hint=hint)
 
 
 def _warn(folder: Path, upstream: tuple[str, ...]) -> None:
-    """Warn about files that clients will not get although a person may expect it."""
+    """Print a warning if the folder is empty, or if links in it will not be served."""
     if not upstream and not any((folder / name).exists() for name in ("index.json", *BUCKETS)):
-        _screen.note(f"{_screen.short_path(folder)} holds no mirror and no cache yet")
+        _screen.note(f"{_screen.short_path(folder)} does not contain a mirror or a cache")
     for bucket in (folder / name for name in BUCKETS):
         if bucket.is_symlink() and not bucket.resolve().is_relative_to(folder.resolve()):
             path = _screen.short_path(bucket)
-            _screen.note(f"{path} is a link that leads out of the folder; nothing in it is served")
+            _screen.note(f"{path} links to another folder, so its files are not served")
 
 
 def _puller(settings: Settings, upstream: tuple[str, ...]) -> Puller:
-    # DSHUB_MIRROR is for clients, and may well name this server
+    # Ignore DSHUB_MIRROR, which can be the address of this server.
     mirrors = Settings.read(mirrors=[url for url in upstream if url != SOURCES]).mirrors
     return Puller(
         Store(settings.cache),
@@ -118,8 +123,8 @@ def _puller(settings: Settings, upstream: tuple[str, ...]) -> Puller:
 
 
 def _announce(folder: Path, addresses: list[str], *, as_json: bool) -> None:
-    """Print the addresses on standard output, for programs that wait for them."""
-    mirror = addresses[:2][-1]  # one that other machines reach, if there is any
+    """Print the addresses of the server on standard output."""
+    mirror = addresses[:2][-1]  # the second address, if any, is reachable from other machines
     if as_json:
         data = {"folder": str(folder), "addresses": addresses, "mirror": mirror}
         click.echo(_screen.as_text({"schema": _screen.SCHEMA, **data}))

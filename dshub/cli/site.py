@@ -1,4 +1,4 @@
-"""`dshub site`: build web pages of datasets."""
+"""Command `dshub site`: write web pages about datasets."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ from dshub.hub.hub import Hub
 @click.option("--title", default="Datasets", show_default=True, help="Title of the first page.")
 @answering
 def command(folder: Path, names: tuple[str, ...], title: str) -> Answer:
-    """Write the catalog as web pages.
+    """Write web pages about datasets.
 
     \b
       dshub site ./catalog
       dshub site /srv/www/datasets mnist emnist glue --title "Our data"
 
-    Writes a page for every dataset, or for NAMES (datasets or families), into DEST. Samples come
-    from cached tables; otherwise they are synthetic and labeled as such. The pages work on any
-    web server, or opened from disk. Rerunning writes only pages that changed. If DEST is a
-    mirror, pages link to its files.
+    Writes a page for each of NAMES (datasets or families), or for all datasets, to the folder DEST.
+    Sample rows come from cached tables. Without a table, they are synthetic and marked as such. The
+    pages work on any web server and as local files. Only pages that changed are rewritten. If DEST
+    is a mirror, pages link to its files.
     """
-    from dshub.publishing.site.build import build  # needs an extra, which `--help` does not
+    from dshub.publishing.site.build import build  # lazily, because it needs Jinja2
 
     hub = Hub()
     built = build(hub.registry, hub.store, folder, names=names, title=title, progress=hub.progress)

@@ -1,4 +1,4 @@
-"""`dshub verify`: verify cached datasets."""
+"""Command `dshub verify`: verify cached datasets."""
 
 import click
 
@@ -7,7 +7,7 @@ from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
 from dshub.hub.verification import verify
 
-DAMAGED, UNLIKE = 5, 9  # exit codes: bytes changed; figures differ from the manifest
+DAMAGED, UNLIKE = 5, 9  # exit codes
 _COLORS = {"ok": "green", "missing": "yellow"}
 
 
@@ -20,9 +20,9 @@ def command(names: tuple[str, ...]) -> Answer:
     \b
       dshub verify fashion-mnist
 
-    Files of NAMES are compared with their checksums, and rows with published figures. Damaged
-    content is set aside, and `dshub fetch` replaces it. The exit code is 5 if anything is
-    damaged, 9 if figures differ, 1 if nothing is cached.
+    Files and tables of NAMES (datasets or families) are compared with their checksums, and rows
+    with published figures. Damaged files and tables are set aside, and `dshub fetch` replaces them.
+    The exit code is 5 if anything is damaged, 9 if figures differ, and 1 if nothing is cached.
     """
     hub = Hub()
     findings = [
@@ -41,9 +41,9 @@ def command(names: tuple[str, ...]) -> Answer:
 
 
 def _verdict(states: set[str], fetch: str) -> tuple[int, list[str]]:
-    """The exit code, and remarks."""
+    """Return the exit code and notes for the states of findings."""
     if "damaged" in states:
-        return DAMAGED, [f"hint: {fetch} replaces damaged content"]
+        return DAMAGED, [f"hint: run {fetch} to replace damaged files and tables"]
     if states == {"missing"}:
-        return 1, [f"nothing is cached; {fetch} downloads it"]
+        return 1, [f"nothing is cached; run {fetch} to download it"]
     return (UNLIKE if "unlike" in states else 0), []

@@ -1,1 +1,1 @@
-"""Datasets: rows to look at, select, combine and decode."""
+"""Dataset views: select, combine, decode and batch rows."""

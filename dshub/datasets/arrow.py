@@ -1,4 +1,4 @@
-"""Rows of a source as Arrow tables."""
+"""Convert rows of a source to Arrow tables."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -14,22 +14,22 @@ from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
 if TYPE_CHECKING:
     from dshub.datasets.sources import Source
 
-BLOCK = 1 << 14  # rows of text or lists gathered into one chunk: offsets have 32 bits
-FILES = 256  # the same for files, which can take some MB each
+BLOCK = 1 << 14  # rows of text or lists per chunk, because Arrow offsets have 32 bits
+FILE_BLOCK = 256  # image or audio files per chunk; each can take several MB
 
 Rows = range | np.ndarray
 
 
 def arrow_table(source: "Source", names: Sequence[str], rows: Rows) -> pa.Table:
-    """Make a table of some rows of a source.
+    """Build an Arrow table from rows of a source.
 
     Args:
-        source: of the rows.
-        names: of the columns.
-        rows: consecutive, or listed, int64.
+        source: source to read.
+        names: columns of the table.
+        rows: range or int64 array of row numbers.
 
     Raises:
-        pyarrow.ArrowInvalid: text, lists or files of one row are larger than 2 GiB.
+        pyarrow.ArrowInvalid: the text, list or file of one row is larger than 2 GiB.
     """
     stored = {name: chunks for name in names if (chunks := source.arrow(name))}
     columns = {
@@ -69,27 +69,28 @@ def _read(source: "Source", names: Sequence[str], rows: Rows) -> dict[str, pa.Ch
 
 
 def _block(features: Iterable[Feature]) -> int:
-    """The number of rows to read at a time."""
-    return FILES if any(map(is_encoded, features)) else BLOCK
+    """Return the number of rows to read at a time."""
+    return FILE_BLOCK if any(map(is_encoded, features)) else BLOCK
 
 
 def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
-    """Take rows of chunks, in the given order.
+    """Take rows from chunks, in the passed order.
 
-    Each chunk is asked once: `ChunkedArray.take` would look for every row in all chunks.
+    Calling `take` once per chunk is faster than `ChunkedArray.take`, which searches all chunks for
+    every row.
     """
     starts = np.cumsum([0, *map(len, chunks)])
-    taken, places = [], []
+    pieces, places = [], []
     for number, inside in groups(np.searchsorted(starts, rows, side="right") - 1):
         places.append(inside)
-        taken.append(chunks[number].take(pa.array(rows[inside] - starts[number])))
-    if len(taken) == 1:
-        return taken[0]
-    return pa.concat_arrays(taken).take(pa.array(np.argsort(np.concatenate(places))))
+        pieces.append(chunks[number].take(pa.array(rows[inside] - starts[number])))
+    if len(pieces) == 1:
+        return pieces[0]
+    return pa.concat_arrays(pieces).take(pa.array(np.argsort(np.concatenate(places))))
 
 
 def arrow_values(values: Values, feature: Feature) -> pa.Array:
-    """Convert a column's stored values to Arrow; arrays are not copied."""
+    """Convert stored values of a column to Arrow, without copying arrays."""
     if isinstance(values, np.ndarray):
         return _nested(values)
     if not isinstance(feature, ListFeature):
@@ -106,7 +107,10 @@ def _flat(rows: Sequence[Values], item: Feature) -> Values:
 
 
 def _nested(array: np.ndarray) -> pa.Array:
-    """Like `dshub.formats.nested`, which a ready split must not import."""
+    """Convert an array to nested fixed-size lists.
+
+    Duplicates `dshub.formats.nested`, so that opening a prepared split does not import readers.
+    """
     column = pa.array(np.ascontiguousarray(array).reshape(-1))
     for length in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)

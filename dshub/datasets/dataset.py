@@ -1,23 +1,18 @@
 """`Dataset`: an immutable view of some rows and columns of a source."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, cast, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import numpy as np
-import pyarrow as pa
 
-from dshub import plugins
 from dshub._validate import NAME, called, flag, whole
 from dshub.cache.paths import DERIVED
 from dshub.catalog import phrasebook
-from dshub.catalog.features import Feature, ImageFeature, is_encoded
-from dshub.catalog.manifest import Inputs, Manifest, Pair
-from dshub.datasets.arrow import arrow_table
-from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
+from dshub.catalog.features import Feature
+from dshub.catalog.manifest import AnyPair, Inputs, Manifest, Pair
 from dshub.datasets.derived import (
     CastSource,
     RenamedSource,
@@ -29,7 +24,7 @@ from dshub.datasets.folders import from_folder
 from dshub.datasets.from_memory import from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
-from dshub.datasets.mapping import MappedSource, plain
+from dshub.datasets.mapping import MappedSource
 from dshub.datasets.mixing import Mixture
 from dshub.datasets.packing import PackedSource
 from dshub.datasets.saved import SavedSource, Saving, check_target
@@ -37,63 +32,57 @@ from dshub.datasets.selection import (
     Selection,
     Shuffled,
     check_columns,
-    fingerprint,
-    position_of,
     positions_of,
-    rows_at,
-    sliced,
 )
 from dshub.datasets.sources import Source, TableSource
-from dshub.datasets.splitting import class_numbers, cut, fold, kept_rows, stratified
+from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
+from dshub.datasets.view import BLOCK, RowView
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, takes
-from dshub.loading.pairs import check_pair, usable
-from dshub.loading.transforms.transform import Batch
+from dshub.loading.pairs import check_pair
 from dshub.progress import choose
 from dshub.settings import Settings
-from dshub.tables.columns import Values
-
-BLOCK = 1024  # rows read at a time to iterate or filter
-DECODED_BLOCK = 16  # the same for decoded rows: photos take some MB each
 
 
-@dataclass(frozen=True, eq=False)
-class Dataset(plugins.FrameworkMethods):
-    """Rows and columns, immutable; every method returns a new view and copies nothing.
+class Dataset(RowView):
+    """An immutable table of rows; selecting rows or columns returns a view without copying.
 
     ::
 
         ds[3]            a row: {"image": uint8 (28, 28, 1), "label": int}
         ds[10:20]        columns of ten rows: {"image": uint8 (10, 28, 28, 1), …}
-        ds[[1, 5]]       columns of the rows 1 and 5
+        ds[[1, 5]]       columns of rows 1 and 5
         ds["label"]      a whole column: int64 (rows,), a view of the memory map if possible
 
-    Images are RGB or gray, uint8 (height, width, channels); audio is int16 (samples,) or (samples,
-    channels); labels are int64; text is `str`; a list is an array (values, …), or a list of `str`.
-    Several rows are one array if all rows have one shape, else a list. Encoded images and audio
-    are decoded when a row is read; a whole column of them is a sequence that decodes row by row.
+    The values of a row have these types:
 
-    Arrays that are views are read-only. A dataset pickles to a few hundred bytes, for worker
-    processes.
+    - image: uint8 (height, width, channels), RGB or gray
+    - audio: int16 (samples,) or (samples, channels)
+    - label: int64
+    - text: `str`
+    - list: array (values, …), or list of `str`
 
-    Get one from `dshub.load`, or from your own data with the `from_…` methods.
+    Several rows form one array if all rows have the same shape, or else a list. Encoded images and
+    audio are decoded when a row is read. A whole column of them is a sequence that decodes each row
+    on access.
+
+    Arrays that are views are read-only. Pickling a dataset of prepared tables stores paths and row
+    numbers instead of data, so sending one to a worker process is cheap.
+
+    Create a dataset with `dshub.load`, or from your own data with a `from_…` method.
     """
 
-    _source: Source
-    _selection: Selection
-    _names: tuple[str, ...]
-    _supervised: Pair | None = None
-    _decoded: bool = True
-    _verb: ClassVar = "rows"
-
-    # Constructors
-
     @classmethod
-    def from_tables(cls, folders: Sequence[Path]) -> Self:
-        """Concatenate prepared tables, with the columns that all of them have."""
-        return cls._of(TableSource(folders))
+    def from_tables(cls, folders: Sequence[Path], manifest: Manifest | None = None) -> Self:
+        """Concatenate prepared tables, keeping the columns that all of them have.
+
+        Args:
+            folders: of the tables.
+            manifest: of the dataset; by default that of the first table.
+        """
+        return cls._of(TableSource(folders, manifest))
 
     @classmethod
     def from_arrays(
@@ -101,18 +90,18 @@ class Dataset(plugins.FrameworkMethods):
         columns: Mapping[str, np.ndarray | Sequence[Any]],
         *,
         features: Mapping[str, Feature] | None = None,
-        supervised: Pair | None = None,
+        supervised: AnyPair | None = None,
     ) -> Self:
-        """Use your own arrays, (rows, …), without copying them, or lists.
+        """Create a dataset from arrays or lists, without copying the arrays.
 
-        A list holds `str`; or `bytes`, which are image or audio files; or an array or a list for
-        each row, of any length.
+        Arrays have the shape (rows, …). A list holds `str`, contents of image or audio files as
+        `bytes`, or arrays or lists of any length.
 
         Args:
-            columns: by name, all of one length.
-            features: of columns, such as class names; by default inferred from dtype and shape.
-                Files need one.
-            supervised: the columns that become `(x, y)`; each part can be a list of columns.
+            columns: arrays and lists by column name, all of the same length.
+            features: features of columns, such as class names; by default inferred from dtype and
+                shape. Columns of `bytes` require a feature.
+            supervised: pair of columns that become `(x, y)`; each part can be a list of columns.
 
         Raises:
             SchemaError: columns differ in length, or do not fit their features.
@@ -126,16 +115,19 @@ class Dataset(plugins.FrameworkMethods):
         table: Any,
         *,
         features: Mapping[str, Feature] | None = None,
-        supervised: Pair | None = None,
+        supervised: AnyPair | None = None,
     ) -> Self:
-        """Use a `pyarrow.Table` of numbers, text, lists and files, without copying it.
+        """Create a dataset from a `pyarrow.Table`, without copying it.
+
+        Columns can hold numbers, text, lists, and image or audio files.
 
         Args:
-            table: without missing values; or a `DataFrame` of pandas or polars, a relation of
-                DuckDB, a `RecordBatchReader`, or anything else with Arrow's C stream interface.
-            features: of columns, which are converted to them: text can become classes or
-                numbers. By default inferred from the type; `binary` needs one.
-            supervised: the columns that become `(x, y)`; each part can be a list of columns.
+            table: table without missing values. Any object with Arrow's C stream interface works,
+                such as a pandas or polars `DataFrame`, a DuckDB relation or a `RecordBatchReader`.
+            features: features of columns, which are converted to match; for example, text can
+                become classes or numbers. By default inferred from Arrow types. `binary` columns
+                require a feature.
+            supervised: pair of columns that become `(x, y)`; each part can be a list of columns.
 
         Raises:
             SchemaError: a column does not fit its feature, or has a missing value.
@@ -145,23 +137,27 @@ class Dataset(plugins.FrameworkMethods):
 
     @classmethod
     def from_folder(cls, path: str | Path, split: str | None = None) -> Self:
-        """Use images or audio files in a folder for each class, ``cat/1.jpg``, ``dog/7.jpg``.
+        """Create a dataset from image or audio files in one folder per class.
+
+        ``cat/1.jpg``, ``dog/7.jpg``
 
         Rows are sorted by class and file name, with columns `image` (or `audio`) and `label`.
-        Files outside of class folders have no label. Folders such as `train`, `val` and `test`
-        are splits, all with the same classes. Files are read when their rows are read. The
-        fingerprint covers names, sizes and modification times.
+        Without class folders, the `label` column is missing. Folders such as `train`, `val` and
+        `test` are splits that share the same classes. Files are read when their rows are read. The
+        fingerprint covers file names, sizes and modification times.
 
         Args:
-            path: the folder.
-            split: `train`, `train[:10%]`, `train+val`; by default, the folder itself holds the
-                classes.
+            path: folder of the files.
+            split: split expression such as `train`, `train[:10%]` or `train+val`; None for a folder
+                without splits.
 
         Raises:
-            ReadError: the folder is missing or empty; or, later, a file is damaged.
-            ArgumentError, UnknownNameError, SplitError: the folder has splits, and `split` does
-                not name one of them.
-            SchemaError: it holds both images and audio, or audio files of several kinds.
+            ReadError: the folder is missing, or has no image or audio file. Reading a row raises it
+                if the file is damaged.
+            ArgumentError: the folder has splits, and `split` is None.
+            UnknownNameError: the folder does not have the split.
+            SplitError: `split` has invalid syntax.
+            SchemaError: the folder mixes images and audio, or several kinds of audio files.
         """
         return cls._of(*from_folder(Path(path), split))
 
@@ -173,18 +169,18 @@ class Dataset(plugins.FrameworkMethods):
         features: Mapping[str, Feature] | None = None,
         title: str = "the dataset",
     ) -> Self:
-        """Use a `datasets.Dataset` of Hugging Face, over the same Arrow data.
+        """Create a dataset that shares the Arrow data of a Hugging Face `datasets.Dataset`.
 
-        Class names, images, audio, lists and arrays keep their meaning. A column of classes that
-        are all hidden (-1) is left out.
+        Class labels, images, audio, lists and arrays become the corresponding dshub features. A
+        label column that contains only -1 (hidden labels) is left out.
 
         Args:
-            dataset: one split.
-            features: of columns that `datasets` calls `binary`.
-            title: of the dataset, for errors.
+            dataset: a single split.
+            features: features of columns with the type `binary`.
+            title: name of the dataset in error messages.
 
         Raises:
-            SchemaError: no feature fits a column, or it has a missing value.
+            SchemaError: a column has an unsupported type or a missing value.
         """
         source, selection = from_hf(dataset, features, title)
         return cls._of(source, selection=selection)
@@ -193,14 +189,14 @@ class Dataset(plugins.FrameworkMethods):
     def _of(
         cls,
         source: Source,
-        supervised: Pair | None = None,
+        supervised: AnyPair | None = None,
         selection: Selection | None = None,
     ) -> Self:
         names = tuple(source.features)
         if supervised is not None:
             supervised = check_pair(supervised, names)
         elif source.manifest is not None:
-            supervised = source.manifest.supervised  # of a split that can hide its labels
+            supervised = source.manifest.supervised  # unchecked: a split can lack labels
         rows = range(source.rows) if selection is None else selection
         return cls(source, rows, names, supervised)
 
@@ -256,195 +252,14 @@ class Dataset(plugins.FrameworkMethods):
             _supervised=supervised or self._supervised,
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out cached values."""
-        return {name: value for name, value in vars(self).items() if name.startswith("_")}
-
-    if not TYPE_CHECKING:  # or a type checker would allow any attribute
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             raise phrasebook.missing(self, name, phrasebook.DATASET)
 
-    # Properties
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """The Arrow files of the prepared tables that hold the rows; empty for own data."""
-        return self._source.files
-
-    @property
-    def stretch(self) -> range | None:
-        """The rows of those files that these are, if they are consecutive; else None."""
-        rows = self._selection
-        if isinstance(rows, range) and rows.step == 1:
-            return range(rows.start, rows.start + len(rows))
-        return None
-
-    def __len__(self) -> int:
-        return len(self._selection)
-
-    @cached_property
-    def features(self) -> dict[str, Feature]:
-        """The columns in order, with their features."""
-        return {name: self._source.features[name] for name in self._names}
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """Describes the dataset: name, version, license, citation; None for own data."""
-        return self._source.manifest
-
-    @property
-    def supervised(self) -> Pair | None:
-        """The columns that become `(x, y)`; None unless all are present."""
-        return usable(self._supervised, self._names)
-
-    @property
-    def pictures(self) -> list[str]:
-        """The columns whose rows are images, rather than image files."""
-        return [
-            name
-            for name, kind in self.features.items()
-            if isinstance(kind, ImageFeature) and (self._decoded or not is_encoded(kind))
-        ]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 that identifies these rows and columns, to log with a result.
-
-        Views created in the same way have the same fingerprint. Views of the same rows can have
-        different ones, such as ``ds.take(3)`` and ``ds.select([0, 1, 2])``.
-        """
-        return fingerprint(
-            self._source.identity, self._selection, self._names, decoded=self._decoded
-        )
-
-    def __repr__(self) -> str:
-        manifest = self.manifest
-        title = manifest.identifier if manifest is not None else "own data"
-        note = ", synthetic" if manifest is not None and manifest.synthetic else ""
-        return f"<Dataset {title}{note}: {len(self):,} rows of {', '.join(self._names)}>"
-
-    # Rows and columns
-
-    @overload
-    def __getitem__(self, key: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, key: str) -> Any: ...  # an array, or a sequence for text and files
-    @overload
-    def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Batch: ...
-    def __getitem__(self, key: Any) -> Any:
-        """Read a row, a column, or columns of some rows; see the class.
-
-        Raises:
-            IndexError: a row is out of range.
-            UnknownNameError: there is no such column.
-        """
-        if isinstance(key, str):
-            return self._column(key)
-        if isinstance(key, slice):
-            return self._sliced(key)._span()
-        if isinstance(key, list | tuple) or np.ndim(key):
-            return self.gather(positions_of(key, len(self)))
-        row = self.gather(position_of(key, len(self)))
-        return {name: plain(values[0]) for name, values in row.items()}
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(self), self._block):
-            columns = self[start : start + self._block]
-            for i in range(min(self._block, len(self) - start)):
-                yield {name: plain(values[i]) for name, values in columns.items()}
-
-    def gather(self, rows: np.ndarray) -> Batch:
-        """Read the rows at some positions, in the given order, into new arrays.
-
-        Args:
-            rows: int64, each from 0 to len - 1; not checked.
-        """
-        return self._read(self.numbers(rows))
-
-    def positions(self, key: Any) -> np.ndarray:
-        """Return the positions that a key of `__getitem__` selects, int64; errors as there."""
-        if isinstance(key, slice):
-            return np.arange(len(self), dtype=np.int64)[key]
-        several = isinstance(key, list | tuple) or np.ndim(key) > 0
-        return positions_of(key, len(self)) if several else position_of(key, len(self))
-
-    def without(self, names: Sequence[str]) -> Self:
-        """The same rows without some columns."""
-        return replace(self, _names=tuple(name for name in self._names if name not in names))
-
-    def pixels(self, name: str) -> np.ndarray | None:
-        """A column of raw images, of all rows of the source, if it is one array; else None."""
-        feature = self.features[name]
-        if not isinstance(feature, ImageFeature) or feature.encoding != "raw":
-            return None
-        return self._source.whole(name)
-
-    def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """The numbers of rows in the source, int64."""
-        return rows_at(self._selection, rows)
-
-    def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """The lengths of texts (characters), files (bytes) or lists (values), int64."""
-        values = self._source.read(name, self.numbers(rows))
-        return np.fromiter(map(len, values), np.int64, len(rows))
-
-    def _column(self, name: str) -> np.ndarray | Sequence[Any]:
-        view = self.columns([name])
-        if name in self.encoded:
-            return LazyColumn(view, name)
-        return cast("Values", view._span()[name])
-
-    def _span(self) -> Batch:
-        """Read all rows, as views if they are consecutive."""
-        return self._read(self._source_rows())
-
-    def _source_rows(self) -> range | np.ndarray:
-        rows = self.stretch
-        return self.numbers(np.arange(len(self), dtype=np.int64)) if rows is None else rows
-
-    def _read(self, rows: range | np.ndarray) -> Batch:
-        """Read some rows of the source, and decode columns if they are encoded."""
-        batch = self._source.batch(self._names, rows)
-        for name in self.encoded:
-            feature, where = cast("Encoded", self.features[name]), partial(self._where, rows, name)
-            batch[name] = decode_all(list(batch[name]), feature, where)
-        return batch
-
-    def _where(self, rows: range | np.ndarray, name: str, index: int) -> str:
-        return f"{self._source.where(int(rows[index]))}, column {name}"
-
-    @cached_property
-    def encoded(self) -> list[str]:
-        """The columns that are decoded when rows are read."""
-        return [name for name in self._names if self._decoded and is_encoded(self.features[name])]
-
-    @property
-    def _block(self) -> int:
-        """The number of rows to read at a time to visit all."""
-        return DECODED_BLOCK if self.encoded else BLOCK
-
-    # Views
-
-    def _sliced(self, positions: slice) -> Self:
-        return replace(self, _selection=sliced(self._selection, positions))
-
-    def columns(self, names: Sequence[str]) -> Self:
-        """The same rows with only those columns, in that order.
-
-        Raises:
-            UnknownNameError: there is no such column.
-            ArgumentError: a column is named twice.
-        """
-        return replace(self, _names=check_columns(names, self._names, self.manifest))
-
     def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
-        """The same rows with images and audio decoded (the default), or as the `bytes` of files."""
+        """Return a view that decodes images and audio, or returns their files if `on` is False."""
         return replace(self, _decoded=on)
-
-    def where(self, row: int) -> str:
-        """Describe a row for an error message: `mnist@1.0.0, split train, row 3`."""
-        return self._source.where(int(self.numbers(np.array([row]))[0]))
 
     def rename(self, names: Mapping[str, str]) -> Self:
         """Rename columns: ``ds.rename({"label": "y"})``.
@@ -643,33 +458,34 @@ class Dataset(plugins.FrameworkMethods):
         )
 
     def align_labels(self, names: Sequence[str], column: str | None = None) -> Self:
-        """The same rows with classes numbered in the order of `names`, as in a model's outputs.
+        """Return a view with classes renumbered in the order of `names`.
 
-        ``ds.align_labels(model_classes)["label"]``
+        ``ds.align_labels(model_classes)["label"]`` numbers classes like the outputs of a model.
 
         Args:
-            names: the name or code of each class of the column; extra names are allowed.
-            column: of classes, or of lists of them; by default the only one, or `y`.
+            names: name or code of each class, in the new order; extra names are allowed.
+            column: column of labels, or of lists of labels; by default the only such column, or
+                the supervised label.
 
         Raises:
-            SchemaError: lists the classes that are missing among the names, or match several.
+            SchemaError: a class is missing from `names`, or matches several entries.
             ArgumentError: `names` is not a list.
-            UnknownNameError: there is no such column, or several are possible.
+            UnknownNameError: the column does not exist or has no labels, or several columns do.
         """
         column, label = label_column(self.features, column, self.supervised)
         return replace(self, _source=AlignedSource(self._source, column, label, names))
 
     def select(self, rows: Sequence[int] | np.ndarray) -> Self:
-        """The rows of those numbers (or where a mask is true), in that order."""
+        """Select rows by a list of numbers, in that order, or by a boolean mask."""
         return replace(self, _selection=self.numbers(positions_of(rows, len(self))))
 
     def take(self, count: int) -> Self:
-        """The first `count` rows, or all if there are fewer."""
-        return self._sliced(slice(0, max(whole("count", count), 0)))
+        """Return the first `count` rows, or all rows if there are fewer."""
+        return self._slice(slice(0, max(whole("count", count), 0)))
 
     def skip(self, count: int) -> Self:
-        """All rows but the first `count`."""
-        return self._sliced(slice(max(whole("count", count), 0), None))
+        """Return all rows after the first `count`."""
+        return self._slice(slice(max(whole("count", count), 0), None))
 
     def sort(self, column: str, *, reverse: bool = False) -> Self:
         """Sort rows by a column of numbers, classes (by number) or text; equal rows keep order.
@@ -725,60 +541,61 @@ class Dataset(plugins.FrameworkMethods):
 
     @phrasebook.foreign(phrasebook.SHUFFLE)
     def shuffle(self, seed: int = 0) -> Self:
-        """The same rows in the order of a seed: the same on every machine, in every release."""
+        """Shuffle rows with a seed; the order is the same on every machine and in every release."""
         selection = Shuffled(self._selection, whole("seed", seed), range(len(self)))
         return replace(self, _selection=selection)
 
     def shard(self, index: int, count: int) -> Self:
-        """Every `count`-th row from row `index`; the shards 0 … count-1 hold each row once.
+        """Return every `count`-th row, starting at row `index`.
+
+        Together, the shards 0 … count-1 hold each row once.
 
         Raises:
-            ArgumentError: the index is outside 0 … count-1.
+            ArgumentError: `count` is less than 1, or `index` is not in 0 … count-1.
         """
         count = whole("count", count, least=1)
         index = whole("index", index, least=0, most=count - 1)
-        return self._sliced(slice(index, None, count))
+        return self._slice(slice(index, None, count))
 
     def split(
         self, *shares: float, seed: int | None = None, stratify: str | None = None
     ) -> list[Self]:
-        """Divide the rows into consecutive parts, one for each share and one for the rest.
+        """Divide the rows into parts, one for each share and one for the remaining rows.
 
         ``train, held_out = ds.split(0.9, seed=0, stratify="label")``
 
         Args:
-            *shares: of the rows, each above 0, at most 1 in total.
-            seed: shuffle with it first; None keeps the order.
-            stratify: a column whose values have the same proportion in each part, give or take a
-                row.
+            *shares: fraction of the rows in each part, above 0; at most 1 in total.
+            seed: seed for shuffling before the split; None keeps the order of rows.
+            stratify: column whose values have the same proportion in each part, to within one row.
 
         Raises:
-            ArgumentError: the shares are invalid.
-            UnknownNameError, SchemaError: there is no such column, or its rows are not single
-                values.
+            ArgumentError: a share is not above 0, or the shares add up to more than 1.
+            UnknownNameError: the column `stratify` does not exist.
+            SchemaError: the rows of the column `stratify` are not single values.
         """
         if stratify is not None:
             classes = class_numbers(self, stratify)
-            return [self.select(part) for part in stratified(classes, shares, seed)]
+            return [self.select(part) for part in cut_stratified(classes, shares, seed)]
         rows = self if seed is None else self.shuffle(seed)
-        return [rows._sliced(part) for part in cut(len(self), shares)]
+        return [rows._slice(part) for part in cut(len(self), shares)]
 
     def folds(
         self, count: int, *, seed: int | None = None, stratify: str | None = None
     ) -> list[tuple[Self, Self]]:
-        """Make `count` pairs of training rows and held-out rows, for cross-validation.
+        """Return `count` pairs of training rows and held-out rows, for cross-validation.
 
-        Every row is held out once. Rows keep their order.
+        Every row is held out exactly once. Rows keep their order.
 
         Args:
-            count: number of folds, whose sizes differ by at most a row.
-            seed: decides which rows are held out together; None holds out consecutive rows.
-            stratify: a column whose values are spread evenly over the folds, give or take a row.
+            count: number of folds; fold sizes differ by at most one row.
+            seed: seed to assign rows to folds; None makes folds of consecutive rows.
+            stratify: column whose values have the same proportion in each fold, to within one row.
 
         Raises:
-            ArgumentError: there are fewer rows than folds.
-            UnknownNameError, SchemaError: there is no such column, or its rows are not single
-                values.
+            ArgumentError: there are fewer than 2 folds, or more folds than rows.
+            UnknownNameError: the column `stratify` does not exist.
+            SchemaError: the rows of the column `stratify` are not single values.
         """
         classes = None if stratify is None else class_numbers(self, stratify)
         numbers = fold(len(self), count, seed, classes)
@@ -786,7 +603,7 @@ class Dataset(plugins.FrameworkMethods):
 
     @staticmethod
     def mix(datasets: Sequence["Dataset"], weights: Sequence[float] | None = None) -> Mixture:
-        """Mix several datasets with equal columns in the same batches.
+        """Mix rows of several datasets with equal columns in each batch.
 
         ``Dataset.mix([news, books], weights=[0.3, 0.7]).batches(128, seed=0)``; see `Mixture`.
         """
@@ -810,11 +627,9 @@ class Dataset(plugins.FrameworkMethods):
             FunctionError: it fails; names the row and its values.
         """
         view = self if columns is None else self.columns(columns)
-        return self.select(kept_rows(view, keep, view._block))
+        return self.select(filter_rows(view, keep, view._block))
 
-    # Output
-
-    def pair(self, supervised: bool | Pair) -> Pair | None:  # noqa: FBT001  # as in `batches`
+    def pair(self, supervised: bool | AnyPair) -> Pair | None:  # noqa: FBT001  # as in `batches`
         """Return the columns of `(x, y)` that an argument `supervised` means; None for False.
 
         Raises:
@@ -827,56 +642,44 @@ class Dataset(plugins.FrameworkMethods):
     @phrasebook.foreign(phrasebook.BATCHES)
     @takes(BatchOptions)
     def batches(self, options: BatchOptions) -> Loader:
-        """Batches of `size` rows, epoch after epoch.
+        """Return a loader that yields batches of `size` rows; each iteration is an epoch.
 
         Args:
-            size: rows in a batch; the last one of an epoch may hold fewer.
-            shuffle: `True` for a new order of all rows each epoch, a pure function of seed and
-                epoch; `"blocks"` for data larger than memory, see `dshub.loading.order.Blocks`.
-            seed: of the order, and of the random numbers of transforms.
-            drop_last: leave out a last batch with fewer rows.
-            transform: one or several of `dshub.loading.transforms`, or callables. A callable takes
-                a batch (a dict of arrays, which it can change) and returns one; it gets a
-                `numpy.random.Generator` if it has a parameter `generator`.
-            layout: `hwc`, or `chw` for images with channels first. dshub's own transforms take
-                channels last and come before callables, which get the requested layout.
-                Transforms of torchvision get tensors, channels first, and those of
-                albumentations arrays, channels last, in either layout: one image at a time.
-            supervised: batches are `(x, y)` instead of dicts: True for the columns that the dataset
-                states, or a pair of columns, ``("image", "label")``. A part can be a list of
-                columns, which become one array if they hold single numbers, else a dict.
-            weights: draw rows with replacement, in proportion to these weights.
-            bucket: a column of text or lists; the rows of a batch have about the same length in
-                it.
+            size: rows per batch; the last batch of an epoch can have fewer.
+            shuffle: `True` for a new order of all rows in each epoch, which depends only on seed
+                and epoch; `"blocks"` for data larger than memory, see
+                `dshub.loading.order.Blocks`.
+            seed: seed of the order and of random transforms.
+            drop_last: whether to drop a last batch with fewer rows.
+            transform: one or more transforms from `dshub.loading.transforms`, or callables. A
+                callable takes a batch (a dict of arrays, which it can change) and returns a batch.
+                If it has a parameter `generator`, it receives a `numpy.random.Generator`.
+            layout: `hwc`, or `chw` for images with channels first. dshub transforms come first and
+                always receive channels last. Other callables receive the requested layout, except
+                that torchvision and albumentations transforms receive one image at a time: a tensor
+                with channels first (torchvision), or an array with channels last (albumentations).
+            supervised: whether batches are `(x, y)` instead of dicts. True uses the pair of the
+                dataset; ``("image", "label")`` names another pair. A part can be a list of
+                columns, which become one array if they hold single numbers, and a dict otherwise.
+            weights: weight of each row, to draw rows with replacement.
+            bucket: column of text or lists; the rows of a batch have similar lengths in it.
             pad: fill value of each column of lists to pad at the end, to the longest row of the
                 batch: ``pad={"input_ids": 0}``. Columns that transforms add can be padded, too.
-            rank, world: the number of this process, and of all; by default those of
-                `torch.distributed`, or of torchrun, MPI or Slurm from the environment.
-            uneven: what to do if `world` does not divide the rows: `pad`, `drop` or `exact`; see
-                `dshub.loading.order.Share`. `loader.share.counts` are the rows of each rank.
-            threads: threads that make batches in advance; 0 makes each batch on demand, as
-                transforms of torchvision always need, because they use torch's global generator.
-            prefetch: bytes of batches that can wait.
+            rank, world: number of this process and number of all processes; by default from
+                `torch.distributed`, or from the environment of torchrun, MPI or Slurm.
+            uneven: how to share rows if `world` does not divide them: `pad`, `drop` or `exact`; see
+                `dshub.loading.order.Share`. `loader.share.counts` has the rows of each rank.
+            threads: threads that prepare batches in advance; 0 prepares each batch on demand, which
+                is always the case for torchvision transforms, because they use torch's global
+                generator.
+            prefetch: maximum size of batches prepared in advance, in bytes.
 
         Raises:
             ArgumentError: an option has an invalid value.
-            UnknownNameError: `bucket` is not a column.
-            SettingsError: the environment names a rank outside its world.
+            UnknownNameError: the column `bucket` does not exist.
+            SettingsError: the rank in the environment is not below the world size.
         """
         return Loader(self, options)
-
-    def numpy(self) -> Batch:
-        """Read whole columns, like `ds["label"]`: views of the memory map if possible."""
-        lazy = {name: self._column(name) for name in self.encoded}
-        rest = self.columns([name for name in self._names if name not in lazy])._span()
-        return {name: lazy[name] if name in lazy else rest[name] for name in self._names}
-
-    def arrow(self) -> pa.Table:
-        """Make a `pyarrow.Table`, in which images and audio are files.
-
-        Consecutive rows are not copied; others are, such as those after `shuffle`.
-        """
-        return arrow_table(self._source, self._names, self._source_rows())
 
 
 def _workers(count: Any) -> int:

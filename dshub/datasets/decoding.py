@@ -1,8 +1,8 @@
 """Decode image and audio files when their rows are read.
 
-Images become uint8 (height, width, channels), upright, with 3 channels (RGB), or with 1 if the
-feature's shape says so. Audio becomes int16 (samples,), or (samples, channels) if there are several
-channels.
+Images become upright uint8 arrays (height, width, channels), with 1 channel if the feature's shape
+has 1, or else with 3 (RGB). Audio becomes int16 (samples,), or (samples, channels) if there are
+several channels.
 """
 
 import io
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 Encoded = ImageFeature | AudioFeature
 
-ALWAYS_SAMPLES = 1 << 25  # of all channels: any file can hold so many, 64 MiB
-SAMPLES_PER_BYTE = 250  # above that; FLAC of music has 1, of speech at 6 kbit/s 64
-_HINT = "`ds.decode(False)` returns the files as they are"
-_TRANSPOSITIONS: Mapping[int, Image.Transpose] = {  # that turn each EXIF orientation upright
+ALWAYS_SAMPLES = 1 << 25  # allowed in any file, over all channels; 64 MiB when decoded
+SAMPLES_PER_BYTE = 250  # allowed in larger files; FLAC has 1 for music, 64 for 6 kbit/s speech
+_HINT = "use `ds.decode(False)` to get the undecoded files"
+_TRANSPOSITIONS: Mapping[int, Image.Transpose] = {  # by EXIF orientation, to upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -40,12 +40,12 @@ _TRANSPOSITIONS: Mapping[int, Image.Transpose] = {  # that turn each EXIF orient
 def decode_all(
     files: Sequence[bytes], feature: Encoded, where: Callable[[int], str]
 ) -> np.ndarray | list[np.ndarray]:
-    """Decode files: one array (files, …) if the feature has a shape, else a list of arrays.
+    """Decode files into one array (files, …) if the feature has a shape, or else into a list.
 
     Args:
-        files: their contents.
-        feature: of the column.
-        where: describes the dataset, row and column of a file by its index, for errors.
+        files: contents of the files.
+        feature: feature of the column.
+        where: function that describes the row and column of a file by its index, for errors.
 
     Raises:
         ReadError: a file is damaged, or has an unsupported format.
@@ -53,14 +53,14 @@ def decode_all(
         MissingExtraError: an audio file needs soundfile, which is not installed.
     """
     if not isinstance(feature, ImageFeature) or not feature.shape:
-        return [_decoded(data, feature, where, i) for i, data in enumerate(files)]
+        return [_decode(data, feature, where, i) for i, data in enumerate(files)]
     decoded = np.empty((len(files), *feature.shape), np.uint8)
     for i, data in enumerate(files):
-        decoded[i] = _decoded(data, feature, where, i)
+        decoded[i] = _decode(data, feature, where, i)
     return decoded
 
 
-def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], index: int) -> np.ndarray:
+def _decode(data: bytes, feature: Encoded, where: Callable[[int], str], index: int) -> np.ndarray:
     with decoding_errors(lambda: where(index)):
         if isinstance(feature, ImageFeature):
             array, got = _decode_image(data, feature.shape)
@@ -76,12 +76,12 @@ def _decoded(data: bytes, feature: Encoded, where: Callable[[int], str], index: 
 
 @contextmanager
 def decoding_errors(where: Callable[[], str], *, hint: str = _HINT) -> Iterator[None]:
-    """Turn a library's error about a file that it cannot read into a ReadError."""
+    """Convert exceptions of decoding libraries to ReadError."""
     try:
         yield
     except DshubError:
         raise
-    except Exception as error:  # on damaged bytes, these libraries raise any exception
+    except Exception as error:  # decoders raise arbitrary exceptions for damaged files
         reason = f"it cannot be decoded: {str(error) or type(error).__name__}"
         if isinstance(error, UnidentifiedImageError):
             reason = f"it is not an image in a supported format: {', '.join(images.formats())}"
@@ -89,9 +89,9 @@ def decoding_errors(where: Callable[[], str], *, hint: str = _HINT) -> Iterator[
 
 
 def detect_audio(data: bytes, where: str) -> AudioFeature:
-    """Infer the feature of an audio file; raises ReadError unless it is WAV or FLAC."""
+    """Infer the feature of a WAV or FLAC file; raise ReadError for any other file."""
     if data[:4] not in {b"RIFF", b"fLaC"}:
-        reason = f"it is neither WAV nor FLAC: it begins with {data[:8]!r}"
+        reason = f"it is neither WAV nor FLAC; it starts with {data[:8]!r}"
         raise ReadError(file=where, reason=reason)
     with decoding_errors(lambda: where):
         samples, rate = _decode_audio(data)
@@ -112,22 +112,23 @@ def _channels(samples: np.ndarray) -> int:
 
 
 def _decode_image(data: bytes, shape: Sequence[int]) -> tuple[np.ndarray | None, str]:
-    """Decode the pixels of a file, upright, uint8 (height, width, channels).
+    """Decode an image file to upright pixels, uint8 (height, width, channels).
 
-    Transparency is dropped, 16 bits are reduced to the upper 8, and gray is the luma of ITU-R
-    BT.601. Of several images in a file, the first is decoded.
+    Transparency is dropped, 16-bit values are reduced to their upper 8 bits, and gray is the luma
+    of ITU-R BT.601. If a file has several images, only the first is decoded.
 
     Args:
-        data: the file, in a format of `dshub.datasets.images`.
-        shape: of the pixels, if the feature has one.
+        data: contents of a file in a format of `dshub.datasets.images`.
+        shape: expected shape of the pixels, or empty if the feature has none.
 
     Returns:
-        The pixels and their shape as text. A file whose header has another shape than expected is
-        not decoded: its pixels are None.
+        The pixels, and their shape as text. If the header does not have the expected size, the file
+        is not decoded and the pixels are None.
 
     Raises:
-        ValueError: the values are floats, the file promises too many pixels, or ends early.
-        Exception: whatever Pillow raises for a damaged file.
+        ValueError: the pixels are floats, the header promises too many, or the last rows are
+            missing.
+        Exception: any exception that Pillow raises for a damaged file.
     """
     height, width, channels = shape or (0, 0, 3)
     stream = io.BytesIO(data)
@@ -146,42 +147,45 @@ def _convert(image: Image.Image, mode: str) -> Image.Image:
     if image.mode == mode:
         return image
     if image.mode == "F":
-        raise ValueError("its values are floats, whose range is unknown")
-    if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion would cut off at 255
+        raise ValueError("its pixels are floats of unknown range")
+    if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255
         image = Image.fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
-    if "transparency" in image.info or image.mode in {"PA", "RGBa"}:  # no direct conversion
+    if "transparency" in image.info or image.mode in {
+        "PA",
+        "RGBa",
+    }:  # Pillow cannot convert it directly
         image = image.convert("RGBA")
     return image.convert(mode)
 
 
 def _decode_audio(data: bytes) -> tuple[np.ndarray, int]:
-    """Decode a WAV or FLAC file: int16 (samples,) or (samples, channels), and the rate.
+    """Decode a WAV or FLAC file to int16 (samples,) or (samples, channels), and its sample rate.
 
-    24 and 32 bits are reduced to the upper 16; 8 bits become the upper ones; floats from -1 to 1
-    become the whole range.
+    24-bit and 32-bit samples are reduced to their upper 16 bits, and 8-bit samples become the upper
+    8 bits. Floats from -1 to 1 are scaled to the full range.
 
     Raises:
-        MissingExtraError: it is FLAC, and soundfile is not installed.
-        ValueError: it is damaged, or a WAV file that the standard library cannot read.
-        Exception: whatever soundfile raises for a damaged file.
+        MissingExtraError: the file is FLAC, and soundfile is not installed.
+        ValueError: the file is damaged, or is a WAV file that requires soundfile.
+        Exception: any exception that soundfile raises for a damaged file.
     """
     samples, rate = _read_wav(data) if data[:4] == b"RIFF" else _read_with_soundfile(data)
     return (samples[:, 0] if samples.shape[1] == 1 else samples), rate
 
 
 def _read_wav(data: bytes) -> tuple[np.ndarray, int]:
-    """Read (samples, channels) int16, and samples per second."""
+    """Read a WAV file as int16 (samples, channels), and its sample rate."""
     try:
         with wave.open(io.BytesIO(data)) as file:
             channels, width, rate, count = file.getparams()[:4]
             values = file.readframes(count)
     except EOFError:
-        raise ValueError("it ends too early") from None
+        raise ValueError("it is truncated") from None
     except wave.Error as error:  # the standard library reads PCM only
         try:
             return _read_with_soundfile(data)
         except MissingExtraError:
-            hint = "more kinds can be read with `pip install 'dshub[audio]'`"
+            hint = "`pip install 'dshub[audio]'` adds support for other encodings"
             raise ValueError(f"{error}; {hint}") from None
     if len(values) != channels * width * count:
         present = len(values) // (channels * width)
@@ -190,7 +194,7 @@ def _read_wav(data: bytes) -> tuple[np.ndarray, int]:
 
 
 def _upper_bits(values: bytes, width: int) -> np.ndarray:
-    """Convert little-endian PCM of `width` bytes to int16; a single byte is unsigned."""
+    """Convert little-endian PCM of `width` bytes per sample to int16; 8-bit PCM is unsigned."""
     if width == 1:
         return (np.frombuffer(values, np.uint8).astype(np.int16) - 128) << 8
     upper = np.frombuffer(values, np.uint8).reshape(-1, width)[:, -2:]
@@ -198,7 +202,7 @@ def _upper_bits(values: bytes, width: int) -> np.ndarray:
 
 
 def _read_with_soundfile(data: bytes) -> tuple[np.ndarray, int]:
-    """Read (samples, channels) int16, and samples per second."""
+    """Read an audio file with soundfile as int16 (samples, channels), and its sample rate."""
     with needs("soundfile", extra="audio"):
         import soundfile
     with soundfile.SoundFile(io.BytesIO(data)) as file:
@@ -209,22 +213,24 @@ def _read_with_soundfile(data: bytes) -> tuple[np.ndarray, int]:
         is_float = file.subtype in {"FLOAT", "DOUBLE"}
         values = file.read(dtype="float64" if is_float else "int16", always_2d=True)
         if len(values) != file.frames:
-            raise ValueError(f"it promises {file.frames:,} samples, but {len(values):,} follow")
+            raise ValueError(
+                f"its header promises {file.frames:,} samples, but {len(values):,} follow"
+            )
         if is_float:
             values = np.clip(np.rint(values * 0x8000), -0x8000, 0x7FFF).astype(np.int16)
         return values, int(file.samplerate)
 
 
 class LazyColumn(Sequence[Any]):
-    """A whole column of files, each decoded on access and not kept.
+    """A column of image or audio files, decoded on access and not cached.
 
-    ``ds["image"][3]`` is an image; ``ds["image"][10:20]`` is again such a column. ``np.array``
-    decodes all rows, which needs the memory for all, and rows of one shape.
+    ``ds["image"][3]`` is an image, and ``ds["image"][10:20]`` is another lazy column. ``np.array``
+    decodes all rows, which must have the same shape and fit in memory.
 
     Args:
-        view: a dataset with that column alone.
-        name: of the column.
-        functions: applied in order to each decoded row.
+        view: dataset with only this column.
+        name: name of the column.
+        functions: functions to apply to each decoded row, in order.
     """
 
     def __init__(
@@ -250,22 +256,26 @@ class LazyColumn(Sequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         return map(self._value, self._view)
 
-    def mapped(self, function: Callable[[Any], Any]) -> "LazyColumn":
-        """The same column with a function applied to each row on access.
+    def map(self, function: Callable[[Any], Any]) -> "LazyColumn":
+        """Return the column with `function` applied to each row on access.
 
-        It pickles, for the workers of a `DataLoader`, if `function` does.
+        `DataLoader` workers can receive the result if `function` can be pickled.
         """
         return LazyColumn(self._view, self._name, (*self._functions, function))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: FBT001  # NumPy's protocol
         if copy is False:
-            raise ValueError("a decoded column is always a new array")
+            raise ValueError(
+                "a lazy column cannot become an array without a copy; leave out copy=False"
+            )
         rows: list[np.ndarray] = []
         for row in self._view:
             rows.append(row[self._name])
             if rows[-1].shape != rows[0].shape:
                 shapes = " and ".join(sorted(_shape(rows[i].shape) for i in (0, -1)))
-                raise ValueError(f"rows of column {self._name} have several shapes, {shapes}")
+                raise ValueError(
+                    f"rows of column {self._name} have different shapes, such as {shapes}"
+                )
         return np.array(rows, dtype)
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dshub.catalog.features import Feature
 from dshub.datasets.arrow import arrow_values
-from dshub.datasets.from_memory import conformed, damaged
+from dshub.datasets.from_memory import conform_chunks, damage_error
 from dshub.datasets.selection import Selection, fingerprint, rows_at
 from dshub.datasets.sources import Source
 from dshub.errors import SchemaError
@@ -64,8 +64,8 @@ class SelectedSource(Source):
         rows = self._selection
         return rows.start if isinstance(rows, range) and rows.step == 1 else None
 
-    def whole(self, name: str) -> np.ndarray | None:
-        values = None if self._start is None else self._source.whole(name)
+    def contiguous(self, name: str) -> np.ndarray | None:
+        values = None if self._start is None else self._source.contiguous(name)
         return None if values is None else values[self._start :][: self.rows]
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
@@ -103,8 +103,8 @@ class RenamedSource(Source):
         batch = self._source.batch([self._names[name] for name in names], rows)
         return {name: batch[self._names[name]] for name in names}
 
-    def whole(self, name: str) -> np.ndarray | None:
-        return self._source.whole(self._names[name])
+    def contiguous(self, name: str) -> np.ndarray | None:
+        return self._source.contiguous(self._names[name])
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return self._source.arrow(self._names[name])
@@ -139,8 +139,8 @@ class WidenedSource(Source):
         batch |= self._added.batch(added, rows)
         return {name: batch[name] for name in names}
 
-    def whole(self, name: str) -> np.ndarray | None:
-        return self._of(name).whole(name)
+    def contiguous(self, name: str) -> np.ndarray | None:
+        return self._of(name).contiguous(name)
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return self._of(name).arrow(name)
@@ -235,12 +235,12 @@ class CastSource(Source):
         if feature is None:
             return values
         array = arrow_values(values, self._source.features[name])
-        (converted,) = conformed([array], name, feature, "cast")
-        column = column_of(converted, feature, damaged)
+        (converted,) = conform_chunks([array], name, feature, "cast")
+        column = column_of(converted, feature, damage_error)
         return column.gather(np.arange(len(converted)))
 
-    def whole(self, name: str) -> np.ndarray | None:
-        return None if name in self._cast else self._source.whole(name)
+    def contiguous(self, name: str) -> np.ndarray | None:
+        return None if name in self._cast else self._source.contiguous(name)
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return None if name in self._cast else self._source.arrow(name)

@@ -1,6 +1,6 @@
-"""Sources over folders of image or audio files, one folder for each class.
+"""Create sources from folders of image or audio files, with one folder per class.
 
-The layout is common for downloads, and that of torchvision's `ImageFolder`::
+Many downloads have this layout, and torchvision's `ImageFolder` reads it::
 
     cat/1.jpg  cat/more/2.jpg  dog/7.jpg          classes
     train/cat/1.jpg  …  test/dog/7.jpg            splits, with the same classes
@@ -28,17 +28,17 @@ IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 AUDIO = (".wav", ".flac")
 
 Row = tuple[str, str]
-"""The class of a file, or "" if it has none; and its path below the root, with `/`."""
+"""Class of a file ("" if it has none), and its path below the root, with `/` separators."""
 
 
 class FolderSource(ColumnSource):
-    """Files of a folder, and their classes.
+    """Rows of files in a folder, with their classes.
 
     Args:
-        root: the folder.
-        files: their paths below it, with `/`.
-        classes: int64, of each file; None if there are none.
-        features: the column of files, then that of classes.
+        root: path of the folder.
+        files: paths below `root`, with `/` separators.
+        classes: int64 class of each file, or None if there are no classes.
+        features: features of the file column and of the label column, in this order.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class FolderSource(ColumnSource):
 
     @cached_property
     def identity(self) -> list[str]:
-        """Names, sizes and modification times: reading every file would take too long."""
+        """Hash of file names, sizes and modification times; hashing contents would be slow."""
         hasher = hashlib.sha256(msgspec.json.encode(self.features))
         for file in self._files:
             try:
@@ -81,20 +81,20 @@ def _read(path: Path) -> bytes:
 
 
 def _refuse(path: Path, error: OSError) -> NoReturn:
-    hint = "check that it still exists, and its permissions"
+    hint = "check that it exists and that you can read it"
     reason = error.strerror or str(error)
     raise ReadError(file=str(path), reason=reason, hint=hint) from error
 
 
 def from_folder(root: Path, split: str | None) -> tuple[FolderSource, tuple[str, str] | None]:
-    """The source of a folder, or of some splits in it, and its supervised pair."""
+    """Create the source of a folder or of splits in it, and return it with its supervised pair."""
     folders = _folders(root)
     if split is not None:
         splits = {folder.name: _rows(root, folder) for folder in folders}
         rows = _select(root, splits, split)
     elif folders and all(synonyms(folder.name) for folder in folders):
         expected = f"one of the splits in {root}: {', '.join(folder.name for folder in folders)}"
-        hint = f"pass one, such as split={folders[0].name!r}"
+        hint = f"pass a split, such as split={folders[0].name!r}"
         raise ArgumentError(name="split", value=None, expected=expected, hint=hint)
     else:
         rows = _rows(root, root)
@@ -103,19 +103,19 @@ def from_folder(root: Path, split: str | None) -> tuple[FolderSource, tuple[str,
 
 
 def _source(
-    root: Path, rows: Sequence[Row], every: Sequence[Row]
+    root: Path, rows: Sequence[Row], all_rows: Sequence[Row]
 ) -> tuple[FolderSource, tuple[str, str] | None]:
-    """Make a source of selected rows; every row of the folder counts for the features."""
+    """Create a source of the selected rows, with the classes of all rows."""
     files = [file for _, file in rows]
-    column, feature = _feature(root, files or [file for _, file in every])
+    column, feature = _feature(root, files or [file for _, file in all_rows])
     loose = [file for name, file in rows if not name]
     if loose and len(loose) < len(rows):
         reason = "it is not in a class folder, but other files are"
-        hint = "move it into a class folder, or out of this one"
+        hint = "move it into a class folder, or out of this folder"
         raise ReadError(file=str(root / loose[0]), reason=reason, hint=hint)
     if loose:
         return FolderSource(root, files, None, {column: feature}), None
-    names = sorted({name for name, _ in every if name})
+    names = sorted({name for name, _ in all_rows if name})
     numbers = {name: number for number, name in enumerate(names)}
     classes = np.array([numbers[name] for name, _ in rows], np.int64)
     classes.flags.writeable = False
@@ -124,7 +124,7 @@ def _source(
 
 
 def _select(root: Path, splits: Mapping[str, Sequence[Row]], expression: str) -> list[Row]:
-    """The rows that a split expression selects."""
+    """Return the rows that a split expression selects."""
     selected: list[Row] = []
     for part in parse_split(expression):
         names = {part.split, *synonyms(part.split)}
@@ -138,7 +138,7 @@ def _select(root: Path, splits: Mapping[str, Sequence[Row]], expression: str) ->
 
 
 def _folders(root: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones."""
+    """Return the subfolders of a folder that are not hidden, sorted by name."""
     try:
         folders = [path for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
     except OSError as error:
@@ -147,7 +147,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _rows(root: Path, folder: Path) -> list[Row]:
-    """The image and audio files of a folder, sorted by class and name."""
+    """Return the class and path of each image and audio file in a folder, sorted."""
 
     def refuse(error: OSError) -> NoReturn:
         _refuse(Path(error.filename or folder), error)
@@ -166,12 +166,12 @@ def _rows(root: Path, folder: Path) -> list[Row]:
 
 
 def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
-    """The name and the feature of the column of files."""
+    """Return the name and feature of the file column."""
     if not files:
         raise ReadError(
             file=str(root),
-            reason="it contains no image and no audio file",
-            hint=f"files are recognized by their extensions: {' '.join(IMAGES + AUDIO)}",
+            reason="it contains no image or audio files",
+            hint=f"add files with the extensions {' '.join(IMAGES + AUDIO)}",
         )
     kinds: dict[str, str] = {}
     for file in files:
@@ -179,7 +179,7 @@ def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
         kinds.setdefault("image" if extension in IMAGES else f"{extension} file", file)
     if len(kinds) > 1:
         got = " and ".join(f"{kind} ({file})" for kind, file in kinds.items())
-        hint = "move one kind to another folder"
+        hint = "move files of one kind to another folder"
         raise SchemaError(where=str(root), expected="files of one kind", got=got, hint=hint)
     if "image" in kinds:
         return "image", ImageFeature(encoding="any")

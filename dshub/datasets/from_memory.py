@@ -1,4 +1,4 @@
-"""Sources of own columns: arrays, lists, Arrow tables."""
+"""Create sources from arrays, lists and Arrow tables in memory."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
@@ -23,11 +23,11 @@ from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn,
 from dshub.tables.conforming import conform
 from dshub.tables.types import row_dtype, row_shape, shaped
 
-_KNOWN = "numbers, text or lists; for bytes, `features=` with the kind of the files"
+_SUPPORTED = "numbers, text or lists (pass the feature of bytes in `features`)"
 _CONVERT_HINT = "convert the column, or pass its feature in `features`"
-_MISSING_HINT = "drop such rows, or fill them, as with `fillna` of pandas"
+_MISSING_HINT = "drop rows with missing values, or fill them, for example with pandas `fillna`"
 
-_CASTS = {  # from types that no feature has, to types that hold the same values
+_CASTS = {  # unsupported types to supported types that can hold the same values
     pa.bool_(): pa.uint8(),
     pa.float16(): pa.float32(),
     pa.string_view(): pa.large_string(),
@@ -38,7 +38,7 @@ _DTYPES["halffloat"] = "float32"
 
 
 class ItemColumn:
-    """Rows that are Python objects: `str` or `bytes`."""
+    """A column of Python objects, `str` or `bytes`."""
 
     def __init__(self, values: list[Any]) -> None:
         self.values = values
@@ -50,15 +50,15 @@ class ItemColumn:
         return self.values[start:stop]
 
 
-def damaged(reason: str) -> ReadError:
-    """The error for damaged memory of an Arrow column."""
+def damage_error(reason: str) -> ReadError:
+    """Return the error for an Arrow column with damaged memory."""
     return ReadError(file="an Arrow column", reason=reason)
 
 
 def from_arrays(
     columns: Mapping[str, np.ndarray | Sequence[Any]], features: Mapping[str, Feature] | None
 ) -> ColumnSource:
-    """A source of arrays and lists of one length; missing features are inferred."""
+    """Create a source from arrays and lists of equal length, inferring missing features."""
     features = features or {}
     if not isinstance(columns, Mapping):
         expected = "a dict of columns by name"
@@ -66,7 +66,7 @@ def from_arrays(
     lengths = {name: _length(name, column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         got = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-        raise _mismatch("columns", "one length", got, "pass columns with a value for each row")
+        raise _mismatch("columns", "equal lengths", got, "pass columns with a value for each row")
     check_names(features, columns)
     pairs = {
         name: _column(f"column {name}", values, features.get(name))
@@ -88,16 +88,18 @@ def _length(name: str, column: Any) -> int:
 
 
 def check_names(features: Mapping[str, Feature], columns: Collection[str], title: str = "") -> None:
-    """Check that there is a column for each feature; raises SchemaError."""
+    """Raise SchemaError if a feature has no column."""
     for name, feature in features.items():
         if name not in columns:
             hint = f"the columns are {', '.join(columns)}; check the names in `features`"
-            raise _mismatch(f"{title}column {name}", _words(feature), "no such column", hint)
+            raise _mismatch(
+                f"{title}column {name}", _describe_values(feature), "no such column", hint
+            )
 
 
 def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, Feature]:
-    """Make a column of values; raises SchemaError if they do not fit the feature."""
-    normalized = _normalized(values)
+    """Create a column from values; raise SchemaError if they do not fit the feature."""
+    normalized = _normalize(values)
     if isinstance(feature, ListFeature) or (feature is None and _is_ragged(normalized)):
         return _list_column(where, values, feature)
     if isinstance(normalized, list):
@@ -105,14 +107,15 @@ def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, F
     array = np.asarray(normalized)
     feature = feature or _infer(where, array)
     if not _fits(array, feature):
-        raise _mismatch(where, _words(feature), _shown(array))
+        raise _mismatch(where, _describe_values(feature), _describe_array(array))
     return ArrayColumn(array), feature
 
 
-def _normalized(values: Any) -> Any:
-    """Turn text and bytes into a list, and anything but rows of several lengths into an array.
+def _normalize(values: Any) -> Any:
+    """Convert text and bytes to a list, and other values to an array.
 
-    The array is a read-only view in native byte order.
+    The array is read-only and in native byte order. Rows of different lengths are returned
+    unchanged.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind == "U" and values.ndim == 1:
         return values.tolist()
@@ -122,7 +125,7 @@ def _normalized(values: Any) -> Any:
         return list(values)
     try:
         array = np.asarray(values)
-    except ValueError:  # rows of several lengths
+    except ValueError:  # rows of different lengths cannot form an array
         return values
     view = array.astype(array.dtype.newbyteorder("="), copy=False).view()
     view.flags.writeable = False
@@ -130,7 +133,7 @@ def _normalized(values: Any) -> Any:
 
 
 def _is_ragged(values: Any) -> bool:
-    """True if rows are lists of several lengths, or of text."""
+    """Return True if rows are lists of text, or differ in length."""
     if isinstance(values, np.ndarray):
         return values.dtype.kind == "U" and values.ndim == 2
     return not all(isinstance(value, str | bytes) for value in values)
@@ -142,7 +145,7 @@ def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Co
         offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
         if dtype is None and all(isinstance(value, str) for row in rows for value in row):
             texts = ItemColumn([str(value) for row in rows for value in row])
-            column = ListColumn(offsets, texts, count=len(texts.values), fault=damaged)
+            column = ListColumn(offsets, texts, count=len(texts.values), fault=damage_error)
             return column, feature or ListFeature(of=TextFeature())
         arrays = [
             row if isinstance(row, np.ndarray) else np.asarray(row, dtype)
@@ -150,26 +153,28 @@ def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Co
             if len(row)
         ]
     except (ValueError, TypeError, OverflowError) as error:
-        expected = _words(feature) if feature else "lists of numbers or of text"
+        expected = _describe_values(feature) if feature else "lists of numbers or text"
         raise _mismatch(where, expected, str(error)) from None
     kinds = {f"{array.dtype} {array.shape[1:]}" for array in arrays}
     if len(kinds) > 1:
-        raise _mismatch(where, "rows of one kind", " and ".join(sorted(kinds)))
+        raise _mismatch(where, "rows of one dtype and item shape", " and ".join(sorted(kinds)))
     shape = row_shape(feature.of) if feature else ()
     flat = np.concatenate(arrays) if arrays else np.empty((0, *shape), dtype)
     item = feature.of if feature else _infer(where, flat)
     if not _fits(flat, item):
-        raise _mismatch(where, f"lists of {_words(item)}", f"lists of {_shown(flat)}")
-    column = ListColumn(offsets, ArrayColumn(flat), count=len(flat), fault=damaged)
+        raise _mismatch(
+            where, f"lists of {_describe_values(item)}", f"lists of {_describe_array(flat)}"
+        )
+    column = ListColumn(offsets, ArrayColumn(flat), count=len(flat), fault=damage_error)
     return column, ListFeature(of=item)
 
 
 def _item_feature(where: str, values: list[Any], feature: Feature | None) -> Feature:
-    """The feature of a list of `str` or `bytes`."""
+    """Return the feature of a list of `str` or `bytes`, inferring it for `str`."""
     got = "bytes" if values and isinstance(values[0], bytes) else "text"
     if feature is None and got == "text":
         return TextFeature()
-    expected = _KNOWN if feature is None else _words(feature)
+    expected = _SUPPORTED if feature is None else _describe_values(feature)
     if feature is None or (expected != got and (values or expected != "bytes")):
         raise _mismatch(where, expected, got)
     return feature
@@ -181,8 +186,8 @@ def _infer(where: str, array: np.ndarray) -> NumberFeature:
         if row is not None:
             raise _mismatch(f"{where}, row {row}", "a value", "None", _MISSING_HINT)
     if array.dtype.name not in get_args(Dtype):
-        hint = f"`astype` converts to {', '.join(get_args(Dtype))}"
-        raise _mismatch(where, _KNOWN, _shown(array), hint)
+        hint = f"use `astype` to convert the column to {', '.join(get_args(Dtype))}"
+        raise _mismatch(where, _SUPPORTED, _describe_array(array), hint)
     return _number(array.dtype, array.shape[1:])
 
 
@@ -202,10 +207,10 @@ def _fits(array: np.ndarray, feature: Feature) -> bool:
     return same
 
 
-def _words(feature: Feature) -> str:
+def _describe_values(feature: Feature) -> str:
     """Describe the values that fit a feature."""
     if isinstance(feature, ListFeature):
-        return f"lists of {_words(feature.of)}"
+        return f"lists of {_describe_values(feature.of)}"
     dtype = row_dtype(feature)
     if dtype is None:
         return "bytes" if is_encoded(feature) else "text"
@@ -214,44 +219,50 @@ def _words(feature: Feature) -> str:
     return f"{dtype} ({', '.join(['rows', *map(str, row_shape(feature))])})"
 
 
-def _shown(array: np.ndarray) -> str:
+def _describe_array(array: np.ndarray) -> str:
     values = f" from {array.min()} to {array.max()}" if array.dtype.kind in "iu" else ""
     return f"{array.dtype} {array.shape}{values if array.size else ''}"
 
 
 def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSource:
-    """A source of an Arrow table; columns are not copied unless they have to be converted.
+    """Create a source from an Arrow table, copying only columns that must be converted.
 
     Args:
-        table: with any number of chunks; or another object with Arrow's C stream interface.
-        features: of columns, which are converted to them; others are inferred from their types.
+        table: table with any number of chunks, or another object with Arrow's C stream interface.
+        features: features of columns, which are converted to match; other features are inferred
+            from Arrow types.
     """
     if not hasattr(table, "__arrow_c_stream__"):
-        expected = "a pyarrow.Table, or a DataFrame of pandas or polars, or a RecordBatchReader"
+        expected = "a pyarrow.Table, a pandas or polars DataFrame, or a RecordBatchReader"
         raise ArgumentError(name="table", value=table, expected=expected)
     table = table if isinstance(table, pa.Table) else pa.table(table)
-    given = features or {}
-    check_names(given, table.schema.names)
+    declared = features or {}
+    check_names(declared, table.schema.names)
     features, columns, arrow = {}, {}, {}
     for name in table.schema.names:
         column, where = cast_column(table.column(name)), f"column {name}"
-        if name in given:
-            feature, chunks = given[name], conformed(column.chunks, name, given[name], "own data")
+        if name in declared:
+            feature = declared[name]
+            chunks = conform_chunks(column.chunks, name, feature, "own data")
         else:
             feature, chunks = infer_feature(where, column.type), column.chunks
             check_missing(where, chunks)
-        features[name], columns[name], arrow[name] = feature, chunked(chunks, feature), chunks
+        features[name], columns[name], arrow[name] = (
+            feature,
+            column_of_chunks(chunks, feature),
+            chunks,
+        )
     return ColumnSource(columns, features, table.num_rows, arrow=arrow)
 
 
 def cast_column(column: Any) -> Any:
-    """Cast an array or a chunked array to a type that a feature can have, if it has to be."""
+    """Cast an array or column_of_chunks array to a supported type, if necessary."""
     kind = cast_type(column.type)
     return column if kind == column.type else column.cast(kind)
 
 
 def cast_type(kind: pa.DataType) -> pa.DataType:
-    """The closest type that a feature can have, also for the items of lists."""
+    """Return the closest supported type, also for the items of lists."""
     if pa.types.is_list(kind):
         return pa.list_(cast_type(kind.value_type))
     if pa.types.is_large_list(kind):
@@ -261,10 +272,10 @@ def cast_type(kind: pa.DataType) -> pa.DataType:
     return _CASTS.get(kind, kind)
 
 
-def conformed(
+def conform_chunks(
     chunks: Sequence[pa.Array], name: str, feature: Feature, title: str
 ) -> list[pa.Array]:
-    """Convert the chunks of a column to a feature; raises SchemaError if they do not fit."""
+    """Convert the chunks of a column to fit a feature; raise SchemaError if they cannot."""
     converted, row = [], 0
     for chunk in chunks:
         batch = pa.RecordBatch.from_pydict({name: chunk})
@@ -274,7 +285,7 @@ def conformed(
 
 
 def infer_feature(where: str, kind: pa.DataType) -> Feature:
-    """The feature of an Arrow type; raises SchemaError if there is none."""
+    """Return the feature of an Arrow type; raise SchemaError if the type is unsupported."""
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         item = infer_feature(where, kind.value_type)
         if isinstance(item, NumberFeature | TextFeature):
@@ -285,11 +296,11 @@ def infer_feature(where: str, kind: pa.DataType) -> Feature:
         inner, shape = shaped(kind)
         if str(inner) in _DTYPES:
             return _number(np.dtype(_DTYPES[str(inner)]), shape)
-    raise _mismatch(where, _KNOWN, str(kind))
+    raise _mismatch(where, _SUPPORTED, str(kind))
 
 
 def check_missing(where: str, chunks: Sequence[pa.Array]) -> None:
-    """Check that no value of a column is missing, at any depth; raises SchemaError."""
+    """Raise SchemaError if a value of a column is missing, at any depth."""
     first = 0
     for chunk in chunks:
         row = _first_missing(chunk)
@@ -299,17 +310,17 @@ def check_missing(where: str, chunks: Sequence[pa.Array]) -> None:
 
 
 def _first_missing(values: pa.Array) -> int | None:
-    """The first row with a missing value, or None."""
+    """Return the first row with a missing value, or None."""
     if values.null_count:
         return int(values.is_null().index(True).as_py())
-    if not pa.types.is_nested(values.type):  # structs fit no feature, so these are lists
+    if not pa.types.is_nested(values.type):  # only lists, because structs are unsupported
         return None
     inner = _first_missing(values.flatten())
     return None if inner is None else pc.list_parent_indices(values)[inner].as_py()
 
 
-def chunked(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:
-    """Arrow arrays as one column."""
-    columns = [column_of(chunk, feature, damaged) for chunk in chunks]
+def column_of_chunks(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:
+    """Combine Arrow arrays into one column."""
+    columns = [column_of(chunk, feature, damage_error) for chunk in chunks]
     starts = np.cumsum([0, *map(len, chunks)]).astype(np.int64)
     return ChunkedColumn(starts, columns.__getitem__, feature)

@@ -1,7 +1,7 @@
-"""`hf:owner/name`: datasets of the Hugging Face Hub, through the package `datasets`.
+"""Load datasets from the Hugging Face Hub, through the package `datasets`.
 
-A name is `hf:owner/name` or `hf:owner/name/config`; or a folder with such a repository, such as
-`hf:./folder`, which begins with a dot, a tilde or the root.
+A name is `hf:owner/name`, `hf:owner/name/config`, or a local path such as `hf:./folder`. A local
+path starts with a dot, a tilde or the root.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ PREFIX = "hf:"
 
 
 class HubSplits:
-    """The splits of a dataset of the Hub; `datasets` fetches and prepares them in its own cache.
+    """Splits of a Hub dataset; `datasets` downloads and prepares them in its own cache.
 
     Args:
-        name: as in `load`.
-        offline: make no connection.
+        name: name as passed to `load`.
+        offline: whether connections are forbidden.
 
     Raises:
         MissingExtraError: `datasets` is not installed.
-        OfflineError: offline, and not in the cache of `datasets`.
-        UnknownNameError: there is no such dataset.
-        ReadError: it cannot be fetched or prepared; says why.
+        OfflineError: `offline` is True, and the dataset is not in the cache of `datasets`.
+        UnknownNameError: the dataset does not exist.
+        ReadError: the dataset cannot be downloaded or prepared.
     """
 
     def __init__(self, name: str, *, offline: bool) -> None:
@@ -37,15 +37,16 @@ class HubSplits:
 
     @property
     def rows(self) -> dict[str, int]:
-        """The number of rows of each split."""
+        """Number of rows of each split."""
         return {split: len(dataset) for split, dataset in self._splits.items()}
 
     def open(self, expression: str) -> Dataset:
-        """Open the rows that a split expression selects.
+        """Return the rows that a split expression selects.
 
         Raises:
-            SplitError, UnknownNameError: the syntax is invalid, or there is no such split.
-            SchemaError: no feature fits a column.
+            SplitError: the expression has invalid syntax.
+            UnknownNameError: a split does not exist.
+            SchemaError: a column has an unsupported type.
         """
         parts = []
         for part in parse_split(expression):
@@ -58,7 +59,7 @@ class HubSplits:
 
 
 def _parse(text: str) -> tuple[str, str | None]:
-    """Split a name into repository or folder, and configuration; raises UnknownNameError."""
+    """Split a name into a repository or folder, and a configuration or None."""
     name = text.removeprefix(PREFIX)
     folder = Path(name).expanduser()
     if name.startswith((".", "~")) or folder.is_absolute():
@@ -67,35 +68,38 @@ def _parse(text: str) -> tuple[str, str | None]:
         return str(folder.parent), folder.name
     parts = name.split("/")
     if not all(parts) or len(parts) > 3:
-        known = ["hf:owner/name", "hf:owner/name/config"]
-        raise UnknownNameError(kind="dataset of the Hub", name=text, known=known)
+        forms = ["hf:owner/name", "hf:owner/name/config"]
+        raise UnknownNameError(kind="dataset of the Hub", name=text, known=forms)
     return "/".join(parts[:2]), parts[2] if len(parts) == 3 else None
 
 
 def _fetch(name: str, *, offline: bool) -> Any:
-    """Load a `datasets.DatasetDict`."""
+    """Load all splits as a `datasets.DatasetDict`."""
     datasets, (path, config) = library(), _parse(name)
     try:
         with _connections(datasets, offline=offline):
             return datasets.load_dataset(path, config)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise UnknownNameError(kind="dataset of the Hub", name=name) from error
-    except Exception as error:  # of the Hub, the cache, or the files' own formats
-        raise _translated(name, error, offline=offline) from error
+    except Exception as error:  # raised by the Hub client, its cache or a file parser
+        raise _translate(name, error, offline=offline) from error
 
 
-def _translated(name: str, error: Exception, *, offline: bool) -> DshubError:
+def _translate(name: str, error: Exception, *, offline: bool) -> DshubError:
     if offline and isinstance(error, OSError):
-        hint = "load it once on a connected machine, and copy the cache of `datasets` (HF_HOME)"
-        cache = ["that of the package datasets"]
+        hint = "load it on a machine with a connection, then copy its `datasets` cache (HF_HOME)"
+        cache = ["of the package datasets"]
         return OfflineError(dataset=name, files=["all"], looked_in=cache, hint=hint)
-    hint = "if it needs an account, run `hf auth login`; `dshub list` shows dshub's datasets"
+    hint = "if the dataset requires an account, run `hf auth login`"
     return ReadError(file=name, reason=f"{type(error).__name__}: {error}", hint=hint)
 
 
 @contextmanager
 def _connections(datasets: Any, *, offline: bool) -> Iterator[None]:
-    """Forbid connections for a while: the packages read these settings at each request."""
+    """Forbid connections inside the context if `offline` is True.
+
+    Hugging Face packages read these settings for each request.
+    """
     import huggingface_hub
 
     settings = [
@@ -103,9 +107,9 @@ def _connections(datasets: Any, *, offline: bool) -> Iterator[None]:
         (datasets.config, "HF_DATASETS_OFFLINE"),
         (huggingface_hub.constants, "HF_HUB_OFFLINE"),
     ]
-    with ExitStack() as restored:
+    with ExitStack() as stack:
         for module, name in settings:
             value = getattr(module, name)
-            restored.callback(setattr, module, name, value)
+            stack.callback(setattr, module, name, value)
             setattr(module, name, offline or value)
         yield

@@ -1,6 +1,6 @@
-"""Sources over the Arrow data of Hugging Face's `datasets`.
+"""Create sources from the Arrow data of Hugging Face `datasets`.
 
-Their features become:
+Features are converted as follows:
 
 ==================================== ====================================================
 `Value` of numbers                   number; bool as uint8 and float16 as float32, copied
@@ -28,8 +28,8 @@ from dshub.datasets.from_memory import (
     cast_type,
     check_missing,
     check_names,
-    chunked,
-    conformed,
+    column_of_chunks,
+    conform_chunks,
     infer_feature,
 )
 from dshub.datasets.selection import Selection
@@ -37,44 +37,49 @@ from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError, needs
 from dshub.tables.columns import Column, Values
 
-_HINT = "leave the column out with dataset.remove_columns, or cast it with dataset.cast_column"
+_HINT = "remove the column with dataset.remove_columns, or cast it with dataset.cast_column"
 
 
 def library() -> Any:
-    """Import the package `datasets`; raises MissingExtraError."""
+    """Import the package `datasets`; raise MissingExtraError if it is not installed."""
     with needs("datasets", extra="hf"):
         import datasets
     return datasets
 
 
 class HuggingFaceSource(ColumnSource):
-    """All rows of a `datasets.Dataset`, before `select` or `shuffle`. Pickles as that does.
+    """All rows of a `datasets.Dataset`, ignoring its `select` and `shuffle`.
+
+    Pickling this source pickles the `datasets.Dataset`.
 
     Args:
-        dataset: one split.
-        features: of columns whose type does not tell.
-        title: of the dataset, for errors.
+        dataset: a single split.
+        features: features of columns whose type does not determine them, such as `binary`.
+        title: name of the dataset in error messages.
     """
 
     def __init__(self, dataset: Any, features: Mapping[str, Feature], title: str) -> None:
-        self._dataset, self._given, self._title = dataset, dict(features), title
+        self._dataset, self._declared, self._title = dataset, dict(features), title
         columns: dict[str, Column] = {}
         inferred: dict[str, Feature] = {}
         for name, kind in dataset.features.items():
             column = dataset.data.column(name)
             if name in features:
-                chunks = conformed(_chunks(column), name, features[name], title)
-                inferred[name], columns[name] = features[name], chunked(chunks, features[name])
+                chunks = conform_chunks(_chunks(column), name, features[name], title)
+                inferred[name], columns[name] = (
+                    features[name],
+                    column_of_chunks(chunks, features[name]),
+                )
             elif not _is_hidden(kind, column):
                 inferred[name], columns[name] = _column(title, name, kind, _chunks(column))
         super().__init__(columns, inferred, int(dataset.data.num_rows))
 
     def __reduce__(self) -> tuple[type["HuggingFaceSource"], tuple[Any, ...]]:
-        return HuggingFaceSource, (self._dataset, self._given, self._title)
+        return HuggingFaceSource, (self._dataset, self._declared, self._title)
 
     @cached_property
     def identity(self) -> list[str]:
-        return ["huggingface", str(self._dataset._fingerprint)]  # noqa: SLF001  # no public one
+        return ["huggingface", str(self._dataset._fingerprint)]  # noqa: SLF001  # not public
 
     def where(self, row: int) -> str:
         return f"{self._title}, row {row}"
@@ -83,26 +88,26 @@ class HuggingFaceSource(ColumnSource):
 def from_hf(
     dataset: Any, features: Mapping[str, Feature] | None, title: str
 ) -> tuple[HuggingFaceSource, Selection | None]:
-    """The source of a dataset, and the selection of its rows; see `Dataset.from_hf`."""
+    """Create the source of a `datasets.Dataset`, and return it with the selected rows."""
     if not isinstance(dataset, library().Dataset):
-        expected = f"a datasets.Dataset, which is one split, not a {type(dataset).__name__}"
+        expected = f"a datasets.Dataset (a single split), not a {type(dataset).__name__}"
         raise ArgumentError(name="dataset", value=dataset, expected=expected)
     features = features or {}
     check_names(features, dataset.features, f"{title}, ")
     source = HuggingFaceSource(dataset, features, title)
-    indices = dataset._indices  # noqa: SLF001  # `select` and `shuffle` leave the data unchanged
+    indices = dataset._indices  # noqa: SLF001  # set by `select` and `shuffle`
     if indices is None:
         return source, None
     return source, indices.column(0).to_numpy().astype(np.int64)
 
 
 def _chunks(column: pa.ChunkedArray) -> list[pa.Array]:
-    """The chunks of a column; an empty one if there are none."""
+    """Return the chunks of a column, or one empty chunk if there are none."""
     return list(column.chunks) or [column.combine_chunks()]
 
 
 def _is_hidden(kind: Any, column: pa.ChunkedArray) -> bool:
-    """True for a column of classes without any: published test splits have -1 instead."""
+    """Return True if all labels are -1, as in published test splits with hidden labels."""
     if not isinstance(kind, library().ClassLabel) or not len(column):
         return False
     return pc.all(pc.equal(column, -1), skip_nulls=False).as_py() is True
@@ -117,16 +122,16 @@ def _column(title: str, name: str, kind: Any, chunks: Sequence[pa.Array]) -> tup
         if any(map(len, chunks)):
             return detect_audio(files.span(0, 1)[0], f"{where}, row 0"), files
         if kind.sampling_rate is None:
-            raise _unmapped(where, "audio, but no row or `sampling_rate` to tell its rate")
+            raise _unsupported(where, "audio of unknown rate, without rows or a `sampling_rate`")
         return AudioFeature(rate=kind.sampling_rate), files
     chunks = [_stored(where, kind, chunk) for chunk in chunks]
     feature = _feature(where, kind, chunks[0].type)
     item = feature.of if isinstance(feature, ListFeature) else feature
     if isinstance(item, LabelFeature):
-        chunks = conformed(chunks, name, feature, title)
+        chunks = conform_chunks(chunks, name, feature, title)
     else:
         check_missing(where, chunks)
-    return feature, chunked(chunks, feature)
+    return feature, column_of_chunks(chunks, feature)
 
 
 def _feature(where: str, kind: Any, arrow: pa.DataType) -> Feature:
@@ -139,25 +144,25 @@ def _feature(where: str, kind: Any, arrow: pa.DataType) -> Feature:
     try:
         return infer_feature(where, arrow)
     except SchemaError:
-        raise _unmapped(where, str(kind)) from None
+        raise _unsupported(where, str(kind)) from None
 
 
-def _unmapped(where: str, got: str) -> SchemaError:
+def _unsupported(where: str, got: str) -> SchemaError:
     expected = "numbers, classes, text, images, audio, or lists"
     return SchemaError(where=where, expected=expected, got=got, hint=_HINT)
 
 
 def _stored(where: str, kind: Any, chunk: pa.Array) -> pa.Array:
-    """Replace types that only `datasets` knows by plain ones."""
+    """Convert extension types of `datasets` to standard Arrow types."""
     if not isinstance(chunk, pa.ExtensionArray):
         return cast_column(chunk)
     if not hasattr(kind, "shape"):
-        raise _unmapped(where, str(kind))
+        raise _unsupported(where, str(kind))
     return _fixed_size(where, kind.shape, chunk.storage)
 
 
 def _fixed_size(where: str, shape: Sequence[int | None], storage: pa.Array) -> pa.Array:
-    """Turn an `Array2D` … `Array5D`, stored as nested lists, into lists of fixed sizes."""
+    """Convert the nested lists of an `Array2D` … `Array5D` to fixed-size lists."""
     check_missing(where, [storage])
     kind = cast_type(storage.type)
     for _ in shape:
@@ -172,16 +177,16 @@ def _fixed_size(where: str, shape: Sequence[int | None], storage: pa.Array) -> p
 
 
 class _FileColumn:
-    """Image or audio files, by content or path.
+    """A column of image or audio files, stored as contents or paths.
 
     Args:
-        chunks: structs of `bytes` and `path`.
-        where: the column, for errors.
+        chunks: arrays of structs with the fields `bytes` and `path`.
+        where: description of the column for error messages.
     """
 
     def __init__(self, chunks: Sequence[pa.Array], where: str) -> None:
         files = [pc.struct_field(chunk, "bytes") for chunk in chunks]
-        self._bytes = chunked(files, ImageFeature(encoding="any"))
+        self._bytes = column_of_chunks(files, ImageFeature(encoding="any"))
         self._paths = pa.chunked_array([pc.struct_field(chunk, "path") for chunk in chunks])
         self._where = where
 

@@ -1,4 +1,4 @@
-"""Renumber the classes of a column, such as in the order of a model's outputs."""
+"""Renumber the classes of a column, for example in the order of a model's outputs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,16 +16,16 @@ from dshub.tables.columns import Values
 
 
 class AlignedSource(Source):
-    """The rows of another source, with the classes of one column renumbered.
+    """Rows of another source, with the classes of one column renumbered.
 
     Args:
-        source: the rows.
-        column: of classes, or of lists of them.
-        label: the feature of the classes.
-        names: the classes in their new order, by name or code.
+        source: source of the rows.
+        column: name of a column of labels, or of lists of labels.
+        label: feature of the labels.
+        names: names or codes of the classes, in their new order.
 
     Raises:
-        SchemaError: a class is missing among the names, or matches several.
+        SchemaError: a class is missing from `names`, or matches several entries.
         ArgumentError: `names` is not a list.
     """
 
@@ -39,7 +39,7 @@ class AlignedSource(Source):
         self._source, self._column = source, column
         self.rows, self.manifest = source.rows, source.manifest
         self._numbers = _new_numbers(label, names, column)
-        new = _renumbered(label, names, self._numbers)
+        new = _renumber(label, names, self._numbers)
         nested = isinstance(source.features[column], ListFeature)
         self.features = {**source.features, column: ListFeature(of=new) if nested else new}
 
@@ -59,8 +59,8 @@ class AlignedSource(Source):
             return self._numbers.take(values)
         return [self._numbers[row] for row in values]
 
-    def whole(self, name: str) -> np.ndarray | None:
-        return None if name == self._column else self._source.whole(name)
+    def contiguous(self, name: str) -> np.ndarray | None:
+        return None if name == self._column else self._source.contiguous(name)
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return None if name == self._column else self._source.arrow(name)
@@ -69,10 +69,12 @@ class AlignedSource(Source):
 def label_column(
     features: Mapping[str, Feature], column: str | None, supervised: Pair | None
 ) -> tuple[str, LabelFeature]:
-    """Find a column of classes: by name, or the only one, or `y`.
+    """Return a label column and its feature.
+
+    Without a name, this is the only label column, or the second column of `supervised`.
 
     Raises:
-        UnknownNameError: there is none of that name, or several are possible.
+        UnknownNameError: the column does not exist or has no labels, or several columns do.
     """
     labels = {
         name: item
@@ -84,12 +86,12 @@ def label_column(
     elif column is None and supervised is not None and isinstance(supervised[1], str):
         column = supervised[1]
     if column is None or column not in labels:
-        raise UnknownNameError(kind="column of classes", name=column or "?", known=list(labels))
+        raise UnknownNameError(kind="label column", name=column or "?", known=list(labels))
     return column, labels[column]
 
 
 def _new_numbers(label: LabelFeature, names: Sequence[str], column: str) -> np.ndarray:
-    """The new number of each class, int64."""
+    """Return the new number of each class, int64."""
     numbers, counts = {name: number for number, name in enumerate(names)}, Counter(names)
     keys = [
         code if code in numbers else name
@@ -106,13 +108,13 @@ def _new_numbers(label: LabelFeature, names: Sequence[str], column: str) -> np.n
             where=f"column {column}",
             expected="each class exactly once, by name or code",
             got=f"{len(wrong)} of {len(keys)} classes missing or ambiguous: {', '.join(wrong)}",
-            hint="extra names are allowed; use codes to distinguish classes with the same name",
+            hint="add the missing classes; use codes to distinguish classes with the same name",
         )
     return np.array([numbers[key] for key in keys], np.int64)
 
 
-def _renumbered(label: LabelFeature, names: Sequence[str], numbers: np.ndarray) -> LabelFeature:
-    """The feature in the new order; a class that was given by its code keeps its name."""
+def _renumber(label: LabelFeature, names: Sequence[str], numbers: np.ndarray) -> LabelFeature:
+    """Return the feature in the new order; classes listed by code keep their names."""
     if not label.codes:
         return LabelFeature(names=tuple(names))
     new, codes = list(names), list(names)

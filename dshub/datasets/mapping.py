@@ -19,7 +19,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.datasets.arrow import arrow_values
-from dshub.datasets.from_memory import cast_column, conformed, damaged, infer_feature
+from dshub.datasets.from_memory import cast_column, conform_chunks, damage_error, infer_feature
 from dshub.datasets.sources import Source
 from dshub.errors import DshubError, FunctionError, SchemaError
 from dshub.tables.columns import Values, column_of
@@ -91,7 +91,7 @@ class MappedSource(Source):
         return {name: batch[name] for name in names}
 
     def _values(self, name: str, array: pa.Array) -> Values:
-        return column_of(array, self._new[name], damaged).gather(np.arange(len(array)))
+        return column_of(array, self._new[name], damage_error).gather(np.arange(len(array)))
 
     def _computed(self, names: Sequence[str], rows: Rows) -> Iterator[tuple[str, pa.Array]]:
         """Call the function with blocks of rows; yields the arrays of some new columns."""
@@ -258,7 +258,7 @@ def _fit(values: Any, feature: Feature, name: str) -> pa.Array:
         column = arrow_values(array, feature)
     else:
         column = _arrow(values, where)
-    (converted,) = conformed([column], name, feature, "map")
+    (converted,) = conform_chunks([column], name, feature, "map")
     return converted
 
 

@@ -1,4 +1,4 @@
-"""Several datasets as one stream of batches, each with its share."""
+"""Mix several datasets in one stream of batches."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -20,23 +20,24 @@ from dshub.loading.transforms.transform import Batch
 class Mixture:
     """Rows of several datasets with equal columns, numbered consecutively.
 
-    Get one from `Dataset.mix`. `batches` takes rows of each dataset in its share, at shuffled
-    places. The rows of one dataset come in a shuffled order, about once each before any repeats
-    (`dshub.loading.order.Mixed`). An epoch has as many rows as all datasets together; in the next
-    one, each dataset continues where it stopped.
+    Create a mixture with `Dataset.mix`. Batches contain rows of each dataset in proportion to its
+    weight, at shuffled positions. The rows of each dataset are shuffled, and each is used about
+    once before any row repeats (see `dshub.loading.order.Mixed`). An epoch has as many rows as all
+    datasets together. In the next epoch, each dataset continues where it stopped.
 
     Args:
-        parts: datasets whose features are equal.
-        weights: the share of each, of any sum; by default its number of rows.
+        parts: datasets with equal features.
+        weights: weight of each dataset, with any sum; by default its number of rows.
 
     Attributes:
-        parts, weights: the datasets, and their shares.
-        features: the columns and their features.
-        pictures: the columns that hold images.
-        supervised: the columns that become `(x, y)`; None if datasets disagree.
+        parts: the datasets.
+        weights: weight of each dataset.
+        features: features by column name.
+        image_columns: columns that hold images.
+        supervised: pair of columns for `(x, y)`, or None if the datasets disagree.
 
     Raises:
-        SchemaError: a column is missing in a dataset, or has another feature there.
+        SchemaError: a column is missing from a dataset, or its feature differs.
         ArgumentError: the weights are invalid, or a dataset has no rows.
     """
 
@@ -46,7 +47,7 @@ class Mixture:
         shares = check_weights(counts if weights is None else weights, len(counts), "dataset")
         self.weights: tuple[float, ...] = tuple(shares.tolist())
         self.features: Mapping[str, Feature] = self.parts[0].features
-        self.pictures = self.parts[0].pictures
+        self.image_columns = self.parts[0].image_columns
         pairs = {part.supervised for part in self.parts}
         self.supervised = pairs.pop() if len(pairs) == 1 else None
         self._starts = np.cumsum([0, *counts]).astype(np.int64)
@@ -59,28 +60,33 @@ class Mixture:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 that identifies the rows of the datasets, and their shares."""
+        """SHA-256 of the rows and weights of the datasets."""
         parts = [[part.fingerprint for part in self.parts], self.weights]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
     @takes(BatchOptions)
     def batches(self, options: BatchOptions) -> Loader:
-        """Batches of `size` rows, epoch after epoch; for the arguments see `Dataset.batches`.
+        """Return a loader of mixed batches; for arguments, see `Dataset.batches`.
 
         Raises:
-            ArgumentError: an option has an invalid value; or `shuffle`, `weights` or `bucket` is
-                given, which apply to a single dataset.
+            ArgumentError: an option has an invalid value, or is `shuffle`, `weights` or `bucket`,
+                which mixtures do not support.
         """
-        for name in ("shuffle", "weights", "bucket"):
+        hints = {
+            "shuffle": "a mixture is always shuffled",
+            "weights": "pass weights to Dataset.mix",
+            "bucket": "bucket the batches of a single dataset",
+        }
+        for name, hint in hints.items():
             value = getattr(options, name)
             if value is not None and value is not False:
-                expected = "left out: a mixture shuffles, with the weights of Dataset.mix"
-                raise ArgumentError(name=name, value=value, expected=expected)
+                expected = "left out for a mixture"
+                raise ArgumentError(name=name, value=value, expected=expected, hint=hint)
         order = Mixed(tuple(map(len, self.parts)), self.weights, options.seed, len(self))
         return Loader(self, options, order)
 
     def gather(self, rows: np.ndarray) -> Batch:
-        """Read rows by number, int64, in the given order, into new arrays."""
+        """Read rows by number, int64, in the passed order, into new arrays."""
         pieces, places = [], []
         for number, inside in groups(np.searchsorted(self._starts, rows, side="right") - 1):
             places.append(inside)
@@ -91,26 +97,26 @@ class Mixture:
         return {name: joined([piece[name] for piece in pieces], order) for name in self.features}
 
     def without(self, names: Sequence[str]) -> Self:
-        """The same rows without some columns."""
+        """Return a mixture without the named columns."""
         return type(self)([part.without(names) for part in self.parts], self.weights)
 
     def pixels(self, name: str) -> None:
-        """None: the images of several datasets are never in one array."""
+        """Return None, because images of several datasets are never in one array."""
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """The same numbers, int64."""
+        """Return `rows` unchanged."""
         return rows
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """The lengths of texts or lists, int64."""
+        """Return the length of each text or list, int64."""
         return np.fromiter(map(len, self.gather(rows)[name]), np.int64, len(rows))
 
 
 def _check_parts(parts: Sequence[Rows]) -> tuple[Rows, ...]:
-    """Check that datasets can be mixed."""
+    """Return datasets as a tuple after checking that they can be mixed."""
     datasets = tuple(parts) if isinstance(parts, list | tuple) else ()
     if not datasets or not all(hasattr(part, "gather") and len(part) for part in datasets):
-        words = "a list of datasets, each of which has rows"
+        words = "a list of datasets that are not empty"
         raise ArgumentError(name="datasets", value=parts, expected=words)
     if len(datasets) > PATTERN:
         words = f"at most {PATTERN:,} datasets"

@@ -84,7 +84,7 @@ class SavedSource(Source):
     """The rows of a saved dataset. Pickles as the path of its folder.
 
     Raises:
-        StoreError: the folder has no saved dataset, or a damaged one.
+        StoreError: the folder has no saved dataset, or a damage_error one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -107,9 +107,9 @@ class SavedSource(Source):
         return f"{self.record.title}, row {row}"
 
     def read(self, name: str, rows: Rows) -> Values:
-        return read_column(self._shards.whole(name), rows)
+        return read_column(self._shards.column(name), rows)
 
-    def whole(self, name: str) -> np.ndarray | None:
+    def contiguous(self, name: str) -> np.ndarray | None:
         if len(self.files) != 1:
             return None
         values = self.read(name, range(self.rows))
@@ -123,7 +123,7 @@ def read_record(folder: Path) -> SavedRecord:
     """Read `dataset.json`.
 
     Raises:
-        StoreError: the folder has none, or a damaged one.
+        StoreError: the folder has none, or a damage_error one.
     """
     path = folder / RECORD
     try:

@@ -1,7 +1,7 @@
-"""Which rows and columns of a source a dataset has, and their fingerprint.
+"""Select rows and columns of a source, and compute their fingerprint.
 
-A selection maps positions to rows of the source. A `range` and `Shuffled` take constant memory
-for any number of rows; an array lists the rows, int64.
+A selection maps positions to rows of the source. It is a `range` or a `Shuffled`, which take
+constant memory, or an int64 array of row numbers.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from dshub.loading.order import key_of, permute
 
 @dataclass(frozen=True)
 class Shuffled:
-    """Some positions of the order that a seed gives to the rows of another selection."""
+    """A range of positions in the shuffled order of another selection."""
 
     inner: "Selection"
     seed: int
@@ -34,7 +34,7 @@ Selection = range | np.ndarray | Shuffled
 
 
 def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
-    """The source rows at some positions of a selection, int64."""
+    """Return the source row at each position of a selection, int64."""
     match selection:
         case range():
             return positions * selection.step + selection.start
@@ -48,49 +48,48 @@ def rows_at(selection: Selection, positions: np.ndarray) -> np.ndarray:
             assert_never(selection)
 
 
-def sliced(selection: Selection, positions: slice) -> Selection:
-    """The selection of a slice of a selection's positions."""
+def slice_positions(selection: Selection, positions: slice) -> Selection:
+    """Return the part of a selection at a slice of positions."""
     if isinstance(selection, Shuffled):
         return replace(selection, positions=selection.positions[positions])
     return selection[positions]
 
 
 def positions_of(key: Any, length: int) -> np.ndarray:
-    """The positions that a list of whole numbers, or a mask, selects among `length`, int64.
+    """Return the positions among `length` rows that a list of integers or a mask selects, int64.
 
     Raises:
-        IndexError: a row is out of range, or the mask has another length.
-        TypeError: the key is neither.
+        IndexError: a row is out of range, or the mask has the wrong length.
+        TypeError: `key` is not a list of integers or a mask.
     """
     numbers = _array_of(key)
     if numbers.dtype == bool and numbers.ndim == 1:
         if len(numbers) != length:
-            raise IndexError(f"a mask for {len(numbers):,} rows does not fit {length:,}")
+            raise IndexError(f"a mask of {len(numbers):,} values does not fit {length:,} rows")
         return np.flatnonzero(numbers)
     if numbers.ndim != 1 or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)):
         shown = textwrap.shorten(repr(key), 80, placeholder=" …")
-        message = f"rows are selected by whole numbers, slices and lists, not {shown}"
+        message = f"rows are selected by integers, slices, lists or masks, not {shown}"
         if isinstance(key, list | tuple) and all(isinstance(name, str) for name in key):
             message += f"; ds.columns({list(key)}) selects columns"
         raise TypeError(message)
     wrong = numbers[(numbers < -length) | (numbers >= length)]
     if len(wrong):
-        message = f"there is no row {wrong[0]} among {length:,}"
-        raise IndexError(f"{message}: they are numbered from 0" if length else message)
+        raise IndexError(f"row {wrong[0]} is out of range for {length:,} rows")
     positions = numbers.astype(np.int64)
     return np.where(positions < 0, positions + length, positions)
 
 
 def position_of(key: Any, length: int) -> np.ndarray:
-    """The position that one whole number selects among `length`, int64 (1,); errors as above."""
+    """Return the position among `length` rows that an integer selects, int64 (1,)."""
     number = np.asarray(key)
-    if number.ndim or number.dtype == bool:  # True would be a mask for a dataset of one row
-        raise TypeError(f"a row is selected by a whole number, not {key!r}")
+    if number.ndim or number.dtype == bool:  # a list [True] would be a mask
+        raise TypeError(f"a row is selected by an integer, not {key!r}")
     return positions_of([key], length)
 
 
 def _array_of(key: Any) -> np.ndarray:
-    """A key as an array; (0, 1) if it is a list of lists of several lengths."""
+    """Convert a key to an array, or to an invalid array (0, 1) if its lists differ in length."""
     try:
         return np.asarray(key)
     except ValueError:
@@ -98,7 +97,7 @@ def _array_of(key: Any) -> np.ndarray:
 
 
 def _describe(selection: Selection) -> list[object]:
-    """Plain values that tell two selections apart, for a fingerprint."""
+    """Return plain values that identify a selection, for a fingerprint."""
     match selection:
         case range():
             return ["span", selection.start, len(selection), selection.step]
@@ -114,58 +113,58 @@ def _describe(selection: Selection) -> list[object]:
 def fingerprint(
     identity: Sequence[str], selection: Selection, names: Sequence[str], *, decoded: bool
 ) -> str:
-    """SHA-256 of some rows and columns of a source; see `Dataset.fingerprint`."""
+    """Return the SHA-256 of rows and columns of a source; see `Dataset.fingerprint`."""
     parts: list[Any] = [list(identity), _describe(selection), list(names)]
     parts += [] if decoded else [["files"]]
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
 def table_identity(recipe: Mapping[str, Any]) -> str:
-    """Identifies a table by the content of its recipe."""
+    """Return a text that identifies a table by its recipe."""
     return msgspec.json.encode(recipe, order="sorted").decode()
 
 
 def split_fingerprint(recipe: Mapping[str, Any], rows: int, names: Sequence[str]) -> str:
-    """The fingerprint of a whole split as `load` returns it, prepared or not.
+    """Return the fingerprint of a whole split as `load` returns it, even if it is not prepared.
 
     Args:
-        recipe: content of its recipe.
+        recipe: recipe of the split's table.
         rows: number of rows.
-        names: of its columns, in order.
+        names: column names, in order.
     """
     return fingerprint([table_identity(recipe)], range(rows), names, decoded=True)
 
 
 def unknown_column(
-    name: Any, known: Collection[str], manifest: Manifest | None = None
+    name: Any, columns: Collection[str], manifest: Manifest | None = None
 ) -> UnknownNameError:
-    """The error for a column that a dataset lacks.
+    """Return the error for a column that does not exist.
 
     Args:
-        name: as given.
-        known: the columns of the dataset.
-        manifest: of the dataset, which can have a split of that name.
+        name: requested name.
+        columns: columns of the dataset.
+        manifest: manifest of the dataset, to detect the name of a split.
     """
     hint = ""
     if manifest is not None and name in manifest.splits:
-        hint = f'{name} is a split: load("{manifest.name}", "{name}")'
-    return UnknownNameError(kind="column", name=name, known=tuple(known), hint=hint)
+        hint = f'{name} is a split; open it with load("{manifest.name}", "{name}")'
+    return UnknownNameError(kind="column", name=name, known=tuple(columns), hint=hint)
 
 
 def check_columns(
-    names: Any, known: Collection[str], manifest: Manifest | None = None
+    names: Any, columns: Collection[str], manifest: Manifest | None = None
 ) -> tuple[str, ...]:
-    """The columns that one name or several select.
+    """Return one column name or several as a tuple, after checking them.
 
     Raises:
-        UnknownNameError: there is no such column.
+        UnknownNameError: a column does not exist.
         ArgumentError: a column is named twice.
     """
     several = isinstance(names, Iterable) and not isinstance(names, str)
-    columns = tuple(names) if several else (names,)
-    for name in columns:
-        if name not in known:
-            raise unknown_column(name, known, manifest)
-    if len(set(columns)) < len(columns):
-        raise ArgumentError(name="names", value=names, expected="columns, each of them once")
-    return columns
+    selected = tuple(names) if several else (names,)
+    for name in selected:
+        if name not in columns:
+            raise unknown_column(name, columns, manifest)
+    if len(set(selected)) < len(selected):
+        raise ArgumentError(name="names", value=names, expected="columns without duplicates")
+    return selected

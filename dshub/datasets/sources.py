@@ -1,4 +1,4 @@
-"""Sources of rows: prepared tables, or columns in memory."""
+"""Sources of rows: prepared tables and columns in memory."""
 
 import hashlib
 from abc import abstractmethod
@@ -19,17 +19,17 @@ from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, Values
 from dshub.tables.table import Table
 from dshub.tables.types import arrow_type
 
-BLOCK = 1024  # rows hashed at a time
+BLOCK = 1024  # rows hashed per update
 
 
 class Source(Protocol):
-    """Rows numbered from 0.
+    """Interface of sources, with rows numbered from 0.
 
     Attributes:
-        rows: their number.
-        features: the columns and their features.
-        manifest: of the dataset; None for own data.
-        files: the Arrow files of prepared tables that hold the rows; empty for own data.
+        rows: number of rows.
+        features: features by column name.
+        manifest: manifest of the dataset, or None for your own data.
+        files: Arrow files of prepared tables; empty for your own data.
     """
 
     rows: int
@@ -40,15 +40,15 @@ class Source(Protocol):
     @property
     @abstractmethod
     def identity(self) -> list[str]:
-        """Texts that distinguish these rows from any others."""
+        """Strings that identify the rows in fingerprints."""
 
     @abstractmethod
     def where(self, row: int) -> str:
-        """Describe a row, for errors."""
+        """Describe a row for error messages."""
 
     @abstractmethod
     def read(self, name: str, rows: range | np.ndarray) -> Values:
-        """Read rows of a column: consecutive ones as views where possible, others as a copy."""
+        """Read rows of a column, as views if they are consecutive and the column allows it."""
 
     def batch(self, names: Sequence[str], rows: range | np.ndarray) -> dict[str, Values]:
         """Read rows of several columns. Sources that compute columns do it once for all."""
@@ -67,35 +67,44 @@ class Source(Protocol):
                 arrays[name] = arrow_values(batch[name], self.features[name])
         return arrays
 
-    def whole(self, name: str) -> np.ndarray | None:
+    def contiguous(self, name: str) -> np.ndarray | None:
         """A column as one array, or None if it is not in one piece of memory."""
         return None
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
-        """The chunks of a column that is stored as Arrow, or None."""
+        """Return the Arrow chunks of a column, or None if it is not stored as Arrow."""
         return None
 
 
 class TableSource(Source):
-    """Rows of prepared tables, concatenated. Pickles as the paths of their folders."""
+    """Rows of concatenated prepared tables; a pickle contains only the paths of their folders.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    Args:
+        folders: of the tables.
+        manifest: of the dataset. Versions with the same rows share a table, so the manifest in
+            the first table, the default, can be of another version.
+    """
+
+    def __init__(self, folders: Sequence[Path], manifest: Manifest | None = None) -> None:
         self._folders = tuple(folders)
         self._tables = [Table(folder) for folder in self._folders]
         counts = [table.rows for table in self._tables]
         self._starts = np.cumsum([0, *counts]).astype(np.int64)
         self.rows = sum(counts)
         self.manifest = self._tables[0].record.manifest
+        self._other: Manifest | None = None
+        if manifest is not None and manifest.identifier != self.manifest.identifier:
+            self.manifest = self._other = manifest
         self.files = [file for table in self._tables for file in table.files]
-        first, *rest = (table.features for table in self._tables)
+        first, *others = (table.features for table in self._tables)
         self.features = {
             name: feature
             for name, feature in first.items()
-            if all(other.get(name) == feature for other in rest)
+            if all(features.get(name) == feature for features in others)
         }
 
-    def __reduce__(self) -> tuple[type["TableSource"], tuple[tuple[Path, ...]]]:
-        return TableSource, (self._folders,)
+    def __reduce__(self) -> tuple[type["TableSource"], tuple[tuple[Path, ...], Manifest | None]]:
+        return TableSource, (self._folders, self._other)
 
     @cached_property
     def identity(self) -> list[str]:
@@ -109,10 +118,10 @@ class TableSource(Source):
 
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         tables, feature = self._tables, self.features[name]
-        column = ChunkedColumn(self._starts, lambda number: tables[number].whole(name), feature)
+        column = ChunkedColumn(self._starts, lambda number: tables[number].column(name), feature)
         return read_column(column, rows)
 
-    def whole(self, name: str) -> np.ndarray | None:
+    def contiguous(self, name: str) -> np.ndarray | None:
         if len(self.files) != 1:
             return None
         values = self.read(name, range(self.rows))
@@ -123,7 +132,7 @@ class TableSource(Source):
 
 
 class ColumnSource(Source):
-    """Rows of columns that are already in memory or mapped, and are not copied."""
+    """Rows of columns that are in memory or memory-mapped, without copying them."""
 
     def __init__(
         self,
@@ -152,7 +161,7 @@ class ColumnSource(Source):
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         return read_column(self._columns[name], rows)
 
-    def whole(self, name: str) -> np.ndarray | None:
+    def contiguous(self, name: str) -> np.ndarray | None:
         column = self._columns[name]
         values = column.values if isinstance(column, ArrayColumn) else None
         return values if values is not None and values.flags.c_contiguous else None
@@ -169,7 +178,7 @@ def read_column(column: Column, rows: range | np.ndarray) -> Values:
 
 
 def _pieces(values: Any) -> Iterable[bytes]:
-    """The content of a column or a row, in pieces that cannot be mistaken for one another."""
+    """Yield the bytes of a column or row; the length of each list comes before its items."""
     if isinstance(values, np.ndarray):
         yield np.ascontiguousarray(values).tobytes()
     elif isinstance(values, str | bytes):

@@ -1,4 +1,4 @@
-"""Split expressions: `train`, `train[:1000]`, `train[10%:20%]`, `train[-500:]`, `train+test`."""
+"""Parse split expressions such as `train`, `train[:1000]`, `train[10%:20%]` and `train+test`."""
 
 import re
 from collections.abc import Collection
@@ -25,9 +25,9 @@ class Bound:
     percent: bool
 
     def row(self, rows: int) -> int:
-        """The row among `rows` that this end selects, limited to the range.
+        """Return the number of rows before this end in a split with `rows` rows.
 
-        Percentages are rounded to the nearest row; negative numbers count from the end.
+        Percentages are rounded to the nearest row. Negative numbers count from the end.
         """
         row = round(self.number * rows / 100) if self.percent else self.number
         return min(max(row + rows if self.number < 0 else row, 0), rows)
@@ -35,25 +35,25 @@ class Bound:
 
 @dataclass(frozen=True)
 class Part:
-    """One term of an expression: a split, and a slice of it."""
+    """One term of a split expression: a split with an optional slice."""
 
     split: str
     start: Bound | None = None
     stop: Bound | None = None
 
     def rows(self, count: int) -> range:
-        """The rows that this part selects of a split with `count` rows."""
+        """Return the rows that this part selects from a split with `count` rows."""
         start = self.start.row(count) if self.start else 0
         stop = self.stop.row(count) if self.stop else count
         return range(start, max(start, stop))
 
 
 def parse_split(expression: str) -> list[Part]:
-    """Parse an expression into its terms, in order.
+    """Parse a split expression into its terms, in order.
 
     Raises:
         SplitError: the syntax is invalid.
-        ArgumentError: the expression is not text.
+        ArgumentError: `expression` is not a string.
     """
     if not isinstance(expression, str):
         expected = "text such as 'train' or 'train+test'"
@@ -64,14 +64,14 @@ def parse_split(expression: str) -> list[Part]:
         if match is None:
             unclosed = "[" in term and "]" not in term
             shown = short(term.strip())
-            reason = "a '[' without its ']'" if unclosed else f"{shown} is not a split"
+            reason = "a '[' without its ']'" if unclosed else f"{shown} is not a split name"
             raise SplitError(expression=expression, reason=reason)
         if match[2] is None:
             parts.append(Part(match[1]))
             continue
         start, colon, stop = match[3].partition(":")
         if not colon:
-            raise SplitError(expression=expression, reason="a slice needs a ':'")
+            raise SplitError(expression=expression, reason="a slice needs a ':', as in [:100]")
         parts.append(Part(match[1], _bound(expression, start), _bound(expression, stop)))
     return parts
 
@@ -85,29 +85,29 @@ def _bound(expression: str, text: str) -> Bound | None:
         raise SplitError(expression=expression, reason=reason)
     number, percent = int(match[1]), bool(match[2])
     if percent and abs(number) > 100:
-        raise SplitError(expression=expression, reason=f"{number}% is more than all rows")
+        raise SplitError(expression=expression, reason=f"{number}% is not between -100% and 100%")
     return Bound(number, percent)
 
 
 def synonyms(split: str) -> tuple[str, ...]:
-    """The names with the same meaning as a split's, itself included; empty if there are none."""
+    """Return the names that mean the same split, including `split`, or an empty tuple."""
     return next((names for names in SYNONYMS if split.lower() in names), ())
 
 
-def unknown_split(title: str, split: object, known: Collection[str]) -> UnknownNameError:
-    """The error for a split that a dataset lacks, with a suggestion.
+def unknown_split(title: str, split: object, splits: Collection[str]) -> UnknownNameError:
+    """Return the error for a split that does not exist, with suggestions.
 
     Args:
-        title: of the dataset.
-        split: as given; it can be another library's word, such as `val`, or differ in case.
-        known: the splits of the dataset.
+        title: name of the dataset.
+        split: requested split, such as another library's name or one with a different case.
+        splits: splits of the dataset.
     """
     text, hint = str(split), ""
     names = {text.lower(), *synonyms(text)}
-    close = [name for name in known if name.lower() in names] or None
+    close = [name for name in splits if name.lower() in names] or None
     if not close and text.lower() == "all":
-        hint = f"all of them are {'+'.join(known)}"
-    elif not close and "validation" in names and "train" in known:
-        hint = "train[:90%] and train[90%:] hold out a part of train"
+        hint = f"use {'+'.join(splits)} for all splits"
+    elif not close and "validation" in names and "train" in splits:
+        hint = "use train[:90%] and train[90%:] to hold out a part of train"
     kind = f"split of {title}"
-    return UnknownNameError(kind=kind, name=text, close=close, known=tuple(known), hint=hint)
+    return UnknownNameError(kind=kind, name=text, close=close, known=tuple(splits), hint=hint)

@@ -1,4 +1,4 @@
-"""Splits by name, and parts of several splits as one dataset."""
+"""Access splits by name, and concatenate parts of splits."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ from dshub.datasets.split_expressions import Part, unknown_split
 
 
 class Splits(Mapping[str, Dataset]):
-    """The splits of a dataset by name; each is prepared on first access.
+    """Splits of a dataset by name, each prepared on first access.
 
     Attributes:
-        title: name and version.
-        manifest: of the dataset; None for one of the Hugging Face Hub.
+        title: name and version of the dataset.
+        manifest: manifest of the dataset, or None for a dataset of the Hugging Face Hub.
     """
 
     def __init__(
@@ -49,20 +49,20 @@ class Splits(Mapping[str, Dataset]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    if not TYPE_CHECKING:  # or a type checker would allow any attribute
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             raise phrasebook.missing(self, name, self._alternatives())
 
     def _alternatives(self) -> dict[str, str]:
-        """What to write instead of `splits.train`, or of an attribute of a dataset."""
-        if "_rows" not in vars(self):  # while it is created or unpickled
+        """Return advice for names that are not attributes, such as splits and dataset methods."""
+        if "_rows" not in vars(self):  # during creation and unpickling
             return {}
         first = next(iter(self._rows), "train")
-        own = [name for name in dir(Dataset) if not name.startswith("_")]
-        words = {name: f'use a split: splits["{first}"].{name}' for name in own}
-        words |= {name: f"of one split, {text}" for name, text in phrasebook.DATASET.items()}
-        return words | {name: f'it is splits["{name}"]' for name in self._rows}
+        attributes = [name for name in dir(Dataset) if not name.startswith("_")]
+        words = {name: f'use splits["{first}"].{name}' for name in attributes}
+        words |= {name: f"for one split, {text}" for name, text in phrasebook.DATASET.items()}
+        return words | {name: f'use splits["{name}"]' for name in self._rows}
 
     def __repr__(self) -> str:
         counts = [
@@ -136,22 +136,22 @@ class Splits(Mapping[str, Dataset]):
         return Splits(self.title, rows, lambda name: change(self[name]), self.manifest)
 
 
-def together(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str, Path]) -> Dataset:
-    """Concatenate parts of splits.
+def concatenate(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str, Path]) -> Dataset:
+    """Concatenate parts of splits into one dataset.
 
     Args:
-        manifest: of the dataset.
-        parts: in order.
-        folders: of the tables of these splits, in the order of their first part.
+        manifest: manifest of the dataset.
+        parts: parts to concatenate, in order.
+        folders: table folder of each split, in the order of the first part of each.
     """
     counts = [manifest.splits[split].rows for split in folders]
     first = dict(zip(folders, np.cumsum([0, *counts]), strict=False))
-    whole = Dataset.from_tables(list(folders.values()))
+    dataset = Dataset.from_tables(list(folders.values()), manifest)
     ranges = [part.rows(manifest.splits[part.split].rows) for part in parts]
-    if list(map(len, ranges)) == counts:  # every split once
-        return whole
+    if list(map(len, ranges)) == counts:  # each split is selected once, in full
+        return dataset
     rows = [
         np.arange(rows.start, rows.stop) + first[part.split]
         for part, rows in zip(parts, ranges, strict=True)
     ]
-    return whole.select(np.concatenate(rows))
+    return dataset.select(np.concatenate(rows))

@@ -1,4 +1,4 @@
-"""Divide rows into parts and folds, also with classes in equal proportion; filter rows."""
+"""Divide rows into parts or folds, optionally stratified, and filter rows."""
 
 from collections.abc import Callable
 from numbers import Real
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 
 def cut(total: int, shares: tuple[float, ...]) -> list[slice]:
-    """Divide `total` rows into consecutive parts: one for each share, one for the rest.
+    """Divide `total` rows into consecutive parts, one for each share and one for the remainder.
 
     Raises:
-        ArgumentError: a share is not above 0, or they add up to more than 1.
+        ArgumentError: a share is not above 0, or the shares add up to more than 1.
     """
     valid = bool(shares) and all(isinstance(share, Real) and share > 0 for share in shares)
-    whole = float(sum(shares)) if valid else 0
-    if not 0 < whole <= 1 + 1e-9:
+    used = float(sum(shares)) if valid else 0
+    if not 0 < used <= 1 + 1e-9:
         expected = "shares of the rows, each above 0, that add up to at most 1"
         raise ArgumentError(name="shares", value=shares, expected=expected)
     ends = [round(total * share) for share in np.cumsum(shares)]
-    ends += [] if abs(whole - 1) < 1e-9 else [total]
+    ends += [] if abs(used - 1) < 1e-9 else [total]
     return [slice(start, stop) for start, stop in zip([0, *ends[:-1]], ends, strict=True)]
 
 
-def stratified(
+def cut_stratified(
     classes: np.ndarray, shares: tuple[float, ...], seed: int | None
 ) -> list[np.ndarray]:
     """Divide rows so that each class has the same proportion in all parts.
 
-    The rows of each class are spread evenly over (0, 1), then all rows are sorted by that place
-    and cut. So a part has as many rows as without classes, and its share of each class, give or
-    take a row.
+    The rows of each class are spread evenly over (0, 1), and all rows are sorted by these values
+    and cut. Each part has as many rows as without stratification, and its share of each class to
+    within one row.
 
     Args:
-        classes: int64 (rows,), the class of each row.
-        shares: as for `cut`.
-        seed: shuffle with it first; None keeps the order.
+        classes: class of each row, int64 (rows,).
+        shares: fraction of the rows in each part, as in `cut`.
+        seed: seed for shuffling before the split; None keeps the order of rows.
 
     Returns:
-        int64 rows of each part, in the order of the rows.
+        The int64 row numbers of each part, in the shuffled or original order.
     """
     order = _order(len(classes), seed)
     shuffled = classes[order]
@@ -62,19 +62,21 @@ def stratified(
 def fold(total: int, count: int, seed: int | None, classes: np.ndarray | None) -> np.ndarray:
     """Assign each row to one of `count` folds, int64 (total,).
 
-    Folds differ by at most a row, and so do the rows of each class in them if `classes` are given.
+    Fold sizes differ by at most one row. If `classes` is passed, the number of rows of each class
+    also differs by at most one between folds.
 
     Raises:
-        ArgumentError: there are fewer rows than folds, or fewer than 2 folds.
+        ArgumentError: there are fewer than 2 folds, or more folds than rows.
     """
     if total < 2:
-        raise ArgumentError(name="count", value=count, expected=f"left: {total} rows make no folds")
+        expected = f"at most the number of rows, {total}; folds need at least 2 rows"
+        raise ArgumentError(name="count", value=count, expected=expected)
     count = whole("count", count, least=2, most=total)
     order = _order(total, seed)
     numbers = np.empty(total, np.int64)
     if classes is None:
         numbers[order] = np.arange(total) * count // total
-    else:  # deal the rows, class by class, like cards
+    else:  # deal rows to the folds in turn, class by class
         numbers[order[np.argsort(classes[order], kind="stable")]] = np.arange(total) % count
     return numbers
 
@@ -85,24 +87,24 @@ def _order(total: int, seed: int | None) -> np.ndarray:
 
 
 def class_numbers(view: "Dataset", name: str) -> np.ndarray:
-    """Number the distinct values of a column; returns the number of each row, int64 (rows,).
+    """Number the distinct values of a column, and return the number of each row, int64 (rows,).
 
     Raises:
-        UnknownNameError: there is no such column.
-        SchemaError: its rows are not single values.
+        UnknownNameError: the column does not exist.
+        SchemaError: the rows of the column are not single values.
     """
     _, numbers = np.unique(np.asarray(single_values(view, name)), return_inverse=True)
     return numbers.reshape(-1).astype(np.int64)
 
 
-def kept_rows(view: "Dataset", keep: Callable[[Any], Any], block: int) -> np.ndarray:
+def filter_rows(view: "Dataset", keep: Callable[[Any], Any], block: int) -> np.ndarray:
     """Find the rows for which `keep` is true; int64.
 
     `keep` is called with columns of `block` rows, and must return a bool for each. If that fails
     for the first block, or gives something else, it is called with each row.
 
     Raises:
-        ArgumentError: `keep` is not a function, or does not return bools.
+        ArgumentError: `keep` is not callable, or does not return bools.
         FunctionError: it fails for a row.
     """
     called("keep", keep, "a row or a batch that returns a bool, or a bool for each row")

@@ -1,1 +1,1 @@
-"""Download files: sources in order, parallel spans, resuming, verification."""
+"""Download files from several sources, with parallel connections, resuming and verification."""

@@ -1,4 +1,4 @@
-"""Download one file: from its sources in order, with retries, verified, into the store."""
+"""Download one file into the cache, trying its sources in order."""
 
 import logging
 import random
@@ -30,14 +30,14 @@ from dshub.download.transports import Answer
 from dshub.errors import ChecksumError, DshubError, TransportError
 from dshub.progress import size as shown
 
-WINDOWS = 3  # parts of the timeout over which the rate of a source is measured
-SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes that helpers ask for at a time
+WINDOWS = 3  # rate measurements of a source per timeout
+SMALLEST_PART, LARGEST_PART = 1 << 20, 16 << 20  # bytes per request of a helper
 
 _log = logging.getLogger("dshub")
 
 
-class AllFailed(Exception):  # noqa: N818  # never leaves this package
-    """No source delivered the file; `attempts` holds an error for each."""
+class AllFailed(Exception):  # noqa: N818  # caught inside this package
+    """Raised when all sources of a file fail. `attempts` contains the error of each source."""
 
     def __init__(self, attempts: Sequence[DshubError]) -> None:
         super().__init__()
@@ -45,17 +45,19 @@ class AllFailed(Exception):  # noqa: N818  # never leaves this package
 
 
 def download(session: Session, job: Job, sources: Sequence[str]) -> Fetched:
-    """Get one file into the store.
+    """Download one file into the cache.
 
     Raises:
-        AllFailed: no source delivered the published bytes.
-        StoreError: the cache cannot be written.
+        AllFailed: no source has the file with the expected checksum.
+        StoreError: the cache is not writable.
     """
     resource = job.resource
 
     def waiting(other: Waiting) -> None:
-        has = f", which has {shown(other.size)} of it" if other.size else ""
-        session.say(f"{job.dataset}: {job.name} is being fetched by {other}{has}; waiting")
+        progress = f" ({shown(other.size)} so far)" if other.size else ""
+        session.say(
+            f"{job.dataset}: waiting for {other}, which is downloading {job.name}{progress}"
+        )
 
     with session.store.partial(resource.digest, resource.size, waiting=waiting) as partial:
         path = session.store.blob(resource.digest, resource.size)
@@ -73,30 +75,30 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> Fetched:
 
 
 class Download:
-    """A download in progress: one lead connection, plus helpers.
+    """Download in progress, with one lead connection and several helpers.
 
     Attributes:
-        streams: connections at work.
+        streams: number of active connections.
     """
 
     def __init__(self, session: Session, job: Job, partial: Partial) -> None:
         self.streams, self._size = 1, job.resource.size
         self._session, self._job, self._partial = session, job, partial
-        self._url, self._etag, self._ranges = "", "", False  # of the present source
-        self._total: int | None = None  # bytes, as the source says
-        self._whole = False  # the source's parts may not fit together: take the file in one go
+        self._url, self._etag, self._ranges = "", "", False  # of the current source
+        self._total: int | None = None  # file size that the source reports
+        self._single = False  # use one request, because parts of this source did not fit together
         self._growth, self._lock = Growth(), threading.Lock()
         self._attempts: list[DshubError] = []
 
     def wants_more(self) -> bool:
-        """Tell whether to add connections now; called from time to time."""
+        """Return whether to add connections now."""
         size = self._size
         if size is None or not self._ranges or self._session.limiter is not None:
             return False
-        return self._growth.wanted(self._partial.size, size, self.streams)
+        return self._growth.should_grow(self._partial.size, size, self.streams)
 
     def start_helper(self) -> threading.Thread:
-        """Add a connection that fetches parts of the file, until none is left."""
+        """Start a thread with a connection that downloads parts of the file."""
         with self._lock:
             self.streams += 1
         thread = threading.Thread(target=self._help, daemon=True, name="dshub-part")
@@ -109,17 +111,17 @@ class Download:
             while size is not None and self._ranges and self._fetch_part(size):
                 self._session.wait()
         except (Stopped, DshubError, OSError, ValueError) as error:
-            _log.info("a connection less: %s", error)  # the lead retries; this one does not
-            self._growth.rest()
+            _log.info("helper connection failed: %s", error)  # only the lead connection retries
+            self._growth.pause()
         finally:
             with self._lock:
                 self.streams -= 1
 
     def _fetch_part(self, size: int) -> bool:
-        """Fetch a missing part; returns False if there is none."""
+        """Download a missing part; return False if no part is missing."""
         partial, url, etag = self._partial, self._url, self._etag
         part = (size - partial.size) // (2 * STREAMS)
-        span = partial.claim(size, most=min(max(part, SMALLEST_PART), LARGEST_PART))
+        span = partial.claim(size, max_length=min(max(part, SMALLEST_PART), LARGEST_PART))
         if span is None:
             return False
         try:
@@ -131,35 +133,35 @@ class Download:
                     or answer.encoding
                 ):
                     self._ranges = False
-                    raise TransportError(url=url, reason="it does not deliver parts of the file")
+                    raise TransportError(url=url, reason="it does not send parts of the file")
                 receive(self._session, partial, span, answer)
             if span.position == span.start and not span.full:
-                raise TransportError(url=url, reason="it delivered nothing of a part")
+                raise TransportError(url=url, reason="it sent no bytes of the requested part")
         finally:
             partial.release(span)
         return True
 
     def run(self, sources: Sequence[str]) -> Fetched:
-        """Take the file from the first source that delivers it.
+        """Download the file from the first working source.
 
-        A source below the floor is left while others remain. If none of them is any better, the
-        fastest of those that were left is asked again, and may then take its time.
+        Sources slower than `FLOOR` are skipped at first. If no other source works, they are tried
+        again without a minimum rate, the fastest source first.
         """
         slow = self._session.slow
         order = sorted(sources, key=lambda url: host(url) in slow)
-        others, again = len(order) > 1, list[tuple[float, str]]()
+        has_others, retries = len(order) > 1, list[tuple[float, str]]()
         for url in order:
-            floor = others and not (host(url) in slow and len(slow) >= len(order))
+            floor = has_others and not (host(url) in slow and len(slow) >= len(order))
             try:
-                if self._try(url, floor=floor, hasty=others):
+                if self._try(url, floor=floor, fail_fast=has_others):
                     return self._published(url)
             except TooSlow as error:
-                again.append((error.rate, url))
+                retries.append((error.rate, url))
                 self._note_slow(url, error.rate)
-            if others and self._attempts and isinstance(self._attempts[-1], ChecksumError):
-                again.append((0.0, url))
-        for _, url in sorted(again, key=lambda item: -item[0]):
-            self._session.say(f"no other source is better: back to {host(url)}")
+            if has_others and self._attempts and isinstance(self._attempts[-1], ChecksumError):
+                retries.append((0.0, url))
+        for _, url in sorted(retries, key=lambda item: -item[0]):
+            self._session.say(f"no other source is better; trying {host(url)} again")
             if self._try(url, floor=False):
                 return self._published(url)
         raise AllFailed(self._attempts)
@@ -168,19 +170,19 @@ class Download:
         self._session.slow[host(url)] = rate
         reason = f"slow: {shown(int(rate))}/s"
         self._attempts.append(TransportError(url=url, reason=reason))
-        self._session.say(f"{host(url)} is slow ({shown(int(rate))}/s): asking the next source")
+        self._session.say(f"{host(url)} is slow ({shown(int(rate))}/s); trying the next source")
 
     def _published(self, url: str) -> Fetched:
         path = self._session.store.publish(self._partial)
         return Fetched(self._job, path, url, tuple(self._attempts))
 
-    def _try(self, url: str, *, floor: bool, hasty: bool = False) -> bool:
-        """Download from one source. If `hasty`, do not retry a source that sent wrong bytes."""
+    def _try(self, url: str, *, floor: bool, fail_fast: bool = False) -> bool:
+        """Download from one source. With `fail_fast`, do not retry after a wrong checksum."""
         self._url, self._etag, self._ranges = url, "", False
-        self._total, self._whole = None, False
+        self._total, self._single = None, False
         self._session.active.add(self)
         try:
-            self._from_source(floor=floor, hasty=hasty)
+            self._from_source(floor=floor, fail_fast=fail_fast)
         except (TransportError, ChecksumError) as error:
             _log.info("%s", error)
             self._attempts.append(error)
@@ -191,32 +193,32 @@ class Download:
             self._partial.revoke()  # stop this source's helpers from writing
         return True
 
-    def _from_source(self, *, floor: bool, hasty: bool) -> None:
-        """Fill the partial from one source until its bytes are the published ones.
+    def _from_source(self, *, floor: bool, fail_fast: bool) -> None:
+        """Download from one source, and verify the file.
 
-        Bytes of several answers may not belong together, a network's login page may be gone the
-        next time, and a bit can flip on the way. So the file is taken once more from its beginning
-        before the source is blamed; or only its damaged chunks, if the manifest has their
-        checksums.
+        A wrong checksum can have a temporary cause, such as responses from different versions, a
+        login page or a bit flip. Therefore, the file is downloaded again before the source counts
+        as failed. If the manifest has checksums of chunks, only damaged chunks are downloaded
+        again.
         """
-        for last in (hasty and not self._partial.size, True):
+        for last in (fail_fast and not self._partial.size, True):
             self._receive_all(floor=floor)
             if self._is_right():
                 return
             too_long = self._size is not None and (self._total or 0) > self._size
-            self._whole, self._ranges = True, False
+            self._single, self._ranges = True, False
             fault = self._reject()
             if last or too_long:
                 raise fault
             self._session.wait(_delay(1, None))
 
     def _receive_all(self, *, floor: bool) -> None:
-        """Receive until the source has no more to give; retry while that may help."""
+        """Receive until the file is complete or the source ends, retrying temporary failures."""
         session, partial = self._session, self._partial
         window, tries = max(session.timeout / WINDOWS, 0.2), Tries(session)
         while not partial.complete(self._size):
             before = partial.size
-            # with a limit of our own, no source is slow
+            # a rate limit makes every source slow
             pace = Pace(partial, window) if floor and session.limiter is None else None
             try:
                 self._check_reachable()
@@ -233,10 +235,10 @@ class Download:
             raise TransportError(url=self._url, reason=reason, unreachable=True)
 
     def _receive(self, pace: Pace | None) -> bool:
-        """Receive one answer; returns whether the source has no more to give."""
+        """Receive one answer; return whether the source has sent its whole file."""
         size, partial = self._size, self._partial
         span = partial.claim(size)
-        if span is None:  # helpers are at work on all that is missing
+        if span is None:  # helpers are downloading all missing parts
             partial.wait(0.1)
             return False
         try:
@@ -257,37 +259,37 @@ class Download:
             partial.release(span)
 
     def _span_for(self, span: Span, answer: Answer) -> Span:
-        """Return the span that an answer fills: all, if it starts at the beginning."""
+        """Return the span to fill, or a span of the whole file if the answer starts at 0."""
         size = self._size
         if answer.start == span.start:
             if span.start and None not in {size, answer.total} and answer.total != size:
                 self._restart()
-                raise self._broken(f"it has another file, of {answer.total:,} bytes")
+                raise self._broken(f"it has a different file of {answer.total:,} bytes")
             return span
         self._restart()
-        whole = self._partial.claim(size)
-        if whole is None:
-            raise self._broken("it delivers the whole file only")
-        return whole
+        whole_file = self._partial.claim(size)
+        if whole_file is None:
+            raise self._broken("it sends only the whole file")
+        return whole_file
 
     def _begin(self, span: Span, answer: Answer) -> None:
-        """Record the source; without a size in the manifest, end the span where the file ends."""
+        """Record the source, and limit the span if the manifest does not state the file size."""
         resource, partial = self._job.resource, self._partial
         if resource.size is None:
             bound = size_bound(resource, self._session.store, here=partial.size)
             if answer.total is not None and answer.total > bound:
                 raise too_large(self._url, answer.total, bound)
             span.stop = bound if answer.total is None else answer.total
-        origin = Origin(shown_url(self._url), answer.etag)  # a journal holds no password
+        origin = Origin(shown_url(self._url), answer.etag)  # without the password in the URL
         if partial.origin != origin:
             partial.note(origin)
         self._etag, self._total = answer.etag, answer.total
-        self._ranges = answer.ranges and not self._whole
+        self._ranges = answer.ranges and not self._single
         if self.streams == 1:
             self._growth.begin(partial.size)
 
     def _has_ended(self, span: Span, answer: Answer) -> bool:
-        """Tell whether the source has no more to give; raise if it broke off."""
+        """Return whether the source has sent its whole file; raise an error if it broke off."""
         size = self._size
         if span.full and size is not None:
             return False
@@ -300,11 +302,11 @@ class Download:
         return True
 
     def _take_encoded(self, answer: Answer) -> None:
-        """Replace the partial by an answer that came with a content encoding."""
+        """Replace the partial download with the file of an answer that has a content encoding."""
         resource, session = self._job.resource, self._session
         self._restart()
         if answer.start:
-            raise self._broken("it sent an encoded part of the file")
+            raise self._broken("it sent part of the file with a content encoding")
         bound = size_bound(resource, session.store, here=0)
         path = receive_encoded(session, self._url, answer, self._partial, bound)
         if resource.size is None and path.stat().st_size > bound:
@@ -318,10 +320,7 @@ class Download:
         return complete and self._partial.actual == self._partial.digest
 
     def _reject(self) -> ChecksumError:
-        """Drop wrong bytes, all or only damaged chunks, and make the error that says so.
-
-        Bytes that are dropped as a whole are kept aside, for the user to look at.
-        """
+        """Drop damaged chunks, or move the whole file aside, and return the error to raise."""
         resource, partial = self._job.resource, self._partial
         expected, actual = str(resource.digest), str(partial.actual)
         wrong = find_damage(partial, resource)
@@ -339,13 +338,13 @@ class Download:
             expected = f"{resource.size:,} bytes"
             actual = "more bytes" if length > resource.size else f"{length:,} bytes"
         self._session.progress.advance(-partial.size)
-        kept = str(self._session.store.reject(partial))
+        rejected = str(self._session.store.reject(partial))
         return ChecksumError(
             source=self._url,
             expected=expected,
             actual=actual,
             diagnosis=diagnosis,
-            kept=kept,
+            kept=rejected,
             hint=hint,
         )
 
@@ -358,7 +357,7 @@ class Download:
 
 
 def _delay(fruitless: int, retry_after: float | None) -> float:
-    """Return seconds until the next try: as asked for, or doubling from half a second, spread."""
+    """Return seconds until the next try, from `retry_after` or by exponential backoff."""
     if retry_after is not None:
         return min(retry_after, LONGEST_WAIT)
     return min(0.5 * float(1 << fruitless), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311

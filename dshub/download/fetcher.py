@@ -1,4 +1,4 @@
-"""Fetch many files: what is missing, whether there is space, and how each was delivered."""
+"""Fetch missing files into the cache after checking sources and disk space."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -36,20 +36,20 @@ __all__ = ["Fetched", "Fetcher"]
 
 @dataclass(eq=False)
 class Fetcher:
-    """Fetches files into a store.
+    """Fetcher of files into a cache.
 
     Attributes:
-        store: where they go.
+        store: cache to write to.
         mirrors: URLs or folders to try first.
-        only: a mirror or folder that replaces every other source.
-        offline: never open a connection; folders may still be read.
-        jobs: connections at once, over all files.
-        limit: bytes per second over all connections.
-        timeout: seconds of silence after which a source has failed.
-        progress: reports bytes that arrive.
-        follow: called in a thread with each file that begins to be written, and its bytes, for
-            callers that read them while they arrive.
-        stop: interrupts a fetch when it is set, with `Stopped`; bytes that arrived are kept.
+        only: mirror or folder that replaces all other sources.
+        offline: open no network connections; local folders are still read.
+        jobs: maximum number of connections for all files.
+        limit: maximum bytes per second over all connections.
+        timeout: seconds without data after which a source has failed.
+        progress: progress reporter.
+        follow: called in a thread with each file and its partial download when the download
+            starts, for callers that read the file before it is complete.
+        stop: event to interrupt a fetch, which then raises `Stopped` and keeps partial downloads.
     """
 
     store: Store
@@ -65,7 +65,7 @@ class Fetcher:
     stop: threading.Event | None = None
 
     def sort(self, jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
-        """Split files into cached ones and missing ones, each checksum of these once."""
+        """Split files into cached and missing files, without duplicates among the missing."""
         cached: list[Job] = []
         missing: dict[Digest, Job] = {}
         for job in jobs:
@@ -76,19 +76,19 @@ class Fetcher:
         return cached, list(missing.values())
 
     def fetch(self, jobs: Sequence[Job], *, reserve: int = 0) -> list[Fetched]:
-        """Fetch every file that is missing; returns all files, in the order of `jobs`.
+        """Fetch the missing files, and return all files in the order of `jobs`.
 
         Args:
-            jobs: the files.
-            reserve: bytes that will be written to the cache afterwards, and need space too.
+            jobs: files to fetch.
+            reserve: additional free bytes that the caller needs in the cache afterwards.
 
         Raises:
-            OfflineError: a file is missing, and going online is forbidden.
-            ManualStepError: a file is missing that only the user can obtain, and no mirror has it.
-            DiskFullError: there is not enough space.
-            FetchError: some files have no working source; the others are in the store.
-            StoreError: the cache cannot be written.
-            Vanished: another process removed a file from the cache meanwhile.
+            OfflineError: a file is missing, and `offline` is set.
+            ManualStepError: the user must obtain a missing file, because no mirror has it.
+            DiskFullError: there is not enough disk space.
+            FetchError: no source worked for some files. The other files are in the cache.
+            StoreError: the cache is not writable.
+            Vanished: another process removed a file from the cache during the fetch.
         """
         _, missing = self.sort(jobs)
         self._check(missing, reserve)
@@ -106,22 +106,22 @@ class Fetcher:
             if path is None:
                 raise Vanished(path=str(self.store.root / blob_path(job.resource.digest)))
             self.store.touch(path)
-            found = delivered.get(job.resource.digest, Fetched(job, path))
-            results.append(Fetched(job, path, found.source, found.attempts))
+            result = delivered.get(job.resource.digest, Fetched(job, path))
+            results.append(Fetched(job, path, result.source, result.attempts))
         return results
 
     @classmethod
     def from_settings(cls, store: Store, settings: Settings, **options: Any) -> Self:
-        """Make a fetcher from settings; `options` are its other arguments."""
+        """Create a fetcher from settings, which `options` override."""
         names = ("mirrors", "offline", "jobs", "timeout")
         return cls(store, **{name: getattr(settings, name) for name in names} | options)
 
     def check(self, fetched: Iterable[Fetched]) -> None:
-        """Hash files that another user put into a shared cache; your own are not read.
+        """Verify the checksums of files that another user added to a shared cache.
 
         Raises:
-            ChecksumError: one of them is not the published file.
-            StoreError: one of them cannot be read.
+            ChecksumError: a file has a wrong checksum.
+            StoreError: a file is unreadable.
         """
         for item in fetched:
             resource, path = item.job.resource, item.path
@@ -130,18 +130,18 @@ class Fetcher:
                 digest = resource.content_digest
             if not self.store.is_foreign(path, digest):
                 continue
-            self.progress.say(f"checking {item.job.title}, which another user put into the cache")
+            self.progress.say(f"verifying {item.job.title}, which another user added to the cache")
             with disk_faults(path, "read"):
                 actual = Digest.of_file(path, digest.algorithm)
             if actual != digest:
-                hint = f"run `dshub verify {item.job.dataset}` to set it aside, then fetch again"
+                hint = f"run `dshub verify {item.job.dataset}`, then fetch the dataset again"
                 raise ChecksumError(
                     source=str(path), expected=str(digest), actual=str(actual), hint=hint
                 )
 
     def _check(self, missing: Sequence[Job], reserve: int) -> None:
         for job in missing:
-            if job.resource.size is not None:  # no byte of a file of size -1 would ever be missing
+            if job.resource.size is not None:  # a file of negative size would count as complete
                 whole(f"the size of {job.name}", job.resource.size, least=1)
         without_source = [job for job in missing if not self._sources(job)]
         manual = [job for job in without_source if job.resource.access == "manual"]
@@ -155,27 +155,28 @@ class Fetcher:
 
     def _check_space(self, missing: Sequence[Job], reserve: int) -> None:
         free = self.store.free()
-        needed = _size(missing) - sum(self._kept(job) for job in missing)
+        needed = _size(missing) - sum(map(self._reusable_size, missing))
         if free is not None and needed + reserve > free:
             parts = [f"{size(needed)} to fetch"] if missing else []
             parts += [f"{size(reserve)} to prepare"] if reserve else []
             reason = f"it needs {' and '.join(parts)}; {size(free)} are free"
             raise DiskFullError(path=str(self.store.root), reason=reason)
 
-    def _kept(self, job: Job) -> int:
-        """Count bytes on the disk already, of an interrupted fetch or of a damaged file."""
+    def _reusable_size(self, job: Job) -> int:
+        """Return the reusable bytes on disk from an interrupted fetch or a damaged file."""
         resource = job.resource
-        kept = self.store.kept(resource.digest)
+        reusable = self.store.resumable_size(resource.digest)
         path = self.store.damaged(resource.digest, resource.size) if resource.chunks else None
         if path is not None:
-            kept = max(kept, path.stat().st_size)
-        return min(kept, resource.size or 0)
+            reusable = max(reusable, path.stat().st_size)
+        return min(reusable, resource.size or 0)
 
     def _offline(self, missing: Sequence[Job]) -> OfflineError:
         return OfflineError(
             dataset=_datasets(missing),
             files=_titles(missing),
             looked_in=[str(place) for place in self.store.places],
+            mirrors=[mirror for mirror in self.mirrors if Address(mirror).is_local],
         )
 
     def _sources(self, job: Job) -> list[str]:
@@ -183,7 +184,7 @@ class Fetcher:
         return [url for url in urls if not self.offline or Address(url).is_local]
 
     def _run(self, missing: Sequence[Job]) -> dict[Digest, Fetched]:
-        """Download what is missing; returns files by checksum."""
+        """Download missing files, and return them by checksum."""
         with (
             closing(Transports(timeout=self.timeout)) as transports,
             Task(self.progress, "fetching", _size(missing) or None),
@@ -202,24 +203,24 @@ class Fetcher:
 
 
 def _check_reference(job: Job, store: Store) -> None:
-    """Raise StoreError if an imported file that only the user can obtain no longer exists."""
+    """Raise StoreError if a file imported by reference has been moved, deleted or changed."""
     reference = store.reference(job.resource.digest)
     if reference is not None and reference.fault:
         raise StoreError(
             path=reference.path,
             action="use",
             reason=reference.fault,
-            hint=f"move it back, or run `dshub import {job.dataset} FILE` with its new path",
+            hint=f"restore the file, or run `dshub import {job.dataset} FILE` with its new path",
         )
 
 
 def _size(jobs: Sequence[Job]) -> int:
-    """Sum up the bytes to fetch, as far as they are known."""
+    """Return the total size of files to fetch, without files of unknown size."""
     return sum(job.resource.size or 0 for job in jobs)
 
 
 def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Fetched]:
-    """Return the files by checksum, or raise one error for all that failed."""
+    """Return the files by checksum, or raise one error for all failed files."""
     delivered: dict[Digest, Fetched] = {}
     failed: dict[Job, Sequence[DshubError]] = {}
     for job, outcome in outcomes:
@@ -241,18 +242,18 @@ def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Fetched]:
 
 
 def _datasets(jobs: Sequence[Job]) -> str:
-    """Name the datasets of some files: `glue/cola, mnist`."""
+    """Join the names of the files' datasets, as in `glue/cola, mnist`."""
     return ", ".join(sorted({job.dataset for job in jobs}))
 
 
 def _titles(jobs: Sequence[Job]) -> list[str]:
-    """Name each file; with its dataset if there are several."""
-    several = len({job.dataset for job in jobs}) > 1
-    return [f"{job.dataset}: {job.title}" if several else job.title for job in jobs]
+    """Return the titles of files, with dataset names if there are several datasets."""
+    has_several_datasets = len({job.dataset for job in jobs}) > 1
+    return [f"{job.dataset}: {job.title}" if has_several_datasets else job.title for job in jobs]
 
 
 def _manual_step(jobs: Sequence[Job]) -> ManualStepError:
-    """Make the error for files that only the user can obtain."""
+    """Return the error for files that the user must obtain manually."""
     steps = [job.resource.instructions or "" for job in jobs]
     files = dict(zip(_titles(jobs), steps, strict=True))
     return ManualStepError(dataset=_datasets(jobs), files=files)

@@ -1,7 +1,7 @@
-"""Check whether addresses work, without fetching the files.
+"""Check whether URLs work without downloading the files.
 
-Each host gets one request at a time, and few hosts are asked at once. After a passing failure (a
-busy server, a timeout), the address is asked once more, after the host's others.
+Each host gets one request at a time. A URL with a temporary failure, such as a timeout, is retried
+once after the other URLs of its host.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,20 +14,20 @@ from dshub.download.session import host
 from dshub.download.transports import Transports
 from dshub.errors import DshubError, TransportError
 
-HOSTS = 6  # asked at the same time
-BUSY = {408, 429, 500, 502, 503, 504}
+HOSTS = 6  # maximum number of hosts to check in parallel
+BUSY = {408, 429, 500, 502, 503, 504}  # status codes of temporary failures
 
 
 @dataclass(frozen=True)
 class Link:
-    """The answer of an address.
+    """Result of checking a URL.
 
     Attributes:
-        url: the address.
-        status: of HTTP, after all redirects; None without an answer.
-        total: bytes of the file; None if the source does not say.
-        host: another host that redirects led to; empty if there is none.
-        reason: why there was no answer; empty if there was one.
+        url: checked URL.
+        status: HTTP status after all redirects; None without a response.
+        total: size of the file in bytes; None if the source does not report it.
+        host: final host after redirects to another host, or empty.
+        reason: reason for a missing response, or empty.
     """
 
     url: str
@@ -38,16 +38,16 @@ class Link:
 
     @property
     def reachable(self) -> bool:
-        """Whether there is a file."""
+        """True if the file exists."""
         return self.status in {200, 206}
 
 
 def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
-    """Ask each address once, and yield answers as they arrive.
+    """Check URLs, and yield the results as they arrive.
 
     Args:
-        urls: http and https addresses, and files.
-        timeout: seconds to wait for an answer.
+        urls: http and https URLs, and paths of files.
+        timeout: seconds to wait for a response.
     """
     by_host: dict[str, list[str]] = {}
     for url in dict.fromkeys(urls):
@@ -65,7 +65,7 @@ def ask(urls: Iterable[str], *, timeout: float) -> Iterator[Link]:
 
 
 def _ask_host(transports: Transports, urls: list[str], stopped: Event) -> list[Link]:
-    """Ask the addresses of one host in turn, until the caller has gone."""
+    """Check the URLs of one host in turn, until `stopped` is set."""
     answers: dict[str, tuple[Link, bool]] = {}
     for url in chain(urls, (url for url in urls if answers[url][1])):
         if stopped.is_set():
@@ -75,7 +75,7 @@ def _ask_host(transports: Transports, urls: list[str], stopped: Event) -> list[L
 
 
 def _ask(transports: Transports, url: str) -> tuple[Link, bool]:
-    """Ask an address; also return whether a failure may pass."""
+    """Check a URL; also return whether to retry it."""
     try:
         head = transports.of(url).head(url)
     except TransportError as error:

@@ -1,4 +1,4 @@
-"""State that all downloads of one fetch share."""
+"""Shared state of all downloads in one fetch."""
 
 import threading
 import time
@@ -15,15 +15,15 @@ from dshub.errors import TransportError, UnknownNameError
 from dshub.progress import Progress
 
 
-class Stopped(Exception):  # noqa: N818  # not an error: the caller asked for it
-    """The fetch was interrupted; bytes that arrived are kept."""
+class Stopped(Exception):  # noqa: N818  # requested by the caller, so not an error
+    """Raised when a fetch is interrupted. Partial downloads are kept."""
 
 
 class Limiter:
-    """Limits the rate of all connections together.
+    """Rate limit for all connections together.
 
     Args:
-        rate: bytes per second.
+        rate: maximum bytes per second.
     """
 
     def __init__(self, rate: int) -> None:
@@ -32,11 +32,11 @@ class Limiter:
 
     @property
     def piece(self) -> int:
-        """Bytes to read at a time, so that no connection pauses for long."""
+        """Number of bytes per read, small enough to avoid long pauses of a connection."""
         return max(self.rate // 8, 1)
 
     def take(self, count: int) -> float:
-        """Count bytes that arrived; return the seconds to wait before the next read."""
+        """Record received bytes, and return the seconds to wait before the next read."""
         with self._lock:
             now = time.monotonic()
             self._next = max(self._next, now) + count / self.rate
@@ -44,36 +44,36 @@ class Limiter:
 
 
 class Helpable(Protocol):
-    """A download that more connections can help.
+    """Download that can use more connections.
 
     Attributes:
-        streams: connections it has.
+        streams: number of active connections.
     """
 
     streams: int
 
     def wants_more(self) -> bool:
-        """Tell whether to add connections now."""
+        """Return whether to add connections now."""
 
     def start_helper(self) -> threading.Thread:
-        """Add a connection, in a thread of its own."""
+        """Start a thread with another connection."""
 
 
 @dataclass
 class Session:
-    """State that all downloads of one fetch share.
+    """Shared state of all downloads in one fetch.
 
     Attributes:
-        store: where files go.
-        transports: opens addresses.
-        progress: reports bytes that arrive.
-        timeout: seconds of silence after which a source has failed.
-        limiter: limits the rate; None for no limit.
-        stop: set to interrupt the fetch.
-        follow: called with each file that begins to be written, and its bytes.
-        unreachable: hosts that could not be reached, and why; no other file waits for them.
-        slow: hosts that were left as too slow, and their bytes per second; asked last.
-        active: downloads that more connections could help.
+        store: cache to write to.
+        transports: transports by scheme.
+        progress: progress reporter.
+        timeout: seconds without data after which a source has failed.
+        limiter: rate limit, or None.
+        stop: event to interrupt the fetch.
+        follow: called with each file and its partial download when the download starts.
+        unreachable: reasons by unreachable host. These hosts are not tried again.
+        slow: bytes per second by slow host. These hosts are tried last.
+        active: downloads that can use more connections.
     """
 
     store: Store
@@ -90,19 +90,19 @@ class Session:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def transport(self, url: str) -> Transport:
-        """Return the transport for an address; raise TransportError if there is none."""
+        """Return the transport for a URL; raise TransportError for an unknown scheme."""
         try:
             return self.transports.of(url)
-        except UnknownNameError as error:  # another source may have a known scheme
+        except UnknownNameError as error:  # a TransportError lets the next source be tried
             raise TransportError(url=url, reason=str(error)) from error
 
     def wait(self, seconds: float = 0.0) -> None:
-        """Sleep; raise Stopped once the fetch is interrupted."""
+        """Sleep; raise Stopped when the fetch is interrupted."""
         if self.stop.wait(seconds):
             raise Stopped
 
     def say(self, text: str) -> None:
-        """Tell the user something, once."""
+        """Show a message to the user, and ignore repetitions."""
         with self._lock:
             if text in self._said:
                 return
@@ -111,6 +111,6 @@ class Session:
 
 
 def host(url: str) -> str:
-    """Return host and port of an address; a path as it is."""
+    """Return host and port of a URL; return a path unchanged."""
     shown = shown_url(url)
     return shown.partition("://")[2].partition("/")[0].rpartition("@")[2] or shown

@@ -1,4 +1,4 @@
-"""Files to fetch, the addresses that have them, and how large an answer may be."""
+"""List files to fetch and their URLs, and limit their sizes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from dshub.progress import size
 
 @dataclass(frozen=True)
 class Job:
-    """One file that a dataset needs.
+    """File to fetch for a dataset.
 
     Attributes:
-        dataset: the dataset's name.
-        name: the resource's name in its manifest.
-        resource: its addresses, size and checksum.
+        dataset: name of the dataset.
+        name: name of the resource in the manifest.
+        resource: URLs, size and checksum of the file.
     """
 
     dataset: str
@@ -29,18 +29,18 @@ class Job:
 
     @property
     def title(self) -> str:
-        """The file for messages: `train-images (9.9 MB)`."""
+        """Name and size for messages, as in `train-images (9.9 MB)`."""
         return f"{self.name} ({size(self.resource.size)})"
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is in the store.
+    """File in the cache.
 
     Attributes:
-        source: the address that delivered it; `cache` if it was there, or another process brought
-            it meanwhile.
-        attempts: an error for each source that failed before.
+        source: URL that the file was downloaded from; `cache` if it was already cached or another
+            process downloaded it.
+        attempts: errors of the sources that failed before.
     """
 
     job: Job
@@ -50,7 +50,7 @@ class Fetched:
 
 
 def jobs(manifest: Manifest, splits: Sequence[str] | None = None) -> list[Job]:
-    """List the files with checksums that some splits (all if None) need, each once."""
+    """List the files with checksums that some splits (all if None) need, without duplicates."""
     resources = manifest.split_resources(None if splits is None else tuple(splits))
     return [
         Job(manifest.name, name, resource) for name, resource in resources.items() if name != LOCAL
@@ -58,10 +58,10 @@ def jobs(manifest: Manifest, splits: Sequence[str] | None = None) -> list[Job]:
 
 
 def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[str]:
-    """List the addresses of a file: each mirror's, then those of its manifest.
+    """List the URLs of a file on mirrors, followed by the URLs in its manifest.
 
-    Mirrors name files by checksum, so those addresses follow from the manifest. With `only`, a
-    mirror or a folder of files under their upstream names, nothing else is tried.
+    Mirrors name files by checksum. With `only`, which is a mirror or a folder of files with their
+    upstream names, no other source is listed.
     """
     relative = blob_path(job.resource.digest).as_posix()
     if only is not None:
@@ -71,15 +71,15 @@ def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[s
 
 
 def size_bound(resource: Resource, store: Store, *, here: int) -> int:
-    """Bound the size of a file, which the manifest may not state.
+    """Return the size of a file, or an upper bound if the manifest does not state the size.
 
-    At most half of the free disk space is taken, so that an endless source, or a small answer that
-    decodes to a large one, cannot fill the disk; and no more than the resource may unpack to.
+    The bound is half of the free disk space, or the resource's `limits.unpacked` if this is
+    smaller. An endless response or a decompression bomb cannot fill the disk.
 
     Args:
-        resource: the file.
-        store: where it goes.
-        here: bytes of it that are on the disk already.
+        resource: file to download.
+        store: cache to write to.
+        here: bytes of the file that are already on disk.
     """
     if resource.size is not None:
         return resource.size
@@ -88,7 +88,7 @@ def size_bound(resource: Resource, store: Store, *, here: int) -> int:
 
 
 def too_large(url: str, stated: int | None, bound: int) -> TransportError:
-    """Make the error for an answer above its bound; `stated` is None if it has no end."""
-    has = "sends more than" if stated is None else f"has {size(stated)}, more than"
-    reason = f"it {has} {size(bound)}: half of the free disk space, or the resource's limit"
+    """Return the error for a file over its `size_bound`; `stated` is its size if it is known."""
+    problem = "sends more than" if stated is None else f"has {size(stated)}, more than"
+    reason = f"it {problem} {size(bound)} (half of the free disk space, or the resource's limit)"
     return TransportError(url=url, reason=reason)

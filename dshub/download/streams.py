@@ -1,4 +1,4 @@
-"""Receive the bytes of one file: retries, rates, content encodings, damaged chunks."""
+"""Receive the bytes of a file, and handle retries, slow sources, encodings and damaged chunks."""
 
 import time
 import zlib
@@ -15,28 +15,28 @@ from dshub.download.session import Session, host
 from dshub.download.transports import Answer
 from dshub.errors import TransportError
 
-PIECE = 1 << 20  # bytes read at a time, at most
+PIECE = 1 << 20  # maximum bytes per read
 
-TRIES = 5  # in a row, without progress, before a source is given up
-PROGRESS = 1000  # bytes that a try must bring to count as progress
-TRIES_UNREACHABLE = 2  # the same, for a host that cannot be reached at all
-PATIENCE = 2  # timeouts without progress after which a source is given up
-LONGEST_WAIT = 30.0  # seconds between two tries
+TRIES = 5  # consecutive tries without progress before giving up on a source
+PROGRESS = 1000  # bytes that a try must receive to count as progress
+TRIES_UNREACHABLE = 2  # consecutive tries before giving up on an unreachable host
+PATIENCE = 2  # timeouts without progress before giving up on a source
+LONGEST_WAIT = 30.0  # maximum seconds between tries
 
-STREAMS = 8  # connections for one file, at most
-OBSERVED = 0.15  # seconds after which a rate is believed
-WORTH = 0.5  # seconds that a download must still take to be worth another connection
-REST = 10.0  # seconds without a new connection after one has failed
-GAIN = 1.2  # more connections must have raised the rate by this factor to be worth even more
-FLOOR = 100_000  # bytes per second; a slower source is left while there are others
+STREAMS = 8  # maximum connections per file
+OBSERVED = 0.15  # minimum seconds for measuring a rate
+WORTH = 0.5  # minimum remaining seconds of a download for adding a connection
+PAUSE = 10.0  # seconds without new connections after a connection has failed
+GAIN = 1.2  # minimum speedup by the previous new connections for adding more
+FLOOR = 100_000  # bytes per second; slower sources are skipped if there are others
 
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}  # RFC 9110, 8.4.1
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # detect the header
-_OVERHEAD = 1 << 16  # bytes that encoding may add to a file
+_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # makes zlib detect the header
+_OVERHEAD = 1 << 16  # maximum bytes that an encoding adds to a file
 
 
-class TooSlow(Exception):  # noqa: N818  # never leaves this package
-    """The source delivers less than `FLOOR`; `rate` is in bytes per second."""
+class TooSlow(Exception):  # noqa: N818  # caught inside this package
+    """Raised when a source is slower than `FLOOR`. `rate` is in bytes per second."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -44,11 +44,11 @@ class TooSlow(Exception):  # noqa: N818  # never leaves this package
 
 
 class Pace:
-    """Watches the rate of a source.
+    """Rate monitor for a source.
 
     Args:
-        partial: the bytes that arrive.
-        window: seconds over which a rate is measured.
+        partial: download to measure.
+        window: seconds per measurement.
     """
 
     def __init__(self, partial: Partial, window: float) -> None:
@@ -56,7 +56,7 @@ class Pace:
         self._since, self._base = time.monotonic(), partial.size
 
     def check(self) -> None:
-        """Raise TooSlow if too little arrived in the last window."""
+        """Raise TooSlow if the rate in the last window was below `FLOOR`."""
         seconds = time.monotonic() - self._since
         if seconds < self._window:
             return
@@ -67,21 +67,21 @@ class Pace:
 
 
 class Growth:
-    """Decides when a download gets more connections."""
+    """Policy for adding connections to a download."""
 
     def __init__(self) -> None:
         self._since, self._base, self._before = time.monotonic(), 0, 0.0
 
     def begin(self, size: int) -> None:
-        """Begin to measure, with so many bytes there."""
+        """Start measuring the rate of a download that has received `size` bytes."""
         self._since, self._base = time.monotonic(), size
 
-    def rest(self) -> None:
-        """Add none for a while: the source may refuse more, or be in trouble."""
-        self._since, self._before = time.monotonic() + REST, 0.0
+    def pause(self) -> None:
+        """Pause adding connections after a connection has failed."""
+        self._since, self._before = time.monotonic() + PAUSE, 0.0
 
-    def wanted(self, size: int, total: int, streams: int) -> bool:
-        """Tell whether to add connections now, from the rate since the last time."""
+    def should_grow(self, size: int, total: int, streams: int) -> bool:
+        """Return whether to add connections now, from the rate since the last measurement."""
         seconds = time.monotonic() - self._since
         if seconds < 0:
             self._base = size
@@ -96,10 +96,10 @@ class Growth:
 
 
 class Tries:
-    """Decides whether to try a source again.
+    """Retry policy for a source.
 
     Attributes:
-        fruitless: tries in a row without progress.
+        fruitless: number of consecutive tries without progress.
     """
 
     def __init__(self, session: Session) -> None:
@@ -107,21 +107,21 @@ class Tries:
         self._session, self._progress = session, time.monotonic()
 
     def count(self, error: TransportError, *, received: int) -> None:
-        """Count a failed try; raise its error if another is of no use."""
+        """Count a failed try; raise its error if the source should not be retried."""
         self.fruitless += 1
         if received >= PROGRESS:
             self.fruitless, self._progress = 1, time.monotonic()
-        late = time.monotonic() - self._progress > PATIENCE * self._session.timeout
-        most = TRIES_UNREACHABLE if error.unreachable else TRIES
-        spent = self.fruitless >= most or (late and self.fruitless > 1)
-        asked = error.retry_after or 0.0
-        if error.transient and not spent and asked <= LONGEST_WAIT:
+        is_late = time.monotonic() - self._progress > PATIENCE * self._session.timeout
+        limit = TRIES_UNREACHABLE if error.unreachable else TRIES
+        is_over = self.fruitless >= limit or (is_late and self.fruitless > 1)
+        delay = error.retry_after or 0.0
+        if error.transient and not is_over and delay <= LONGEST_WAIT:
             return
         if error.unreachable:
             self._session.unreachable[host(error.url)] = error.reason
-            self._session.say(f"{host(error.url)}: {error.reason}; not asked again")
-        if asked > LONGEST_WAIT:
-            raise error.noting(f"it asks to wait {asked:,.0f} s")
+            self._session.say(f"{host(error.url)}: {error.reason}; not tried again")
+        if delay > LONGEST_WAIT:
+            raise error.noting(f"retry after {delay:,.0f} s")
         if error.transient and self.fruitless > 1:
             raise error.noting(f"{self.fruitless} tries")
         raise error
@@ -130,7 +130,7 @@ class Tries:
 def receive(
     session: Session, partial: Partial, span: Span, answer: Answer, *, pace: Pace | None = None
 ) -> None:
-    """Fill a span from an answer, until it is full or the answer ends."""
+    """Write an answer to a span, until the span is full or the answer ends."""
     limiter = session.limiter
     buffer = memoryview(bytearray(PIECE if limiter is None else min(PIECE, limiter.piece)))
     while not span.full:
@@ -146,25 +146,27 @@ def receive(
 
 
 def has_more(answer: Answer) -> bool:
-    """Tell whether an answer has another byte, which is dropped."""
+    """Return whether an answer has another byte, which is read and dropped."""
     return bool(answer.readinto(memoryview(bytearray(1))))
 
 
 def receive_encoded(
     session: Session, url: str, answer: Answer, partial: Partial, bound: int
 ) -> Path:
-    """Save an answer with a content encoding as a file: as it comes, or decoded, whichever fits.
+    """Save an answer with a content encoding to a file, and return its path.
+
+    The file is decoded unless its raw bytes already have the expected checksum.
 
     Raises:
-        TransportError: it is not in that encoding.
+        TransportError: the answer cannot be decoded.
     """
     raw, plain = partial.path / "encoded", partial.path / "decoded"
-    buffer, left = memoryview(bytearray(PIECE)), bound + _OVERHEAD
+    buffer, remaining = memoryview(bytearray(PIECE)), bound + _OVERHEAD
     with disk_faults(raw, "write"), new_file(raw) as file:
-        while left and (count := answer.readinto(buffer[:left])):
+        while remaining and (count := answer.readinto(buffer[:remaining])):
             session.wait()
             file.write(buffer[:count])
-            left -= count
+            remaining -= count
     if partial.digest.fits(raw):
         return raw
     decode(url, raw, plain, answer.encoding, bound)
@@ -172,33 +174,33 @@ def receive_encoded(
     return plain
 
 
-def decode(url: str, source: Path, target: Path, encoding: str, most: int) -> None:
-    """Decode a file into another, up to one byte more than `most`.
+def decode(url: str, source: Path, target: Path, encoding: str, max_size: int) -> None:
+    """Decode the file `source` to `target`, and stop after `max_size` bytes plus one.
 
     Raises:
-        TransportError: the encoding is unknown, or the bytes are not in it.
+        TransportError: the encoding is unknown, or the file is not in this encoding.
     """
     if encoding not in _ENCODINGS:
-        reason = f"it was sent encoded as {encoding!r}, which was not asked for"
+        reason = f"it was sent with the unsupported content encoding {encoding!r}"
         raise TransportError(url=url, reason=reason)
-    decoder, left, pending = zlib.decompressobj(_GZIP_OR_ZLIB), most + 1, b""
+    decoder, remaining, pending = zlib.decompressobj(_GZIP_OR_ZLIB), max_size + 1, b""
     with disk_faults(target, "write"), open_file(source) as encoded, new_file(target) as file:
-        while left and not decoder.eof and (pending := pending or encoded.read(1 << 16)):
+        while remaining and not decoder.eof and (pending := pending or encoded.read(1 << 16)):
             try:
-                piece = decoder.decompress(pending, min(left, PIECE))
+                piece = decoder.decompress(pending, min(remaining, PIECE))
             except zlib.error as error:
-                reason = f"it is not {encoding}, as its Content-Encoding says"
+                reason = f"it is not {encoding}, contrary to its Content-Encoding"
                 raise TransportError(url=url, reason=reason) from error
             pending = decoder.unconsumed_tail
             file.write(piece)
-            left -= len(piece)
+            remaining -= len(piece)
 
 
 def find_damage(partial: Partial, resource: Resource) -> list[int]:
-    """Find where damaged chunks begin and end, in turn.
+    """Return start and stop of each damaged chunk, in one list.
 
     The list is empty if the manifest has no checksums of chunks, if bytes are missing, or if every
-    chunk is damaged, as those of another file are.
+    chunk is damaged, because then it is probably a different file.
     """
     if not resource.chunks or not partial.complete(resource.size):
         return []
@@ -207,7 +209,7 @@ def find_damage(partial: Partial, resource: Resource) -> list[int]:
 
 
 def keep_good_chunks(partial: Partial, resource: Resource) -> None:
-    """Drop the chunks that are not right, of bytes of unknown origin."""
+    """Drop chunks with wrong checksums."""
     partial.forget(*_wrong_chunks(partial, resource))
 
 

@@ -1,4 +1,4 @@
-"""Exporters, the rows they write, and errors for columns they cannot hold."""
+"""Protocol of exporters, the rows they write, and errors for unsupported columns."""
 
 import io
 import json
@@ -25,9 +25,9 @@ from dshub.errors import DshubError
 from dshub.loading.transforms.transform import Batch
 from dshub.tables.types import arrow_schema
 
-BLOCK_BYTES = 8 << 20  # approximate size of the rows in memory at a time
+BLOCK_BYTES = 8 << 20  # approximate size of the rows in memory
 BLOCK_ROWS = 4096
-SAMPLE = 64  # rows that are read to estimate the size of all
+SAMPLE = 64  # rows that are read to estimate the bytes per row
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Rows:
     """Consecutive rows of a split.
 
     Attributes:
-        dataset: the split, with encoded images and audio as files.
-        title: dataset and split, for errors.
-        first: number of the first of these rows in the split.
+        dataset: dataset of the split, with images and audio as encoded files.
+        title: name of the dataset and split, for errors.
+        first: number of the first row in the split.
         count: number of rows.
-        block: rows in memory at a time.
-        advance: called with the number of rows that are done.
+        block: number of rows to hold in memory.
+        advance: callback for progress, called with the number of rows in each written block.
     """
 
     dataset: Dataset
@@ -52,12 +52,12 @@ class Rows:
 
     @property
     def features(self) -> dict[str, Feature]:
-        """The feature of each column, in order."""
+        """Features by column name, in column order."""
         return self.dataset.features
 
     @property
     def supervised(self) -> Pair | None:
-        """The columns of `(x, y)`."""
+        """Pair of columns for `(x, y)`, or None."""
         return self.dataset.supervised
 
     def blocks(self) -> Iterator[tuple[int, Dataset]]:
@@ -70,26 +70,26 @@ class Rows:
     def batches(self) -> Iterator[tuple[int, Batch]]:
         """Yield blocks of rows as columns, each with the number of its first row.
 
-        Numbers and raw images are arrays (rows, …); text is a list of `str`, files a list of
-        `bytes`, lists are lists of arrays or of lists of `str`.
+        Numbers and raw images are arrays (rows, …). Text is a list of `str`, and files are a list
+        of `bytes`. Lists are lists of arrays or of lists of `str`.
         """
         for start, block in self.blocks():
             yield start, block[:]
 
     def each(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield single rows with their numbers in the split."""
+        """Yield each row with its number in the split."""
         for start, batch in self.batches():
             for number, values in enumerate(zip(*batch.values(), strict=True), start):
                 yield number, dict(zip(batch, values, strict=True))
 
 
 class Exporter(Protocol):
-    """A format's file has an instance of it as `exporter`.
+    """Protocol of export formats; the module of a format defines an instance as `exporter`.
 
     Attributes:
-        kind: `shards` of about one size, `one` file for a split, or a `folder` of many files.
-        suffixes: of the files of a shard, the most important one last; none for a folder.
-        revision: raised when the same rows would give other bytes.
+        kind: `shards` of similar size, `one` file per split, or a `folder` of many files.
+        suffixes: suffixes of the files of a shard, with the main file last; empty for a folder.
+        revision: version of the output, which increases when the same rows give different bytes.
     """
 
     kind: Literal["shards", "one", "folder"] = "shards"
@@ -97,10 +97,10 @@ class Exporter(Protocol):
     revision: int = 1
 
     def check(self, rows: Rows) -> None:  # noqa: ARG002  # for subclasses
-        """Refuse a split that the format cannot hold, before anything is written.
+        """Check that the format can hold a split, before anything is written.
 
         Raises:
-            DshubError: names the column, and what to do; see `refuse`.
+            DshubError: the format cannot hold a column; see `refuse`.
         """
         return
 
@@ -109,12 +109,12 @@ class Exporter(Protocol):
 
         Raises:
             DshubError: the format cannot hold a row.
-            OSError: from the system; `export` translates it.
+            OSError: a file cannot be written; `export` converts this error.
         """
 
 
 def row_size(dataset: Dataset) -> int:
-    """Estimate the bytes of a row, at least 1, from rows spread over the dataset."""
+    """Estimate the bytes per row, at least 1, from rows spread over the dataset."""
     if not len(dataset):
         return 1
     places = np.unique(np.linspace(0, len(dataset) - 1, SAMPLE).astype(np.int64))
@@ -122,7 +122,7 @@ def row_size(dataset: Dataset) -> int:
     return max(1, round(size / len(places)))
 
 
-_SUFFIXES = {  # by the first bytes of a file
+_SUFFIXES = {  # first bytes of a file to its suffix
     b"\xff\xd8\xff": "jpg",
     b"\x89PNG": "png",
     b"GIF8": "gif",
@@ -134,7 +134,7 @@ _SUFFIXES = {  # by the first bytes of a file
 
 
 def is_file(feature: Feature) -> bool:
-    """Check if a column can be written as files: encoded images, audio, or pixels for PNG."""
+    """Return True for encoded images, audio, and pixels that fit into a PNG file."""
     if not isinstance(feature, ImageFeature):
         return isinstance(feature, AudioFeature)
     fits_png = feature.dtype == "uint8" and feature.shape[2:] in {(1,), (3,), (4,)}
@@ -142,7 +142,7 @@ def is_file(feature: Feature) -> bool:
 
 
 def as_file(value: bytes | np.ndarray) -> bytes:
-    """Return an encoded file unchanged, and raw pixels (height, width, 1, 3 or 4) as PNG."""
+    """Return an encoded file unchanged, or encode pixels (height, width, 1, 3 or 4) as PNG."""
     if isinstance(value, bytes):
         return value
     sink = io.BytesIO()
@@ -151,14 +151,14 @@ def as_file(value: bytes | np.ndarray) -> bytes:
 
 
 def suffix_of(data: bytes) -> str:
-    """Return the file name suffix for the content of a file."""
+    """Return a file name suffix that matches the content of a file."""
     if data[:4] == b"RIFF":
         return "webp" if data[8:12] == b"WEBP" else "wav"
     return next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "bin")
 
 
 def kind_of(feature: Feature) -> str:
-    """Return the content of a column in a word."""
+    """Return a word for the content of a column, such as `images`."""
     if isinstance(feature, NumberFeature):
         return "arrays" if feature.shape else "numbers"
     kind = str(type(feature).__struct_config__.tag)
@@ -170,14 +170,14 @@ def refuse(rows: Rows, name: str, reason: str) -> NoReturn:
 
     Args:
         rows: the rows to export.
-        name: of the column.
-        reason: such as `holds images, which CSV cannot`.
+        name: name of the column.
+        reason: reason in the error, such as `holds images, which CSV cannot`.
 
     Raises:
         DshubError: always.
     """
-    kept = [other for other in rows.features if other != name]
-    leave = f"leave it out with --columns {','.join(kept)}; or " if kept else ""
+    remaining = [column for column in rows.features if column != name]
+    leave = f"leave it out with --columns {','.join(remaining)}, or " if remaining else ""
     raise DshubError(
         f"{rows.title}: column {name} {reason}",
         hint=f"{leave}choose another format, such as parquet",
@@ -185,38 +185,41 @@ def refuse(rows: Rows, name: str, reason: str) -> NoReturn:
 
 
 def labels(rows: Rows) -> list[str]:
-    """Return the columns of labels, in order."""
+    """Return the label columns, in order."""
     return [name for name, item in rows.features.items() if isinstance(item, LabelFeature)]
 
 
 def content_and_label(
     rows: Rows, accepts: Callable[[Feature], bool], limit: str
 ) -> tuple[str, str | None]:
-    """Find the columns for a format that holds one content and one label.
+    """Find the columns of a format that holds one content and one label per row.
 
     Args:
         rows: the rows to export.
-        accepts: whether a column can be the content.
-        limit: what the format holds, for errors.
+        accepts: function that returns True if a column can be the content.
+        limit: description of what the format holds, for errors.
 
     Raises:
-        DshubError: there is another column, or no content.
+        DshubError: there is any other column, or no column for the content.
     """
     contents = [name for name, feature in rows.features.items() if accepts(feature)]
-    chosen = contents[:1] + labels(rows)[:1]
+    selected = contents[:1] + labels(rows)[:1]
     for name, feature in rows.features.items():
-        if name not in chosen:
+        if name not in selected:
             refuse(rows, name, f"holds {kind_of(feature)}; {limit}")
     if not contents:
-        raise DshubError(f"{rows.title}: no column has content for this format: {limit}")
-    return contents[0], chosen[1] if len(chosen) > 1 else None
+        raise DshubError(
+            f"{rows.title}: no column fits this format; {limit}",
+            hint="choose another format, such as parquet",
+        )
+    return contents[0], selected[1] if len(selected) > 1 else None
 
 
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
 def schema_of(features: Mapping[str, Feature]) -> pa.Schema:
-    """Return the Arrow schema of columns; files are as in Hugging Face `datasets`."""
+    """Return the Arrow schema of columns, with files as in Hugging Face `datasets`."""
     schema = arrow_schema(features)
     info = json.loads(schema.metadata[b"huggingface"])
     for i, (name, feature) in enumerate(features.items()):
@@ -231,7 +234,7 @@ def schema_of(features: Mapping[str, Feature]) -> pa.Schema:
 
 
 def tables(rows: Rows) -> Iterator[pa.Table]:
-    """Yield blocks of rows as Arrow tables of one chunk."""
+    """Yield blocks of rows as Arrow tables with one chunk per column."""
     schema, plain = schema_of(rows.features), arrow_schema(rows.features)
     for _, block in rows.blocks():
         table = block.arrow().cast(plain).combine_chunks()

@@ -1,13 +1,13 @@
-"""Run an export shard by shard, and record what is done.
+"""Run an export shard by shard, and record completed shards.
 
-Each folder has a record of the exports in it, `.dshub-export.json`::
+Each folder has a record of its exports, `.dshub-export.json`::
 
     {"schema": 1, "format": "parquet", "splits": {"train": {
         "dataset": "mnist@1.0.0", "split": "train", "fingerprint": …, "revision": 1, "rows": …,
         "shards": 2, "features": {…}, "done": {"0": [
             {"name": "train-00000-of-00002.parquet", "size": …}]}}}}
 
-It is hidden from programs that read every file of a folder.
+The record is a hidden file, because some programs read every visible file of a folder.
 """
 
 import re
@@ -32,28 +32,29 @@ from dshub.export._rows import BLOCK_BYTES, BLOCK_ROWS, Exporter, Rows, row_size
 from dshub.progress import Progress, Silent, Task, size
 
 NAME = ".dshub-export.json"
-SHARD_SIZE = 500_000_000  # approximate bytes of a shard
-_AGAIN = "complete files are kept: export again with more space, or to another folder"
+SHARD_SIZE = 500_000_000  # approximate bytes per shard
+_RETRY_HINT = "free some space and export again to continue, or export to another folder"
 
 
 class File(msgspec.Struct, frozen=True):
-    """The name and size of a file."""
+    """Name and size of a file."""
 
     name: FileName
     size: Count
 
 
 class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The progress of a split.
+    """Progress of the export of a split.
 
     Attributes:
-        dataset: name and version.
-        split: the expression.
-        fingerprint: of the rows and columns.
-        revision: of the exporter.
-        shards: the number of shards in the end.
-        features: of the columns, with class names, which some formats cannot hold.
-        done: the files of each complete shard, by its number.
+        dataset: name and version of the dataset.
+        split: split expression.
+        fingerprint: fingerprint of the rows and columns.
+        revision: revision of the exporter.
+        rows: number of rows.
+        shards: number of shards of the complete export.
+        features: features of the columns, with class names that some formats cannot hold.
+        done: files of each complete shard, by shard number.
     """
 
     dataset: str
@@ -67,7 +68,7 @@ class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """The exports in a folder, in one format."""
+    """Record of the exports in a folder, which all have the same format."""
 
     schema: Literal[1] = 1
     format: str
@@ -78,7 +79,7 @@ def read(folder: Path, to: str) -> Record:
     """Read the record of a folder, or create an empty one.
 
     Raises:
-        DshubError: the folder holds an export in another format.
+        DshubError: the folder contains an export in another format.
         StoreError: the record cannot be read.
     """
     path = folder / NAME
@@ -91,8 +92,8 @@ def read(folder: Path, to: str) -> Record:
         raise StoreError(path=str(path), action="read", reason=str(error), hint=hint) from error
     if record.format != to:
         raise DshubError(
-            f"{folder} holds an export to {record.format}, not {to}",
-            hint="export to another folder: each holds one format",
+            f"{folder} contains an export to {record.format}, not {to}",
+            hint="export each format to its own folder",
         )
     return record
 
@@ -104,8 +105,8 @@ class Written:
     Attributes:
         rows: number of rows.
         shards: number of shards.
-        kept: number of shards that were already there.
-        files: of the shards in order, or the folder that holds all files.
+        kept: number of shards that already existed.
+        files: files of the shards in order, or the folder that contains all files.
     """
 
     rows: int
@@ -118,20 +119,20 @@ Exported = dict[str, Written]
 """Exported splits by name."""
 
 
-class Work:
-    """A split to export.
+class SplitExport:
+    """Export of one split.
 
     Args:
-        exporter: of the format.
-        to: the format.
-        title: the name or expression of the split.
-        dataset: its rows.
-        dest: the folder of the export.
-        shard_size: approximate bytes of a shard.
+        exporter: exporter of the format.
+        to: name of the format.
+        title: name or expression of the split.
+        dataset: rows of the split.
+        dest: output folder.
+        shard_size: approximate bytes per shard.
 
     Attributes:
-        stem: the beginning of its file names.
-        plan: its record before any shard is done.
+        stem: beginning of the file names.
+        plan: record of the split before any shard is done.
     """
 
     def __init__(
@@ -157,30 +158,30 @@ class Work:
             shards=1 if exporter.kind == "one" else max(min(shards, len(dataset)), 1),
             features=dict(self._dataset.features),
         )
-        # the folder of all files, if the format has one, and its name until it is complete
+        # output folder of formats that write a folder per split, and its temporary name
         self.folder = dest / self.stem if exporter.kind == "folder" else None
         self.stage = dest / f"partial-{self.stem}"
 
     def rows(self, shard: int = 0, shards: int = 1) -> Rows:
-        """Return the rows of a shard, or all; shards differ by one row at most."""
+        """Return the rows of a shard, or all rows; shard sizes differ by at most one row."""
         first, end = (self.plan.rows * i // shards for i in (shard, shard + 1))
         title = f"{self.plan.dataset}, split {self.title}"
         block = min(max(BLOCK_BYTES // self._row_size, 1), BLOCK_ROWS)
         return Rows(self._dataset, title, first, end - first, block)
 
     def files(self, shard: int) -> list[Path]:
-        """Return the files of a shard."""
+        """Return the paths of the files of a shard."""
         number = f"-{shard:05d}-of-{self.plan.shards:05d}" if self.exporter.kind != "one" else ""
         return [self.dest / f"{self.stem}{number}{suffix}" for suffix in self.exporter.suffixes]
 
     def result(self) -> tuple[Path, ...]:
-        """Return all files, or the folder that holds them."""
+        """Return the paths of all files, or of the folder that contains them."""
         if self.folder is not None:
             return (self.folder,)
         return tuple(path for shard in range(self.plan.shards) for path in self.files(shard))
 
     def missing(self, record: Record) -> list[int]:
-        """Return the shards that are not written, or whose files changed."""
+        """Return the shards with missing or changed files."""
         recorded = record.splits.get(self.stem, self.plan)
         done = {} if self._is_lost(recorded) else recorded.done
         return [
@@ -194,23 +195,23 @@ class Work:
         return path.is_file() and path.stat().st_size == file.size
 
     def _is_lost(self, recorded: SplitRecord) -> bool:
-        """Check if a record is of another export, or of a folder that is gone."""
-        gone = self.folder is not None and not (self.folder.is_dir() or self.stage.is_dir())
-        return gone or not self._is_same(recorded)
+        """Return True if a record belongs to another export, or if its folder was removed."""
+        no_folder = self.folder is not None and not (self.folder.is_dir() or self.stage.is_dir())
+        return no_folder or not self._is_same(recorded)
 
     def _is_same(self, recorded: SplitRecord) -> bool:
         return msgspec.structs.replace(recorded, done={}) == self.plan
 
     def space(self, record: Record) -> int:
-        """Estimate the bytes of the missing shards."""
+        """Estimate the size of the missing shards in bytes."""
         shards = len(self.missing(record))
         return self._row_size * self.plan.rows * shards // self.plan.shards
 
     def begin(self, *, force: bool) -> None:
-        """Record the plan, unless it is there; later, files under its names are known to be ours.
+        """Record the plan unless it is already recorded, to claim the names of its files.
 
         Raises:
-            DshubError: something else is in the way.
+            DshubError: another export, a file or a folder has the same name.
         """
         record = read(self.dest, self.to)
         recorded = record.splits.get(self.stem)
@@ -220,7 +221,7 @@ class Work:
             return
         elif not self._is_same(recorded) and not force:
             raise DshubError(
-                f"{self.dest} holds another export named {self.stem}: {recorded.rows:,} rows of "
+                f"{self.dest} contains another export named {self.stem}: {recorded.rows:,} rows of "
                 f"{recorded.dataset}, split {recorded.split}, in {recorded.shards:,} shards with "
                 f"the columns {', '.join(recorded.features)}",
                 hint="export to another folder, or replace that export with --force",
@@ -233,11 +234,11 @@ class Work:
         self._write_record(record, self.plan)
 
     def _check_free(self, *, force: bool) -> None:
-        """Refuse to replace folders, and, without force, files."""
+        """Check that no output replaces a folder or, unless `force` is True, a file."""
         for path in self.result():
             if path.is_dir() or (path.exists() and not force):
                 raise DshubError(
-                    f"{path} exists, and is not an export of dshub",
+                    f"{path} already exists and is not an export of dshub",
                     hint="export to another folder, or remove it",
                 )
 
@@ -247,13 +248,13 @@ class Work:
         replace_file(self.dest / NAME, data, self.dest / own_name("partial"))
 
     def run(self, progress: Progress) -> Written:
-        """Write the missing shards; `begin` must have recorded the plan."""
+        """Write the missing shards, after `begin` has recorded the plan."""
         missing = self.missing(read(self.dest, self.to))
         rows = sum(self.rows(shard, self.plan.shards).count for shard in missing)
         with Task(progress, f"exporting {self.title}", rows, unit="rows") as task:
             for shard in missing:
                 files = self._write(shard, task)
-                record = read(self.dest, self.to)  # other processes may have recorded other splits
+                record = read(self.dest, self.to)  # other processes can record other splits
                 split = record.splits.get(self.stem, self.plan)
                 split = msgspec.structs.replace(split, done={**split.done, str(shard): files})
                 self._write_record(record, split)
@@ -293,49 +294,53 @@ def export(
     force: bool = False,
     progress: Progress | None = None,
 ) -> Exported:
-    """Export splits to a format of other programs; resumes an earlier call that was interrupted.
+    """Export splits to a format of other programs, resuming an interrupted export.
 
-    Files are named like `train-00000-of-00012.parquet`, or are below a folder `train`. The
-    expression ``train[:10%]`` is named `train-10`.
+    Files are named like `train-00000-of-00012.parquet`, or are in a folder `train`. The files of
+    the expression ``train[:10%]`` are named `train-10`.
 
     Args:
-        splits: by name or expression.
-        to: the format.
-        dest: the folder; created if missing.
-        shard_size: approximate bytes of a shard.
-        force: replace another export in the folder, and files that are in the way.
-        progress: reports progress; silent by default.
+        splits: datasets by split name or expression.
+        to: name of the format.
+        dest: output folder, which is created if it is missing.
+        shard_size: approximate bytes per shard.
+        force: whether to replace another export in the folder, and files with the same names.
+        progress: receiver of progress reports; silent by default.
 
     Raises:
         UnknownNameError: the format is unknown.
-        DshubError: the format cannot hold a column, or the folder holds something else; nothing
-            was written.
-        StoreError: the folder cannot be written, or has not enough space.
+        DshubError: the format cannot hold a column, or the folder contains other files. Nothing is
+            written.
+        StoreError: the folder cannot be written, or lacks space.
     """
     exporter: Exporter = plugins.module("export", to).exporter
-    works = [Work(exporter, to, title, rows, dest, shard_size) for title, rows in splits.items()]
+    exports = [
+        SplitExport(exporter, to, title, rows, dest, shard_size) for title, rows in splits.items()
+    ]
     titles: dict[str, str] = {}
-    for work in works:
-        other = titles.setdefault(work.stem.casefold(), work.title)  # as some file systems do
-        if other != work.title:
+    for split in exports:
+        title = titles.setdefault(
+            split.stem.casefold(), split.title
+        )  # some file systems ignore case
+        if title != split.title:
             raise DshubError(
-                f"splits {other} and {work.title} would both be named {work.stem}",
-                hint="export each to its own folder",
+                f"the files of splits {title} and {split.title} would both be named {split.stem}",
+                hint="export each split to its own folder",
             )
-        exporter.check(work.rows())
-    with disk_faults(dest, "write", hint=_AGAIN):
+        exporter.check(split.rows())
+    with disk_faults(dest, "write", hint=_RETRY_HINT):
         dest.mkdir(parents=True, exist_ok=True)
         for path in filter(is_orphan, dest.glob("partial.*")):
             _remove(path)
         record = read(dest, to)
-        needed, free = sum(work.space(record) for work in works), shutil.disk_usage(dest).free
+        needed, free = sum(split.space(record) for split in exports), shutil.disk_usage(dest).free
         if needed > free:
-            reason = f"about {size(needed)} are needed and {size(free)} are free"
+            reason = f"it needs about {size(needed)}, and {size(free)} are free"
             hint = "free some space, export to another folder, or choose fewer rows or columns"
             raise StoreError(path=str(dest), action="write", reason=reason, hint=hint)
-        for work in works:
-            work.begin(force=force)
-        return {work.title: work.run(progress or Silent()) for work in works}
+        for split in exports:
+            split.begin(force=force)
+        return {split.title: split.run(progress or Silent()) for split in exports}
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Arrow IPC streams, for `from_file` of Hugging Face `datasets.Dataset`."""
+"""Export to Arrow IPC streams, for `datasets.Dataset.from_file` of Hugging Face."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from dshub.export._rows import Exporter, Rows, schema_of, tables
 
 
 class Arrow(Exporter):
-    """Shards of record batches of some MB, not compressed."""
+    """Exporter of Arrow shards, with uncompressed record batches of several MB."""
 
     suffixes = (".arrow",)
 

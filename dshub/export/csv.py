@@ -1,6 +1,6 @@
-"""CSV according to RFC 4180: UTF-8, with a header, text in quotes where necessary.
+"""Export to CSV as in RFC 4180: UTF-8, with a header, and with quotes where necessary.
 
-Labels are written by name, numbers with as many digits as distinguish them.
+Labels are written by name. Numbers have as many digits as necessary to identify them.
 """
 
 import csv
@@ -11,7 +11,7 @@ from dshub.export._rows import Exporter, Rows, kind_of, refuse
 
 
 class Csv(Exporter):
-    """Shards of lines, each with the header."""
+    """Exporter of CSV shards, each with a header."""
 
     suffixes = (".csv",)
 
@@ -27,9 +27,9 @@ class Csv(Exporter):
             writer = csv.writer(sink)
             writer.writerow(rows.features)
             for _, batch in rows.batches():
-                # a number of NumPy writes as few digits as its own width needs
                 for name, classes in labels.items():
                     batch[name] = [classes[number] for number in batch[name]]
+                # NumPy prints numbers with as few digits as their dtype allows
                 writer.writerows(zip(*batch.values(), strict=True))
 
 

@@ -1,11 +1,11 @@
-"""Images in a folder for each class, as torchvision, Keras and Hugging Face read them.
+"""Export to one folder per class, as torchvision, Keras and Hugging Face read it.
 
-`train/cat/00000012.jpg`: the split, the class, the number of the row. Encoded files are written
-unchanged, raw pixels as PNG; audio works in the same way. Without labels, a split has no folders
-for classes.
+The path `train/cat/00000012.jpg` consists of the split, the class and the row number. Encoded
+images and audio are written unchanged, and raw pixels are written as PNG. Without labels, a split
+has no class folders.
 
-Those programs number classes by the sorted names of the folders. A folder is named after its
-class, without characters that some file system forbids.
+These programs number classes by the sorted names of the folders. A folder is named after its class,
+without characters that any common file system forbids.
 """
 
 import re
@@ -16,12 +16,12 @@ from dshub.catalog.checks import unused
 from dshub.catalog.features import LabelFeature
 from dshub.export._rows import Exporter, Rows, as_file, content_and_label, is_file, suffix_of
 
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
-_LONGEST = 100  # characters of a folder's name
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # reserved on Windows
+_MAX_LENGTH = 100  # characters of a folder name
 
 
 class ImageFolder(Exporter):
-    """A folder for each split."""
+    """Exporter of one folder per split."""
 
     kind = "folder"
 
@@ -43,15 +43,17 @@ class ImageFolder(Exporter):
 
 
 def _columns(rows: Rows) -> tuple[str, str | None]:
-    return content_and_label(rows, is_file, "folders hold one image or audio and one label a row")
+    return content_and_label(
+        rows, is_file, "folders hold one image or audio file and one label per row"
+    )
 
 
 def folder_names(classes: Sequence[str]) -> list[str]:
-    """Return a folder name for each class; all are valid and distinct on every file system."""
+    """Return a folder name for each class, valid and distinct on every file system."""
     folders: list[str] = []
     taken: set[str] = set()
     for name in classes:
-        plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:_LONGEST].strip(" .") or "_"
+        plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:_MAX_LENGTH].strip(" .") or "_"
         if _DEVICES.fullmatch(plain):
             plain += "_"
         folded = unused(plain.casefold(), taken, "_")

@@ -1,7 +1,7 @@
-"""JSON Lines: an object a line, UTF-8.
+"""Export to JSON Lines: one object per line, in UTF-8.
 
-Labels are written by name, arrays and lists as lists, images and audio as base64 of their files
-(PNG for raw pixels). JSON has no NaN; it becomes `null`.
+Labels are written by name, arrays and lists as lists, and images and audio as base64 of their files
+(PNG for raw pixels). NaN becomes `null`, because JSON has no NaN.
 """
 
 import base64
@@ -19,14 +19,14 @@ from dshub.export._rows import Exporter, Rows, as_file, is_file, refuse
 
 
 class JsonLines(Exporter):
-    """Shards of lines."""
+    """Exporter of JSON Lines shards, with one row per line."""
 
     suffixes = (".jsonl",)
 
     def check(self, rows: Rows) -> None:
         for name, feature in rows.features.items():
             if isinstance(feature, ImageFeature) and not is_file(feature):
-                refuse(rows, name, "holds raw images that PNG cannot hold")
+                refuse(rows, name, "holds raw images that do not fit PNG")
 
     def write(self, path: Path, rows: Rows) -> None:
         plain = {name: _plain(feature) for name, feature in rows.features.items()}
@@ -37,7 +37,7 @@ class JsonLines(Exporter):
                     line = encode({name: plain[name](value) for name, value in row.items()})
                 except ValueError as error:
                     raise DshubError(
-                        f"{rows.title}, row {number}: JSON cannot hold an infinite number",
+                        f"{rows.title}, row {number}: JSON cannot represent an infinite number",
                         hint="export to parquet, arrow or npz",
                     ) from error
                 sink.write(f"{line}\n")
@@ -57,7 +57,7 @@ def _plain(feature: Feature) -> Callable[[Any], Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
-        if value.dtype == np.float32:  # as few digits as distinguish it from other 32-bit numbers
+        if value.dtype == np.float32:  # as few digits as float32 allows
             value = np.asarray(value).astype(str).astype(np.float64)
         value = value.tolist()
     if isinstance(value, list):

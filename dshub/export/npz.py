@@ -1,7 +1,7 @@
-"""One `.npz` of NumPy for each split, with an array for each column.
+"""Export to one NumPy `.npz` file per split, with one array per column.
 
-Text is an array of `str` of one length; the names of classes are in `<column>_names`; images are
-pixels. Reading needs no `pickle`. Source of the format: `numpy.lib.format`.
+Text is an array of `str` with a fixed length, and images are pixels. Class names are in
+`<column>_names`. Reading does not require `pickle`. The format is documented in `numpy.lib.format`.
 """
 
 import os
@@ -28,11 +28,11 @@ from dshub.export._rows import Exporter, Rows, kind_of, refuse
 from dshub.progress import size
 from dshub.tables.types import row_dtype, row_shape
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first date of zip; the same in every run
+_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of ZIP, so that files are reproducible
 
 
 class Npz(Exporter):
-    """A file for each split, for programs that read whole columns into memory."""
+    """Exporter of one file per split, for programs that read whole columns into memory."""
 
     kind = "one"
     suffixes = (".npz",)
@@ -61,7 +61,7 @@ class Npz(Exporter):
             for name, feature in rows.features.items():
                 with _member(archive, name) as sink:
                     _write_column(sink, rows, name)
-                rows = replace(rows, advance=int)  # progress counts rows once
+                rows = replace(rows, advance=int)  # count rows only for the first column
                 if isinstance(feature, LabelFeature):
                     _write_names(archive, name, feature)
 
@@ -88,7 +88,7 @@ def _write_names(archive: zipfile.ZipFile, name: str, feature: LabelFeature) -> 
 
 
 def _values(rows: Rows, name: str) -> Iterator[Any]:
-    """Yield a column in blocks, with images decoded."""
+    """Yield blocks of a column, with images decoded."""
     for _, block in rows.blocks():
         yield block.columns([name]).decode()[:][name]
 
@@ -98,14 +98,14 @@ def _shape(feature: Feature) -> tuple[int, ...]:
 
 
 def _dtype(rows: Rows, name: str) -> np.dtype:
-    """Return the dtype of a column; text is as long as the longest one."""
+    """Return the dtype of a column, with text as long as its longest value."""
     feature = rows.features[name]
     if not isinstance(feature, TextFeature):
         return row_dtype(feature) or np.dtype(np.uint8)
     longest = 1
     for texts in _values(replace(rows, advance=int), name):
         if any(text.endswith("\0") for text in texts):
-            refuse(rows, name, "holds text that ends with a zero, which NumPy drops")
+            refuse(rows, name, "holds text that ends with a zero character, which NumPy drops")
         longest = max(longest, *map(len, texts))
     return np.dtype(f"<U{longest}")
 

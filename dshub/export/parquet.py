@@ -1,4 +1,4 @@
-"""Apache Parquet, with columns that Hugging Face `datasets` opens with its own features."""
+"""Export to Apache Parquet, with metadata for the features of Hugging Face `datasets`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from dshub.export._rows import Exporter, Rows, schema_of, tables
 
 
 class Parquet(Exporter):
-    """Shards of row groups of some MB, compressed with Snappy."""
+    """Exporter of Parquet shards, with Snappy-compressed row groups of several MB."""
 
     suffixes = (".parquet",)
 

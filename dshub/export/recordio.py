@@ -1,11 +1,11 @@
-r"""MXNet's RecordIO, without MXNet: an image, audio or text with a label in each record.
+r"""Export to MXNet's RecordIO without MXNet: each record is an image, audio or text with a label.
 
-Each file of records has an index, `<key>\t<offset>` a line; keys are the numbers of the rows.
+Each file of records has an index with lines `<key>\t<offset>`. Keys are row numbers.
 
-Sources: `recordio.h` of dmlc-core for the framing, which is a magic number, the length with three
-bits for the kind of part, the data, and zeros up to a multiple of 4 bytes; data that contain the
-magic number at such a place are split there. `mxnet.recordio` for the header of a record: flag,
-label, and two identifiers.
+`recordio.h` of dmlc-core defines the framing: a magic number, the length with three bits for the
+kind of part, the data, and zeros up to a multiple of 4 bytes. Data that contains the magic number
+at a multiple of 4 bytes is split there. `mxnet.recordio` defines the header of a record, which is a
+flag, a label and two identifiers.
 """
 
 import re
@@ -18,13 +18,13 @@ from dshub.errors import DshubError
 from dshub.export._rows import Exporter, Rows, as_file, content_and_label, is_file
 
 _MAGIC = struct.pack("<I", 0xCED7230A)
-_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)  # kinds of parts
-_LARGEST = (1 << 29) - 1  # bytes of a part: the length has 29 bits
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)  # kinds of record parts
+_MAX_BYTES = (1 << 29) - 1  # bytes of a part, because its length has 29 bits
 _HEADER = struct.Struct("<IfQQ")  # flag (0: one label), label, identifier, second identifier
 
 
 class RecordIo(Exporter):
-    """Shards of records, each with its index."""
+    """Exporter of RecordIO shards, each with an index."""
 
     suffixes = (".idx", ".rec")
 
@@ -42,12 +42,12 @@ class RecordIo(Exporter):
                 value = row[content]
                 data = value.encode() if isinstance(value, str) else as_file(value)
                 header = _HEADER.pack(0, float(row[label]) if label else 0.0, number, 0)
-                if len(header + data) > _LARGEST:
+                if len(header + data) > _MAX_BYTES:
                     raise DshubError(
-                        f"{rows.title}, row {number}: too large for RecordIO",
+                        f"{rows.title}, row {number} is too large for RecordIO",
                         hint="export to parquet, arrow or webdataset",
                     )
-                sink.writelines(_framed(header + data))
+                sink.writelines(_frame(header + data))
 
 
 def _columns(rows: Rows) -> tuple[str, str | None]:
@@ -58,8 +58,8 @@ def _columns(rows: Rows) -> tuple[str, str | None]:
     )
 
 
-def _framed(data: bytes) -> Iterator[bytes]:
-    """Yield a record, split at each magic number, which is left out."""
+def _frame(data: bytes) -> Iterator[bytes]:
+    """Yield the parts of a record, which is split at each magic number."""
     matches = re.finditer(re.escape(_MAGIC), data)
     cuts = [match.start() for match in matches if match.start() % 4 == 0]
     starts, ends = [0, *(cut + len(_MAGIC) for cut in cuts)], [*cuts, len(data)]

@@ -1,4 +1,4 @@
-"""TFRecord files: each row a `tf.train.Example`, framed by its length and CRC-32C checksums."""
+"""Export to TFRecord: each row is a `tf.train.Example` with its length and CRC-32C checksums."""
 
 import struct
 from collections.abc import Callable, Mapping
@@ -11,15 +11,15 @@ from dshub.catalog.features import Feature, ListFeature, NumberFeature, TextFeat
 from dshub.errors import DshubError, MissingExtraError
 from dshub.export._rows import Exporter, Rows, as_file, is_file
 
-_BYTES, _FLOATS, _INTS = 1, 2, 3  # fields of `Feature`
+_BYTES, _FLOATS, _INTS = 1, 2, 3  # field numbers of `tf.train.Feature`
 
 
 def example(row: Mapping[str, Any]) -> bytes:
     """Serialize a row as an Example, with features sorted by name.
 
     Args:
-        row: values are `bytes`, lists of `bytes`, or arrays of integers or floats. Arrays are
-            flattened, and floats written with 32 bits.
+        row: values by name, which are `bytes`, lists of `bytes`, or arrays of integers or floats.
+            Arrays are flattened, and floats are written with 32 bits.
     """
     entries = (
         _field(1, _field(1, name.encode()) + _field(2, _feature(row[name]))) for name in sorted(row)
@@ -39,7 +39,7 @@ def _feature(value: Any) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """Encode a field of bytes: its number and wire type 2, the length, the content."""
+    """Encode a field of bytes as its number with wire type 2, its length and its content."""
     return bytes([number << 3 | 2]) + _varint(len(content)) + content
 
 
@@ -50,7 +50,7 @@ def _varints(numbers: np.ndarray) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    """Encode seven bits a byte, lowest first; negative numbers as 64 bits.
+    """Encode an integer with seven bits per byte, lowest first, and negative numbers as 64 bits.
 
     Raises:
         OverflowError: the number needs more than 63 bits.
@@ -63,14 +63,14 @@ def _varint(number: int) -> bytes:
     return bytes([*encoded, number])
 
 
-def _masked(checksum: int) -> bytes:
+def _mask(checksum: int) -> bytes:
     """Rotate a checksum by 15 bits and add a constant, as TFRecord does."""
     rotated = (checksum >> 15 | checksum << 17) & 0xFFFFFFFF
     return struct.pack("<I", (rotated + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _crc32c() -> Callable[[bytes], int]:
-    """Return the checksum function of RFC 3720.
+    """Return the CRC-32C checksum function of RFC 3720.
 
     Raises:
         MissingExtraError: google-crc32c is not installed.
@@ -84,12 +84,12 @@ def _crc32c() -> Callable[[bytes], int]:
 
 
 class TfRecord(Exporter):
-    """Shards of records, one for each row."""
+    """Exporter of TFRecord shards, with one record per row."""
 
     suffixes = (".tfrecord",)
 
     def check(self, rows: Rows) -> None:  # noqa: ARG002  # the protocol
-        """Every kind of column fits; `write` refuses integers above 2**63 - 1."""
+        """Check that google-crc32c is installed; all columns fit the format."""
         _crc32c()
 
     def write(self, path: Path, rows: Rows) -> None:
@@ -101,11 +101,11 @@ class TfRecord(Exporter):
                     record = example({name: converters[name](row[name]) for name in row})
                 except OverflowError as error:
                     raise DshubError(
-                        f"{rows.title}, row {number}: TFRecord cannot hold numbers over 2**63 - 1",
+                        f"{rows.title}, row {number}: TFRecord integers are at most 2**63 - 1",
                         hint="export to parquet, arrow or npz",
                     ) from error
                 length = struct.pack("<Q", len(record))
-                sink.write(length + _masked(crc32c(length)) + record + _masked(crc32c(record)))
+                sink.write(length + _mask(crc32c(length)) + record + _mask(crc32c(record)))
 
 
 def _converter(feature: Feature) -> Callable[[Any], Any]:
@@ -114,13 +114,13 @@ def _converter(feature: Feature) -> Callable[[Any], Any]:
     if is_file(feature):
         return as_file
     if isinstance(item, TextFeature):
-        return _encoded
+        return _encode
     if isinstance(item, NumberFeature) and item.dtype == "float64":
         return lambda numbers: np.asarray(numbers, "<f8").tobytes()
     return lambda numbers: numbers
 
 
-def _encoded(value: str | list[str]) -> bytes | list[bytes]:
+def _encode(value: str | list[str]) -> bytes | list[bytes]:
     return value.encode() if isinstance(value, str) else [text.encode() for text in value]
 
 

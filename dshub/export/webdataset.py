@@ -1,8 +1,8 @@
-"""WebDataset: tar shards; files with the same stem are one row.
+"""Export to WebDataset: tar shards, with one row per set of files with the same stem.
 
-`00000012.jpg` is the image, `00000012.cls` the number of the class, `00000012.json` the other
-columns. If several columns hold images or audio, their files are `00000012.<column>.jpg`; arrays
-are `00000012.<column>.npy`. Source: the documentation of the package webdataset.
+`00000012.jpg` is the image, `00000012.cls` the class number, and `00000012.json` the other columns.
+If several columns hold images or audio, their files are `00000012.<column>.jpg`. Arrays are
+`00000012.<column>.npy`. The package webdataset documents the format.
 """
 
 import io
@@ -27,7 +27,7 @@ from dshub.export._rows import Exporter, Rows, as_file, is_file, labels, suffix_
 
 
 class WebDataset(Exporter):
-    """Shards that are tar archives, and the same in every run."""
+    """Exporter of shards, which are reproducible tar archives."""
 
     suffixes = (".tar",)
 
@@ -35,7 +35,7 @@ class WebDataset(Exporter):
         for name in rows.features:
             if "." in name or "/" in name:
                 raise DshubError(
-                    f"{rows.title}: column {name} cannot be a file name suffix",
+                    f"{rows.title}: column {name} contains '.' or '/', which file suffixes cannot",
                     hint="rename the column, or export to parquet or arrow",
                 )
 
@@ -51,7 +51,7 @@ class WebDataset(Exporter):
 
 
 def _columns(rows: Rows) -> Mapping[str, Sequence[str]]:
-    """Return the columns for each kind of file."""
+    """Return the columns that are written to each kind of file."""
     numbers = labels(rows)
     target = rows.supervised[1] if rows.supervised else ""
     label = target if target in numbers else next(iter(numbers), None)
@@ -89,7 +89,7 @@ def _is_array(feature: Feature) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Convert to what JSON has: integers, floats (NaN as Python writes it), text, lists."""
+    """Convert arrays and NumPy numbers to values that `json` can write."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 

@@ -1,22 +1,21 @@
-"""Read and write rows in files, with one reader for each format.
+"""Read and write dataset rows in files, with one reader per format.
 
-A reader is a frozen value whose fields are the options that a manifest can give it. It gets the
-files of a split under the names that the manifest uses (its *parts*), and yields record batches of
-moderate size, whose columns have the names in the files or options. It does not know features: one
-place converts the columns of all formats, `dshub.tables.conforming.conform`.
+A reader is a frozen struct of the format options in a manifest. It receives the files of a split
+under their names in the manifest (its *parts*) and yields record batches of moderate size. The
+files or the options name the columns. Readers ignore features, because
+`dshub.tables.conforming.conform` converts the columns of every format.
 
-Every reader can also write its format, from the same batches. Synthetic data is made like this,
-and each reader is tested round trip.
+Every reader also writes its format from the same batches, for synthetic data and round-trip tests.
 
-A column holds
+A column contains
 
-* numbers, in their own type; fixed-size lists of them for arrays; or text that states numbers;
-* classes as integers, or as the text that upstream writes for them;
+* numbers in the type of the file, in fixed-size lists for arrays, or as text;
+* classes as integers or as upstream's text;
 * text as `string`;
 * encoded images and audio as `binary`;
-* lists of text or of numbers as `list`.
+* lists of text or numbers as `list`.
 
-A new format is a new module here that defines `Reader`.
+To add a format, add a module here that defines `Reader`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,11 +32,11 @@ from dshub.errors import ManifestError
 
 
 class File(Protocol):
-    """A file to read.
+    """An input file of a reader.
 
     Attributes:
-        name: for messages.
-        member: its name in the archive, such as `train/cat/1.jpg`; empty outside an archive.
+        name: file name for messages.
+        member: name in the archive, such as `train/cat/1.jpg`; empty outside an archive.
     """
 
     @property
@@ -45,16 +44,16 @@ class File(Protocol):
     @property
     def member(self) -> str: ...
     def open(self) -> AbstractContextManager[BinaryIO]:
-        """Open the decompressed bytes. Raises ReadError, also while they are read."""
+        """Open the decompressed bytes; opening and reading raise ReadError if they are damaged."""
 
     def check_size(self, size: int) -> None:
-        """Compare the size of the content in memory with the limits of the resource.
+        """Check the size of the content in memory against the limits of the resource.
 
-        Readers of formats that compress or repeat values call it with the size that a header
-        promises, before they read the content, and with the size of the content read so far.
+        Readers of formats that compress or repeat values call this with the size in a header
+        before they read the content, and again with the size read so far.
 
         Raises:
-            UnsafeArchiveError: a file of this size is not allowed to expand so much.
+            UnsafeArchiveError: the content is too large for a file of this size.
         """
 
 
@@ -62,76 +61,76 @@ class Output(Protocol):
     """The output files of one part.
 
     Attributes:
-        members: file names as in the manifest, in order: `""` for a file outside an archive, a
-            member's name, or one pattern for any number of members.
+        members: file names from the manifest, in order: `""` for a file outside an archive, the
+            name of a member, or one pattern for any number of members.
     """
 
     @property
     def members(self) -> Sequence[str]: ...
     def create(self, member: str) -> AbstractContextManager[BinaryIO]:
-        """Create a file, named as one of `members` or matching the pattern."""
+        """Create a file with a name from `members`, or one that matches the pattern."""
 
 
 @runtime_checkable
 class Reader(Protocol):
-    """A format: a frozen msgspec Struct of its options, called `Reader` in its module.
+    """A reader and writer of one format: a frozen msgspec Struct of its options.
 
-    If a change makes the same files yield other rows, or the same rows in another form, raise the
-    reader's number in `dshub.tables.recipe.REVISIONS`; in another package, the class attribute
-    `revision` (default 1). Tables of an older revision are not used again.
+    The class is named `Reader` in its module. If a change makes the same files yield different
+    rows, increase the reader's number in `dshub.tables.recipe.REVISIONS` or, in other packages,
+    the class attribute `revision` (default 1). Tables of older revisions are not reused.
 
     Attributes:
-        text_labels: whether `write` expects classes as text (codes or names), because such files
-            hold text, instead of upstream's numbers.
+        text_labels: whether `write` expects classes as text (codes or names) instead of
+            upstream's numbers, because the files contain text.
     """
 
     text_labels: ClassVar[bool]
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, in the order of the files.
+        """Yield the rows in file order.
 
-        Check options and parts before using a file: `dshub check` has no files.
+        Check options and parts before opening a file, because `dshub check` passes no files.
 
         Args:
-            files: the files of each part.
+            files: files of each part.
 
         Raises:
-            ReadError: a file violates its format; the message says where.
+            ReadError: a file violates its format; the message gives the position.
         """
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Add the columns that the options name and `rows` lack, for `write`.
+        """Add the columns that `write` needs and `rows` lacks.
 
-        Their values are made up, and differ between rows if the type allows it.
+        The values are synthetic, and differ between rows if the type allows it.
 
         Args:
-            first: the number of the first row; no two rows that are written share a number.
+            first: number of the first row; all rows in a split have different numbers.
         """
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
-        """Write completed rows, so that `read` of the parts returns them."""
+        """Write completed rows so that `read` returns them."""
 
 
 @runtime_checkable
 class Skipping(Protocol):
-    """A reader that can find rows without reading those before them."""
+    """A reader that can skip rows without reading them."""
 
     def skip_rows(
         self, files: Mapping[str, Sequence[File]], count: int
     ) -> Mapping[str, Sequence[File]]:
-        """Drop leading files, so that `read` yields all rows but the first `count`."""
+        """Drop leading files, so that `read` skips the first `count` rows."""
 
 
 def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
-    """Create the reader that a manifest's `reader = { format = …, … }` describes.
+    """Create the reader that `reader = { format = …, … }` in a manifest describes.
 
     Args:
-        options: the format and its options.
-        place: the place in the manifest, for errors.
+        options: `format` and the options of that format.
+        place: position in the manifest, for errors.
 
     Raises:
         ManifestError: an option is unknown or has the wrong type.
-        UnknownNameError: there is no such format.
+        UnknownNameError: the format does not exist.
         MissingExtraError: the format needs a package that is not installed.
     """
     options = dict(options)
@@ -146,7 +145,7 @@ def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
 
 
 def nested(array: np.ndarray) -> pa.Array:
-    """Turn (rows, *shape) into nested fixed-size lists, without a copy if it is contiguous."""
+    """Convert an array to nested fixed-size lists, without a copy if it is contiguous."""
     column = pa.array(np.ascontiguousarray(array).reshape(-1))
     for length in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)

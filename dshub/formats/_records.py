@@ -1,4 +1,4 @@
-"""Parts, outputs, fixed-size records and Arrow tables that several formats share."""
+"""Helpers for parts, outputs, fixed-size records and Arrow tables, shared by several formats."""
 
 import re
 from collections import defaultdict
@@ -16,7 +16,7 @@ from dshub.formats import File, Output, nested
 
 T = TypeVar("T")
 
-BATCH_BYTES = 8 << 20  # of all columns together
+BATCH_BYTES = 8 << 20  # bytes per batch, over all columns
 
 
 class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
@@ -25,7 +25,7 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     text_labels: ClassVar[bool] = False
 
     def filled(self) -> Iterable[str]:
-        """Return the names of the columns that `complete` makes."""
+        """Return the names of the columns that `complete` adds."""
         names: Iterable[str] = getattr(self, "columns", ())
         return names
 
@@ -40,9 +40,9 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
 
 @contextmanager
 def translated(name: str, reason: str = "it cannot be read") -> Iterator[None]:
-    """Raise ReadError with the file's name instead of other errors.
+    """Convert any exception to a ReadError with the name of the file.
 
-    Arrow, zipfile and pickle raise almost anything for damaged files.
+    Arrow, zipfile and pickle raise many types of exceptions for damaged files.
     """
     try:
         yield
@@ -54,7 +54,7 @@ def translated(name: str, reason: str = "it cannot be read") -> Iterator[None]:
 
 
 def mismatch(file: str, reason: str) -> ReadError:
-    """Return an error about a manifest that does not fit the format or its files."""
+    """Return the error for a manifest that does not match the format or the files."""
     hint = "correct the split's reader or files in its manifest"
     return ReadError(file=file, reason=reason, hint=hint)
 
@@ -63,7 +63,7 @@ def only_part(parts: Mapping[str, T]) -> tuple[str, T]:
     """Return the name and the files of the only part.
 
     Raises:
-        ReadError: there are several parts, or none.
+        ReadError: there is not exactly one part.
     """
     if len(parts) != 1:
         raise mismatch(", ".join(parts), f"this format reads exactly one part, not {len(parts)}")
@@ -74,7 +74,7 @@ def only_file(part: str, files: Sequence[File]) -> File:
     """Return the only file of a part.
 
     Raises:
-        ReadError: there are several files, or none.
+        ReadError: there is not exactly one file.
     """
     if len(files) != 1:
         names = ", ".join(file.name for file in files) or part
@@ -84,22 +84,22 @@ def only_file(part: str, files: Sequence[File]) -> File:
 
 
 def names_of(files: Mapping[str, Sequence[File]]) -> str:
-    """Join the names of all files, for errors."""
+    """Join the names of all files for an error message."""
     return ", ".join(file.name for of_part in files.values() for file in of_part)
 
 
 def check_options(
     names: Iterable[str], columns: Mapping[str, Any], files: Mapping[str, Sequence[File]]
 ) -> None:
-    """Raise ReadError if reader options name a column that does not exist."""
+    """Raise ReadError if a reader option names a missing column."""
     for name in names:
         if name not in columns:
-            reason = f"a reader option is for {name!r}, but there is only {', '.join(columns)}"
+            reason = f"a reader option names {name!r}, but there is only {', '.join(columns)}"
             raise mismatch(names_of(files), reason)
 
 
 def spread(rows: pa.RecordBatch, output: Output) -> Iterator[tuple[BinaryIO, pa.RecordBatch]]:
-    """Open each file of a part in turn, with an equal share of the rows."""
+    """Yield each file of a part, open for writing, with an equal share of the rows."""
     count = len(output.members)
     for i, member in enumerate(output.members):
         begin, end = rows.num_rows * i // count, rows.num_rows * (i + 1) // count
@@ -108,7 +108,7 @@ def spread(rows: pa.RecordBatch, output: Output) -> Iterator[tuple[BinaryIO, pa.
 
 
 def matching_name(pattern: str, number: int = 0) -> str:
-    """Return a name that matches a pattern, with a number in place of `*`."""
+    """Return a name that matches a pattern, with `number` in place of each `*`."""
     return re.sub(
         r"\[(?P<first>[^]!])[^]]{0,99}\]|(?P<any>[*?])",
         lambda match: match["first"] or (str(number) if match["any"] == "*" else "0"),
@@ -117,11 +117,13 @@ def matching_name(pattern: str, number: int = 0) -> str:
 
 
 def fill(stream: Any, array: np.ndarray) -> int:
-    """Read into a contiguous array; return the number of bytes, fewer only at the end.
+    """Fill a contiguous array from a stream and return the number of bytes read.
+
+    The array is only partly filled if the stream ends.
 
     Args:
-        stream: has `readinto`.
-        array: to fill in the order of its memory.
+        stream: object with `readinto`.
+        array: destination, filled in memory order.
     """
     view = memoryview(cast("Any", array.reshape(-1, order="A").view(np.uint8)))
     filled = 0
@@ -131,7 +133,7 @@ def fill(stream: Any, array: np.ndarray) -> int:
 
 
 def records(file: File, stream: BinaryIO, size: int, *, step: int) -> Iterator[np.ndarray]:
-    """Read records of `size` bytes, `step` at a time; the last batch can be smaller.
+    """Yield batches of `step` records of `size` bytes; the last batch can be smaller.
 
     Raises:
         ReadError: the file ends within a record.
@@ -141,10 +143,10 @@ def records(file: File, stream: BinaryIO, size: int, *, step: int) -> Iterator[n
         batch = np.empty((step, size), np.uint8)
         filled = fill(stream, batch)
         offset += filled
-        if rest := filled % size:
+        if partial := filled % size:
             reason = (
-                f"it ends within a record: {rest:,} bytes follow at byte {offset - rest:,}, "
-                f"and a record has {size:,}"
+                f"it ends within a record: the record at byte {offset - partial:,} has "
+                f"{partial:,} of {size:,} bytes"
             )
             raise ReadError(file=file.name, reason=reason)
         if filled:
@@ -152,9 +154,9 @@ def records(file: File, stream: BinaryIO, size: int, *, step: int) -> Iterator[n
 
 
 def as_images(planes: np.ndarray) -> pa.Array:
-    """Turn (rows, channels, height, width) into a column of (height, width, channels).
+    """Convert (rows, channels, height, width) to a column of (height, width, channels).
 
-    One channel at a time, which is three times as fast as NumPy's transposed copy.
+    Copying one channel at a time is three times as fast as NumPy's transposed copy.
     """
     rows, channels, height, width = planes.shape
     images = np.empty((rows, height, width, channels), planes.dtype)
@@ -164,7 +166,7 @@ def as_images(planes: np.ndarray) -> pa.Array:
 
 
 def check_columns(rows: pa.RecordBatch, names: Iterable[str], *, where: str) -> None:
-    """Raise SchemaError if rows to be written lack a column."""
+    """Raise SchemaError if rows to write lack a column."""
     for name in names:
         if name not in rows.schema.names:
             got = f"only {', '.join(rows.schema.names)}"
@@ -172,10 +174,10 @@ def check_columns(rows: pa.RecordBatch, names: Iterable[str], *, where: str) -> 
 
 
 def flat(rows: pa.RecordBatch, name: str, *, where: str) -> np.ndarray:
-    """Turn a column of numbers, or of nested fixed-size lists of them, into (rows, *shape).
+    """Convert a column of numbers or nested fixed-size lists to an array of (rows, *shape).
 
     Raises:
-        SchemaError: there is no such column, or it holds something else.
+        SchemaError: the column is missing or not numeric.
     """
     check_columns(rows, [name], where=where)
     column = rows.column(name)
@@ -193,16 +195,17 @@ def plain_pieces(
 ) -> Iterator[pa.RecordBatch]:
     """Select columns, convert them to plain types and yield batches of moderate size.
 
-    Call it within `translated`: damaged values (offsets, text that is not UTF-8) are found here.
+    Call this within `translated`, because Arrow raises many types of errors for damaged offsets
+    and text that is not UTF-8.
 
     Args:
-        batches: as Arrow read them; their bytes are not trusted.
-        columns: the path of each column, `struct.field` within a struct; empty for all columns.
-        file: the source of the batches.
+        batches: batches from Arrow, with untrusted content.
+        columns: path of each column, `struct.field` within a struct; empty for all columns.
+        file: source of the batches.
 
     Raises:
         ReadError: a column is missing.
-        UnsafeArchiveError: the values exceed the unpacked size that the file is allowed.
+        UnsafeArchiveError: the values exceed the unpacked size allowed for the file.
     """
     total, size, waiting = 0, 0, list[pa.RecordBatch]()
     for batch in batches:
@@ -219,7 +222,7 @@ def plain_pieces(
 
 
 def _pieces(batches: list[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Merge small batches, or cut a single large one."""
+    """Merge small batches, or split a single large batch."""
     if len(batches) > 1:
         batches = pa.Table.from_batches(map(_plain, batches)).combine_chunks().to_batches()
     for batch in batches:
@@ -234,7 +237,7 @@ def _selected(batch: pa.RecordBatch, columns: Mapping[str, str], name: str) -> p
     names = batch.schema.names
     if not columns and len(set(names)) < len(names):
         repeated = next(column for column in names if names.count(column) > 1)
-        raise ReadError(file=name, reason=f"it has two columns {repeated!r}")
+        raise ReadError(file=name, reason=f"it has two columns named {repeated!r}")
     paths = columns or {column: column for column in names}
     return pa.RecordBatch.from_pydict(
         {column: _column(batch, path, name) for column, path in paths.items()}
@@ -248,10 +251,10 @@ def _column(batch: pa.RecordBatch, path: str, name: str) -> pa.Array:
 
 
 def path_of(schema: pa.Schema, path: str, name: str) -> list[str]:
-    """Split a path into a column and the nested fields within it.
+    """Split a path into a column name and nested field names.
 
     Raises:
-        ReadError: there is no such column or field, or more than one.
+        ReadError: a column or field does not exist, or its name is not unique.
     """
     steps = [path] if path in schema.names else path.split(".")
     fields, kind = schema.names, None
@@ -260,7 +263,7 @@ def path_of(schema: pa.Schema, path: str, name: str) -> list[str]:
             place, noun = (f"column {'.'.join(steps[:i])!r}", "field") if i else ("it", "column")
             amount = "more than one" if step in fields else "no"
             listed = ", ".join(fields) or "none"
-            raise mismatch(name, f"{place} has {amount} {noun} {step!r}; there are: {listed}")
+            raise mismatch(name, f"{place} has {amount} {noun} {step!r}; it has: {listed}")
         kind = (kind or schema).field(step).type
         fields = [field.name for field in kind] if pa.types.is_struct(kind) else []
     return steps
@@ -270,9 +273,9 @@ _LISTS = (pa.ListArray, pa.LargeListArray, pa.FixedSizeListArray)
 
 
 def _plain_size(column: pa.Array) -> int:
-    """Return the bytes of a column without dictionaries and views, which can repeat values.
+    """Return the size of a column with its dictionaries and views resolved.
 
-    For nested dictionaries it is an upper bound.
+    For nested dictionaries, this is an upper bound.
     """
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
@@ -285,7 +288,7 @@ def _plain_size(column: pa.Array) -> int:
         return sum(map(_plain_size, column.flatten()))
     size: int = column.nbytes
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-        lengths = np.frombuffer(column.buffers()[1], "<i4")[::4]  # each view begins with its length
+        lengths = np.frombuffer(column.buffers()[1], "<i4")[::4]  # a view begins with its length
         size += int(lengths[column.offset : column.offset + len(column)].sum(dtype=np.int64))
     elif isinstance(column, _LISTS) and kind != _plain_type(kind):
         size += _plain_size(column.flatten())
@@ -325,7 +328,7 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def as_stored(rows: pa.RecordBatch, columns: Mapping[str, str]) -> pa.Table:
-    """Put columns at their paths, so that `plain_pieces` gives the rows again."""
+    """Move columns to their paths; the inverse of `plain_pieces`."""
     if columns:
         fields = {path: rows.column(column) for column, path in columns.items()}
         rows = pa.RecordBatch.from_struct_array(_struct(fields))

@@ -1,4 +1,4 @@
-"""Arrays stored in files, and copies of files that have to be read from their end."""
+"""Read arrays from streams, and copy streams to seekable temporary files."""
 
 import io
 import tempfile
@@ -14,19 +14,19 @@ from dshub.errors import ReadError, StoreError
 from dshub.formats import File
 from dshub.formats._records import BATCH_BYTES, fill, mismatch
 
-LARGEST_ROW = 256 << 20  # bytes; a header that promises more is lying
-LARGEST_WHOLE = 2 << 30  # bytes of an array whose rows are interleaved
+LARGEST_ROW = 256 << 20  # bytes; a larger row means a damaged header
+LARGEST_INTERLEAVED = 2 << 30  # bytes in an array with interleaved rows, which is read into memory
 DIMENSIONS = 32  # the limit of NumPy 1
-_PIECE = 1 << 20  # bytes copied at a time
+_PIECE = 1 << 20  # bytes per copy
 
 
 @contextmanager
 def seekable(file: File) -> Iterator[BinaryIO]:
-    """Copy a file, which is a stream, to a temporary file that is deleted afterwards.
+    """Copy a file stream to a temporary file, which is deleted on exit.
 
     Raises:
         ReadError: the file is damaged.
-        StoreError: there is no space for the copy, or no folder for it.
+        StoreError: the copy cannot be written, for example because the disk is full.
     """
     with ExitStack() as stack:
         try:
@@ -52,7 +52,7 @@ def exactly(stream: BinaryIO, size: int, name: str) -> bytes:
     """Read `size` bytes of a header.
 
     Raises:
-        ReadError: there are fewer.
+        ReadError: the stream ends early.
     """
     data = stream.read(size)
     if len(data) < size:
@@ -61,12 +61,12 @@ def exactly(stream: BinaryIO, size: int, name: str) -> bytes:
 
 
 class Stored:
-    """An array whose rows are read from a stream.
+    """An array in a stream, read some rows at a time.
 
     Attributes:
-        name: file and array, for errors.
+        name: names of the file and the array, for errors.
         rows: number of rows.
-        row_bytes: size of one row.
+        row_bytes: bytes per row.
     """
 
     def __init__(
@@ -79,41 +79,42 @@ class Stored:
         fortran: bool = False,
         axis: int = 0,
     ) -> None:
-        """Check the header of an array; the values come next in the stream.
+        """Check the header of an array.
 
         Args:
-            stream: at the first value; has `readinto`.
-            name: file and array, for errors.
-            dtype: of one value, with its byte order.
-            shape: all axes.
-            fortran: whether the first axis is contiguous, not the last.
-            axis: the axis that counts rows.
+            stream: object with `readinto`, positioned at the first value.
+            name: names of the file and the array, for errors.
+            dtype: type of the values, with their byte order.
+            shape: lengths of all axes.
+            fortran: whether the first axis is contiguous instead of the last.
+            axis: axis that counts rows.
 
         Raises:
-            ReadError: there is no such axis, or a row is empty or too large.
+            ReadError: the axis does not exist, or a row is empty or too large.
         """
         self.name, self._stream, self._dtype, self._axis = name, stream, dtype, axis
         text = "x".join(map(str, shape)) or "one value"
         if not 0 <= axis < len(shape) <= DIMENSIONS:
-            raise mismatch(name, f"its shape, {text}, has no axis {axis}")
+            raise mismatch(name, f"its shape {text} has no axis {axis}")
         self.rows = shape[axis]
         self._before, self._after = shape[:axis], shape[axis + 1 :]
         self.row_bytes = dtype.itemsize * prod(self._before + self._after)
         if not 0 < self.row_bytes <= LARGEST_ROW:
-            raise ReadError(file=name, reason=f"its header promises {text} values")
+            reason = f"its shape {text} has rows of {self.row_bytes:,} bytes"
+            raise ReadError(file=name, reason=f"{reason}, not 1 to {LARGEST_ROW:,}")
         self._order = "F" if fortran else "C"
         self._is_interleaved = prod(self._after if fortran else self._before) > 1
         self._position = 0
 
     def read(self, rows: int) -> np.ndarray:
-        """Return the next rows, (rows, *shape), in native byte order."""
+        """Return the next rows as an array of (rows, *shape), in native byte order."""
         following = slice(self._position, self._position + rows)
-        values = self._whole[following] if self._is_interleaved else self._read(rows)
+        values = self._all_rows[following] if self._is_interleaved else self._read(rows)
         self._position += rows
         return values
 
     def finish(self) -> None:
-        """Raise ReadError if data is left over.
+        """Raise ReadError if the stream has more data.
 
         Reading to the end also verifies a trailing checksum.
         """
@@ -122,9 +123,11 @@ class Stored:
             raise ReadError(file=self.name, reason=f"{reason}, but more follow")
 
     @cached_property
-    def _whole(self) -> np.ndarray:
-        if self.rows * self.row_bytes > LARGEST_WHOLE:
-            reason = "its rows are interleaved, and the array is too large for memory"
+    def _all_rows(self) -> np.ndarray:
+        if self.rows * self.row_bytes > LARGEST_INTERLEAVED:
+            reason = (
+                f"its rows are interleaved, and it is larger than {LARGEST_INTERLEAVED:,} bytes"
+            )
             raise ReadError(file=self.name, reason=reason)
         return self._read(self.rows)
 
@@ -143,26 +146,26 @@ class Stored:
 
 
 class Rows(Protocol):
-    """Rows of one column, as `Stored` reads them."""
+    """A column that can be read some rows at a time, such as `Stored`."""
 
     name: str
     rows: int
     row_bytes: int
 
     def read(self, rows: int, /) -> Any:
-        """Return the next rows, as a NumPy or an Arrow array."""
+        """Return the next rows as a NumPy or Arrow array."""
 
 
 def together(arrays: Mapping[str, Rows]) -> Iterator[dict[str, Any]]:
-    """Read several columns side by side, in pieces of about `BATCH_BYTES`.
+    """Yield batches of about `BATCH_BYTES` from several columns.
 
     Raises:
-        ReadError: they differ in their number of rows, or end too early.
+        ReadError: the columns have different numbers of rows, or one ends early.
     """
     counts = {array.name: array.rows for array in arrays.values()}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} {rows:,}" for name, rows in counts.items())
-        raise ReadError(file=next(iter(counts)), reason=f"its arrays differ in rows: {listed}")
+        raise ReadError(file=next(iter(counts)), reason=f"its arrays differ in length: {listed}")
     rows: int = next(iter(counts.values()))
     step = max(1, BATCH_BYTES // sum(array.row_bytes for array in arrays.values()))
     for start in range(0, rows, step):

@@ -1,4 +1,4 @@
-"""Lines of text files, and batches of Python values."""
+"""Read lines of text files, and collect Python values into batches."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +14,14 @@ from dshub.formats._records import BATCH_BYTES
 Encoding = Literal["utf-8", "latin-1"]
 
 BATCH_ROWS = 1 << 16
-LARGEST_LINE = 64 << 20  # bytes; a file of zeros is not one line
-_PIECE = 1 << 20  # bytes read at a time
+LARGEST_LINE = 64 << 20  # bytes; a file without line breaks must not fill the memory
+_PIECE = 1 << 20  # bytes per read
 
 
 def numbered_lines(file: File) -> Iterator[tuple[int, bytes]]:
     r"""Yield the number of each line, from 1, and its bytes without the final `\n`.
 
-    Only `\n` ends a line; other line separators of Unicode are part of the text.
+    Only `\n` ends a line; Unicode's other line separators are part of the text.
 
     Raises:
         ReadError: a line is longer than 64 MiB.
@@ -36,11 +36,11 @@ def numbered_lines(file: File) -> Iterator[tuple[int, bytes]]:
             yield number, line.removesuffix(b"\n")
 
 
-def whole(file: File, limit: int) -> bytes:
-    """Read all bytes of a file.
+def read_all(file: File, limit: int) -> bytes:
+    """Return all bytes of a file.
 
     Raises:
-        ReadError: there are more than `limit`.
+        ReadError: the file is larger than `limit` bytes.
     """
     pieces, size = list[bytes](), 0
     with file.open() as stream:
@@ -48,16 +48,16 @@ def whole(file: File, limit: int) -> bytes:
             pieces.append(piece)
             size += len(piece)
             if size > limit:
-                reason = f"it is larger than {limit:,} bytes and cannot be read at once"
+                reason = f"it is larger than {limit:,} bytes, so it is not read into memory"
                 raise ReadError(file=file.name, reason=reason)
     return b"".join(pieces)
 
 
 def decoded(data: bytes, file: File, *, line: int = 0, encoding: Encoding = "utf-8") -> str:
-    """Decode a line, or a whole file without `line`.
+    """Decode a line, or a whole file if `line` is 0.
 
     Raises:
-        ReadError: they are not text in this encoding.
+        ReadError: the data is not text in this encoding.
     """
     try:
         return data.decode(encoding)
@@ -70,17 +70,17 @@ def decoded(data: bytes, file: File, *, line: int = 0, encoding: Encoding = "utf
 def line_texts(file: File, encoding: Encoding = "utf-8") -> Iterator[tuple[int, str]]:
     r"""Yield the number of each line, from 1, and its text without the final `\n` or `\r\n`.
 
-    A file that was cut within its last `\r\n` has the same lines.
+    A file truncated within its last `\r\n` yields the same lines.
 
     Raises:
-        ReadError: as `numbered_lines` and `decoded`.
+        ReadError: a line is longer than 64 MiB, or not text in this encoding.
     """
     for number, line in numbered_lines(file):
         yield number, decoded(line.removesuffix(b"\r"), file, line=number, encoding=encoding)
 
 
 def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Turn rows, one value for each field, into batches of about 8 MiB."""
+    """Collect rows with one value per field into batches of about 8 MiB."""
     waiting, size = list[Sequence[Any]](), 0
     for row in rows:
         waiting.append(row)

@@ -1,9 +1,9 @@
-"""Arrow IPC: streams (as Hugging Face `datasets` keeps its tables), files, and Feather version 2.
+"""Arrow IPC streams (the table format of Hugging Face `datasets`) and files (Feather version 2).
 
-Layout, from Arrow's format: a stream is a schema and record batches, each a message, then eight
-bytes that mark its end. A file is `ARROW1` and two zero bytes, a stream, a footer, the footer's
-length as int32, and `ARROW1`. Both are read forward, a batch at a time. A stream may end without
-its mark; it is refused all the same, because a truncated one looks like that.
+Layout, from Arrow's specification: a stream is a schema and record batches, each in a message,
+then an eight-byte end mark. A file is `ARROW1` and two zero bytes, a stream, a footer, the length
+of the footer as int32, and `ARROW1`. Both are read sequentially, one batch at a time. The end mark
+is optional in Arrow but required here, because a stream without it can be truncated.
 """
 
 import io
@@ -20,23 +20,23 @@ from dshub.formats._records import Format, as_stored, only_part, plain_pieces, s
 FILE = b"ARROW1\0\0"
 END = b"\xff\xff\xff\xff\0\0\0\0"
 LARGEST_FOOTER = 256 << 20  # bytes
-_PIECE = 1 << 20  # bytes read at a time: a length may lie
+_PIECE = 1 << 20  # bytes per read, because a declared length can be wrong
 
-# Arrow's `Message.fbs`: numbers of the fields of its tables, and types of a header
-_TYPE, _HEADER = 1, 2  # fields of a message
-_DICTIONARY, _BATCH = 2, 3  # types
-_DATA = 1  # field of a dictionary: its batch
-_BUFFERS, _COMPRESSION = 2, 3  # fields of a batch
+# field numbers and header types from Arrow's `Message.fbs`
+_TYPE, _HEADER = 1, 2  # fields of Message
+_DICTIONARY, _BATCH = 2, 3  # header types
+_DATA = 1  # field of DictionaryBatch
+_BUFFERS, _COMPRESSION = 2, 3  # fields of RecordBatch
 
 
 class Reader(Format, frozen=True):
-    """Read columns from the files of the only part, which follow one another.
+    """Read columns from the files of the only part, in order.
 
     Values keep their types, but dictionaries are resolved and offsets have 32 bits.
 
     Attributes:
-        columns: the place of each column in the file: its name there, or `struct.field` (Hugging
-            Face keeps images in `image.bytes`); all columns if empty.
+        columns: path of each column in the file, a column name or `struct.field` (Hugging Face
+            stores images in `image.bytes`). Empty for all columns.
     """
 
     columns: dict[str, str] = {}
@@ -59,8 +59,8 @@ class Reader(Format, frozen=True):
 class _Source(io.RawIOBase):
     """The stream in a file, read in pieces.
 
-    Arrow decompresses a message once it has read it, so the sizes that its buffers promise are
-    checked here.
+    Arrow decompresses a message as soon as it has read it, so this class checks the uncompressed
+    sizes of its buffers first.
     """
 
     def __init__(self, stream: BinaryIO, file: File) -> None:
@@ -68,7 +68,9 @@ class _Source(io.RawIOBase):
         self._unpacked, self._buffers = 0, list[int]()
         begin, self._last = stream.read(len(FILE)), b""
         if begin.startswith(b"FEA1"):
-            raise self._fault("it is a Feather file of version 1; write it with a newer pandas")
+            reason = "it is a Feather version 1 file, which is not supported"
+            hint = "convert it to Feather version 2, for example with a recent pandas"
+            raise ReadError(file=file.name, reason=reason, hint=hint)
         self._is_file = begin == FILE
         self._begin = b"" if self._is_file else begin
 
@@ -91,7 +93,7 @@ class _Source(io.RawIOBase):
         return data
 
     def _check(self, data: bytes) -> None:
-        """Check sizes in the body of a message, whose description was read just before."""
+        """Check buffer sizes in a message body, with the header from the previous read."""
         for place in self._buffers:
             self._unpacked += max(0, int.from_bytes(data[place : place + 8], "little", signed=True))
         if self._buffers:
@@ -99,25 +101,25 @@ class _Source(io.RawIOBase):
         self._buffers = _compressed_buffers(data)
 
     def check_end(self) -> None:
-        """Raise ReadError unless the end mark was read, and a footer follows only in a file."""
+        """Raise ReadError unless the stream ends with its end mark and, in a file, a footer."""
         if self._last != END:
-            raise self._fault("it ends without its end mark, so it is truncated")
-        rest = self.read(LARGEST_FOOTER)
+            raise self._fault("it has no end mark, so it is truncated")
+        footer = self.read(LARGEST_FOOTER)
         mark = FILE.rstrip(b"\0")
-        size = len(rest) - 4 - len(mark)
-        if not self._is_file and rest:
-            raise self._fault("bytes follow its end mark")
-        if self._is_file and (size < 0 or rest[size:] != struct.pack("<i", size) + mark):
+        size = len(footer) - 4 - len(mark)
+        if not self._is_file and footer:
+            raise self._fault("more bytes follow its end mark")
+        if self._is_file and (size < 0 or footer[size:] != struct.pack("<i", size) + mark):
             raise self._fault("its footer is damaged or truncated")
 
 
 def _compressed_buffers(message: bytes) -> list[int]:
-    """Return the place in its body of each buffer of a message that may be compressed.
+    """Return the offset in the message body of each buffer that can be compressed.
 
-    A compressed buffer begins with its uncompressed size, eight bytes.
+    A compressed buffer begins with its uncompressed size in eight bytes.
 
     Args:
-        message: its description; other bytes have no buffers.
+        message: message header; the result is empty for any other bytes.
     """
     try:
         (root,) = struct.unpack_from("<I", message)
@@ -138,7 +140,7 @@ def _compressed_buffers(message: bytes) -> list[int]:
 
 
 def _field(data: bytes, table: int, number: int) -> int:
-    """Return the place of a field of a FlatBuffers table, from its list of offsets; 0 if absent."""
+    """Return the offset of a field in a FlatBuffers table, or 0 if it is absent."""
     (back,) = struct.unpack_from("<i", data, table)
     (size,) = struct.unpack_from("<H", data, table - back)
     if 4 + 2 * number >= size:
@@ -148,6 +150,6 @@ def _field(data: bytes, table: int, number: int) -> int:
 
 
 def _table(data: bytes, table: int, number: int) -> int:
-    """Return the place of the table or vector to which a field points."""
+    """Return the offset of the table or vector that a field points to."""
     place = _field(data, table, number)
     return place + int(struct.unpack_from("<I", data, place)[0])

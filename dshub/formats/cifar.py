@@ -1,8 +1,8 @@
 """The binary files of CIFAR-10 and CIFAR-100.
 
-Layout, from CIFAR's page: records without a header. A record is one byte for each label, then
-3,072 bytes of an image: 32x32 values of red, row by row, then green, then blue. CIFAR-10 has one
-label, CIFAR-100 two, the coarse one first.
+Layout, from the CIFAR page: records without a header. A record has one byte per label and 3,072
+bytes per image, which are 32x32 values of red, row by row, then green, then blue. CIFAR-10 has one
+label. CIFAR-100 has two, the coarse label first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ class Reader(Format, frozen=True):
     """Read `image`, uint8 (32, 32, 3), and labels, uint8, from the only part.
 
     Attributes:
-        labels: names for the bytes before each image, in order.
+        labels: column names of the label bytes before each image, in order.
     """
 
     labels: tuple[str, ...] = ("label",)

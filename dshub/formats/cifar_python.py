@@ -1,9 +1,9 @@
-"""CIFAR's Python files: pickles, read without running anything they name.
+"""Read CIFAR's Python pickles without executing code from them.
 
-Python's own unpickler builds dictionaries, lists, tuples, strings and numbers. The names of
-NumPy's array lead to two classes here that hold its parts; any other name is refused and never
-looked up. The instructions are counted first (`pickletools` documents them), because the unpickler
-allocates as many remembered values as a file claims, and hashes nested tuples of any size.
+Python's unpickler builds dictionaries, lists, tuples, strings and numbers. The names of NumPy's
+array classes resolve to two classes defined here, and other names are rejected without an import.
+Opcodes (see `pickletools`) are checked and counted first, because the unpickler allocates as many
+memo slots as a file declares, and hashes nested tuples of any size.
 """
 
 import io
@@ -28,24 +28,24 @@ from dshub.formats._records import (
     spread,
     translated,
 )
-from dshub.formats._texts import whole
+from dshub.formats._texts import read_all
 
 PLANES = (3, 32, 32)
 PIXELS = 3 * 32 * 32
 LARGEST_FILE = 1 << 30  # bytes
-INSTRUCTIONS = 1 << 19  # CIFAR-100's 50,000 rows take some 200,000; each may cost 100 bytes
-_TUPLES, _RECALLED = 64, 32  # an array takes six tuples, and recalls only names
+INSTRUCTIONS = 1 << 19  # CIFAR-100's 50,000 rows need about 200,000; each can take 100 bytes
+_TUPLES, _RECALLED = 64, 32  # an array needs six tuples, and reads only names from the memo
 _REFUSED = {"DUP", "EXT1", "EXT2", "EXT4", "INST", "LONG4", "NEWOBJ", "OBJ", "PERSID", "BINPERSID"}
 
 
 class Reader(Format, frozen=True):
     """Read `image`, uint8 (32, 32, 3), and the named columns from the only part.
 
-    A file is in memory as a whole: its array is one string within the pickle.
+    Each file is loaded into memory, because its array is one string in the pickle.
 
     Attributes:
-        columns: the key of each other column, whose value is a list: whole numbers become int64,
-            strings text.
+        columns: key in the pickle of each other column. The key leads to a list of integers,
+            which become int64, or of strings, which become text.
     """
 
     columns: dict[str, str] = msgspec.field(default_factory=lambda: {"label": "labels"})
@@ -74,12 +74,12 @@ class Reader(Format, frozen=True):
 
 
 def _load(file: File) -> dict[Any, Any]:
-    """Load the dictionary in a pickle of protocol 1 or 2, its strings as bytes.
+    """Load the dictionary in a pickle of protocol 1 or 2, with strings as bytes.
 
     Raises:
-        ReadError: it is damaged, too large, or more than plain values.
+        ReadError: the file is damaged or too large, or contains more than plain values.
     """
-    stream = io.BytesIO(whole(file, LARGEST_FILE))
+    stream = io.BytesIO(read_all(file, LARGEST_FILE))
     with translated(file.name, "it is not a pickle of arrays"):
         _check(stream)
         stream.seek(0)
@@ -88,7 +88,7 @@ def _load(file: File) -> dict[Any, Any]:
 
 
 def _check(stream: io.BytesIO) -> None:
-    """Raise ValueError for instructions that plain values do not need, or for too many."""
+    """Raise ValueError if opcodes are not needed for plain values, or are too many."""
     tuples = recalled = 0
     for count, (code, argument, place) in enumerate(pickletools.genops(stream)):
         name = code.name
@@ -96,42 +96,42 @@ def _check(stream: io.BytesIO) -> None:
         recalled += name.endswith("GET")
         is_far = name.endswith("PUT") and not 0 <= (argument or 0) < INSTRUCTIONS
         if code.proto > 2 or name in _REFUSED or is_far:
-            raise ValueError(f"plain values do not need {name} at byte {place:,}")
+            raise ValueError(f"opcode {name} at byte {place:,} is not allowed")
         if count == INSTRUCTIONS or tuples > _TUPLES or recalled > _RECALLED:
-            raise ValueError(f"it has too many instructions before byte {place:,}")
+            raise ValueError(f"it has too many opcodes before byte {place:,}")
     if stream.read(1):
-        raise ValueError("bytes follow its end")
+        raise ValueError("more bytes follow its end")
 
 
 class _Dtype:
-    """Stand in for `numpy.dtype`; only uint8 is allowed."""
+    """Replacement for `numpy.dtype` that allows only uint8."""
 
     def __init__(self, name: bytes | str, *_: object) -> None:
         text = name.decode() if isinstance(name, bytes) else name
         if text != "u1":
-            raise ValueError("an array of other values than uint8")
+            raise ValueError("an array is not uint8")
 
     def __setstate__(self, state: object) -> None:
-        """Ignore the byte order, which bytes do not have."""
+        """Ignore the byte order, which uint8 does not have."""
 
 
 class _Array:
-    """Stand in for `numpy.ndarray`, which a pickle first makes empty and then fills."""
+    """Replacement for `numpy.ndarray`, which a pickle creates empty and then fills."""
 
     values: np.ndarray | None = None
 
     def __init__(self, *_: object) -> None:
-        """Ignore the description of an empty array."""
+        """Ignore the description of the empty array."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, dtype, fortran, data = state
         if not isinstance(dtype, _Dtype) or not isinstance(data, bytes):
-            raise TypeError("an array without numbers")
+            raise TypeError("an array has no uint8 data")
         values = np.frombuffer(data, np.uint8)
         self.values = values.reshape(shape, order="F" if fortran else "C")
 
 
-# the modules' names differ between NumPy's releases
+# module names differ between NumPy releases
 _ALLOWED: dict[tuple[str, str], object] = {
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy._core.multiarray", "_reconstruct"): _Array,
@@ -141,11 +141,11 @@ _ALLOWED: dict[tuple[str, str], object] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Resolve only the names in `_ALLOWED`."""
+    """Unpickler that resolves only the names in `_ALLOWED`."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+            raise pickle.UnpicklingError(f"it uses {module}.{name}, which is not allowed")
         return _ALLOWED[module, name]
 
 
@@ -153,13 +153,13 @@ def _pixels(content: dict[Any, Any], name: str) -> np.ndarray:
     array = content.get(b"data")
     pixels = array.values if isinstance(array, _Array) else None
     if pixels is None or pixels.ndim != 2 or pixels.shape[1] != PIXELS:
-        reason = f"the pickle has no dictionary with an array 'data' of rows of {PIXELS:,} uint8"
+        reason = f"the pickle has no uint8 array 'data' with rows of {PIXELS:,} values"
         raise ReadError(file=name, reason=reason)
     return pixels
 
 
 def _list(content: dict[Any, Any], key: str, rows: int, name: str) -> pa.Array:
-    """Turn a list of the dictionary into a column."""
+    """Convert a list in the dictionary to a column."""
     values = content.get(key.encode())
     if not isinstance(values, list):
         keys = sorted(str(other, "latin-1") for other in content if isinstance(other, bytes))
@@ -176,12 +176,12 @@ def _list(content: dict[Any, Any], key: str, rows: int, name: str) -> pa.Array:
             return pa.array([value.decode() for value in values], pa.string())
     except (pa.ArrowInvalid, OverflowError, UnicodeDecodeError) as error:
         raise ReadError(file=name, reason=f"its list {key!r}: {error}") from None
-    reason = f"its list {key!r} holds neither only numbers nor only strings"
+    reason = f"its list {key!r} does not contain only integers or only strings"
     raise ReadError(file=name, reason=reason)
 
 
 def _write(sink: BinaryIO, pixels: np.ndarray, lists: Mapping[str, list[Any]]) -> None:
-    """Write a pickle of protocol 2 as Python 2 and its NumPy wrote them."""
+    """Write a protocol 2 pickle in the form that Python 2 and NumPy produced."""
     sink.write(b"\x80\x02}(" + _string(b"data"))
     sink.write(b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R")
     sink.write(b"(K\x01" + _value(len(pixels)) + _value(PIXELS) + b"\x86")

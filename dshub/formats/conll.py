@@ -1,8 +1,7 @@
-"""Columns of tokens, as the shared tasks of CoNLL publish them.
+"""Columns of tokens in the format of the CoNLL shared tasks.
 
-Layout, from the page of CoNLL-2003: a line for each token, whose fields (the token and its tags)
-are separated by one blank; an empty line after each sentence; and between documents a line whose
-first field is `-DOCSTART-`.
+Layout, from the CoNLL-2003 page: each line has a token and its tags, separated by single spaces.
+An empty line ends a sentence. A line that begins with the field `-DOCSTART-` separates documents.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,20 +16,19 @@ from dshub.formats import File, Output
 from dshub.formats._records import Format, only_part, spread
 from dshub.formats._texts import gathered, line_texts
 
-LARGEST_SENTENCE = 1 << 20  # characters; a file without an empty line is another format
+LARGEST_SENTENCE = 1 << 20  # characters; a file without empty lines is not in this format
 _TOKENS = pa.list_(pa.string())
 
 
 class Reader(Format, frozen=True):
     """Read one row per sentence; each column is a list of text, one item per token.
 
-    Empty lines and document lines end a sentence that has begun. They never make an empty row.
+    Empty lines and document lines end a sentence. They never create an empty row.
 
     Attributes:
-        columns: the fields of a line, in order.
-        separator: between two fields.
-        document: the first field of lines between documents, which are not tokens; empty if
-            there are none.
+        columns: column names of the fields of a line, in order.
+        separator: character between two fields.
+        document: first field of the lines between documents; empty without such lines.
     """
 
     text_labels: ClassVar[bool] = True
@@ -41,7 +39,7 @@ class Reader(Format, frozen=True):
 
     def __post_init__(self) -> None:
         if not self.columns or len(set(self.columns)) != len(self.columns):
-            raise ValueError("`columns` must name each field of a line once")
+            raise ValueError("`columns` is empty or repeats a name")
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         sentences = (
@@ -52,9 +50,9 @@ class Reader(Format, frozen=True):
         yield from gathered(sentences, pa.schema([(name, _TOKENS) for name in self.columns]))
 
     def _sentences(self, file: File) -> Iterator[list[list[str]]]:
-        """Yield the tokens of each sentence, each a list of its fields."""
+        """Yield the tokens of each sentence. A token is a list of fields."""
         tokens, size = list[list[str]](), 0
-        for number, text in chain(line_texts(file), [(0, "")]):  # the end of a file ends one
+        for number, text in chain(line_texts(file), [(0, "")]):  # ends the last sentence
             fields = text.split(self.separator)
             size += len(text)
             if text.strip(" \t") and (not self.document or fields[0] != self.document):
@@ -68,9 +66,9 @@ class Reader(Format, frozen=True):
     def _check(self, fields: Sequence[str], size: int, file: File, number: int) -> None:
         filled = sum(map(bool, fields))
         if filled != len(self.columns):
-            reason = f"line {number:,} has {filled} of {len(self.columns)} fields"
+            reason = f"line {number:,}: got {filled} fields, expected {len(self.columns)}"
         elif "" in fields:
-            reason = f"line {number:,} has more than one {self.separator!r} between its fields"
+            reason = f"line {number:,} has more than one {self.separator!r} between two fields"
         elif size > LARGEST_SENTENCE:
             reason = f"line {number:,}: a sentence is longer than {LARGEST_SENTENCE:,} characters"
         else:
@@ -78,7 +76,7 @@ class Reader(Format, frozen=True):
         raise ReadError(file=file.name, reason=reason)
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing columns with the row's number for every token."""
+        """Fill missing columns with the row number for every token."""
         existing = [name for name in self.columns if name in rows.schema.names]
         lengths = [1] * rows.num_rows
         if existing:
@@ -100,13 +98,14 @@ class Reader(Format, frozen=True):
     def _sentence(self, row: Mapping[str, Any]) -> str:
         lengths = {len(values) for values in row.values()}
         if len(lengths) != 1 or 0 in lengths:
-            got = f"{sorted(lengths)} in one row"
-            raise SchemaError(where="a sentence", expected="lists of one length", got=got)
+            expected, got = "lists of equal, nonzero length", f"lengths {sorted(lengths)}"
+            raise SchemaError(where="a sentence", expected=expected, got=got)
         return "".join(map(self._line, zip(*row.values(), strict=True)))
 
     def _line(self, fields: Sequence[Any]) -> str:
         texts = list(map(str, fields))
         for text in texts:
             if not text.strip(" \t") or any(sign in text for sign in f"{self.separator}\r\n"):
-                raise SchemaError(where="a token", expected="one field", got=repr(text))
+                expected = "text that is not blank and has no separator or line break"
+                raise SchemaError(where="a token", expected=expected, got=repr(text))
         return f"{self.separator.join(texts)}\n"

@@ -1,14 +1,14 @@
-r"""Delimited text: one row a line, fields separated by a comma, a tab or another character.
+r"""Delimited text, with one row per line and fields separated by a comma, tab or other character.
 
-With quotes it is CSV as RFC 4180 describes it: a field in double quotes can hold delimiters, line
-breaks, and doubled quotes. A backslash is a backslash. Without quotes a quote is an ordinary
-character, and no field holds a line break: the TSV of GLUE and its relatives, whose sentences
-contain lone quotes.
+With `quoting`, the format is CSV as in RFC 4180. A field in double quotes can contain delimiters,
+line breaks and doubled quotes, and a backslash has no special meaning. A field has at most 131,072
+characters, the limit of Python's csv module.
 
-A field of CSV holds 131,072 characters at most, the limit of Python's csv module.
+Without `quoting`, a quote is an ordinary character, and fields cannot contain line breaks. GLUE's
+TSV files are an example, because their sentences contain lone quotes.
 
-A line ends with LF, or CR and LF. Empty lines are not rows. All columns are text; the features say
-which are numbers or classes.
+A line ends with LF or CRLF. Empty lines are ignored. All columns are text, and features declare
+which ones contain numbers or classes.
 """
 
 import csv
@@ -25,28 +25,28 @@ from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, only_part, spread
 from dshub.formats._texts import Encoding, decoded, gathered, numbered_lines
 
-LARGEST_ROW = 16 << 20  # characters of a row of several lines
+LARGEST_ROW = 16 << 20  # characters in a row with quotes
 BYTE_ORDER_MARK = "\ufeff"
 
 Row = tuple[int, list[str]]
-"""The number of the line on which a row begins, from 1, and its fields."""
+"""The number of a row's first line, from 1, and the fields of the row."""
 
 
 class Reader(Format, frozen=True):
-    """Read the only part; several files follow one another.
+    """Read the files of the only part, in order.
 
     Attributes:
-        columns: the names of all columns, in order. A header must say exactly this, so that a
-            change upstream is noticed.
-        delimiter: between two fields; `", "` is a comma and any blanks after it.
-        quoting: whether quotes are those of CSV instead of ordinary characters.
+        columns: names of all columns, in order. A header must match exactly, so that upstream
+            changes are detected.
+        delimiter: text between two fields; `", "` is a comma and any spaces after it.
+        quoting: whether double quotes enclose fields, as in CSV.
         header: whether the first line names the columns.
         skip: number of lines to skip before the header or the first row.
         short: what to do with a line that has too few fields: raise an `error`, or `fill` the
             last columns with empty text.
         long: what to do with a line that has too many fields: raise an `error`, or, without
             quotes, put the rest of the line into the `last` column, delimiters included.
-        encoding: of the text. UTF-8 may begin with a byte order mark.
+        encoding: text encoding; UTF-8 can begin with a byte order mark.
     """
 
     text_labels: ClassVar[bool] = True
@@ -65,14 +65,14 @@ class Reader(Format, frozen=True):
             if name in self.columns[:i]:
                 raise ValueError(f"`columns` names {name!r} twice")
         if self.long == "last" and self.quoting:
-            raise ValueError('`long = "last"` needs `quoting = false`: quotes hold delimiters')
+            raise ValueError('`long = "last"` requires `quoting = false`')
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         rows = (row for file in only_part(files)[1] for row in self._rows(file))
         yield from gathered(rows, pa.schema([(name, pa.string()) for name in self.columns]))
 
     def _rows(self, file: File) -> Iterator[list[str]]:
-        """Yield the rows after the header, each with all columns."""
+        """Yield the rows after the header, with short rows filled."""
         lines = self._lines(file)
         if len(list(islice(lines, self.skip))) < self.skip:
             raise ReadError(file=file.name, reason=f"it has fewer than {self.skip} lines to skip")
@@ -86,7 +86,7 @@ class Reader(Format, frozen=True):
             yield row
 
     def _lines(self, file: File) -> Iterator[str]:
-        """Yield the lines without their line feed."""
+        """Yield the lines without line feeds."""
         for number, line in numbered_lines(file):
             text = decoded(line, file, line=number, encoding=self.encoding)
             is_marked = number == 1 and self.encoding == "utf-8"
@@ -97,11 +97,11 @@ class Reader(Format, frozen=True):
         if names != list(self.columns):
             header = shorten(", ".join(map(repr, names)), 400, placeholder="…") or "missing"
             expected = ", ".join(map(repr, self.columns))
-            reason = f"the header in line {number:,} is {header}; the manifest says {expected}"
+            reason = f"the header in line {number:,} is {header}, but the manifest has {expected}"
             raise ReadError(file=file.name, reason=reason)
 
     def _fill(self, row: list[str], file: File, number: int) -> None:
-        """Fill a short row, if that is allowed."""
+        """Fill a short row if `short` allows it; raise ReadError otherwise."""
         missing = len(self.columns) - len(row)
         if self.short == "error" or missing < 0:
             amount = "more than" if missing < 0 else f"{len(row)} of"
@@ -111,7 +111,7 @@ class Reader(Format, frozen=True):
 
     def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
         delimiter, strips_blanks = self.delimiter[0], self.delimiter == ", "
-        splits = len(self.columns) - (self.long == "last")  # one more shows that there are too many
+        splits = len(self.columns) - (self.long == "last")  # an extra split detects too many
         for number, line in enumerate(lines, self.skip + 1):
             text = line.removesuffix("\r")
             if text:
@@ -123,7 +123,7 @@ class Reader(Format, frozen=True):
         largest = min(LARGEST_ROW, len(self.columns) * (2 * csv.field_size_limit() + 3))
 
         def bounded() -> Iterator[str]:
-            """Yield the lines until a row is too long: a lone quote swallows the file."""
+            """Yield the lines, and raise ReadError if a lone quote makes a row too long."""
             nonlocal size
             for line in lines:
                 size += len(line) + 1
@@ -144,7 +144,7 @@ class Reader(Format, frozen=True):
             raise ReadError(file=file.name, reason=reason) from None
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
-        """Write lines that end with LF, without a byte order mark, and with quotes if allowed."""
+        """Write lines that end with LF, with quotes if `quoting` is set."""
         check_columns(rows, self.columns, where="delimited text")
         texts = [_texts(rows.column(name), name) for name in self.columns]
         table = pa.RecordBatch.from_arrays(texts, names=list(self.columns))
@@ -160,7 +160,7 @@ class Reader(Format, frozen=True):
             return self.delimiter.join(f'"{field}"' for field in escaped)
         line = self.delimiter.join(fields)
         if "\n" in line or [row for _, row in self._plain(iter([line]))] != [list(fields)]:
-            expected = "text without delimiters and line breaks, because there are no quotes"
+            expected = "text without delimiters or line breaks, because `quoting` is false"
             raise SchemaError(where="delimited text", expected=expected, got=repr(line))
         return line
 
@@ -173,7 +173,7 @@ class Reader(Format, frozen=True):
 
 
 def _texts(column: pa.Array, name: str) -> pa.Array:
-    """Return a column as text; missing values are empty."""
+    """Convert a column to text; missing values become empty."""
     if not (pa.types.is_string(column.type) or pa.types.is_primitive(column.type)):
         where = f"delimited text, column {name}"
         raise SchemaError(where=where, expected="text or numbers", got=str(column.type))

@@ -1,9 +1,12 @@
-"""IDX, the format of MNIST and its relatives.
+"""IDX, the format of MNIST and related datasets.
 
-Layout, from MNIST's page: two zero bytes; one byte for the type (08 uint8, 09 int8, 0B int16,
-0C int32, 0D float32, 0E float64); one byte for the number of dimensions; that many big-endian
-uint32 lengths; then the values, big-endian, last dimension fastest. The first dimension counts
-the rows.
+Layout, from the MNIST page:
+
+* two zero bytes
+* one byte for the type (08 uint8, 09 int8, 0B int16, 0C int32, 0D float32, 0E float64)
+* one byte for the number of dimensions
+* the length of each dimension as big-endian uint32, beginning with the number of rows
+* the values, big-endian, with the last dimension contiguous
 """
 
 import struct
@@ -24,11 +27,11 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 
 class Reader(Format, frozen=True):
-    """Read one column from each part, or several from the parts in `columns`.
+    """Read one column from each part, or several from each part in `columns`.
 
     Attributes:
-        transpose: parts whose images are stored column by column (EMNIST).
-        columns: names for the columns of a part with a two-dimensional array (QMNIST's labels).
+        transpose: parts with images that are stored column by column (EMNIST).
+        columns: column names of each part with a two-dimensional array (QMNIST's labels).
     """
 
     transpose: tuple[str, ...] = ()
@@ -57,7 +60,7 @@ class Reader(Format, frozen=True):
             return {part: nested(values.swapaxes(1, 2) if is_transposed else values)}
         if values.shape[1:] != (len(names),):
             shape = "x".join(map(str, values.shape[1:])) or "one number"
-            raise mismatch(name, f"a row is {shape}, but {len(names)} columns are named for it")
+            raise mismatch(name, f"a row is {shape}, but `columns` has {len(names)} names for it")
         return {column: pa.array(values[:, i]) for i, column in enumerate(names)}
 
     def filled(self) -> Iterable[str]:
@@ -79,7 +82,7 @@ class Reader(Format, frozen=True):
 
 
 def _stored(stream: BinaryIO, name: str) -> Stored:
-    """Read a header."""
+    """Read the header of an array."""
     magic = exactly(stream, 4, name)
     code, dimensions = magic[2:]
     if not magic.startswith(b"\0\0") or code not in TYPES or not dimensions:
@@ -92,7 +95,7 @@ def _write(sink: BinaryIO, array: np.ndarray) -> None:
     """Write an array of at least one dimension.
 
     Raises:
-        SchemaError: the format has no type for it.
+        SchemaError: IDX does not support the dtype of the array.
     """
     codes = {np.dtype(text).newbyteorder("="): code for code, text in TYPES.items()}
     code = codes.get(array.dtype)

@@ -1,7 +1,7 @@
-"""LIBSVM's text format: `label index:value index:value …`, one row a line.
+"""LIBSVM's text format, with one row `label index:value index:value …` per line.
 
-From LIBSVM's README: indices are whole numbers from 1, in ascending order; a feature that a line
-leaves out is 0.
+According to LIBSVM's README, indices are integers from 1, in ascending order, and features missing
+from a line are 0.
 """
 
 import re
@@ -19,22 +19,22 @@ from dshub.formats import File, Output, nested
 from dshub.formats._records import BATCH_BYTES, Format, flat, only_part, spread
 from dshub.formats._texts import line_texts
 
-LARGEST_ROW = 1 << 20  # values; more would be an array, not the features of a row
+LARGEST_ROW = 1 << 20  # values per row
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _LINE = re.compile(rf"[+-]?\d{{1,9}}(?:[ \t]+\d{{1,9}}:{_NUMBER})*+[ \t]*", re.ASCII)
 
 
 class Reader(Format, frozen=True):
-    """Read two columns from the only part.
+    """Read a column of labels and a column of values from the only part.
 
     Attributes:
-        shape: of the values of a row, last dimension fastest.
-        values: the name of their column: float64, or uint8 if they are scaled.
-        label: the name of the column of labels, int64.
-        sparse: whether a line can leave features out, which are then 0.
-        scale: `uint8` maps values from -1 to 1 to 0 to 255, in float32 and truncated, as
-            torchvision does for USPS.
+        shape: shape of the values of a row, with the last dimension contiguous.
+        values: name of the column of values, which is float64, or uint8 if `scale` is `uint8`.
+        label: name of the column of labels, which is int64.
+        sparse: whether lines can omit features, which are then 0.
+        scale: `uint8` maps the range -1 to 1 to the range 0 to 255, computed in float32 and
+            truncated, as torchvision does for USPS.
     """
 
     shape: Annotated[tuple[Annotated[int, msgspec.Meta(ge=1)], ...], msgspec.Meta(min_length=1)]
@@ -69,12 +69,16 @@ class Reader(Format, frozen=True):
                 raise ReadError(file=file.name, reason=f"line {number:,} {error}") from None
 
     def _row(self, text: str) -> tuple[int, np.ndarray]:
-        """Parse a line into its label and values; a ValueError completes "line 7 …"."""
+        """Parse a line into its label and values.
+
+        Raises:
+            ValueError: the line is malformed; the message continues "line 7".
+        """
         count = text.count(":")
         if count <= self._size and not _LINE.fullmatch(text):
             raise ValueError("is not `label index:value …`")
         if count > self._size or (count < self._size and not self.sparse):
-            raise ValueError(f"has {count:,} features, but there are {self._size:,}")
+            raise ValueError(f"does not have {self._size:,} features as in `shape`, but {count:,}")
         label, *pairs = text.replace(":", " ").split()
         places = np.array(pairs[::2], np.int64) - 1
         if np.any(np.diff(places, prepend=-1, append=self._size) <= 0):
@@ -90,7 +94,7 @@ class Reader(Format, frozen=True):
             return values
         if np.any(np.abs(values) > 1):
             raise ValueError("has a number that is not between -1 and 1")
-        # the same order of operations as torchvision's, because each rounds
+        # same order of operations as in torchvision, because each one rounds
         return ((values.astype(np.float32) + 1) / 2 * 255).astype(np.uint8)
 
     def filled(self) -> Iterable[str]:
@@ -101,9 +105,9 @@ class Reader(Format, frozen=True):
             labels = flat(some, self.label, where="LIBSVM").astype(np.int64)
             values = flat(some, self.values, where="LIBSVM")
             if prod(values.shape[1:]) != self._size:
-                expected, got = f"{self._size:,} values a row", f"{prod(values.shape[1:]):,}"
+                expected, got = f"{self._size:,} values per row", f"{prod(values.shape[1:]):,}"
                 raise SchemaError(where="LIBSVM", expected=expected, got=got)
-            if self.scale == "uint8":  # the middle of the values that are truncated to these
+            if self.scale == "uint8":  # 0.5 keeps rounding errors from changing the integer
                 values = np.minimum((values.astype(np.float64) + 0.5) / 255 * 2 - 1, 1).round(6)
             for label, row in zip(labels.tolist(), values, strict=True):
                 numbers = enumerate(row.reshape(-1).tolist(), 1)

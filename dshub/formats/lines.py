@@ -1,7 +1,6 @@
-"""Plain text: each line is a row, or each file is one.
+"""Plain text, with one row per line or per file.
 
-A line ends with a line feed, or a carriage return and a line feed. Nothing else ends a line, and
-nothing else is stripped from it.
+Only LF and CRLF end a line, and nothing else is stripped from it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,18 +11,18 @@ import pyarrow as pa
 from dshub.errors import SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, matching_name, only_part, spread
-from dshub.formats._texts import Encoding, decoded, gathered, line_texts, whole
+from dshub.formats._texts import Encoding, decoded, gathered, line_texts, read_all
 
-LARGEST_FILE = 256 << 20  # bytes of a file that is one row
+LARGEST_FILE = 256 << 20  # bytes in a file that is one row
 
 
 class Reader(Format, frozen=True):
     """Read one column of text, named after the part.
 
     Attributes:
-        row: a `line` without its end, or a whole `file`.
-        blank: whether to keep or drop lines that are empty or only blanks and tabs.
-        encoding: of the files.
+        row: whether a row is a `line`, without its line break, or a whole `file`.
+        blank: whether to `keep` or `drop` lines that are empty or only spaces and tabs.
+        encoding: text encoding of the files.
     """
 
     text_labels: ClassVar[bool] = True
@@ -39,7 +38,7 @@ class Reader(Format, frozen=True):
 
     def _texts(self, file: File) -> Iterator[str]:
         if self.row == "file":
-            yield decoded(whole(file, LARGEST_FILE), file, encoding=self.encoding)
+            yield decoded(read_all(file, LARGEST_FILE), file, encoding=self.encoding)
             return
         for _, text in line_texts(file, self.encoding):
             if self.blank == "keep" or text.strip(" \t"):
@@ -57,7 +56,7 @@ class Reader(Format, frozen=True):
                 sink.write(f"{text}\n".encode(self.encoding))
 
     def _write_files(self, texts: Sequence[str], output: Output) -> None:
-        """Write a file for each row, with the given names or names that match the pattern."""
+        """Write one file per row, with names from `output.members`."""
         members = list(output.members)
         members = members if len(members) > 1 else members * len(texts)
         for number, (member, text) in enumerate(zip(members, texts, strict=True)):

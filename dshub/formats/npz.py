@@ -1,11 +1,16 @@
-"""NumPy's own files: `.npy`, one array, and `.npz`, a zip of several.
+"""NumPy's `.npy` files, which contain one array, and `.npz` files, which are zips of several.
 
-Layout of an array, from NumPy's documentation (NEP 1): the byte 93, `NUMPY`; two bytes of version;
-the length of the header, little-endian, two bytes in version 1 and four later; the header, the text
-of a dictionary with `descr`, `fortran_order` and `shape`; then the values. Objects, which are
-pickles, are refused. An `.npz` is copied to a temporary file while it is read, because a zip has
-its directory at the end. Name the arrays in the manifest, `resource:x_train.npy`, to read them in
-place.
+Layout of an array, from NumPy's documentation (NEP 1):
+
+* the byte 0x93 and `NUMPY`
+* two bytes for the version
+* the length of the header, little-endian, in two bytes for version 1 and four for later versions
+* the header, a dictionary literal with `descr`, `fortran_order` and `shape`
+* the values
+
+Arrays of objects, which are pickles, are rejected. An `.npz` is copied to a temporary file before
+it is read, because a zip has its directory at the end. To read its arrays in place, name them in
+the manifest, such as `resource:x_train.npy`.
 """
 
 import re
@@ -35,8 +40,8 @@ from dshub.formats._stored import Stored, exactly, seekable, together
 
 MAGIC = b"\x93NUMPY"
 LARGEST_HEADER = 1 << 16  # bytes
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can state: same rows, same bytes
-_LENGTHS = r"\(\s*(?:(?:\d{1,18}L?\s*,\s*)+(?:\d{1,18}L?\s*)?)?\)"  # L: Python 2 wrote it
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same rows give the same bytes
+_LENGTHS = r"\(\s*(?:(?:\d{1,18}L?\s*,\s*)+(?:\d{1,18}L?\s*)?)?\)"  # Python 2 wrote 3L
 _ITEM = rf"""["'](\w+)["']\s*:\s*(["'][^"']*["']|True|False|{_LENGTHS})\s*(?:,|(?=\}}))"""
 _ITEMS = re.compile(_ITEM)
 _HEADER = re.compile(rf"\s*\{{\s*(?:{_ITEM}\s*)*+\}}\s*")
@@ -46,14 +51,14 @@ _NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])")
 class Reader(Format, frozen=True):
     """Read one column from each part of npy files, or several from one part of npz files.
 
-    A part can have several files, which follow one another.
+    The files of a part are read in order.
 
     Attributes:
-        columns: for npz, the array of each column; empty for npy.
-        row_axis: the axis that counts rows, for columns where it is not the first.
-        shape: the shape of a row, for columns that store rows flat.
-        axes: the order of a row's axes, for columns that store them in another order:
-            `[1, 2, 0]` for images that are stored channel by channel. `shape` applies first.
+        columns: array of each column in an npz; empty for npy.
+        row_axis: axis that counts rows, for columns where it is not the first.
+        shape: shape of a row, for columns with flattened rows.
+        axes: order of a row's axes, for columns with another order, such as `[1, 2, 0]` for
+            images with the channel axis first. `shape` is applied before `axes`.
     """
 
     columns: dict[str, str] = {}
@@ -107,7 +112,7 @@ class Reader(Format, frozen=True):
                 values = values.transpose(0, *(axis + 1 for axis in self.axes[column]))
         except ValueError:
             shape = "x".join(map(str, values.shape[1:])) or "one value"
-            reason = f"its rows are {shape}, which the reader's `shape` or `axes` do not fit"
+            reason = f"its rows are {shape}, which the reader's `shape` or `axes` does not match"
             raise mismatch(name, reason) from None
         return values
 
@@ -137,45 +142,46 @@ class Reader(Format, frozen=True):
 
 
 def _groups(files: Mapping[str, Sequence[File]]) -> Iterator[dict[str, File]]:
-    """Yield the first file of each part, then the second ones, and so on."""
+    """Yield the first file of each part, then the second of each, and so on."""
     counts = {part: len(of_part) for part, of_part in files.items()}
     if len(set(counts.values())) != 1:
         listed = ", ".join(f"{part} {count}" for part, count in counts.items())
-        raise mismatch(names_of(files), f"the parts differ in their number of files: {listed}")
+        raise mismatch(names_of(files), f"the parts have different numbers of files: {listed}")
     for group in zip(*files.values(), strict=True):
         yield dict(zip(files, group, strict=True))
 
 
 def _member(file: str, archive: zipfile.ZipFile, array: str) -> zipfile.ZipInfo:
-    """Find the member of an npz that holds an array."""
+    """Return the member of an npz that contains an array."""
     members = [info for info in archive.infolist() if info.filename in {array, f"{array}.npy"}]
     if len(members) != 1:
         names = ", ".join(info.filename.removesuffix(".npy") for info in archive.infolist()[:20])
         reason = f"it has {len(members)} arrays named {array!r}, not one"
         raise mismatch(file, f"{reason}; its arrays: {names or 'none'}")
     if members[0].compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        reason = f"its array {array!r} is neither stored nor deflated"
+        reason = f"its array {array!r} uses a compression other than deflate"
         raise ReadError(file=file, reason=reason)
     return members[0]
 
 
 def _header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...], bool]:
-    """Read the type and shape of an array, and whether it is in Fortran's order."""
+    """Read the dtype and shape of an array, and whether it is in Fortran order."""
     begin = exactly(stream, 8, name)
     if begin.startswith(b"PK"):
-        raise mismatch(name, "it is an npz: name its arrays in the reader's option `columns`")
+        raise mismatch(name, "it is an npz, so the reader option `columns` must name its arrays")
     if not begin.startswith(MAGIC) or begin[6] not in {1, 2, 3}:
         raise ReadError(file=name, reason=f"it is not a NumPy array: it begins with {begin!r}")
     form = "<H" if begin[6] == 1 else "<I"
     (size,) = struct.unpack(form, exactly(stream, struct.calcsize(form), name))
     if size > LARGEST_HEADER:
-        raise ReadError(file=name, reason=f"its header has {size:,} bytes")
+        reason = f"its header has {size:,} bytes, more than {LARGEST_HEADER:,}"
+        raise ReadError(file=name, reason=reason)
     text = exactly(stream, size, name).decode("latin-1")
     items = dict(_ITEMS.findall(text)) if _HEADER.fullmatch(text) else {}  # never evaluated
     if not items.keys() >= {"descr", "fortran_order", "shape"}:
-        raise ReadError(file=name, reason=f"it has the header {text[:200]!r}")
+        raise ReadError(file=name, reason=f"its header is malformed: {text[:200]!r}")
     if not _NUMBERS.fullmatch(items["descr"][1:-1]):
-        reason = f"its values are {items['descr']}, and only numbers can be read"
+        reason = f"its dtype is {items['descr']}, but only numbers are supported"
         raise ReadError(file=name, reason=reason)
     shape = tuple(int(length) for length in re.findall(r"\d+", items["shape"]))
     return np.dtype(items["descr"][1:-1]), shape, items["fortran_order"] == "True"

@@ -1,8 +1,8 @@
 """The binary files of STL-10.
 
-Layout, from STL-10's page: images without a header, 96x96 values of red, then green, then blue,
-each column by column (as MATLAB stores a matrix); labels in a file of their own, one byte each,
-1 to 10.
+Layout, from the STL-10 page: images without a header, each 96x96 values of red, then green, then
+blue, stored column by column as in MATLAB. A separate file has the labels, one byte each, from 1
+to 10.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ from dshub.formats._records import (
 )
 
 PLANES = (3, 96, 96)
-SIZES = {"image": 3 * 96 * 96, "label": 1}  # bytes of a row
+SIZES = {"image": 3 * 96 * 96, "label": 1}  # bytes per row
 
 
 class Reader(Format, frozen=True):
     """Read `image`, uint8 (96, 96, 3), and `label`, uint8, from the parts of these names.
 
-    The part `label` can be missing, for the unlabeled images.
+    The part `label` is optional, because some images have no labels.
     """
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
@@ -51,7 +51,7 @@ class Reader(Format, frozen=True):
                 counts = list(zip(map(len, pieces), names, strict=True))
                 (count, shorter), (most, longer) = min(counts), max(counts)
                 if count < most:
-                    reason = f"it ends after {rows + count:,} rows, but {longer} goes on"
+                    reason = f"it ends after {rows + count:,} rows, but {longer} continues"
                     raise ReadError(file=shorter, reason=reason)
                 rows += count
                 columns = map(_column, only_files, pieces)

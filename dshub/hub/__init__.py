@@ -1,1 +1,1 @@
-"""The hub: from names to files and tables, and the state of the cache."""
+"""The hub, which resolves dataset names to files and tables and manages the cache."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from dshub.catalog.features import ImageFeature
-from dshub.catalog.manifest import Pair, pair_columns
+from dshub.catalog.manifest import AnyPair, pair_columns
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError
 from dshub.loading.pairs import check_pair, paired
@@ -19,7 +19,7 @@ _KERAS = {
 }
 
 
-def arrays(dataset: Dataset, name: str, split: str, supervised: Pair | None) -> tuple[Any, Any]:
+def arrays(dataset: Dataset, name: str, split: str, supervised: AnyPair | None) -> tuple[Any, Any]:
     """Return `(x, y)` of a split as arrays, or dicts of arrays.
 
     Args:
@@ -68,7 +68,7 @@ def _no_pair(dataset: Dataset, name: str, split: str) -> ArgumentError:
             name="test",
             value=split,
             expected="a split with labels: those of this one are hidden",
-            hint=f'load_data({name!r}, test="validation")',
+            hint=f'load_data("{name}", test="validation")',
         )
     columns = ", ".join(dataset.features)
     return ArgumentError(

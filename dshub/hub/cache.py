@@ -1,4 +1,4 @@
-"""`Cache`: inspect the cache, and remove things from it."""
+"""Inspect, verify, pin and remove cached items."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -30,14 +30,15 @@ CONTENT: tuple[Kind, ...] = ("raw", "prepared")
 class Cache:
     """The contents of the writable cache folder.
 
-    Names are datasets, families, or paths of manifests, including datasets that have left the
-    registry. Methods that remove raise StoreError if the cache cannot be written. With `dry_run`
-    they only return what they would remove, for `carry_out`.
+    Methods accept names of datasets and families, and paths of manifests. Cached datasets that are
+    no longer in the registry can be named too. Methods that remove items raise StoreError if the
+    cache cannot be written. With `dry_run`, they remove nothing and return the planned removals,
+    which can be passed to `carry_out`.
 
     Args:
         store: the cache.
-        registry: knows which datasets own what.
-        progress: shows how much is verified.
+        registry: the datasets that can own cached items.
+        progress: receiver of the progress of `verify`.
     """
 
     def __init__(
@@ -46,22 +47,25 @@ class Cache:
         self.store, self.registry, self.progress = store, registry, progress or Silent()
 
     def inventory(self, names: Sequence[str] = ()) -> Inventory:
-        """Return the current contents; paths of manifests among `names` add owners."""
+        """Return the current contents of the cache.
+
+        Datasets whose manifest paths are among `names` count as owners of cached items too.
+        """
         paths = [name for name in names if name.endswith(".toml")]
         return Inventory(self.store, self.registry, list(map(self.registry.manifest, paths)))
 
     def items(self, *names: str) -> list[Item]:
-        """Return all items, or those that some datasets need; largest first."""
+        """Return the items that the named datasets need, or all items, largest first."""
         inventory = self.inventory(names)
         items = inventory.of(inventory.expand(names)) if names else inventory.items
         return sorted(items, key=lambda item: -item.size)
 
     def usage(self) -> list[Share]:
-        """Return how much each dataset takes, counting everything once."""
+        """Return the disk usage of each dataset, counting shared files once."""
         return shares(self.inventory().items)
 
     def verify(self) -> "Iterator[Finding]":
-        """Read every file and table; damaged ones are set aside."""
+        """Verify every cached file and table, and set damaged ones aside."""
         from dshub.hub.verification import verify_file, verify_table
 
         inventory = self.inventory()
@@ -70,11 +74,11 @@ class Cache:
             for item in items:
                 digest = blob_digest(item.path)
                 if item.kind == "prepared":
-                    thing = f"table {item.name}"
-                    yield verify_table(thing, item.path, self.store, advance=task.advance)
+                    subject = f"table {item.name}"
+                    yield verify_table(subject, item.path, self.store, advance=task.advance)
                 elif digest is not None:
-                    thing = f"file {item.name}"
-                    yield verify_file(thing, item.path, digest, self.store, advance=task.advance)
+                    subject = f"file {item.name}"
+                    yield verify_file(subject, item.path, digest, self.store, advance=task.advance)
         for item in inventory.items:
             if item.kind == "imported":
                 yield from self._verify_imported(item, inventory)
@@ -110,12 +114,12 @@ class Cache:
         Args:
             max_size: bytes, or text with a unit: `50GB`.
             older_than: seconds, or text with a unit: `30d`.
-            keep: see `Limits`.
+            keep: content to keep of evicted datasets; see `Limits`.
             dry_run: remove nothing.
 
         Raises:
-            ArgumentError: an argument cannot be parsed.
-            DshubError: what must stay is larger than `max_size`; nothing was removed.
+            ArgumentError: `max_size` or `older_than` cannot be parsed.
+            DshubError: the items that cannot be removed exceed `max_size`; nothing was removed.
         """
         limits = Limits(
             max_size=None if max_size is None else _validate.size("max_size", max_size),
@@ -139,22 +143,22 @@ class Cache:
         kinds: Collection[Kind] = KINDS,
         dry_run: bool = False,
     ) -> Removals:
-        """Remove cached items of some datasets, or of all if `names` is None.
+        """Remove the cached items of the named datasets, or of all datasets if `names` is None.
 
-        Items stay if another cached dataset needs them, a live process uses them, or dshub did not
-        make them. If `names` is None, pinned ones stay too.
+        Items stay if another cached dataset needs them, a running process uses them, or dshub did
+        not create them. If `names` is None, items of pinned datasets stay too.
 
         Raises:
             DshubError: a named dataset is pinned; nothing was removed.
         """
         inventory = self.inventory(names or ())
-        items, others = inventory.items, set[str]()
+        items, remaining = inventory.items, set[str]()
         if names is not None:
             datasets = inventory.expand(names)
             _check_not_pinned(datasets & inventory.pinned)
-            items, others = inventory.of(datasets), inventory.here - datasets
+            items, remaining = inventory.of(datasets), inventory.cached - datasets
         removals = [
-            Removal(item, _why_stays(item, others))
+            Removal(item, _reason_to_keep(item, remaining))
             for item in items
             if item.kind in {*kinds, "other"}
         ]
@@ -167,29 +171,29 @@ class Cache:
     def _remove(
         self, removals: Removals, inventory: Inventory | None, *, dry_run: bool
     ) -> Removals:
-        """Carry out removals, after noting whether they leave nothing of an inventory."""
+        """Carry out removals, and record whether they cover all content of an inventory."""
         if inventory is not None:
             content = {item.path for item in inventory.items if item.kind in CONTENT}
-            going = {removal.item.path for removal in removals.removed}
-            staying = content - going - {removal.item.path for removal in removals.left}
-            removals = replace(removals, everything=bool(content & going) and not staying)
+            removed = {removal.item.path for removal in removals.removed}
+            kept = content - removed - {removal.item.path for removal in removals.left}
+            removals = replace(removals, everything=bool(content & removed) and not kept)
         return removals if dry_run else self.carry_out(removals)
 
     def carry_out(self, removals: Removals) -> Removals:
-        """Remove what a dry run returned, except content that was pinned since."""
+        """Carry out the removals of a dry run, except for datasets pinned since then."""
         pins = pinned(self.store)
-        late = [
+        newly_pinned = [
             Removal(removal.item, PINNED)
             for removal in removals.removed
             if removal.item.kind in CONTENT and not pins.isdisjoint(removal.item.datasets)
         ]
-        staying = {removal.item.path for removal in late}
-        going = [item for item in removals.removed if item.item.path not in staying]
-        execute(going, self.store.root)
-        return replace(removals, removed=tuple(going), left=(*removals.left, *late))
+        kept = {removal.item.path for removal in newly_pinned}
+        removed = [removal for removal in removals.removed if removal.item.path not in kept]
+        execute(removed, self.store.root)
+        return replace(removals, removed=tuple(removed), left=(*removals.left, *newly_pinned))
 
     def pin(self, *names: str) -> list[str]:
-        """Keep some datasets from being removed; returns the datasets.
+        """Protect datasets from removal, and return their names.
 
         Raises:
             StoreError: the cache cannot be written.
@@ -197,7 +201,7 @@ class Cache:
         return self._for_each(names, pin)
 
     def unpin(self, *names: str) -> list[str]:
-        """Allow some datasets to be removed again; see `pin`."""
+        """Undo `pin` for datasets, and return their names."""
         return self._for_each(names, unpin)
 
     def _for_each(self, names: Sequence[str], action: Callable[[Store, str], None]) -> list[str]:
@@ -207,9 +211,14 @@ class Cache:
         return datasets
 
 
-def _why_stays(item: Item, others: set[str]) -> str:
-    """Return why an item is not removed, or empty; `others` are the datasets that stay."""
-    if not others.isdisjoint(item.datasets):
+def _reason_to_keep(item: Item, remaining: set[str]) -> str:
+    """Return why an item must stay, or an empty string if it can be removed.
+
+    Args:
+        item: the item to remove.
+        remaining: the cached datasets that are not being removed.
+    """
+    if not remaining.isdisjoint(item.datasets):
         return SHARED
     if item.kind == "other":
         return FOREIGN

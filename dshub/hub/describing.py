@@ -1,4 +1,4 @@
-"""Describe cached items in words: `fashion-mnist: train-images, shared with mnist`."""
+"""Describe cached items for users, as in `fashion-mnist: train-images, shared with mnist`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,37 +23,37 @@ _TEMPORARY: dict[Sort, str] = {
 
 @dataclass(frozen=True)
 class Owner:
-    """A resource of a dataset, as the owner of a cached file."""
+    """A resource of a dataset that matches a cached file."""
 
     manifest: Manifest
     resource: str
 
     @property
     def file(self) -> Resource:
-        """The resource."""
+        """The manifest entry of the resource."""
         return self.manifest.resources[self.resource]
 
 
 def describe(
-    item: Usage, left: Leftover | None, owners: Sequence[Owner], record: TableRecord | None
+    item: Usage, leftover: Leftover | None, owners: Sequence[Owner], record: TableRecord | None
 ) -> str:
-    """Return the name of an item for users.
+    """Return a description of a cached item to show to users.
 
     Args:
-        item: the item.
-        left: the meaning of its file name, if it is partial.
-        owners: the resources with its checksum; the first gives the name.
-        record: the record of a table.
+        item: the cached item.
+        leftover: the parsed file name of an item of kind `partial`.
+        owners: the resources with the checksum of the item; the first one names it.
+        record: the record of the table, if the item is one.
     """
     if record is not None:
         return _mark(f"{item.name} {record.split}", record.manifest)
-    if left is not None:
-        return _describe_leftover(item, left, owners)
+    if leftover is not None:
+        return _describe_leftover(item, leftover, owners)
     dataset, _, layout = item.name.rpartition("/")
-    file = _describe_file(owners) or f"file {_cut(item.name)}, of no known dataset"
+    file = _describe_file(owners) or f"file {_cut(item.name)} of an unknown dataset"
     if item.kind == "imported":
         subject = f"{dataset}: imported as {layout}" if dataset else file
-        return f"{subject}, {place_of(item.path) or 'from files with checksums'}"
+        return f"{subject}, {import_location(item.path) or 'from files with checksums'}"
     names = {
         "raw": file,
         "synthetic": f"manifest of synthetic {dataset}",
@@ -62,43 +62,43 @@ def describe(
     return names.get(item.kind, item.name)
 
 
-def _describe_leftover(item: Usage, left: Leftover, owners: Sequence[Owner]) -> str:
-    if left.sort in _TEMPORARY:
-        return _TEMPORARY[left.sort]
+def _describe_leftover(item: Usage, leftover: Leftover, owners: Sequence[Owner]) -> str:
+    if leftover.sort in _TEMPORARY:
+        return _TEMPORARY[leftover.sort]
     file = _describe_file(owners)
-    if left.sort == "damaged":
-        return f"damaged {file or left.of}"
-    file = file or f"file {_cut(left.of)}"
-    if left.sort == "rejected":
+    if leftover.sort == "damaged":
+        return f"damaged {file or leftover.of}"
+    file = file or f"file {_cut(leftover.of)}"
+    if leftover.sort == "rejected":
         return f"rejected bytes of {file}"
     return f"download of {file}, {size(item.size)} so far"
 
 
-class _Note(msgspec.Struct, frozen=True):
-    """The part of an import's note that says where the files are."""
+class _Record(msgspec.Struct, frozen=True):
+    """The `path` field of an import record."""
 
     path: str
 
 
-def place_of(note: Path) -> str:
-    """Return where the files of an import are, from its note: `at /data/train.tar`."""
+def import_location(record: Path) -> str:
+    """Return the location of imported files from their import record: `at /data/train.tar`."""
     try:
-        path = decode_paths(read_file(note), _Note).path
+        path = decode_paths(read_file(record), _Record).path
     except (OSError, ValueError):
-        return "with an unreadable note"
+        return "with an unreadable import record"
     return f"at {path}" if path else ""
 
 
 def _describe_file(owners: Sequence[Owner]) -> str:
-    """Return `fashion-mnist: train-images`, and other datasets with the same file."""
+    """Return a description such as `fashion-mnist: train-images, shared with mnist`."""
     if not owners:
         return ""
     manifest = owners[0].manifest
     name = _mark(f"{manifest.name}: {owners[0].resource}", manifest)
-    others = list(dict.fromkeys(owner.manifest.name for owner in owners))[1:]
-    if not others:
+    sharing = list(dict.fromkeys(owner.manifest.name for owner in owners))[1:]
+    if not sharing:
         return name
-    return f"{name}, shared with {others[0] if len(others) == 1 else f'{len(others)} others'}"
+    return f"{name}, shared with {sharing[0] if len(sharing) == 1 else f'{len(sharing)} others'}"
 
 
 def _mark(name: str, manifest: Manifest) -> str:

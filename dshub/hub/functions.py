@@ -1,13 +1,14 @@
-"""The functions of the package: one-liners over a default hub.
+"""Top-level functions of the package, which call the default hub.
 
-The hub is made from the environment on first use, and again whenever that has changed.
+The default hub takes its settings from the environment. It is created on first use, and again
+when the settings change.
 """
 
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, overload
 
 from dshub.catalog import phrasebook
-from dshub.catalog.manifest import Manifest, Pair
+from dshub.catalog.manifest import AnyPair, Manifest
 from dshub.hub.hub import Columns, Hub
 from dshub.settings import Settings
 
@@ -29,15 +30,15 @@ def _hub() -> Hub:
 
 
 def names() -> list[str]:
-    """Return all known datasets, sorted; see `Hub.names`."""
+    """Return the sorted names of all datasets in the registry; see `Hub.names`."""
     return _hub().names()
 
 
 def info(name: str) -> Manifest:
-    """Return the manifest of a dataset: columns, splits, license, files; see `Hub.info`.
+    """Return the manifest of a dataset with its columns, splits, license and files.
 
     Raises:
-        UnknownNameError: there is no such dataset or version.
+        UnknownNameError: the dataset or version does not exist.
     """
     return _hub().info(name)
 
@@ -47,10 +48,10 @@ def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
 
     Args:
         *names: `"mnist"`, `"mnist@1.0.0"`, or `"emnist"` for all members of a family.
-        prepare: make tables, so that `load` is instant afterwards.
+        prepare: prepare tables, so that `load` is instant afterwards.
 
     Returns:
-        Every file, and where it came from.
+        The path and source of each file.
     """
     return _hub().fetch(*names, prepare=prepare)
 
@@ -71,26 +72,26 @@ def load(
     columns: Columns | None = None,
     synthetic: int | None = None,
 ) -> "Dataset | Splits":
-    """Load a split of a dataset; downloads, verifies and prepares it first if necessary.
+    """Load a split of a dataset, after downloading and preparing it if necessary.
 
     ::
 
         train = load("mnist", split="train")
-        load("mnist")["test"]                    # without a split, all of them by name
+        load("mnist")["test"]                    # without `split`, returns all splits by name
         load("glue/sst2", split="train[:10%]")   # also train[:1000], train[90%:], train+test
         load("hf:owner/name", split="train")     # from the Hugging Face hub
 
     Args:
         name: dataset, `name@version`, or the path of a manifest; `dshub.names()` lists all.
-        split: a split expression; None returns all splits as a read-only mapping.
-        columns: only these.
-        synthetic: rows per split of synthetic data to load instead, made without the data.
+        split: split expression; None returns all splits as a read-only mapping.
+        columns: columns to load; all by default.
+        synthetic: number of synthetic rows per split to load instead of the real data.
 
     Returns:
-        A `Dataset`, or a mapping of them if `split` is None.
+        A `Dataset`, or a mapping from split names to datasets if `split` is None.
 
     Raises:
-        DshubError: it cannot be loaded; says why and what to do. See `Hub.load` for the kinds.
+        DshubError: the dataset cannot be loaded; see `Hub.load` for the subclasses.
     """
     if split is None:
         return _hub().load(name, columns=columns, synthetic=synthetic)
@@ -101,7 +102,7 @@ def load_data(
     name: str,
     *,
     test: str = "test",
-    supervised: "Pair | None" = None,
+    supervised: "AnyPair | None" = None,
     synthetic: int | None = None,
 ) -> "tuple[Arrays, Arrays]":
     """Load `(x_train, y_train), (x_test, y_test)` as arrays in memory; see `Hub.load_data`.

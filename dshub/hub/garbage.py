@@ -1,4 +1,4 @@
-"""Find cached items that nothing needs any more."""
+"""Find cached items that are no longer needed."""
 
 import time
 from collections.abc import Set as AbstractSet
@@ -15,15 +15,19 @@ ALIVE = "a running process is using it"
 UNKNOWN = "a process on another machine may be using it"
 RESUMABLE = "the next fetch resumes it; --partial removes it"
 
-LONG = 30 * 86400.0  # seconds after which another machine will not resume its work
+ABANDONED_AFTER = 30 * 86400.0  # seconds until unused leftovers of other machines are removed
 
 
 def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
-    """Sort out useless items; with `partial`, including downloads that could be resumed.
+    """Return the unneeded items of a cache, divided into removed and left ones.
 
-    Items in use by a live process stay, and those of another machine unless untouched for `LONG`,
-    content of pinned datasets, and last copies. Those that would be removed otherwise are
-    returned as left.
+    Items are left if a running process uses them, their dataset is pinned, or they cannot be
+    downloaded again. Leftovers of other machines are left until `ABANDONED_AFTER` seconds after
+    their last use.
+
+    Args:
+        inventory: the contents of the cache.
+        partial: remove downloads that can be resumed, too.
     """
     removed: list[Removal] = []
     left: list[Removal] = []
@@ -33,65 +37,65 @@ def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
     }
     for item in inventory.items:
         if item.leftover is not None:
-            reason, goes = _judge_leftover(item, item.leftover, inventory, partial=partial)
+            reason, remove = _judge_leftover(item, item.leftover, inventory, partial=partial)
         else:
-            reason, goes = _why_useless(item, inventory, current), True
+            reason, remove = _why_unneeded(item, inventory, current), True
             if reason and (item.pinned or item.irreplaceable):
-                reason, goes = PINNED if item.pinned else IRREPLACEABLE, False
+                reason, remove = PINNED if item.pinned else IRREPLACEABLE, False
         if reason:
-            (removed if goes else left).append(Removal(item, reason))
+            (removed if remove else left).append(Removal(item, reason))
     return Removals(tuple(removed), tuple(left))
 
 
 def _judge_leftover(
-    item: Item, left: Leftover, inventory: Inventory, *, partial: bool
+    item: Item, leftover: Leftover, inventory: Inventory, *, partial: bool
 ) -> tuple[str, bool]:
-    """Return why a leftover goes or stays, and whether it goes."""
-    if left.holder == "alive":
+    """Return the reason for removing or keeping a leftover, and True if it is removed."""
+    if leftover.holder == "alive":
         return ALIVE, False
-    if left.holder == "unknown":
-        is_old = time.time() - item.used > LONG
+    if leftover.holder == "unknown":
+        is_old = time.time() - item.used > ABANDONED_AFTER
         return ("from another machine, unused for 30 days", True) if is_old else (UNKNOWN, False)
-    if left.sort != "download":
-        reasons = {"rejected": "wrong bytes from a source", "damaged": "damaged, and set aside"}
-        return reasons.get(left.sort, "left over from a dead process"), True
-    if _is_complete(left.of, inventory):
-        return "the file is complete by now", True
+    if leftover.sort != "download":
+        reasons = {"rejected": "wrong bytes from a source", "damaged": "damaged and set aside"}
+        return reasons.get(leftover.sort, "left over from a dead process"), True
+    if _is_complete(leftover.of, inventory):
+        return "a complete copy is in the cache", True
     if item.pinned:
         return PINNED, False
     return ("an unfinished download", True) if partial else (RESUMABLE, False)
 
 
 def _is_complete(checksum: str, inventory: Inventory) -> bool:
-    """True if the store has a file, or the bytes inside it."""
+    """Return True if the store has the file with a checksum, packed or unpacked."""
     digest = Digest("sha256" if len(checksum) == 64 else "md5", checksum)
     owners = inventory.owners.get(checksum, ())
     store = inventory.store
     return store.blob(digest) is not None or any(store.file(owner.file) for owner in owners)
 
 
-def _why_useless(
+def _why_unneeded(
     item: Item, inventory: Inventory, current: dict[str, AbstractSet[str] | None]
 ) -> str:
-    """Return why nothing leads to a table or synthetic manifest, or empty if something does."""
+    """Return why a table or synthetic manifest is not needed, or an empty string if it is."""
     if item.kind == "synthetic":
         manifest = inventory.synthetic.get(item.path)
         if manifest is None:
             return "an unreadable manifest"
-        return "" if _has_files(manifest, inventory) else "manifest of synthetic data without files"
+        return "" if _has_files(manifest, inventory) else "the files of the synthetic data are gone"
     if item.kind != "prepared":
         return ""
     if not (item.path / TABLE_FILE).is_file():
         return "not a table: it has no table.json"
     usable = current[item.datasets[0]]
-    return "" if usable is None or item.path.name in usable else "no manifest leads to this table"
+    return "" if usable is None or item.path.name in usable else "no manifest uses this table"
 
 
 def _current_keys(name: str, inventory: Inventory) -> AbstractSet[str] | None:
-    """Return the keys of tables that the manifests of a dataset lead to.
+    """Return the keys of the tables that the manifests of a dataset use.
 
-    None if they are not all known: the dataset is not in the registry, so that its manifest may
-    be used by its path, or a manifest is faulty, or a reader is not installed.
+    Return None if the keys are unknown, because the dataset is not in the registry, a manifest is
+    faulty, or a reader is not installed.
     """
     if not inventory.registered.get(name) or name in inventory.faulty:
         return None
@@ -109,13 +113,13 @@ def _current_keys(name: str, inventory: Inventory) -> AbstractSet[str] | None:
 
 
 def _has_files(manifest: Manifest, inventory: Inventory) -> bool:
-    """True if all files of a synthetic dataset are cached, so that it can be found again."""
+    """Return True if all files of a synthetic dataset are cached."""
     files = manifest.resources.values()
     return all(map(inventory.store.file, files))
 
 
 def is_spare(item: Item, inventory: Inventory) -> bool:
-    """True if every dataset that needs a raw file has all its tables."""
+    """Return True if every dataset that needs a raw file has all of its tables."""
     owners = inventory.owners.get(item.path.name, ())
     newest = {owner.manifest.name: owner.manifest for owner in reversed(owners)}
     needed = [newest[name] for name in item.datasets]
@@ -125,5 +129,5 @@ def is_spare(item: Item, inventory: Inventory) -> bool:
 def _is_prepared(manifest: Manifest, inventory: Inventory) -> bool:
     try:
         return all(find(manifest, split, inventory.store) for split in manifest.splits)
-    except DshubError:  # a reader is not installed
+    except DshubError:  # raised if a reader is not installed
         return False

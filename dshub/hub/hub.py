@@ -1,7 +1,6 @@
-"""`Hub`: settings, a registry and a cache, and everything to do with them.
+"""`Hub`: load, download and manage datasets with one registry and one cache.
 
-Methods import heavy modules themselves, so that listing and downloading load neither NumPy nor
-Arrow.
+Methods import NumPy and Arrow lazily, so that listing and downloading datasets stay fast.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dshub.cache.store import Store
-    from dshub.catalog.manifest import Manifest, Pair
+    from dshub.catalog.manifest import AnyPair, Manifest
     from dshub.datasets.dataset import Dataset
     from dshub.datasets.splits import Splits
     from dshub.download.fetcher import Fetched, Fetcher
@@ -42,12 +41,12 @@ Columns = Sequence[str]
 
 
 class Hub:
-    """A place to get datasets from and keep them in.
+    """A registry of datasets, and the cache that stores them.
 
     Args:
-        settings: by default read from the environment.
-        registry: the known datasets; by default the built-in ones and those of the settings.
-        progress: takes the progress of long work; by default drawn as `settings.progress` says.
+        settings: settings, read from the environment by default.
+        registry: available datasets, by default the built-in ones and those in the settings.
+        progress: receiver of progress, by default the one that `settings.progress` selects.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Hub:
 
     @cached_property
     def cache(self) -> "Cache":
-        """Inspects the cache, and removes things from it."""
+        """The contents of the cache, to inspect and to remove."""
         from dshub.hub.cache import Cache
 
         return Cache(self.store, self.registry.at_hand(), progress=self.progress)
@@ -81,12 +80,12 @@ class Hub:
     def fetcher(
         self, *, source: str | None = None, store: "Store | None" = None, limit: int | None = None
     ) -> "Fetcher":
-        """Make a fetcher with the hub's settings.
+        """Return a fetcher with the settings of the hub.
 
         Args:
-            source: replaces all other sources.
-            store: where files go; by default the hub's cache.
-            limit: bytes per second, over all connections.
+            source: mirror or folder to use instead of all other sources.
+            store: cache for the files, by default the cache of the hub.
+            limit: bytes per second for all connections together.
         """
         from dshub.download.fetcher import Fetcher
 
@@ -95,14 +94,14 @@ class Hub:
         )
 
     def build_tables(self, manifest: "Manifest", *, layer: Path) -> dict[str, Path]:
-        """Prepare every split of a manifest; returns the folder of each table.
+        """Prepare every split of a manifest, and return the folder of each table by split.
 
         Args:
             manifest: the dataset.
-            layer: another read-only cache to look in for files and tables.
+            layer: additional read-only cache with files and tables.
 
         Raises:
-            DshubError: see `run`.
+            DshubError: one of the errors of `run`.
         """
         settings = replace(self.settings, site_caches=(*self.settings.site_caches, layer))
         hub = Hub(settings=settings, registry=self.registry, progress=self.progress)
@@ -110,7 +109,7 @@ class Hub:
         return {split: folder for (_, split), folder in outcome.tables.items()}
 
     def names(self) -> list[str]:
-        """Return all known datasets, sorted."""
+        """Return the sorted names of all datasets in the registry."""
         return self.registry.names()
 
     def resolve(
@@ -120,17 +119,17 @@ class Hub:
         splits: Sequence[str] | None = None,
         as_published: bool = False,
     ) -> Request:
-        """Look up the manifests of some names; nothing below this looks up a name again.
+        """Look up the manifests of datasets by name.
 
         Args:
             names: datasets, `name@version`, families, or paths of manifests.
-            splits: only these of each dataset.
+            splits: splits of each dataset, all by default.
             as_published: ignore `dshub.lock` and the setting for synthetic data.
 
         Raises:
-            UnknownNameError: there is no such dataset, version or split.
-            ManifestError: a manifest has faults.
-            LockError: a dataset differs from what `dshub.lock` pins.
+            UnknownNameError: a dataset, version or split does not exist.
+            ManifestError: a manifest is faulty.
+            LockError: a dataset differs from its entry in `dshub.lock`.
         """
         names = [names] if isinstance(names, str) else list(names)
         find = self.registry.manifest if as_published else self._manifest
@@ -139,16 +138,17 @@ class Hub:
         )
 
     def info(self, name: str) -> "Manifest":
-        """Return the manifest of a dataset, or of its synthetic data if the settings ask for it.
+        """Return the manifest of a dataset, or of its synthetic data if enabled in the settings.
 
         Raises:
-            UnknownNameError: there is no such dataset or version.
-            ManifestError: its manifest has faults.
+            UnknownNameError: the dataset or version does not exist.
+            ManifestError: the manifest is faulty.
+            LockError: the dataset differs from its entry in `dshub.lock`.
         """
         return self._manifest(name)
 
     def _manifest(self, name: str, synthetic: int | None = None) -> "Manifest":
-        """Return the manifest of a name; with `synthetic` rows, of synthetic data."""
+        """Return the manifest of a dataset, or of its synthetic data if `synthetic` is positive."""
         rows = self.settings.synthetic if synthetic is None else synthetic
         manifest = self._pinned(name, self.registry)
         if not rows or manifest.synthetic:
@@ -158,7 +158,7 @@ class Hub:
         return synthesize(manifest, self.store, rows=rows)
 
     def _pinned(self, name: str, registry: Registry) -> "Manifest":
-        """Return the manifest of a name, in the version that `dshub.lock` pins if any."""
+        """Return the manifest of a dataset, in the version that `dshub.lock` pins, if any."""
         lock = self.settings.lock
         if lock is not None and lock.exists():
             from dshub.hub.lockfile import read
@@ -167,12 +167,12 @@ class Hub:
         return registry.manifest(name)
 
     def plan(self, request: Request, *, files: bool = True, tables: bool = True) -> "Plan":
-        """Plan what `run` will do for a request, without touching the network.
+        """Plan the downloads and tables of a request, without network access.
 
         Args:
-            request: from `resolve`.
-            files: download every upstream file, even of splits whose tables are ready.
-            tables: make tables, so that `load` is instant afterwards.
+            request: datasets and splits from `resolve`.
+            files: download every upstream file, even if the table of a split is ready.
+            tables: prepare tables, so that `load` is instant afterwards.
 
         Raises:
             UnknownNameError, ManifestError: a reader is unknown or rejects its options.
@@ -183,19 +183,18 @@ class Hub:
         return make_plan(request, self.fetcher(), files=files, tables=tables, accept=accept)
 
     def run(self, plan: "Plan", *, source: str | None = None) -> "Outcome":
-        """Download and prepare everything in a plan.
+        """Download the files of a plan and build its tables.
 
         Args:
-            plan: from `plan`.
-            source: a mirror, or a folder with files under their upstream names, that replaces
-                all other sources.
+            plan: result of `plan`.
+            source: mirror, or folder with files, to use instead of all other sources.
 
         Raises:
             TermsError: the terms of a dataset must be accepted first.
-            FetchError: some files have no working source; the others are cached. `OfflineError`
-                and `ManualStepError` are subclasses; the exit code is 5 for wrong bytes.
-            StoreError: the cache cannot be written, or is full.
-            ReadError, UnsafeArchiveError, SchemaError: rows do not fit the manifest.
+            FetchError: files could not be downloaded; the others are cached. Subclasses are
+                `OfflineError` and `ManualStepError`. `exit_code` is 5 if a source sent wrong bytes.
+            StoreError: the cache cannot be written, or the disk is full.
+            ReadError, UnsafeArchiveError, SchemaError: files do not match the manifest.
         """
         from dshub.hub.run import run_plan
 
@@ -206,33 +205,33 @@ class Hub:
     def fetch(
         self, *names: str, prepare: bool = True, source: str | None = None
     ) -> "list[Fetched]":
-        """Download and verify every file of some datasets or families, and prepare their tables.
+        """Download and verify every file of datasets or families, and prepare their tables.
 
         Args:
             *names: datasets, `name@version`, or families.
-            prepare: make tables, so that `load` is instant afterwards.
-            source: see `run`.
+            prepare: prepare tables, so that `load` is instant afterwards.
+            source: mirror, or folder with files, to use instead of all other sources.
 
         Returns:
-            Every file, and where it came from.
+            The path and source of each file.
 
         Raises:
             UnknownNameError: a name is unknown; nothing was downloaded.
-            LockError: a dataset differs from what `dshub.lock` pins.
-            and the errors of `run`.
+            LockError: a dataset differs from its entry in `dshub.lock`.
+            DshubError: one of the errors of `run`.
         """
         plan = self.plan(self.resolve(names), tables=prepare)
         return list(self.run(plan, source=source).fetched)
 
     def prepare(self, *names: str, splits: Sequence[str] | None = None) -> list[Path]:
-        """Make the tables of some datasets or families; returns the folder of each split.
+        """Prepare the tables of datasets or families, and return the folder of each table.
 
         Args:
             *names: datasets, `name@version`, or families.
-            splits: only these of each dataset.
+            splits: splits of each dataset, all by default.
 
         Raises:
-            the errors of `fetch`.
+            DshubError: one of the errors of `fetch`.
         """
         plan = self.plan(self.resolve(names, splits=splits), files=False)
         return list(self.run(plan).tables.values())
@@ -240,18 +239,18 @@ class Hub:
     def import_files(
         self, name: str, paths: Sequence[Path], *, keep: "Keep" = "auto"
     ) -> "list[ImportReport]":
-        """Import a dataset or family from local folders and files, which are only read.
+        """Import a dataset or family from local files and folders without changing them.
 
-        Files are recognized by checksum, other layouts by structure; see
+        Upstream files are recognized by checksum, and other layouts by their folder structure; see
         `dshub.importing.datasets.import_dataset`.
 
         Args:
             name: dataset or family.
-            paths: files, and folders to search.
-            keep: `copy`, `link`, `reference`, or `auto` for the safe one that takes least space.
+            paths: files to import, and folders to search.
+            keep: `copy`, `link`, `reference`, or `auto` for the smallest of these that is safe.
 
         Returns:
-            What was found of each dataset, and what is missing.
+            A report of the imported and missing files of each dataset.
         """
         from dshub.importing.datasets import import_dataset
 
@@ -261,7 +260,7 @@ class Hub:
         ]
 
     def verify(self, name: str) -> "Iterator[Finding]":
-        """Read every cached byte of a dataset again; see `dshub.hub.verification`."""
+        """Verify the cached files and tables of a dataset; see `dshub.hub.verification`."""
         from dshub.hub.verification import verify
 
         return verify(self.info(name), self.store)
@@ -288,28 +287,29 @@ class Hub:
         columns: Columns | None = None,
         synthetic: int | None = None,
     ) -> "Dataset | Splits":
-        """Load a split of a dataset; downloads and prepares it first if necessary.
+        """Load a split of a dataset, after downloading and preparing it if necessary.
 
-        A prepared split opens in milliseconds, as a memory map, without any connection.
+        A prepared split is opened as a memory map, in milliseconds and without network access.
 
         Args:
-            name: `mnist`, `mnist@1.0.0`, or the path of a manifest; or `hf:owner/name` or
-                `hf:owner/name/config` for a dataset of the Hugging Face hub, which the package
+            name: `mnist`, `mnist@1.0.0`, or the path of a manifest. `hf:owner/name` or
+                `hf:owner/name/config` loads a dataset of the Hugging Face hub, which the package
                 `datasets` downloads and prepares in its own cache.
             split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None returns all splits
-                as a read-only mapping, each opened on first use.
-            columns: only these.
-            synthetic: rows per split of synthetic data to load instead, made from the manifest
-                alone, for tests and for work without the data. 0 loads the real data, overriding
-                the settings.
+                as a read-only mapping, which opens each split on first use.
+            columns: columns to load; all by default.
+            synthetic: number of synthetic rows per split to load instead of the real data. The rows
+                are generated from the manifest without a download. 0 loads the real data even if
+                the settings ask for synthetic data.
 
         Raises:
-            UnknownNameError, SplitError: no such dataset, split or column; nothing was downloaded.
-            ArgumentError: `synthetic` is not a number of rows.
-            and the errors of `fetch`, if something is missing.
+            UnknownNameError, SplitError: a dataset, split or column does not exist; nothing was
+                downloaded.
+            ArgumentError: `name` is not a string, or `synthetic` is not a number of rows.
+            DshubError: one of the errors of `fetch`, if files or tables are missing.
         """
         if not isinstance(name, str):
-            raise ArgumentError(name="name", value=name, expected="a text such as 'mnist'")
+            raise ArgumentError(name="name", value=name, expected="a string such as 'mnist'")
         if synthetic is not None:
             whole("synthetic", synthetic, least=0)
         rows = self.settings.synthetic if synthetic is None else synthetic
@@ -331,7 +331,12 @@ class Hub:
         return Splits(manifest.identifier, counts, opener, manifest)
 
     def _find_manifest(self, name: str, split: str | None, synthetic: int) -> "Manifest":
-        """Return the manifest to load; explains `load(family, member)`."""
+        """Return the manifest to load.
+
+        Raises:
+            UnknownNameError: the name is unknown. If `load` was called with a family and one of its
+                datasets as the split, the error suggests the full name.
+        """
         try:
             ready = None if synthetic else self._find_ready(name, split)
             return ready or self._manifest(name, synthetic)
@@ -342,25 +347,25 @@ class Hub:
             raise
 
     def _find_ready(self, name: str, split: str | None) -> "Manifest | None":
-        """Return the manifest of prepared splits without asking a mirror, if there is one."""
+        """Return the manifest if its splits are prepared, without a request to a mirror."""
         registry = self.registry.at_hand()
         if registry is self.registry:
             return None
         try:
             manifest = self._pinned(name, registry)
             parts = [part.split for part in parse_split(split)] if split else [*manifest.splits]
-        except DshubError:  # raised again by the full lookup
+        except DshubError:  # the full lookup raises the error again
             return None
-        known = all(part in manifest.splits for part in parts)
-        return manifest if known and self._find_tables(manifest, parts) else None
+        has_splits = all(part in manifest.splits for part in parts)
+        return manifest if has_splits and self._find_tables(manifest, parts) else None
 
     def _load_from_hub(
         self, name: str, split: str | None, columns: Columns | None, *, synthetic: int | None
     ) -> "Dataset | Splits":
         if synthetic:
             raise DshubError(
-                f"there is no synthetic data for {name}",
-                hint="synthetic data is made from manifests; synthetic=0 loads the data",
+                f"{name} has no manifest to generate synthetic data from",
+                hint="pass synthetic=0 to load the real data",
             )
         from dshub.datasets.hub_names import HubSplits
         from dshub.datasets.splits import Splits
@@ -374,9 +379,9 @@ class Hub:
         return Splits(name, splits.rows, opener) if split is None else opener(split)
 
     def _open(self, manifest: "Manifest", expression: str, columns: Columns | None) -> "Dataset":
-        """Open a split expression; downloads and prepares missing tables."""
+        """Open a split expression, after preparing missing tables."""
         from dshub.datasets.dataset import Dataset
-        from dshub.datasets.splits import together
+        from dshub.datasets.splits import concatenate
 
         parts = parse_split(expression)
         for part in parts:
@@ -388,8 +393,8 @@ class Hub:
                 for folder in folders.values():
                     self.store.touch(folder)
                 if len(parts) > 1:
-                    return together(manifest, parts, folders)
-                dataset = Dataset.from_tables(list(folders.values()))
+                    return concatenate(manifest, parts, folders)
+                dataset = Dataset.from_tables(list(folders.values()), manifest)
                 rows = parts[0].rows(len(dataset))
                 return dataset.skip(rows.start).take(len(rows))
 
@@ -406,7 +411,7 @@ class Hub:
         return dataset if columns is None else dataset.columns(columns)
 
     def _find_tables(self, manifest: "Manifest", splits: Sequence[str]) -> "dict[str, Path] | None":
-        """Return the folder of each split's table, or None if one is missing."""
+        """Return the table folder of each split, or None if a table is missing."""
         from dshub.tables.recipe import find
 
         folders: dict[str, Path] = {}
@@ -422,10 +427,10 @@ class Hub:
         name: str,
         *,
         test: str = "test",
-        supervised: "Pair | None" = None,
+        supervised: "AnyPair | None" = None,
         synthetic: int | None = None,
     ) -> "tuple[Arrays, Arrays]":
-        """Load `(x_train, y_train), (x_test, y_test)`, as Keras does.
+        """Load `(x_train, y_train), (x_test, y_test)` as in Keras.
 
         The arrays are writable copies in memory. Gray images are (rows, height, width); several
         input columns are one array (rows, columns) of numbers, or a dict of arrays. MNIST,
@@ -444,7 +449,7 @@ class Hub:
         from dshub.hub.arrays import arrays
 
         splits = self.load(name, synthetic=synthetic)
-        if splits.manifest is not None:  # Hugging Face datasets have none, and need no run
+        if splits.manifest is not None:  # Hugging Face datasets have no manifest to prepare
             for split in ("train", test):
                 if split not in splits:
                     raise unknown_split(splits.manifest.name, split, splits)

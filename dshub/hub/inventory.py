@@ -1,7 +1,7 @@
-"""The contents of a cache, and the datasets that own them.
+"""List the contents of a cache and the datasets that own them.
 
-A dataset owns items stored under its name (tables, imports, synthetic manifests), and blobs and
-references with the checksum of one of its files. Several datasets can own one file.
+A dataset owns the tables, imports and synthetic manifests stored under its name. It also owns blobs
+and references with the checksum of one of its files, which several datasets can share.
 """
 
 import logging
@@ -22,22 +22,23 @@ from dshub.tables.record import Provenance, TableRecord
 
 
 class Inventory:
-    """The contents of a cache when this was made.
+    """A snapshot of the contents of a cache.
 
     Args:
         store: the cache; read-only layers are not listed.
-        registry: knows the owners. All versions of its datasets are read, and those with faults
-            are skipped with a warning.
-        manifests: owners that are in no registry.
+        registry: the datasets that can own items, in all versions. Faulty manifests are skipped
+            with a warning.
+        manifests: additional owners that are not in the registry.
 
     Attributes:
-        items: everything, in the order of `dshub.cache.usage.usage`.
+        items: all cached items, in the order of `dshub.cache.usage.usage`.
         pinned: the pinned datasets.
-        here: the datasets in this cache: pinned, or the only owner of something.
+        cached: the datasets in the cache. A dataset is listed if it is pinned or is the only
+            owner of an item.
         registered: the versions of each dataset in the registry, newest first.
-        faulty: datasets with faults in a manifest.
+        faulty: the datasets with a faulty manifest.
         synthetic: the manifests of cached synthetic data, by path.
-        owners: the resources with each checksum, in the order of the registry, newest first.
+        owners: the resources with each checksum, in registry order, newest version first.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Inventory:
         self.owners: dict[str, list[Owner]] = {}
         self._add_owners(manifests)
         self._mirrored = frozenset().union(*(source.checksums() for source in registry.remote))
-        self.here = self.pinned.union(*map(self._only_owner, contents))
+        self.cached = self.pinned.union(*map(self._only_owner, contents))
         self.items = list(map(self._item, contents))
 
     def _versions(self, name: str) -> list[Manifest]:
@@ -65,7 +66,7 @@ class Inventory:
                 manifests.append(self._registry.manifest(f"{name}@{version}"))
             except ManifestError as error:
                 self.faulty.add(name)
-                logging.getLogger("dshub").warning("%s; left out", error)
+                logging.getLogger("dshub").warning("%s; skipped", error)
         return manifests
 
     def _add_owners(self, manifests: Sequence[Manifest]) -> None:
@@ -86,11 +87,11 @@ class Inventory:
                 self.owners.setdefault(digest.hex, []).append(Owner(manifest, name))
 
     def expand(self, names: Iterable[str]) -> set[str]:
-        """Return the datasets of some names: datasets, families, or paths of manifests.
+        """Return the datasets for names of datasets and families, and for manifest paths.
 
         Raises:
-            UnknownNameError: neither the registry nor the cache has a name.
-            DshubError: a name has a version, but versions share cached files.
+            UnknownNameError: a name is neither in the registry nor in the cache.
+            DshubError: a name has a version.
         """
         return {dataset for name in names for dataset in self._expand(name)}
 
@@ -99,14 +100,14 @@ class Inventory:
             return [self._registry.manifest(name).name]
         if "@" in name:
             raise DshubError(
-                f"versions of a dataset share cached files, so the cache cannot tell {name} apart",
-                hint=f"name the dataset: {name.partition('@')[0]}",
+                f"{name} has a version, but versions of a dataset share cached files",
+                hint=f"use the name without the version: {name.partition('@')[0]}",
             )
         try:
             return self._registry.expand([name])
         except UnknownNameError:
             cached = self.pinned.union(*(item.datasets for item in self.items))
-            members = [other for other in cached if f"{other}/".startswith(f"{name}/")]
+            members = [dataset for dataset in cached if f"{dataset}/".startswith(f"{name}/")]
             if not members:
                 raise
             return members
@@ -116,49 +117,50 @@ class Inventory:
         return [item for item in self.items if datasets & set(item.datasets)]
 
     def _owners_of(self, item: Usage) -> Sequence[Owner]:
-        """Return the resources with the checksum in an item's name."""
+        """Return the resources with the checksum in the file name of an item."""
         if item.leftover is not None:
             return self.owners.get(item.leftover.of.rpartition("-")[2], ())
         return self.owners.get(item.name, ()) if item.kind in {"raw", "imported"} else ()
 
     def _only_owner(self, item: Usage) -> set[str]:
-        """Return the dataset that an item proves to be here, if any."""
-        name, left = _dataset(item), item.leftover
+        """Return the owner of an item in a set, or an empty set if several datasets own it."""
+        name, leftover = _dataset(item), item.leftover
         if name:
             return {name}
         owners = {owner.manifest.name for owner in self._owners_of(item)}
-        is_content = left is None or left.sort == "download"
+        is_content = leftover is None or leftover.sort == "download"
         return owners if is_content and len(owners) == 1 else set()
 
     def _item(self, item: Usage) -> Item:
-        owners, left = self._owners_of(item), item.leftover
+        all_owners, leftover = self._owners_of(item), item.leftover
         record = self._records.get(item.path)
-        here = [owner for owner in owners if owner.manifest.name in self.here] or list(owners)
-        name = _dataset(item) or self._damaged_table(left)
-        datasets = [name] if name else [owner.manifest.name for owner in here]
-        may_pin = left is None or left.sort == "download"
+        owners = [owner for owner in all_owners if owner.manifest.name in self.cached]
+        owners = owners or list(all_owners)
+        name = _dataset(item) or self._damaged_table(leftover)
+        datasets = [name] if name else [owner.manifest.name for owner in owners]
+        may_pin = leftover is None or leftover.sort == "download"
         return Item(
             kind=item.kind,
-            name=describe(item, left, here, record),
+            name=describe(item, leftover, owners, record),
             datasets=tuple(dict.fromkeys(datasets)),
             path=item.path,
             size=item.size,
             used=item.used,
             pinned=may_pin and not self.pinned.isdisjoint(datasets),
-            irreplaceable=self._is_last_file(item, owners) or self._is_last_table(record),
-            leftover=left,
+            irreplaceable=self._is_last_file(item, all_owners) or self._is_last_table(record),
+            leftover=leftover,
         )
 
-    def _damaged_table(self, left: Leftover | None) -> str:
-        """Return the dataset of a table that was set aside, from the table's new name."""
-        if left is None or left.sort != "damaged":
+    def _damaged_table(self, leftover: Leftover | None) -> str:
+        """Return the dataset of a damaged table from the file name it was set aside under."""
+        if leftover is None or leftover.sort != "damaged":
             return ""
-        stem = left.of.rpartition("-")[0]
-        names = sorted({*self.registered, *self.here})
+        stem = leftover.of.rpartition("-")[0]
+        names = sorted({*self.registered, *self.cached})
         return next((name for name in names if name.replace("/", "-") == stem), "")
 
     def _is_last_file(self, item: Usage, owners: Sequence[Owner]) -> bool:
-        """True if a file is the last known copy of one that must be obtained by hand."""
+        """Return True if a file must be downloaded by hand and has no other known copy."""
         digest = blob_digest(item.path) if item.kind == "raw" else None
         if digest is None or not owners:
             return False
@@ -169,7 +171,7 @@ class Inventory:
         return not is_outside and not any(Store(layer).blob(digest) for layer in self.store.layers)
 
     def _is_last_table(self, record: TableRecord | None) -> bool:
-        """True if a table is all that is left of files that must be obtained by hand."""
+        """Return True if a table was made from files downloaded by hand that are gone."""
         if record is None or record.manifest.synthetic:
             return False
         provenance = record.provenance
@@ -183,16 +185,16 @@ class Inventory:
 
 
 def _dataset(item: Usage) -> str:
-    """Return the dataset in the path of an item, if it is there."""
+    """Return the dataset that an item is stored under, or an empty string."""
     if item.kind in {"synthetic", "imported"}:
-        return item.name.rpartition("/")[0]  # empty for a reference, which has a checksum
+        return item.name.rpartition("/")[0]  # empty for a reference, which is named by checksum
     return item.name if item.kind == "prepared" else ""
 
 
 def _synthetic(contents: Sequence[Usage]) -> Iterator[tuple[Path, Manifest]]:
     for item in contents:
         if item.kind == "synthetic":
-            with suppress(ManifestError, OSError):  # damaged: it owns nothing
+            with suppress(ManifestError, OSError):  # a damaged manifest owns nothing
                 yield item.path, from_json(read_file(item.path))
 
 

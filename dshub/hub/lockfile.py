@@ -1,4 +1,4 @@
-"""The lock file: read it, write it, and compare it with the registry."""
+"""Read and write lock files, and compare them with the registry."""
 
 import json
 import os
@@ -36,15 +36,17 @@ schema = {SCHEMA}
 """
 
 _FIND = (
-    "add the folder or the mirror that has it (DSHUB_REGISTRY, DSHUB_MIRROR), lock another "
-    "version, or remove its lines from the lock"
+    "add its registry folder to DSHUB_REGISTRY or its mirror to DSHUB_MIRROR, lock another "
+    "version, or remove its entry from the lock file"
 )
 _RESTORE = "restore the file, or remove it and run `dshub lock` with the names to pin"
-_MERGE = "keep one side of the merge, and run `dshub lock` with the names that the other changed"
+_MERGE = (
+    "keep one side of the merge, and run `dshub lock` with the datasets that the other side changed"
+)
 
 
 class LockedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An upstream file: name, checksum (`sha256:…`), and size if known."""
+    """An upstream file with its checksum and, if known, its size."""
 
     name: Text
     digest: Checksum
@@ -52,7 +54,7 @@ class LockedFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LockedSplit(msgspec.Struct, frozen=True, kw_only=True):
-    """A split: its rows, and the `fingerprint` of the dataset that `load` returns."""
+    """A split with its number of rows and the `Dataset.fingerprint` that `load` returns."""
 
     rows: Count
     fingerprint: Sha256
@@ -62,8 +64,8 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A pinned dataset.
 
     Attributes:
-        path: the manifest, relative to the folder of the lock, if it is named by its path.
-        digest: checksum over everything in the manifest that decides rows.
+        path: manifest path relative to the lock file, if the dataset is not in a registry.
+        digest: checksum of the parts of the manifest that determine the rows.
     """
 
     name: Name
@@ -75,18 +77,19 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def identifier(self) -> str:
-        """`name@version`."""
+        """The dataset as `name@version`."""
         return f"{self.name}@{self.version}"
 
     def changes(self, manifest: Manifest) -> list[str]:
-        """Return what changed in a manifest since it was locked."""
+        """Return descriptions of the changes in a manifest since it was locked."""
         if manifest.version != self.version:
             return [f"version {self.version} is now {manifest.version}"]
         old = _facts(self.files, self.splits)
         changes = list(_differences(old, _facts(manifest.resources, manifest.splits)))
-        if changes or manifest.digest == self.digest:  # after a merge, not everything may agree
+        # After a merge of lock files, files can differ even though the digests are equal.
+        if changes or manifest.digest == self.digest:
             return changes
-        return ["its columns, or how rows are made from its files"]
+        return ["its columns or split definitions changed"]
 
 
 class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,21 +99,21 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
     dataset: tuple[Locked, ...] = ()
 
     def find(self, name: str) -> Locked | None:
-        """Return the entry of a dataset, or None."""
+        """Return the entry of a dataset, or None if the lock does not pin it."""
         return next((item for item in self.dataset if item.name == name), None)
 
     def with_entries(self, entries: Iterable[Locked]) -> "Lockfile":
-        """Return a lock with entries added or replaced."""
+        """Return a copy of the lock with entries added or replaced."""
         by_name = {item.name: item for item in (*self.dataset, *entries)}
         return Lockfile(dataset=tuple(by_name[name] for name in sorted(by_name)))
 
     def manifest(self, name: str, registry: Registry, lock: Path) -> Manifest:
-        """Return the manifest of a name, in the pinned version unless the name has one.
+        """Return the manifest of a dataset, in the pinned version unless `name` has a version.
 
         Raises:
             LockError: a pinned manifest has changed or is missing.
-            UnknownNameError: there is no such dataset, and none is pinned.
-            ManifestError: the manifest has faults.
+            UnknownNameError: the dataset does not exist and is not pinned.
+            ManifestError: the manifest is faulty.
         """
         pinned = self.find(name)
         try:
@@ -118,7 +121,7 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
         except UnknownNameError as error:
             if pinned is None:
                 raise
-            change = f"{pinned.identifier} is no longer in any registry"
+            change = f"{pinned.identifier} is no longer in the registry"
             hint = f"{_FIND}; {error.hint}"
             raise LockError(lock=str(lock), names=[name], changes=[change], hint=hint) from error
         pinned = self.find(manifest.name)
@@ -130,27 +133,27 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
         return manifest
 
     def text(self) -> str:
-        """Return the content of the file."""
+        """Return the lock as TOML."""
         return "\n".join([_HEAD, *map(_entry_text, self.dataset)])
 
     def write(self, path: Path) -> None:
-        """Replace the file atomically.
+        """Write the lock to a file, replacing it atomically.
 
         Raises:
-            StoreError: the folder cannot be written.
+            StoreError: the file cannot be written.
         """
         temporary = path.with_name(own_name(path.name.partition(".")[0]))
         try:
             replace_file(path, self.text().encode(), temporary)
         except OSError as error:
-            reason, hint = error.strerror or str(error), "set DSHUB_LOCK to another file"
+            reason, hint = error.strerror or str(error), "set DSHUB_LOCK to a writable path"
             raise StoreError(path=str(path), action="write", reason=reason, hint=hint) from error
 
 
 def _facts(
     files: Mapping[str, LockedFile | Resource], splits: Mapping[str, LockedSplit | Split]
 ) -> dict[str, str]:
-    """Return the locked facts, by file or split."""
+    """Return the checksum of each file and the row count of each split, as text."""
     facts = {f"file {name}": str(file.digest) for name, file in files.items()}
     return facts | {f"split {name}": f"{split.rows:,} rows" for name, split in splits.items()}
 
@@ -158,15 +161,15 @@ def _facts(
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
     for name in dict.fromkeys([*old, *new]):
         if name not in new:
-            yield f"{name} is gone"
+            yield f"{name} was removed"
         elif name not in old:
-            yield f"{name} is new"
+            yield f"{name} was added"
         elif old[name] != new[name]:
-            yield f"{name} was {old[name]}, and is {new[name]}"
+            yield f"{name} was {old[name]} and is now {new[name]}"
 
 
 def _entry_text(item: Locked) -> str:
-    """Return the lines of a dataset."""
+    """Return the TOML lines of an entry."""
     values = msgspec.to_builtins(item)
     tables = {table: values.pop(table, {}) for table in ("files", "splits")}
     lines = ["[[dataset]]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
@@ -179,15 +182,15 @@ def _entry_text(item: Locked) -> str:
 
 
 def _toml(value: str | int) -> str:
-    """Format a value: TOML is like JSON here, but escapes DEL."""
+    """Format a value as JSON, which is valid TOML when DEL is escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read(path: Path) -> Lockfile:
-    """Read a lock; a missing file pins nothing.
+    """Read a lock file, or return an empty lock if the file does not exist.
 
     Raises:
-        StoreError: it cannot be read, or is not a lock.
+        StoreError: the file cannot be read or is not a lock file.
     """
     try:
         status = path.stat()
@@ -199,50 +202,50 @@ def read(path: Path) -> Lockfile:
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, changed: int, size: int) -> Lockfile:
-    """Read and parse the file once per state of it."""
-    del changed, size
+def _read(path: Path, modified: int, size: int) -> Lockfile:
+    """Parse a lock file, cached until its modification time or size changes."""
+    del modified, size
     import tomllib
 
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
         if marker := re.search("^[<=>]{7}( |$)", text, re.MULTILINE):
             number = text.count("\n", 0, marker.start()) + 1
-            raise _unreadable(path, f"line {number} is a conflict marker of a merge", _MERGE)
+            raise _unreadable(path, f"line {number} is a merge conflict marker", _MERGE)
         content = tomllib.loads(text)
         if content.get("schema", SCHEMA) != SCHEMA:
-            reason = f"it has schema {content['schema']}, and this dshub reads {SCHEMA}"
-            raise _unreadable(path, reason, "use a newer dshub")
+            reason = f"it has schema {content['schema']}, but this dshub reads schema {SCHEMA}"
+            raise _unreadable(path, reason, "upgrade dshub")
         lockfile = convert(content, Lockfile)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
-        raise _unreadable(path, f"it is not UTF-8: byte {error.start} cannot be read") from error
-    except (ValueError, RecursionError) as error:  # RecursionError: deep nesting
+        raise _unreadable(path, f"byte {error.start} is not valid UTF-8") from error
+    except (ValueError, RecursionError) as error:  # deep nesting raises RecursionError
         raise _unreadable(path, str(error)) from error
     for name, count in Counter(item.name for item in lockfile.dataset).items():
         if count > 1:
-            raise _unreadable(path, f"it pins {name} twice", _MERGE)
+            raise _unreadable(path, f"{name} has {count} entries", _MERGE)
     return lockfile
 
 
 def _unreadable(path: Path, reason: str, hint: str = _RESTORE) -> StoreError:
-    hint = f"{hint}; DSHUB_LOCK=off ignores it"
+    hint = f"{hint}, or set DSHUB_LOCK=off to ignore the file"
     return StoreError(path=str(path), action="read", reason=reason, hint=hint)
 
 
 def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
-    """Return the pinned datasets for a lookup: names, and paths of manifests."""
+    """Return the names of pinned datasets, or manifest paths for those not in a registry."""
     return [str(lock.parent / item.path) if item.path else item.name for item in lockfile.dataset]
 
 
 def entry(name: str, manifest: Manifest, lock: Path) -> Locked:
-    """Make the entry of a dataset.
+    """Return the lock entry of a dataset.
 
     Args:
-        name: the name that the project uses.
-        manifest: its manifest.
-        lock: the lock file.
+        name: name of the dataset, or path of its manifest.
+        manifest: manifest of the dataset.
+        lock: path of the lock file.
     """
     path = Path(os.path.relpath(name, lock.parent)).as_posix() if name.endswith(".toml") else None
     return Locked(
@@ -259,7 +262,7 @@ def entry(name: str, manifest: Manifest, lock: Path) -> Locked:
 
 
 def _split(manifest: Manifest, split: str) -> LockedSplit:
-    from dshub.datasets.selection import split_fingerprint  # imports NumPy; reading does not
+    from dshub.datasets.selection import split_fingerprint  # lazily, because it imports NumPy
 
     rows, content = manifest.splits[split].rows, recipe(manifest, split).content
     fingerprint = split_fingerprint(content, rows, list(manifest.split_features(split)))
@@ -267,19 +270,19 @@ def _split(manifest: Manifest, split: str) -> LockedSplit:
 
 
 def drift(names: Sequence[str], registry: Registry, lock: Path) -> list[str]:
-    """Return the differences between a lock and the registry.
+    """Return the differences between a lock file and the registry.
 
     Args:
-        names: datasets as the project names them; all pinned ones if empty.
+        names: datasets or manifest paths to compare; all pinned ones if empty.
         registry: the current datasets.
-        lock: the lock file.
+        lock: path of the lock file.
 
     Raises:
-        UnknownNameError: a name is neither known nor pinned.
-        StoreError: the lock cannot be read.
+        UnknownNameError: a dataset is neither in the registry nor pinned.
+        StoreError: the lock file cannot be read.
     """
     if not lock.exists():
-        return [f"there is no {lock}"]
+        return [f"{lock} does not exist"]
     lockfile = read(lock)
     changes: list[str] = []
     for name in names or names_in(lockfile, lock):
@@ -302,4 +305,4 @@ def _drift(lockfile: Lockfile, name: str, registry: Registry, lock: Path) -> Ite
     manifest = lockfile.manifest(name, registry, lock)
     for split, facts in pinned.splits.items():
         if _split(manifest, split) != facts:
-            yield f"{pinned.identifier}: this dshub makes different rows of split {split}"
+            yield f"{pinned.identifier}: this version of dshub reads split {split} differently"

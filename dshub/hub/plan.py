@@ -1,4 +1,4 @@
-"""Plan what fetching and preparing a request will do, without touching the network."""
+"""Plan the downloads and tables of a request, without network access."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from dshub.tables.recipe import Origin, origin, table_of
 
 @dataclass(frozen=True)
 class Build:
-    """Tables to make from one origin.
+    """A set of tables to build from one origin.
 
     Attributes:
-        origin: where the rows come from.
-        splits: the splits without a table.
+        origin: source of the rows.
+        splits: splits that have no table yet.
     """
 
     origin: Origin
@@ -28,24 +28,24 @@ class Build:
 
     @property
     def jobs(self) -> list[Job]:
-        """The files it reads."""
+        """The upstream files to read."""
         return jobs(self.origin.manifest, self.splits)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The work of `Hub.run`.
+    """The files to download and the tables to build for a request.
 
     Attributes:
-        request: the datasets and splits.
-        files: upstream files to have, whether or not a table needs them.
-        builds: tables to make.
-        cached: files in the cache, each once.
-        missing: files to download, each checksum once.
-        table_size: estimated bytes of the tables and of what is unpacked for them.
-        free: bytes free for the cache; None if unknown.
-        terms: datasets to download whose terms are not accepted yet.
-        want_files, want_tables: the arguments of the plan, for making it again.
+        request: datasets and splits.
+        files: upstream files to store, even if no table needs them.
+        builds: tables to build.
+        cached: files that are in the cache, without duplicates.
+        missing: files to download, without duplicate checksums.
+        table_size: estimated bytes of the tables and of temporarily unpacked archives.
+        free: free bytes on the disk of the cache, or None if unknown.
+        terms: datasets that require accepting terms before the download.
+        want_files, want_tables: the arguments `files` and `tables` of `make_plan`.
     """
 
     request: Request
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def size(self) -> int:
-        """Bytes to download, without files of unknown size."""
+        """Number of bytes to download, not counting files of unknown size."""
         return sum(job.resource.size or 0 for job in self.missing)
 
 
@@ -73,14 +73,14 @@ def make_plan(
     tables: bool = True,
     accept: Sequence[str] = (),
 ) -> Plan:
-    """Make the plan for a request.
+    """Return the plan for a request.
 
     Args:
         request: datasets and splits.
-        fetcher: knows the cache and the sources.
-        files: have every upstream file of the splits, even if the table is ready.
-        tables: make missing tables.
-        accept: datasets and families whose terms count as accepted.
+        fetcher: fetcher with the cache and the sources.
+        files: download every upstream file of the splits, even if the table is ready.
+        tables: build missing tables.
+        accept: datasets and families with accepted terms.
     """
     store = fetcher.store
     origins = [
@@ -92,7 +92,7 @@ def make_plan(
     needed = list(dict.fromkeys([*upstream, *(job for build in builds for job in build.jobs)]))
     cached, missing = fetcher.sort(needed)
     table_size = sum(build.origin.manifest.prepared_size(build.splits) for build in builds)
-    table_size += max(map(_unpacked_size, builds), default=0)  # one build after another
+    table_size += max(map(_unpacked_size, builds), default=0)  # builds run one at a time
     return Plan(
         request=request,
         files=upstream,
@@ -108,22 +108,22 @@ def make_plan(
 
 
 def terms_error(manifests: Sequence[Manifest]) -> TermsError:
-    """Return the error for terms that are not accepted."""
+    """Return the error for datasets with terms that are not accepted."""
     return TermsError(terms={item.name: item.license.terms or "" for item in manifests})
 
 
 def _unpacked_size(build: Build) -> int:
-    """Return the packed size of archives that must be unpacked as a whole, as an estimate."""
+    """Estimate the disk space for archives that must be unpacked, from their packed size."""
     resources = build.origin.manifest.split_resources(build.splits).values()
     containers = [(archives.container_for(item.name), item.size or 0) for item in resources]
     return sum(size for kind, size in containers if kind is not None and kind.stream is not None)
 
 
-_Origins = Sequence[Mapping[str, Origin]]  # of each dataset, by split
+_Origins = Sequence[Mapping[str, Origin]]  # one mapping per dataset, with splits as keys
 
 
 def _builds(origins: _Origins, store: Store) -> Iterator[Build]:
-    """Yield missing tables: splits of upstream files together, each import by itself."""
+    """Yield builds of missing tables, with all splits that read upstream files in one build."""
     for splits in origins:
         missing = {
             name: item for name, item in splits.items() if table_of(item, name, store) is None
@@ -146,10 +146,10 @@ def _upstream(request: Request, origins: _Origins) -> Iterator[Job]:
 def _unaccepted(
     request: Request, needed: Sequence[Job], fetcher: Fetcher, accept: Sequence[str]
 ) -> list[Manifest]:
-    """Return datasets to download whose terms are not accepted.
+    """Return the datasets that require accepting terms before the download.
 
-    A file to obtain by hand counts only if a mirror has it: otherwise the user accepts its terms
-    upstream.
+    Datasets that must be downloaded by hand are left out unless a mirror has their files, because
+    users accept the terms upstream.
     """
     fetched = {
         job.dataset

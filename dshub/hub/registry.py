@@ -1,4 +1,4 @@
-"""Make the registry that settings describe: folders, packages and mirrors."""
+"""Create the registry from the settings."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -12,36 +12,36 @@ from dshub.settings import Settings
 
 
 class CachedIndexes:
-    """Stores the indexes of a registry in a cache.
+    """Storage for registry indexes in a cache folder.
 
     Args:
-        cache: the folder of the cache, which is not created.
+        cache: cache folder; not created if it is missing.
     """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
 
     def read(self, key: str) -> bytes | None:
-        """Return the bytes of a key, unless another user wrote them.
+        """Return the index stored under a key, or None if it is missing or owned by another user.
 
-        They name folders of manifests, so that in a shared cache they could add datasets.
+        Another user of a shared cache could otherwise add datasets through a forged index.
         """
         with suppress(OSError), open_file(self._cache / listing_path(key)) as file:
             return None if is_foreign(file.fileno()) else file.readall()
         return None
 
     def write(self, key: str, data: bytes) -> None:
-        """Replace the bytes of a key, if the cache exists and can be written."""
+        """Store an index under a key, if the cache exists and is writable."""
         if not self._cache.is_dir():
             return
-        from dshub.cache.store import Store  # only if a listing changed
+        from dshub.cache.store import Store  # lazily, because writes are rare
 
         with suppress(StoreError):
             Store(self._cache).write_text(listing_path(key), data)
 
 
 def make_registry(settings: Settings, progress: Progress | None = None) -> Registry:
-    """Make the registry of folders, packages, and mirrors if there are any."""
+    """Return the registry of the folders, packages and mirrors in the settings."""
     indexes = CachedIndexes(settings.cache)
     if not settings.mirrors:
         return Registry(settings.registry, store=indexes)

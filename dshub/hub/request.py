@@ -1,4 +1,4 @@
-"""Requests: datasets and splits, after their names were resolved."""
+"""Requests for datasets and splits, with resolved manifests."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dshub.errors import UnknownNameError
 
-if TYPE_CHECKING:  # listing datasets parses no manifest
+if TYPE_CHECKING:  # avoids importing the manifest parser to list datasets
     from dshub.catalog.manifest import Manifest
 
 
@@ -15,9 +15,9 @@ class Choice:
     """One dataset of a request.
 
     Attributes:
-        name: the requested name: `mnist`, `mnist@1.0.0`, the path of a manifest.
-        manifest: the one manifest for all further work.
-        splits: the requested splits, in order.
+        name: requested name: `mnist`, `mnist@1.0.0`, or the path of a manifest.
+        manifest: manifest of the dataset.
+        splits: requested splits, in order.
     """
 
     name: str
@@ -28,10 +28,10 @@ class Choice:
     def of(
         cls, manifest: "Manifest", splits: Sequence[str] | None = None, name: str = ""
     ) -> "Choice":
-        """Choose some splits of a manifest, or all if None.
+        """Return a choice of the splits of a manifest, all by default.
 
         Raises:
-            UnknownNameError: the manifest has no such split.
+            UnknownNameError: a split is not in the manifest.
         """
         chosen = tuple(manifest.splits if splits is None else splits)
         for split in chosen:
@@ -43,7 +43,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Request:
-    """Datasets in the order of their names. `Hub.resolve` makes one from names."""
+    """Datasets to load, fetch or prepare, in the requested order."""
 
     choices: tuple[Choice, ...]
 
@@ -62,5 +62,9 @@ class Request:
 
     @classmethod
     def of(cls, manifest: "Manifest", splits: Sequence[str] | None = None) -> "Request":
-        """Request one dataset; raises as `Choice.of`."""
+        """Return a request for the splits of one dataset, all by default.
+
+        Raises:
+            UnknownNameError: a split is not in the manifest.
+        """
         return cls((Choice.of(manifest, splits),))

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The results of a plan.
+    """The results of running a plan.
 
     Attributes:
-        fetched: every file of the plan, and where it came from.
-        tables: the folder of each requested table, by dataset identifier and split.
-        seconds: time spent downloading.
+        fetched: path and source of each file of the plan.
+        tables: folder of each requested table, by dataset identifier and split.
+        seconds: download time in seconds.
     """
 
     fetched: tuple[Fetched, ...] = ()
@@ -42,22 +42,22 @@ def run_plan(
     registry: Registry | None = None,
     accept: Sequence[str] = (),
 ) -> Outcome:
-    """Run a plan; once more if another process removes a file from the cache.
+    """Run a plan, and retry once if another process removes a file from the cache.
 
     Args:
-        plan: from `make_plan`.
-        fetcher: the fetcher of the plan, or one with another source.
-        registry: asked for prepared tables and for conflicts, if given.
-        accept: datasets and families whose terms count as accepted.
+        plan: result of `make_plan`.
+        fetcher: fetcher of the plan, or one with another source.
+        registry: registry that provides prepared tables and detects conflicting manifests.
+        accept: datasets and families with accepted terms.
 
     Raises:
         UnknownNameError, ManifestError: a reader is unknown or rejects its options; nothing was
             downloaded.
         TermsError: the terms of a dataset must be accepted first.
-        FetchError: files have no working source; the others are cached. Includes its subclasses.
-        ChecksumError: a file that another user put into the cache is not the published one.
-        ReadError, UnsafeArchiveError, SchemaError: files do not contain the promised rows.
-        StoreError: the cache cannot be written, or is full.
+        FetchError: files could not be downloaded; the others are cached.
+        ChecksumError: a file that another user added to the cache has the wrong checksum.
+        ReadError, UnsafeArchiveError, SchemaError: files do not match the manifest.
+        StoreError: the cache cannot be written, or the disk is full.
     """
     try:
         return _run(plan, fetcher, registry, accept)
@@ -89,17 +89,17 @@ def _run(plan: Plan, fetcher: Fetcher, registry: Registry | None, accept: Sequen
 
 
 def _without_mirrored(builds: Sequence[Build], registry: Registry) -> list[Build]:
-    """Take tables from mirrors, and return what is left to build."""
-    left = []
+    """Take tables from mirrors, and return the builds that no mirror has."""
+    remaining = []
     for build in builds:
-        splits = tuple(split for split in build.splits if not _is_taken(build, split, registry))
+        splits = tuple(split for split in build.splits if not _take_table(build, split, registry))
         if splits:
-            left.append(replace(build, splits=splits))
-    return left
+            remaining.append(replace(build, splits=splits))
+    return remaining
 
 
-def _is_taken(build: Build, split: str, registry: Registry) -> bool:
-    """Take a table from the first mirror that has it; False if none has."""
+def _take_table(build: Build, split: str, registry: Registry) -> bool:
+    """Take a table from the first mirror that has it, and return True on success."""
     manifest = build.origin.manifest
     table = recipe(manifest, split)
     return any(
@@ -108,7 +108,10 @@ def _is_taken(build: Build, split: str, registry: Registry) -> bool:
 
 
 def _fetch(jobs: "Sequence[Job]", fetcher: Fetcher, table_size: int) -> tuple[list[Fetched], float]:
-    """Download files; in a folder that replaces all sources, they can have any names."""
+    """Download files, and return them with the elapsed seconds.
+
+    If a folder replaces all sources, its files are recognized by checksum under any name.
+    """
     imported: dict[Job, str] = {}
     if fetcher.only is not None and Path(fetcher.only).is_dir():
         _, missing = fetcher.sort(jobs)
@@ -123,14 +126,14 @@ def _fetch(jobs: "Sequence[Job]", fetcher: Fetcher, table_size: int) -> tuple[li
 
 
 def _building() -> ModuleType:
-    """Import the module that builds tables; it needs Arrow, and downloading alone does not."""
+    """Import `dshub.tables.building` lazily, because downloading does not need Arrow."""
     from dshub.tables import building
 
     return building
 
 
 def _check_readers(builds: Sequence[Build]) -> None:
-    """Raise for a reader that is unknown or rejects its options, before downloading anything."""
+    """Check that readers exist and accept their options, before anything is downloaded."""
     for build in builds:
         for split in build.splits:
             _building().reader_of(build.origin.manifest, split)
@@ -143,7 +146,11 @@ def _make(build: Build, paths: Mapping[tuple[str, str], Path], fetcher: Fetcher)
 
 
 def _folders(plan: Plan, store: Store) -> dict[tuple[str, str], Path]:
-    """Return the folder of each requested table; raises Vanished."""
+    """Return the folder of each requested table.
+
+    Raises:
+        Vanished: another process removed a table.
+    """
     folders: dict[tuple[str, str], Path] = {}
     if not plan.want_tables:
         return folders

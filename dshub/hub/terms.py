@@ -1,7 +1,7 @@
-"""Accepted terms: which datasets can be downloaded although upstream asks for agreement.
+"""Record and check accepted terms of datasets.
 
-The writable cache remembers a checksum of the accepted text: if upstream changes its terms, users
-are asked again. Read-only caches do not count, because others accepted their terms.
+The writable cache stores a checksum of the accepted text, so that users must accept again if the
+terms change. Read-only caches are ignored, because other users accepted the terms there.
 """
 
 import time
@@ -16,12 +16,12 @@ from dshub.checksums import Digest
 
 
 def are_accepted(manifest: Manifest, store: Store, accepted: Sequence[str] = ()) -> bool:
-    """True if a dataset has no terms, or they are accepted.
+    """Return True if a dataset has no terms or its terms are accepted.
 
     Args:
         manifest: the dataset.
-        store: remembers accepted terms.
-        accepted: datasets and families whose terms count as accepted.
+        store: cache that records accepted terms.
+        accepted: datasets and families with accepted terms.
     """
     if not manifest.license.terms or manifest.synthetic:
         return True
@@ -34,7 +34,11 @@ def are_accepted(manifest: Manifest, store: Store, accepted: Sequence[str] = ())
 
 
 def accept(manifest: Manifest, store: Store) -> None:
-    """Remember that the terms of a dataset are accepted; raises StoreError."""
+    """Record that the terms of a dataset are accepted.
+
+    Raises:
+        StoreError: the cache cannot be written.
+    """
     note = f"{_digest(manifest)} accepted {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
     store.write_text(terms_path(manifest.name), note.encode())
 

@@ -25,7 +25,7 @@ from dshub.tables.record import SUMS, Provenance
 from dshub.tables.table import Table
 
 Advance = Callable[[int], object]
-"""Takes the number of bytes of each read."""
+"""Callback that takes the number of bytes of each read."""
 
 State = Literal["ok", "missing", "damaged", "unlike"]
 _REMOVED = "removed during verification"
@@ -34,13 +34,14 @@ _GONE = "it is missing"
 
 @dataclass(frozen=True)
 class Finding:
-    """The result for one file, table or figure.
+    """The verification result of one file, table or figure.
 
     Attributes:
-        thing: `file train-images`, `table train`, `figure label-counts of train`.
-        state: `ok`; `missing` from the cache; `damaged` (set aside, and replaced by the next
-            fetch); or `unlike` if a figure differs from the manifest.
-        detail: the reason.
+        thing: subject of the check, such as `file train-images`, `table train` or
+            `figure label-counts of train`.
+        state: `ok`; `missing` from the cache; `damaged`, in which case the next fetch replaces it;
+            or `unlike` if a figure or a list of checksums differs from its record.
+        detail: explanation of the state.
     """
 
     thing: str
@@ -49,10 +50,10 @@ class Finding:
 
 
 def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
-    """Read every cached byte of a dataset and compare it with its checksum.
+    """Compare all cached files and tables of a dataset with their checksums.
 
     Raises:
-        StoreError: permission to read is missing.
+        StoreError: a file cannot be opened, for example without permission.
     """
     origins = {split: origin(manifest, split, store) for split in manifest.splits}
     needed = [job for split, item in origins.items() for job in jobs(item.manifest, [split])]
@@ -74,11 +75,11 @@ def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
 
 
 def verify_import(record: ImportRecord, manifest: Manifest) -> Finding:
-    """Compare imported files by names and sizes; their content is in the table.
+    """Compare the names and sizes of imported files with the import record.
 
     Args:
-        record: the import.
-        manifest: a manifest that has its layout.
+        record: record of the import.
+        manifest: manifest with the layout of the import.
     """
     thing = f"import {record.layout}"
     try:
@@ -90,9 +91,9 @@ def verify_import(record: ImportRecord, manifest: Manifest) -> Finding:
 
 
 def verify_digests(thing: str, digests: Iterable[Digest | None], store: Store) -> Finding:
-    """Verify the file with the first of some checksums that the store has.
+    """Verify the first file in the store that has one of the checksums.
 
-    It can lie outside of the cache if it was imported by reference; it then stays where it is.
+    Files imported by reference are outside the cache and are never moved.
     """
     finding = Finding(thing, "missing", "not in the cache")
     for digest in filter(None, digests):
@@ -109,17 +110,17 @@ def verify_digests(thing: str, digests: Iterable[Digest | None], store: Store) -
 def verify_file(
     thing: str, path: Path, digest: Digest, store: Store, *, advance: Advance = int
 ) -> Finding:
-    """Compare a file with its checksum; a damaged one is set aside.
+    """Compare a file with its checksum, and set it aside if it is damaged.
 
     Args:
-        thing: the name for the finding.
-        path: the file.
-        digest: its checksum.
-        store: the cache it belongs to.
-        advance: takes the bytes as they are read.
+        thing: name of the file in the finding.
+        path: path of the file.
+        digest: expected checksum.
+        store: cache of the file.
+        advance: callback for the number of bytes of each read.
 
     Raises:
-        StoreError: permission to read is missing.
+        StoreError: the file cannot be opened, for example without permission.
     """
     fault = _find_fault(path, digest, advance)
     if fault == _GONE:
@@ -130,7 +131,7 @@ def verify_file(
 
 
 def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = int) -> Finding:
-    """Compare the shards of a table with its record; see `verify_file`."""
+    """Compare the shards of a table with their checksums, and set a damaged table aside."""
     fault = ""
     try:
         record = Table(folder).record
@@ -140,7 +141,7 @@ def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = i
         for shard in record.shards:
             wrong = _find_fault(folder / shard.file, Digest("sha256", shard.sha256), advance)
             if wrong:
-                fault = f"{shard.file} has changed: {wrong}"
+                fault = f"{shard.file} does not match its checksum: {wrong}"
                 break
     if fault and not folder.exists():
         return Finding(thing, "missing", _REMOVED)
@@ -152,19 +153,19 @@ def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = i
 
 
 def _verify_sums(thing: str, folder: Path, rows: int, provenance: Provenance) -> Finding:
-    """Compare the list of checksums of imported files with the table's record."""
-    detail = f"{rows:,} rows, of {provenance.files:,} files whose checksums are in {SUMS}"
+    """Compare the checksum list of imported files with the record of their table."""
+    detail = f"{rows:,} rows from {provenance.files:,} files with checksums in {SUMS}"
     fault = _find_fault(folder / SUMS, Digest("sha256", provenance.sums), int)
-    if fault:  # the rows are right, so they stay
-        return Finding(thing, "unlike", f"{detail}; but {SUMS} has changed: {fault}")
+    if fault:  # not "damaged", because the rows are correct
+        return Finding(thing, "unlike", f"{detail}, but {SUMS} has changed: {fault}")
     return Finding(thing, "ok", detail)
 
 
 def _find_fault(path: Path, digest: Digest, advance: Advance) -> str:
-    """Return how a file differs from its checksum, or empty.
+    """Return why a file does not match its checksum, or an empty string if it does.
 
     Raises:
-        StoreError: permission to read is missing.
+        StoreError: the file cannot be opened, for example without permission.
     """
     try:
         actual = _hash(path, digest, advance)
@@ -181,7 +182,7 @@ def _find_fault(path: Path, digest: Digest, advance: Advance) -> str:
 
 
 def _hash(path: Path, digest: Digest, advance: Advance) -> Digest:
-    """Hash a file, and restore its time of access, because verifying is not use."""
+    """Return the checksum of a file, and restore its access time, which records its last use."""
     with open_file(path) as file:
         before = os.fstat(file.fileno())
         actual = Digest.of_stream(file, digest.algorithm, advance)
@@ -192,15 +193,15 @@ def _hash(path: Path, digest: Digest, advance: Advance) -> Digest:
 
 
 def _set_aside(path: Path, store: Store) -> str:
-    """Set damaged content aside if it is in the writable cache; return where it is now."""
+    """Set damaged content aside if it is in the writable cache, and describe its new location."""
     if not any(path.is_relative_to(place) for place in store.places):
-        return f"; it is {path}, imported by reference, and stays there"
+        return f"; {path} was imported by reference and was not moved"
     if not path.is_relative_to(store.root):
         return f"; it is in the read-only cache: {path}"
     try:
         return f"; set aside as {store.set_aside(path)}"
     except StoreError as error:
-        return f"; it was not set aside: {error}"
+        return f"; it could not be set aside: {error}"
 
 
 def _compare_figures(manifest: Manifest, split: str, table: Table) -> Iterator[Finding]:

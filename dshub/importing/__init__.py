@@ -1,1 +1,1 @@
-"""Import files that are already on this machine, recognized by checksum or structure."""
+"""Import files that are already on this machine, identified by checksums or file names."""

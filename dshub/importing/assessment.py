@@ -1,4 +1,4 @@
-"""Find faults in a recognized layout before its first file is read."""
+"""Find faults in a recognized layout before reading its files."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +10,13 @@ from dshub.formats.folder.names import MemberName
 from dshub.importing.holding import Holding
 from dshub.importing.places import UNREADABLE
 
-SHOWN = 5  # classes or files to name; the others are counted
+SHOWN = 5  # number of classes or files to name; the others are only counted
 
 
 def assess(manifest: Manifest, holding: Holding) -> list[str]:
-    """List every fault that shows in names and sizes; empty if the layout looks complete.
+    """List the faults in the names and sizes of files; empty if the layout looks complete.
 
-    If each row is one file, files are counted; also by class, if their names tell it.
+    If each row is one file, files are counted, also per class if their names contain the class.
     """
     files = holding.files.values()
     faults = [
@@ -31,14 +31,14 @@ def assess(manifest: Manifest, holding: Holding) -> list[str]:
         return faults
     references = chain.from_iterable(map(split.references, split.reader_parts))
     members = [reference.partition(":")[2] for reference in references]
-    names = [file.name for member in members for file in holding.found.get(member, ())]
+    names = [file.name for member in members for file in holding.matches.get(member, ())]
     path = MemberName(split.reader["path"])
     for column, feature in manifest.split_features(name).items():
         if isinstance(feature, LabelFeature) and column in {field.name for field in path.fields}:
             columns = filter(None, map(path.read, names))
             counts = Counter(str(values[column]) for values in columns)
             figures = split.figures.get(f"{column}-counts")
-            # with the right number of files, a class without any may be right
+            # if the number of files is right, a class can be empty
             faults += _class_faults(counts, feature, figures, complete=len(names) == split.rows)
             break
     if len(names) != split.rows:
@@ -57,7 +57,7 @@ def _class_faults(
         code: f"{code} ({name.partition(',')[0]})" if feature.codes else code
         for code, name in zip(feature.codes or feature.names, feature.names, strict=True)
     }
-    yield from _fault("folder", "of no class", sorted(counts.keys() - titles.keys()))
+    yield from _fault("folder", "without a class", sorted(counts.keys() - titles.keys()))
     if not complete:
         missing = [title for code, title in titles.items() if code not in counts]
         yield from _fault("class", "missing", missing)
@@ -67,7 +67,7 @@ def _class_faults(
             for (code, title), expected in zip(titles.items(), figures, strict=True)
             if code in counts and counts[code] != expected
         ]
-        yield from _fault("class", "of another size", unequal)
+        yield from _fault("class", "of the wrong size", unequal)
 
 
 def _fault(thing: str, what: str, names: Sequence[str]) -> Iterator[str]:

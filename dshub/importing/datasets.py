@@ -1,4 +1,4 @@
-"""Import a dataset from files that the user has: upstream's, or any layout of its manifest."""
+"""Import a dataset from local files: upstream's files, or a layout in its manifest."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from dshub.progress import Progress
 
 Match = Callable[[Sequence[Job]], list[Imported | Mismatch]]
 
-_ANY = Resource()  # stands for files without a checksum when only the others matter
+_ANY = Resource()  # placeholder for files without a checksum
 
 
 @dataclass(frozen=True)
 class Recognized:
-    """A layout that was found.
+    """A layout that matches local files.
 
     Attributes:
-        layout: its name.
-        split: the split whose rows it has.
-        title: what it is.
-        path: the folder or archive; None if all its files have checksums.
-        files: how many.
-        size: their bytes.
-        faults: why it cannot be used; empty if it was imported.
+        layout: name of the layout.
+        split: name of the split in the layout.
+        title: title of the layout.
+        path: folder or archive with the files; None if all files have checksums.
+        files: number of files.
+        size: total size of the files in bytes.
+        faults: reasons why the layout cannot be used; empty if it was imported.
     """
 
     layout: str
@@ -47,10 +47,10 @@ class ImportReport:
     """The result of importing a dataset.
 
     Attributes:
-        dataset: its name.
+        dataset: name of the dataset.
         files: imported files and mismatches.
-        layouts: imported layouts; for a split without one, the incomplete ones that were found.
-        missing: upstream files that are missing for splits without a layout.
+        layouts: imported layouts, and the incomplete layouts of splits without one.
+        missing: missing upstream files of splits that cannot be prepared.
         splits: whether each split can be prepared now.
     """
 
@@ -74,14 +74,14 @@ def import_dataset(
     keep: Keep = "auto",
     progress: Progress | None = None,
 ) -> ImportReport:
-    """Import a dataset's files from files and folders.
+    """Import a dataset from files and folders.
 
-    Upstream's files come first. Splits still incomplete are matched against the manifest's
-    layouts, in order. The first complete layout is recorded in the cache, and the split is
-    prepared from its location.
+    Upstream's files have priority. For each split that is still incomplete, the first complete
+    layout of the manifest is recorded in the cache. The split is then prepared from the layout's
+    location.
 
     Raises:
-        StoreError: a path does not exist, a possible file or folder cannot be read, or the cache
+        StoreError: a path does not exist, a candidate file or folder cannot be read, or the cache
             cannot be written.
     """
     match = partial(import_files, store, paths=paths, keep=keep, progress=progress)
@@ -89,8 +89,8 @@ def import_dataset(
     lacking = [split for split in manifest.splits if _missing(jobs(manifest, [split]), store)]
     layouts: list[Recognized] = []
     if lacking:
-        found = {item.layout: item for item in recognize(manifest, paths)}
-        more, layouts = _import_layouts(manifest, store, lacking, found, match)
+        holdings = {item.layout: item for item in recognize(manifest, paths)}
+        more, layouts = _import_layouts(manifest, store, lacking, holdings, match)
         files += more
     imported = {item.split for item in layouts if not item.faults}
     splits = {split: split not in lacking or split in imported for split in manifest.splits}
@@ -110,7 +110,7 @@ def _import_layouts(
     holdings: dict[str, Holding],
     match: Match,
 ) -> tuple[list[Imported | Mismatch], list[Recognized]]:
-    """Import a complete layout of each split; without one, return all that was found."""
+    """Import the first complete layout of each split, or report its incomplete layouts."""
     needed = {
         name: jobs(laid_out(manifest, name, _ANY), [layout.split])
         for name, layout in manifest.layouts.items()
@@ -122,10 +122,10 @@ def _import_layouts(
         for item in match(_missing(distinct.values(), store))
         if isinstance(item, Imported) or item.job.name not in manifest.resources
     ]
-    found = [_judge(manifest, name, needed[name], holdings.get(name), store) for name in needed]
+    judged = [_judge(manifest, name, needed[name], holdings.get(name), store) for name in needed]
     layouts: list[Recognized] = []
     for split in splits:
-        of_split = [item for item in found if item is not None and item.split == split]
+        of_split = [item for item in judged if item is not None and item.split == split]
         complete = [item for item in of_split if not item.faults][:1]
         for item in complete:
             note_import(store, manifest, item.layout, holdings.get(item.layout))
@@ -136,7 +136,7 @@ def _import_layouts(
 def _judge(
     manifest: Manifest, name: str, needed: list[Job], holding: Holding | None, store: Store
 ) -> Recognized | None:
-    """Report what was found of a layout, if anything was."""
+    """Return a report on the files of a layout, or None if there are none."""
     layout, missing = manifest.layouts[name], _missing(needed, store)
     here = [job for job in needed if job not in missing]
     if holding is None and (layout.local_members or not here):
@@ -144,7 +144,7 @@ def _judge(
     faults = [f"{job.title} is missing" for job in missing]
     path, files, size = None, len(here), sum(job.resource.size or 0 for job in here)
     if holding is not None:
-        from dshub.importing.assessment import assess  # imports readers, and those Arrow
+        from dshub.importing.assessment import assess  # imports Arrow
 
         faults += assess(manifest, holding)
         path, files, size = holding.path / holding.prefix, len(holding.files), holding.size

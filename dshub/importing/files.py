@@ -1,4 +1,4 @@
-"""Import files by checksum: copied, cloned, linked, or left where they are."""
+"""Import files by checksum: copy, clone or link them, or refer to their location."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +20,18 @@ from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Progress, Silent, Task, size
 
 Keep = Literal["auto", "copy", "link", "reference"]
-"""`copy` gives the cache its own bytes. `link` gives one file two names, so a program that writes
-to the user's file damages the cache, which `dshub verify` finds. `reference` leaves the file in
-its place and notes that. `auto` shares blocks if the file system can, copies files up to `LARGE`,
-and refers to larger ones: nothing is at risk, and nothing large is stored twice.
+"""How the cache stores an imported file.
+
+`copy` makes a separate copy. `link` creates a hard link, so a program that writes to the user's
+file damages the cache, which `dshub verify` detects. `reference` only records the path. `auto`
+clones the file if the file system supports it. Otherwise, it copies files up to `LARGE` and refers
+to larger ones.
 """
 
 Kept = Literal["copied", "cloned", "linked", "referenced", "unpacked", "cached"]
 
-LARGE = 1 << 30  # bytes of a file that is not worth a second copy
-AT_ONCE = 4  # files hashed at the same time, at most
+LARGE = 1 << 30  # bytes; larger files are not copied by `auto`
+AT_ONCE = 4  # maximum number of files to hash in parallel
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,10 @@ class Imported:
     """A file that was imported.
 
     Attributes:
-        job: the resource that it is.
-        source: its path.
-        how: `same bytes`; or `same content`, for a file that was compressed again.
-        kept: how the store has it now.
+        job: resource of the file.
+        source: path of the file.
+        how: `same bytes`, or `same content` for a file with a different compression.
+        kept: how the store keeps the file.
     """
 
     job: Job
@@ -51,12 +53,12 @@ class Imported:
 
 @dataclass(frozen=True)
 class Mismatch:
-    """A file that has the name of a resource but not its content.
+    """A file with the name but not the content of a resource.
 
     Attributes:
-        job: the resource.
-        source: the file.
-        reason: what is wrong with it.
+        job: resource with that name.
+        source: path of the file.
+        reason: difference between the file and the resource.
     """
 
     job: Job
@@ -72,19 +74,18 @@ def import_files(
     keep: Keep = "copy",
     progress: Progress | None = None,
 ) -> list[Imported | Mismatch]:
-    """Import each resource of `jobs` that is among some files and folders.
+    """Import the resources of `jobs` from files and folders.
 
-    Files are recognized by checksum. Those hashed are the ones named directly, and in folders the
-    ones with the size or the name of a resource, each once, several at the same time. If the
-    manifest has the checksum of a resource's content (`content_sha256`), a copy that was compressed
-    again, or not at all, counts too; the store then keeps the content, decompressed. The user's
-    files are only read.
+    Files are identified by checksum. Every file in `paths` is hashed once, and in folders every
+    file with the size or name of a resource. If the manifest has a checksum of the decompressed
+    content (`content_sha256`), files with a different compression match, too, and the store keeps
+    the decompressed content. The user's files are never modified.
 
     Returns:
-        Imported files and mismatches, in the order of `jobs`, which may be missing altogether.
+        Imported files and mismatches, in the order of `jobs`, with nothing for missing files.
 
     Raises:
-        StoreError: a path does not exist, a possible file cannot be read, or the cache cannot be
+        StoreError: a path does not exist, a candidate file cannot be read, or the cache cannot be
             written.
     """
     if not jobs:
@@ -92,7 +93,7 @@ def import_files(
     progress = progress or Silent()
     for top in paths:
         if not top.exists():
-            reason, hint = "there is no such file", "check the path"
+            reason, hint = "the file does not exist", "check the path"
             raise StoreError(path=str(top), action="read", reason=reason, hint=hint)
     sizes = {job.resource.size for job in jobs}
     stems = {_stem(job.resource.name) for job in jobs}
@@ -103,12 +104,12 @@ def import_files(
         if item.named or item.size in sizes or item.stem in stems
     ]
     _hash(jobs, candidates, progress)
-    found = (_find(store, job, candidates, keep, progress) for job in jobs)
-    return [item for item in found if item is not None]
+    results = (_find(store, job, candidates, keep, progress) for job in jobs)
+    return [item for item in results if item is not None]
 
 
 class _Candidate:
-    """A file that may be a resource, and its checksums once they were computed."""
+    """A file that could be a resource, with the checksums computed so far."""
 
     def __init__(self, path: Path, *, named: bool) -> None:
         self.path, self.named, self.status = path, named, path.stat()
@@ -116,21 +117,21 @@ class _Candidate:
         self.digests: dict[Algorithm, Digest] = {}
 
     def may_be(self, job: Job) -> bool:
-        """Tell whether it may have the bytes of a resource."""
+        """Return True if the file could have the bytes of a resource."""
         published = job.resource.size
         return self.size == published or (published is None and self.may_hold(job))
 
     def may_hold(self, job: Job) -> bool:
-        """Tell whether it may have the content of a resource."""
+        """Return True if the file could have the decompressed content of a resource."""
         return self.named or self.is_called(job)
 
     def is_called(self, job: Job) -> bool:
-        """Tell whether its name is the resource's, apart from compression suffixes."""
+        """Return True if the file has a resource's name, ignoring compression suffixes."""
         return self.stem == _stem(job.resource.name)
 
 
 def _hash(jobs: Sequence[Job], candidates: Sequence[_Candidate], progress: Progress) -> None:
-    """Compute every checksum that is needed to recognize the files, each once."""
+    """Compute the checksums needed to identify the files, each only once."""
     needed = dict.fromkeys(
         (item, job.resource.digest.algorithm)
         for job in jobs
@@ -139,7 +140,7 @@ def _hash(jobs: Sequence[Job], candidates: Sequence[_Candidate], progress: Progr
     )
     total = sum(item.size for item, _ in needed)
     with (
-        Task(progress, "reading possible files", total) as task,
+        Task(progress, "reading candidate files", total) as task,
         ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool,
     ):
 
@@ -170,32 +171,32 @@ def _find(
 
 
 def _reason(job: Job, item: _Candidate) -> str:
-    """Say why a file with the right name is not the resource."""
+    """Return the reason why a file with the right name is not the resource."""
     published = job.resource.size
     if item.size < HEAD and is_lfs_pointer(item.path.read_bytes()):
         return "it is a Git LFS pointer: run `git lfs pull` in its repository"
     if published is not None and item.size < published:
         sizes = f"{item.size:,} of {published:,} bytes"
-        return f"damaged: it is cut short, {sizes}; or an older version"
+        return f"truncated, or an older version: {sizes}"
     if published is not None and item.size > published:
         return f"another version: {item.size:,} bytes instead of {published:,}"
     digest = item.digests.get(job.resource.digest.algorithm)
     content = f"{digest.short} instead of {job.resource.digest.short}" if digest else "other bytes"
     if published is None:
         return f"damaged, or another version: {content}, {size(item.size)}"
-    return f"damaged: of the right size, but {content}"
+    return f"damaged: the size is right, but not the content ({content})"
 
 
 def _keep(
     store: Store, item: _Candidate, digest: Digest, keep: Keep, progress: Progress
 ) -> Kept | None:
-    """Bring a file with a known checksum into the store.
+    """Add a hashed file to the store.
 
     Returns:
-        How it is kept; None if the file changed meanwhile.
+        How the store keeps the file, or None if the file changed after hashing.
 
     Raises:
-        StoreError: the cache cannot be written, or the file cannot be read any more.
+        StoreError: the cache cannot be written, or the file can no longer be read.
     """
     if store.blob(digest) is not None:
         return "cached"
@@ -207,11 +208,11 @@ def _keep(
     if keep == "link":
         if _place(store, path, digest, os.link):
             return "linked"
-        progress.say(f"{path} cannot be linked, since it is on another file system; copying it")
+        progress.say(f"{path} is on another file system, so it is copied instead of linked")
     if keep != "reference" and _place(store, path, digest, clone_file):
         return "cloned"
     if keep == "auto" and before.st_size > LARGE:
-        progress.say(f"{path} ({size(before.st_size)}) stays where it is; --copy copies it")
+        progress.say(f"{path} ({size(before.st_size)}) is not copied; use --copy to copy it")
         keep = "reference"
     if keep == "reference":
         store.refer(digest, Reference.of(path, before))
@@ -220,7 +221,7 @@ def _keep(
 
 
 def _place(store: Store, path: Path, digest: Digest, make: Callable[[Path, Path], object]) -> bool:
-    """Give the cache a file without copying it; return False if that is impossible here."""
+    """Add a file to the cache with `make`, such as `os.link`; return False if that fails."""
     with suppress(OSError), store.scratch() as folder:
         make(path, folder / "data")
         store.take(folder / "data", digest)
@@ -235,13 +236,13 @@ def _reading(path: Path) -> Iterator[BinaryIO]:
 
 
 def _copy(store: Store, digest: Digest, opened: AbstractContextManager[BinaryIO]) -> bool:
-    """Copy bytes into the store; return False, and keep nothing, unless `digest` is theirs."""
+    """Copy bytes into the store if their checksum is `digest`; return False otherwise."""
     with store.partial(digest) as partial:
         if store.blob(digest) is not None:
             partial.discard()
             return True
         partial.restart()
-        # a damaged file, a bomb, or something else altogether: its bytes do not match
+        # after an error the bytes do not match `digest`
         with suppress(ReadError, UnsafeArchiveError), opened as source:
             span = partial.claim(None)
             while span is not None and (piece := source.read(CHUNK)):
@@ -254,7 +255,7 @@ def _copy(store: Store, digest: Digest, opened: AbstractContextManager[BinaryIO]
 
 
 def _walk(top: Path) -> Iterator[_Candidate]:
-    """Yield every file at or below a path; unreadable folders are skipped."""
+    """Yield the file at a path, or all files below it; skip unreadable folders."""
     if not top.is_dir():
         yield _Candidate(top, named=True)
         return

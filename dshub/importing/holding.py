@@ -1,7 +1,7 @@
-"""The files of an imported layout, hashed as they are read.
+"""Read the files of an imported layout, and hash them at the same time.
 
-Checksums are stored as `sha256sum` writes and checks them, a line for each file:
-`<hexadecimal digits>  <name>`; see the manual of GNU coreutils, "md5sum invocation".
+Checksums are stored in the format of GNU `sha256sum`, with a line `<hex digits>  <name>` per file
+(GNU coreutils manual, "md5sum invocation").
 """
 
 import hashlib
@@ -23,11 +23,11 @@ from dshub.importing.places import Listed, Place, as_read_error
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_PIECE = 1 << 20  # bytes read at a time
+_PIECE = 1 << 20  # bytes per read
 
 
 class Sums:
-    """Checksums of the files read so far; several threads may add some."""
+    """The checksums of the files read so far; threads can add checksums concurrently."""
 
     def __init__(self) -> None:
         self._sums: dict[str, str] = {}
@@ -37,18 +37,22 @@ class Sums:
         return name in self._sums
 
     def note(self, name: str, digest: str) -> None:
-        """Add the checksum of a file that was read to its end."""
+        """Add the checksum of a completely read file."""
         self._sums[name] = digest
         self._fresh.append(name)
 
     def append(self, path: Path) -> None:
-        """Append those added since the last call to a file; raises StoreError."""
+        """Append the checksums added since the last call to a file; raise StoreError on failure."""
         fresh, self._fresh = self._fresh, []
         with disk_faults(path, "write"), open_file(path, "ab") as file:
             file.writelines(_line(name, self._sums[name]) for name in fresh)
 
     def write(self, path: Path, names: Iterable[str]) -> str:
-        """Write those of some files, and return the checksum of the new file; raises StoreError."""
+        """Write the checksums of some files to a new file, and return the new file's checksum.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
         hasher = hashlib.sha256()
         with disk_faults(path, "write"), new_file(path) as file:
             for name in names:
@@ -58,12 +62,12 @@ class Sums:
         return hasher.hexdigest()
 
     def read(self, path: Path) -> None:
-        """Add those in a file; damaged lines are ignored."""
+        """Add the checksums in a file, ignoring damaged lines."""
         self._sums |= dict(read_sums(path))
 
 
 def read_sums(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the names and checksums that `Sums` wrote; none if the file does not exist."""
+    """Yield the names and checksums written by `Sums`, or nothing if the file does not exist."""
     try:
         lines = read_file(path).split(b"\n")
     except OSError:
@@ -88,39 +92,39 @@ def _unescaped(name: str) -> str:
 
 @dataclass(frozen=True)
 class Holding:
-    """The files of a layout in a place.
+    """The files of a layout in a folder or archive.
 
     Attributes:
-        layout: its name.
-        path: the folder or the archive.
-        prefix: prepended to the layout's names; empty, or ends with `/`.
-        found: the files of each name or pattern of the layout, in the order in which they are
-            read, under their names without the prefix.
+        layout: name of the layout.
+        path: folder or archive with the files.
+        prefix: prefix of all file names, which is empty or ends with `/`.
+        matches: files that match each name or pattern of the layout, in reading order. Their
+            names do not include the prefix.
     """
 
     layout: str
     path: Path
     prefix: str
-    found: Mapping[str, tuple[Listed, ...]]
+    matches: Mapping[str, tuple[Listed, ...]]
 
     @cached_property
     def files(self) -> dict[str, Listed]:
-        """Every file once, by name."""
-        return {file.name: file for files in self.found.values() for file in files}
+        """All files by name."""
+        return {file.name: file for files in self.matches.values() for file in files}
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total size of the files in bytes."""
         return sum(max(file.size, 0) for file in self.files.values())
 
     @property
     def identity(self) -> str:
-        """SHA-256 over names and sizes, the same for every copy; content is hashed when read."""
+        """SHA-256 of the file names and sizes, which is equal for all copies of the files."""
         return _sha256(f"{file.size} {file.name}\n" for file in sorted(self.files.values()))
 
     @property
     def stamp(self) -> str:
-        """SHA-256 over names, sizes and times of change, which differs after any visible change."""
+        """SHA-256 of the file names, sizes and modification times, to detect changes."""
         files = sorted(self.files.values())
         return _sha256(f"{file.size} {file.changed} {file.name}\n" for file in files)
 
@@ -133,24 +137,24 @@ def _sha256(lines: Iterable[str]) -> str:
 
 
 class LocalFiles:
-    """The files of a layout whose place is open.
+    """The files of a layout in an open folder or archive.
 
     Attributes:
-        holding: the files.
-        sums: the checksums of those that were read.
+        holding: listed files.
+        sums: checksums of the files read so far.
     """
 
     def __init__(self, holding: Holding, place: Place) -> None:
         self.holding, self.place, self.sums = holding, place, Sums()
 
     def files(self, member: str) -> list["LocalFile"]:
-        """List the files of a name or pattern of the layout, in order."""
-        return [LocalFile(self, listed) for listed in self.holding.found[member]]
+        """Return the files that match a name or pattern of the layout, in reading order."""
+        return [LocalFile(self, listed) for listed in self.holding.matches[member]]
 
-    def read_rest(self) -> None:
-        """Read the remaining files to the end, so that every file is hashed; raise ReadError."""
-        rest = [item for name, item in self.holding.files.items() if name not in self.sums]
-        for listed in rest:
+    def hash_remaining(self) -> None:
+        """Hash the files that were not read; raise ReadError if that fails."""
+        remaining = [item for name, item in self.holding.files.items() if name not in self.sums]
+        for listed in remaining:
             with LocalFile(self, listed).open() as stream:
                 while stream.read(_PIECE):
                     pass
@@ -158,7 +162,7 @@ class LocalFiles:
 
 @dataclass(frozen=True)
 class LocalFile:
-    """One file for a reader (`dshub.formats.File`), hashed as it is read."""
+    """A file for a reader (`dshub.formats.File`) that is hashed while it is read."""
 
     local: LocalFiles
     listed: Listed
@@ -185,7 +189,7 @@ class LocalFile:
 
 
 class _Hashed(io.RawIOBase):
-    """The bytes of a file, whose checksum is noted at their end."""
+    """A stream that records the checksum of a file when it reaches the end."""
 
     def __init__(self, stream: BinaryIO, file: LocalFile) -> None:
         self._stream, self._file, self._title = stream, file, file.name
@@ -208,7 +212,7 @@ class _Hashed(io.RawIOBase):
         name, size, _ = self._file.listed
         if self._size != size:
             reason = f"it has {self._size:,} bytes, but had {size:,} when it was listed"
-            hint = "wait until no program changes it, and import it again"
+            hint = "make sure that no program modifies it, then import it again"
             raise ReadError(file=self._title, reason=reason, hint=hint)
         sums = self._file.local.sums
         if name not in sums:

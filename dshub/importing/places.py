@@ -1,4 +1,4 @@
-"""Places where the user has files: a folder, or an archive whose members are read in place."""
+"""List and open the user's files in a folder or an archive."""
 
 import os
 import stat
@@ -11,17 +11,17 @@ from typing import BinaryIO, NamedTuple
 from dshub import archives
 from dshub.errors import ReadError, StoreError
 
-ARCHIVES = (".zip", ".tar")  # kinds whose members can be read without unpacking all of them
-UNREADABLE = -1  # the size of a file that cannot be examined
+ARCHIVES = (".zip", ".tar")  # suffixes of archives that are read in place
+UNREADABLE = -1  # size of a file whose metadata cannot be read
 
 
 class Listed(NamedTuple):
-    """A file in a place.
+    """A file in a folder or archive.
 
     Attributes:
-        name: below the place, with `/`.
-        size: bytes; `UNREADABLE` if it cannot be examined, such as a broken link.
-        changed: when, in nanoseconds since the epoch; 0 in an archive.
+        name: path relative to the folder or archive, with `/`.
+        size: size in bytes; `UNREADABLE` for broken links and the like.
+        changed: modification time in nanoseconds since the epoch; 0 in an archive.
     """
 
     name: str
@@ -31,37 +31,37 @@ class Listed(NamedTuple):
 
 @contextmanager
 def as_read_error(title: str) -> Iterator[None]:
-    """Turn an OSError inside the block into a ReadError of that file."""
+    """Convert an OSError to a ReadError with the name of the file."""
     try:
         yield
     except OSError as error:
         reason = f"it cannot be read: {error.strerror or error}"
-        hint = "repair the file or its permissions, and try again"
+        hint = "check the file and its permissions, then try again"
         raise ReadError(file=title, reason=reason, hint=hint) from error
 
 
 def is_archive(path: Path) -> bool:
-    """Tell by its name whether a file is an archive that can be a place."""
+    """Return True if a file has the name of an archive that can be read in place."""
     return path.name.endswith(ARCHIVES) and path.is_file()
 
 
 class Folder:
-    """A folder. Links in it are followed, since it is the user's own."""
+    """A folder of the user, in which symbolic links are followed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def list(self, below: str = "") -> Iterator[Listed]:
-        """Yield every file, or those below a folder; raises StoreError or ReadError."""
+        """Yield the files below a subfolder, or all files; raise StoreError if that fails."""
         yield from _walk(self.path / below, below.rstrip("/") + "/" if below else "", frozenset())
 
     def title(self, name: str) -> str:
-        """Name a file for messages."""
+        """Return the name of a file for messages."""
         return str(self.path / name)
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file; raises ReadError."""
+        """Open a file; raise ReadError if that fails."""
         with as_read_error(self.title(name)):
             file = (self.path / name).open("rb", buffering=0)
         with file:
@@ -69,7 +69,7 @@ class Folder:
 
 
 def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Listed]:
-    """Yield every file below a folder; one `above` itself, as links can make it, has none."""
+    """Yield every file below a folder, but skip links to the parent folders `above`."""
     try:
         status = folder.stat()
         identity = (status.st_dev, status.st_ino)
@@ -77,7 +77,7 @@ def _walk(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Itera
     except FileNotFoundError:
         return
     except OSError as error:
-        reason, hint = error.strerror or str(error), "check its permissions, or name files instead"
+        reason, hint = error.strerror or str(error), "check its permissions, or pass files instead"
         raise StoreError(path=str(folder), action="read", reason=reason, hint=hint) from error
     for entry in entries:
         name = prefix + entry.name
@@ -122,8 +122,8 @@ def open_place(path: Path) -> Iterator[Place]:
     """Open a folder or an archive.
 
     Raises:
-        StoreError: nothing is there.
-        ReadError, UnsafeArchiveError: it is a file, but not an archive that can be read.
+        StoreError: the path does not exist.
+        ReadError, UnsafeArchiveError: the path is a file, but not a readable archive.
     """
     if path.is_dir():
         yield Folder(path)

@@ -1,4 +1,4 @@
-"""Recognize layouts of a manifest below some paths, by the names of files."""
+"""Recognize the layouts of a manifest in local folders and archives by their file names."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,14 +18,14 @@ _WILD = re.compile(r"[*?[]")
 
 
 def recognize(manifest: Manifest, paths: Sequence[Path]) -> list[Holding]:
-    """Find layouts under the given paths, each at the location with the most matching files.
+    """Find layouts in `paths`, each at the location with the most matching files.
 
-    A layout can start at any depth below a path, and the path can be one of its folders.
-    Each of its names and patterns must match a file; `assess` reports what else is missing.
+    A layout can begin at any depth below a path, and a path can be one of the layout's folders.
+    Every name and pattern of the layout must match a file. `assess` finds other faults.
 
     Args:
-        manifest: with layouts.
-        paths: folders, archives and files.
+        manifest: manifest with layouts.
+        paths: folders, archives and files to search.
 
     Raises:
         StoreError: a folder cannot be read.
@@ -52,15 +52,15 @@ def open_import(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles
     """Open the files of an imported layout.
 
     Raises:
-        StoreError: they are gone, or have changed since they were imported.
-        ReadError, UnsafeArchiveError: an archive cannot be read any more.
+        StoreError: the files are missing, or have changed since they were imported.
+        ReadError, UnsafeArchiveError: an archive can no longer be read.
     """
     with open_place(Path(record.path)) as place:
         holding = _hold(record.layout, manifest.layouts[record.layout], place, record.prefix)
         if holding.identity != record.identity:
             now = f"{len(holding.files):,} files, {size(holding.size)}"
             before = f"{record.files:,} files, {size(record.size)}"
-            change = "names or sizes of files" if now == before else f"{now} instead of {before}"
+            change = "file names or sizes differ" if now == before else f"{now} instead of {before}"
             raise StoreError(
                 path=record.path,
                 action="use",
@@ -71,13 +71,18 @@ def open_import(record: ImportRecord, manifest: Manifest) -> Iterator[LocalFiles
 
 
 def check_import(record: ImportRecord, manifest: Manifest) -> None:
-    """Check that the files of an imported layout are still there; raises as `open_import`."""
+    """Check that the files of an imported layout are unchanged.
+
+    Raises:
+        StoreError: the files are missing, or have changed since they were imported.
+        ReadError, UnsafeArchiveError: an archive can no longer be read.
+    """
     with open_import(record, manifest):
         pass
 
 
 def _hold(name: str, layout: Layout, place: Place, prefix: str) -> Holding:
-    """List the files of a layout in a place, looking only where its names can lead."""
+    """List the files of a layout, searching only in folders that can contain them."""
     files = {}
     for member in layout.local_members:
         wild = _WILD.search(member)
@@ -94,11 +99,11 @@ def _hold(name: str, layout: Layout, place: Place, prefix: str) -> Holding:
 
 
 def _listings(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Listed]]]:
-    """List the files at each path: of an archive, or named from its parent folder on."""
+    """Yield the files in each archive, and in the parent folder of the other paths."""
     folders: dict[Path, dict[str, Listed]] = {}
     for path in (path.absolute() for path in paths):
         if is_archive(path):
-            # one that cannot be read is not a layout
+            # an unreadable archive is not a layout
             with suppress(ReadError, StoreError), open_place(path) as place:
                 yield path, list(place.list())
             continue
@@ -114,7 +119,7 @@ def _listings(paths: Sequence[Path]) -> Iterator[tuple[Path, list[Listed]]]:
 
 
 def _holdings(name: str, layout: Layout, path: Path, listed: Sequence[Listed]) -> Iterator[Holding]:
-    """Find every prefix below which all names and patterns of a layout have files."""
+    """Yield a holding for every prefix with files for all names and patterns of a layout."""
     by_prefix: dict[str, dict[str, list[Listed]]] = {}
     for member in layout.local_members:
         for item in listed:
@@ -123,9 +128,9 @@ def _holdings(name: str, layout: Layout, path: Path, listed: Sequence[Listed]) -
                 inside = item._replace(name=item.name[len(prefix) :])
                 by_prefix.setdefault(prefix, {}).setdefault(member, []).append(inside)
     in_folder = path.is_dir()
-    for prefix, found in by_prefix.items():
-        if found.keys() == set(layout.local_members):
-            files = {member: _ordered(layout, found[member]) for member in layout.local_members}
+    for prefix, matches in by_prefix.items():
+        if matches.keys() == set(layout.local_members):
+            files = {member: _ordered(layout, matches[member]) for member in layout.local_members}
             place = (path / prefix, "") if in_folder else (path, prefix)
             yield Holding(name, *place, files)
 
@@ -138,7 +143,10 @@ def _ordered(layout: Layout, files: Iterable[Listed]) -> tuple[Listed, ...]:
 
 
 def _match(name: str, member: str) -> str | None:
-    """Return the part of a file name before a pattern match, or None. `*` does not match `/`."""
+    """Return the prefix of a file name before the pattern `member`, or None without a match.
+
+    `*` does not match `/`.
+    """
     folder, _, file = name.rpartition("/")
     folders, _, pattern = member.rpartition("/")
     return _match_folder(folder, folders) if fnmatchcase(file, pattern) else None

@@ -1,4 +1,4 @@
-"""Records in the cache of where the files of an imported layout are."""
+"""Record the locations of imported layouts in the cache."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,17 +15,18 @@ if TYPE_CHECKING:
 
 
 class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A split of a dataset that was imported in a layout.
+    """A record of a split that was imported in a layout.
 
     Attributes:
-        name: the dataset's name.
-        layout: one of its manifest's.
-        split: the split whose rows they are.
-        path: the folder or archive; empty if every file has a checksum and is kept like any other.
-        prefix: what names in it begin with before those of the layout.
-        identity: SHA-256 over names and sizes of the files.
-        files: how many.
-        size: their bytes.
+        name: name of the dataset.
+        layout: name of the layout in the manifest.
+        split: name of the split.
+        path: folder or archive with the files; empty if all files have checksums, because the
+            cache then keeps them.
+        prefix: prefix of the file names in `path`, before the names in the layout.
+        identity: SHA-256 of the file names and sizes.
+        files: number of files.
+        size: total size of the files in bytes.
     """
 
     schema: Literal[1] = 1
@@ -39,12 +40,12 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
     size: Count = 0
 
     def fits(self, name: str, title: str, layout: Layout) -> bool:
-        """Tell whether it is about a layout of a dataset, as the manifest defines it now."""
+        """Return True if the record matches a layout in the current manifest of the dataset."""
         same = (self.name, self.layout, self.split) == (name, title, layout.split)
         return same and bool(self.path) == bool(self.identity) == bool(layout.local_members)
 
     def manifest(self, manifest: Manifest) -> Manifest:
-        """Return the dataset's manifest as this split of it is read here."""
+        """Return the manifest with the split as it is read from the imported layout."""
         local = None
         if self.path:
             title = manifest.layouts[self.layout].title
@@ -55,7 +56,7 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True):
 def note_import(
     store: Store, manifest: Manifest, layout: str, holding: "Holding | None" = None
 ) -> None:
-    """Record in the cache that a layout is here; the newest import of a layout counts.
+    """Record an imported layout in the cache, replacing an older record of the layout.
 
     Raises:
         StoreError: the cache cannot be written.
@@ -76,9 +77,9 @@ def note_import(
 
 
 def imports(store: Store, manifest: Manifest, split: str | None = None) -> list[ImportRecord]:
-    """List the imports of a dataset, or of one split, in the order of the manifest's layouts.
+    """Return the imports of a dataset or one of its splits, in the order of its layouts.
 
-    Records that cannot be read, or are about another layout by now, are ignored.
+    Unreadable records and records that do not match the current manifest are ignored.
     """
     records = []
     for name, layout in manifest.layouts.items():

@@ -1,1 +1,1 @@
-"""Loading: row order, transforms and batches."""
+"""Batch loading: row order, transforms and batches."""

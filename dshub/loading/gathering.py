@@ -1,4 +1,4 @@
-"""Gather rows into batches, in reused memory."""
+"""Gather rows into batches, reusing memory."""
 
 import mmap
 import sys
@@ -19,92 +19,95 @@ from dshub.loading.pairs import paired
 from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.transform import Batch, Context, apply, each, is_own
 
-LARGE = 1 << 16  # bytes; smaller arrays are cheap to allocate
-KEPT = 16  # arrays of one size in a pool
+LARGE = 1 << 16  # bytes; allocating smaller arrays is cheap
+MAX_ARRAYS = 16  # arrays per size in a pool
 
 
-def mapped(size: int) -> np.ndarray:
-    """Allocate page-aligned memory, uint8 (size,); in huge pages if the system has them.
+def allocate_pages(size: int) -> np.ndarray:
+    """Allocate page-aligned memory, uint8 (size,), in huge pages if available.
 
-    It is private: a forked process must not write into memory that its parent or a sibling uses.
+    The memory is private, so that a forked process cannot write to memory of its parent or
+    siblings.
     """
     if sys.platform == "win32":
         return np.frombuffer(mmap.mmap(-1, size), np.uint8)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if sys.platform == "linux":
-        with suppress(OSError):  # the kernel may lack huge pages
+        with suppress(OSError):  # the kernel can lack huge pages
             memory.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(memory, np.uint8)
 
 
 def _references(arrays: list[np.ndarray], index: int) -> int:
-    """Count references to an array in a list, including the list's and this call's."""
+    """Count references to an array in a list, including those of the list and this call."""
     return sys.getrefcount(arrays[index])
 
 
 _UNUSED = _references([np.empty(0)], 0)  # measured, because it differs between Python versions
 
 
-def _counts_are_exact() -> bool:
-    """False on free-threaded builds, which defer reference counts or split them by thread."""
+def _has_exact_reference_counts() -> bool:
+    """Return False on free-threaded builds, which defer or split reference counts."""
     free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
     return sys.implementation.name == "cpython" and not free_threaded
 
 
 class Pool:
-    """Memory of recent batches, reused once nothing else refers to it.
+    """Memory of recent batches, reused when nothing else refers to it.
 
-    Allocating some megabytes costs as much as filling them, because the system has to map and
-    clear the pages. Views and tensors refer to the array whose memory they show, so nothing
-    visible is overwritten. Without exact reference counts a pool always allocates.
+    Allocating a few megabytes takes as long as filling them, because the system has to map and
+    clear the pages. Views and tensors refer to the array that owns their memory, so visible data is
+    never overwritten. Without exact reference counts, a pool always allocates.
 
     Args:
-        allocate: allocates so many bytes, uint8 (size,).
+        allocate: function that allocates `size` bytes, uint8 (size,).
     """
 
-    def __init__(self, allocate: Callable[[int], np.ndarray] = mapped) -> None:
+    def __init__(self, allocate: Callable[[int], np.ndarray] = allocate_pages) -> None:
         self._allocate = allocate
-        self._kept: dict[int, list[np.ndarray]] = {}
+        self._arrays: dict[int, list[np.ndarray]] = {}
         self._lock = threading.Lock()
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
-        """An array that nothing else refers to, uninitialized; page-aligned if large."""
+        """Return an uninitialized array that nothing else refers to, page-aligned if large."""
         dtype = np.dtype(dtype)
         size = prod(shape) * dtype.itemsize
         if size < LARGE:
             return np.empty(shape, dtype)
-        memory = self._memory(size) if _counts_are_exact() else self._allocate(size)
+        memory = self._memory(size) if _has_exact_reference_counts() else self._allocate(size)
         return memory.view(dtype).reshape(shape)
 
     def _memory(self, size: int) -> np.ndarray:
-        """uint8 (size,), the array that is the `base` of every view of it."""
+        """Return an unused array, uint8 (size,), which is the `base` of all its views."""
         with self._lock:
-            kept = self._kept.setdefault(size, [])
-            for index in range(len(kept)):
-                if _references(kept, index) <= _UNUSED:
-                    return kept[index]
-            fresh = self._allocate(size)
-            if len(kept) < KEPT:
-                kept.append(fresh)
-            return fresh
+            arrays = self._arrays.setdefault(size, [])
+            for index in range(len(arrays)):
+                if _references(arrays, index) <= _UNUSED:
+                    return arrays[index]
+            memory = self._allocate(size)
+            if len(arrays) < MAX_ARRAYS:
+                arrays.append(memory)
+            return memory
 
 
 class Gatherer:
-    """Makes the batches of a loader, also in several threads at once.
+    """Thread-safe factory of the batches of a loader.
 
     Args:
-        rows: the source of the rows.
-        options: of the batches.
-        pool: the memory of images.
+        rows: rows to read.
+        options: options of the batches.
+        pool: memory pool for images.
     """
 
     def __init__(self, rows: Rows, options: BatchOptions, pool: Pool | None = None) -> None:
         self.options, self.pool = options, pool or Pool()
         own = [is_own(transform) for transform in options.transforms]
-        self.own_count = own.index(False) if False in own else len(own)  # dshub's own come first
+        self.own_count = (
+            own.index(False) if False in own else len(own)
+        )  # dshub transforms come first
         self._all, self._features = rows, rows.features
         self._pair = options.pair(rows)
-        self._images = list(rows.pictures)
+        self._images = list(rows.image_columns)
         self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
         arrays = [name for name in self._images if _is_array(self._features[name])]
         fusible = len(arrays) == len(self._images)
@@ -114,7 +117,7 @@ class Gatherer:
         self._others = rows.without(list(self._pixels)) if self._pixels else rows
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
-        """Make the batch of some rows, with the random numbers of an epoch.
+        """Create a batch from rows, with the random numbers of an epoch.
 
         Raises:
             DshubError: the batch should be `(x, y)`, but the transforms removed a column of it.
@@ -123,12 +126,12 @@ class Gatherer:
         planes = options.layout == "chw"
         draws = Draws.of(rows, options.seed, epoch)
         context = Context(draws, self._features, self._images, self._labels, planes)
-        batch = self._gathered(rows, context)
+        batch = self._gather(rows, context)
         fused, transforms = self.fused.count, options.transforms
         batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
         for name in self._images if planes else ():
             if self.own_count > fused or not (fused or name in self._pixels):
-                batch[name] = each(batch[name], _with_planes)
+                batch[name] = each(batch[name], _channels_first)
         batch = apply(transforms[self.own_count :], batch, context, first=self.own_count)
         for name, fill in (options.pad or {}).items():
             if name not in batch:
@@ -136,25 +139,27 @@ class Gatherer:
             batch[name] = padded(batch[name], fill, name)
         return batch if self._pair is None else paired(batch, self._pair, self._features)
 
-    def _gathered(self, rows: np.ndarray, context: Context) -> Batch:
-        """Gather rows, and apply the fused transforms to their images."""
+    def _gather(self, rows: np.ndarray, context: Context) -> Batch:
+        """Gather rows, and apply the fused transforms to images."""
         batch = self._others.gather(rows)
         numbers = self._all.numbers(rows) if self._pixels else rows
         for name in self._images:
             if name in self._pixels:
-                batch[name] = self.picture(self._pixels[name], numbers, context)
-            elif self.fused.count:  # images in several pieces or in files take one more pass
-                own = np.arange(len(rows), dtype=np.int64)
-                batch[name] = self.picture(batch[name], own, context)
+                batch[name] = self.gather_images(self._pixels[name], numbers, context)
+            elif self.fused.count:  # images that are not one array take another pass
+                indices = np.arange(len(rows), dtype=np.int64)
+                batch[name] = self.gather_images(batch[name], indices, context)
         return {name: batch[name] for name in self._features}
 
-    def picture(self, pixels: np.ndarray, numbers: np.ndarray, context: Context) -> np.ndarray:
+    def gather_images(
+        self, pixels: np.ndarray, numbers: np.ndarray, context: Context
+    ) -> np.ndarray:
         """Gather a column of images, and apply the fused transforms.
 
         Args:
             pixels: uint8 (…, height, width, channels).
-            numbers: int64 (rows,), the images to gather.
-            context: of the batch.
+            numbers: indices of the images to gather, int64 (rows,).
+            context: context of the batch.
         """
         layout = self.options.layout if self.fused.count == self.own_count else "hwc"
         shape = self.fused.shape(pixels.shape, layout)
@@ -192,12 +197,12 @@ def padded(values: Any, fill: float, name: str) -> np.ndarray:
 
 
 def _is_array(feature: Feature) -> bool:
-    """True if images of several rows are one uint8 array."""
+    """Return True if images of several rows form one uint8 array."""
     if not isinstance(feature, ImageFeature):
         return False
     return feature.dtype == "uint8" and len(feature.shape) == 3
 
 
-def _with_planes(images: np.ndarray) -> np.ndarray:
+def _channels_first(images: np.ndarray) -> np.ndarray:
     """Move the channels of images, (…, height, width, channels), to the front."""
     return np.ascontiguousarray(np.moveaxis(images, -1, -3))

@@ -1,4 +1,4 @@
-"""`Loader`: batches of rows, epoch after epoch."""
+"""`Loader`: iterate over batches of rows, one epoch at a time."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -10,36 +10,36 @@ from dshub._validate import whole
 from dshub.catalog import phrasebook
 from dshub.display import short
 from dshub.errors import StateError
-from dshub.loading._walk import Walk
+from dshub.loading._cursor import Cursor
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
 from dshub.plugins import FrameworkMethods
 
-MOST_EPOCHS = 2**53 - 1  # the epochs that seeds and torch's tensors can count to
+MAX_EPOCH = 2**53 - 1  # the largest that seeds and tensors represent exactly
 
 
 class Loader(FrameworkMethods):
-    """Batches of a dataset, one epoch for each iteration.
+    """Batches of a dataset, with one epoch per iteration.
 
-    The rows of a batch are a pure function of (seed, epoch, position): running twice gives the
-    same batches, and each epoch has its own order. `state_dict()` describes the position in a few
-    numbers. A loader that loads them continues there, also with another batch size, number of
-    ranks or number of threads.
+    The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the
+    same batches. Each epoch has its own order. `state_dict()` describes the position in a few
+    numbers. A loader that loads this state continues there, even with a different batch size,
+    number of ranks or number of threads.
 
-    Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` yield those of a framework.
-    Their memory is reused once nothing refers to a batch or to a part of it.
+    Iterating yields NumPy batches; `.torch()`, `.tf()` and `.to(name)` yield framework batches. The
+    memory of a batch is reused when nothing refers to the batch or to a part of it.
 
     Args:
-        rows: to make batches of, such as a `Dataset`.
-        options: of the batches.
-        order: of the rows; by default that of the options.
+        rows: rows to batch, such as a `Dataset`.
+        options: options of the batches.
+        order: order of the rows; by default determined by `options`.
 
     Attributes:
         pair: the columns of `(x, y)`; None if batches are dicts.
 
     Raises:
         ArgumentError: the options do not fit the rows.
-        UnknownNameError: `bucket` is not a column.
+        UnknownNameError: the column `bucket` does not exist.
     """
 
     _verb = "batches"
@@ -48,24 +48,26 @@ class Loader(FrameworkMethods):
         options.check_columns(rows)
         self.rows, self.options = rows, options
         self.pair = options.pair(rows)
-        self._walk = Walk(rows, options, order or options.order(len(rows)))
+        self._cursor = Cursor(rows, options, order or options.order(len(rows)))
 
     @property
     def epoch(self) -> int:
-        """The current epoch, or the next one. Setting another one goes to its beginning.
+        """Current epoch, or the next epoch between iterations.
+
+        Setting a different epoch moves to its beginning.
 
         Raises:
-            ArgumentError: the value is not a whole number from 0 to 2**53 - 1.
+            ArgumentError: the value is not an integer from 0 to 2**53 - 1.
         """
-        return self._walk.epoch
+        return self._cursor.epoch
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        value = whole("epoch", value, least=0, most=MOST_EPOCHS)
-        if value != self._walk.epoch:
-            self._walk.go(value, 0)
+        value = whole("epoch", value, least=0, most=MAX_EPOCH)
+        if value != self._cursor.epoch:
+            self._cursor.seek(value, 0)
 
-    if not TYPE_CHECKING:  # or a type checker would allow any attribute
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> NoReturn:
             raise phrasebook.missing(self, name, phrasebook.LOADER)
@@ -73,38 +75,39 @@ class Loader(FrameworkMethods):
     def __repr__(self) -> str:
         share = self.share
         parts = [f"{len(self):,} batches of {self.options.size:,} rows"]
-        parts += [] if isinstance(self._walk.order, InOrder) else ["shuffled"]
+        parts += [] if isinstance(self._cursor.order, InOrder) else ["shuffled"]
         parts += [f"rank {share.rank} of {share.world}"] if share.world > 1 else []
         return f"<Loader {', '.join(parts)}, epoch {self.epoch}: {self.rows!r}>"
 
     @property
     def share(self) -> Share:
-        """This rank's share of an epoch; `share.counts` are the rows of each rank."""
-        return self._walk.share
+        """Share of this rank in an epoch; `share.counts` has the rows of each rank."""
+        return self._cursor.share
 
     def __len__(self) -> int:
-        """The number of batches in an epoch."""
-        return len(self._walk.starts(0))
+        """Return the number of batches in an epoch."""
+        return len(self._cursor.starts(0))
 
     def __iter__(self) -> Iterator[Any]:
-        """Yield the batches of one epoch: dicts, or `(x, y)` if `supervised` is set.
+        """Yield the batches of one epoch as dicts, or as `(x, y)` if `supervised` is set.
 
-        The next iteration is the next epoch. After a `break`, `state_dict` still has the position,
-        but a new iteration starts where the last one started, unless the state is loaded again.
+        The next iteration yields the next epoch. After a `break`, `state_dict` returns the current
+        position, but a new iteration starts where the previous one started, unless this state is
+        loaded.
         """
-        return self._walk.batches(self._walk.gatherer.batch)
+        return self._cursor.batches(self._cursor.gatherer.batch)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that determines the batches, to log with a result.
+        """SHA-256 of everything that determines the batches, for example to log with results.
 
-        Transforms are included by their `repr`, which is complete for those of dshub.
+        Transforms are included by their `repr`, which is complete for dshub transforms.
         """
         options, share = self.options, self.share
         order = [ORDER_VERSION, options.seed, options.size, options.drop_last]
         parts = [
             self.rows.fingerprint,
-            self._walk.order.describe(),
+            self._cursor.order.describe(),
             [*order, options.layout, self.pair],
             [share.rank, share.world, share.uneven, options.bucket],
             [repr(transform) for transform in options.transforms],
@@ -115,62 +118,64 @@ class Loader(FrameworkMethods):
     def state_dict(self) -> dict[str, int | str]:
         """Return the position: `{"order": 1, "seed": 0, …, "epoch": 3, "position": 512}`.
 
-        `position` counts the rows that all ranks together have yielded in the epoch.
+        `position` counts the rows that all ranks have yielded in the epoch.
         """
-        return self._state(self._walk.epoch, self._walk.position)
+        return self._state(self._cursor.epoch, self._cursor.position)
 
     def state_after(self, batches: int) -> dict[str, int | str]:
-        """Return the state after the first `batches` batches of the last iteration.
+        """Return the state after the first `batches` batches of the latest iteration.
 
-        For frameworks that take batches in advance: `state_dict` counts the batches taken, and
-        callers count those that were used. Batches beyond an epoch count into the next ones.
+        Use it in frameworks that prefetch batches: `state_dict` includes prefetched batches, but
+        callers can count the batches they used. Counts beyond the epoch continue in later epochs.
 
         Raises:
-            ArgumentError: `batches` is not a whole number of at least 0.
+            ArgumentError: `batches` is not an integer of at least 0.
         """
-        return self._state(*self._walk.place_after(batches))
+        return self._state(*self._cursor.place_after(batches))
 
     def _state(self, epoch: int, position: int) -> dict[str, int | str]:
         options = self.options
         state: dict[str, int | str] = {"order": ORDER_VERSION, "seed": options.seed}
-        state |= {"rows": len(self.rows), **self._walk.order.describe()}
+        state |= {"rows": len(self.rows), **self._cursor.order.describe()}
         if options.bucket is not None:
-            state |= {"bucket": options.bucket, "size": self._walk.step}
+            state |= {"bucket": options.bucket, "size": self._cursor.step}
         return state | {"epoch": epoch, "position": position}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state of `state_dict`, with the next iteration.
+        """Continue from a state of `state_dict` in the next iteration.
 
         Raises:
-            StateError: the state belongs to another order (other seed, rows or version), or is
-                not a loader's state.
+            StateError: the state is invalid, or belongs to a loader with a different seed, order or
+                number of rows.
         """
         if not isinstance(state, Mapping):
-            message = f"a state is a dict from `state_dict()`, not {type(state).__name__}"
+            message = f"a state must be a dict from `state_dict()`, not {type(state).__name__}"
             raise StateError(message)
-        own = self.state_dict()
-        for name in own.keys() - {"epoch", "position"}:
+        expected = self.state_dict()
+        for name in expected.keys() - {"epoch", "position"}:
             value = state.get(name)
-            if not isinstance(value, int | float | str) or value != own[name]:
+            if not isinstance(value, int | float | str) or value != expected[name]:
                 raise StateError(
-                    f"this state has {name} {short(value)}, but the loader has {own[name]}"
+                    f"this state has {name} {short(value)}, but the loader has {expected[name]}"
                 )
         epoch, position = state.get("epoch", -1), state.get("position", -1)
-        most = max(self.share.total, self.share.length)  # other worlds can leave out fewer rows
+        most = max(
+            self.share.total, self.share.length
+        )  # other numbers of ranks can drop fewer rows
         if not (_is_count(epoch) and _is_count(position) and position <= most):
             shown = short(dict(state))
             raise StateError(f"{shown} is not a position in an epoch of {most:,} rows")
-        self._walk.go(epoch, position)
+        self._cursor.seek(epoch, position)
 
     def numpy(self) -> "Loader":
         """Return the loader itself, whose batches are NumPy arrays."""
         return self
 
 
-def walk_of(loader: Loader) -> Walk:
-    """The walk of a loader, for adapters that step through its batches themselves."""
-    return loader._walk  # noqa: SLF001  # this function is how adapters get it
+def cursor_of(loader: Loader) -> Cursor:
+    """Return the `Cursor` of a loader, for adapters that step through its batches themselves."""
+    return loader._cursor  # noqa: SLF001  # the accessor for adapters
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_EPOCHS
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_EPOCH

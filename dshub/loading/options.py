@@ -1,4 +1,4 @@
-"""Options of batches: checked once, then shared by `Dataset.batches`, `Loader` and adapters."""
+"""Batch options, validated once and shared by `Dataset.batches`, `Loader` and adapters."""
 
 import os
 import re
@@ -13,7 +13,7 @@ import numpy as np
 
 from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
-from dshub.catalog.manifest import Pair
+from dshub.catalog.manifest import AnyPair, Pair
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.pairs import check_pair
@@ -32,8 +32,8 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "size": partial(whole, least=1),
     "seed": whole,
     "drop_last": flag,
-    "layout": partial(choice, known=("hwc", "chw")),
-    "uneven": partial(choice, known=("pad", "drop", "exact")),
+    "layout": partial(choice, choices=("hwc", "chw")),
+    "uneven": partial(choice, choices=("pad", "drop", "exact")),
     "threads": partial(whole, least=0),
     "prefetch": partial(number, least=0),
 }
@@ -42,59 +42,59 @@ _RANK_VARIABLES = (
     ("RANK", "WORLD_SIZE"),  # torchrun and Accelerate
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
     ("PMI_RANK", "PMI_SIZE"),  # MPICH and Intel MPI
-    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # a Slurm step
+    ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # Slurm
 )
 
 
 class Rows(Protocol):
-    """The rows that a loader makes batches of."""
+    """Interface of rows that a loader can batch."""
 
     def __len__(self) -> int: ...
     def gather(self, rows: np.ndarray) -> Batch:
-        """Read rows by number, int64, in the given order, into new arrays."""
+        """Read rows by number, int64, in the passed order, into new arrays."""
 
     def without(self, names: Sequence[str]) -> "Rows":
-        """The same rows without some columns."""
+        """Return the rows without the named columns."""
 
     def pixels(self, name: str) -> np.ndarray | None:
-        """A column of raw images as one array in memory, indexed by `numbers`.
+        """Return a column of raw images as one array, or None if it is not contiguous.
 
-        uint8 (…, height, width, channels); None if it is in several pieces.
+        The array is uint8 (…, height, width, channels), and `numbers` returns its indices.
         """
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
-        """The indices of rows in the array of `pixels`, int64."""
+        """Return the indices of rows in the array of `pixels`, int64."""
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """The length of each row of a column, int64: characters, bytes or values."""
+        """Return the number of characters, bytes or values in each row of a column, int64."""
 
     @property
     def features(self) -> Mapping[str, Feature]:
-        """The columns and their features."""
+        """Features by column name."""
 
     @property
     def fingerprint(self) -> str:
-        """Identifies these rows and columns."""
+        """SHA-256 of the rows and columns."""
 
     @property
     def supervised(self) -> Pair | None:
-        """The columns that become `(x, y)`."""
+        """Pair of columns for `(x, y)`, or None."""
 
     @property
-    def pictures(self) -> Sequence[str]:
-        """The columns that hold images, (height, width, channels)."""
+    def image_columns(self) -> Sequence[str]:
+        """Columns that hold images, (height, width, channels)."""
 
 
 @dataclass(frozen=True, eq=False)
 class BatchOptions:
-    """The arguments of `Dataset.batches`, which explains each.
+    """Arguments of `Dataset.batches`, which documents them.
 
-    After validation `transform` is a tuple, `rank` and `world` are numbers, and `threads` is 0 if
+    After validation, `transform` is a tuple, `rank` and `world` are integers, and `threads` is 0 if
     a transform must run in the caller's thread.
 
     Raises:
         ArgumentError: an option has an invalid value.
-        SettingsError: the environment names a rank outside its world.
+        SettingsError: the rank in the environment is not below the world size.
     """
 
     size: int
@@ -104,7 +104,7 @@ class BatchOptions:
     drop_last: bool = False
     transform: AnyTransform | Sequence[AnyTransform] | None = None
     layout: Layout = "hwc"
-    supervised: bool | Pair = False
+    supervised: bool | AnyPair = False
     weights: Sequence[float] | np.ndarray | None = None
     bucket: str | None = None
     pad: Mapping[str, float] | None = None
@@ -130,18 +130,18 @@ class BatchOptions:
 
     @property
     def transforms(self) -> tuple[AnyTransform, ...]:
-        """The transforms in order."""
+        """Transforms, in order."""
         return cast("tuple[AnyTransform, ...]", self.transform)
 
     def share(self, length: int) -> Share:
-        """This rank's share of an epoch of `length` positions."""
+        """Return the share of this rank in an epoch of `length` positions."""
         return Share(length, self.rank or 0, self.world or 1, self.uneven)
 
     def order(self, length: int) -> Order:
-        """The order of `length` rows.
+        """Return the order of `length` rows.
 
         Raises:
-            ArgumentError: `weights` does not have a valid number for each row.
+            ArgumentError: `weights` does not have one valid number per row.
         """
         if self.weights is not None:
             weights = check_weights(self.weights, length, "row")
@@ -161,11 +161,12 @@ class BatchOptions:
         return rows.supervised if self.supervised else None
 
     def check_columns(self, rows: Rows) -> None:
-        """Check `supervised` and `bucket` against the columns of some rows.
+        """Check `supervised` and `bucket` against the columns of `rows`.
 
         Raises:
-            ArgumentError: the rows have no pair, or `bucket` has no length.
-            UnknownNameError: there is no such column.
+            ArgumentError: `supervised` is set, but the rows have no pair `(x, y)`; or the rows of
+                the column `bucket` have no length.
+            UnknownNameError: the column `bucket` does not exist.
         """
         if self.supervised and self.pair(rows) is None:
             raise ArgumentError(
@@ -180,14 +181,14 @@ class BatchOptions:
         if feature is None:
             raise UnknownNameError(kind="column", name=self.bucket, known=tuple(rows.features))
         if not isinstance(feature, TextFeature | ListFeature) and not is_encoded(feature):
-            expected = "a column of text or lists, whose rows differ in length"
+            expected = "a column of text, lists or files"
             raise ArgumentError(name="bucket", value=self.bucket, expected=expected)
 
 
 def takes(
     options: Callable[P, T],
 ) -> Callable[[Callable[[Owner, T], Result]], Callable[Concatenate[Owner, P], Result]]:
-    """Let callers of a method pass the arguments of its options instead of the options.
+    """Decorate a method that takes options, so that callers pass the arguments of the options.
 
     The method gets the signature of `options`, for type checkers and for `help`.
     """
@@ -213,21 +214,21 @@ def takes(
     return decorate
 
 
-def _check_transforms(given: Any) -> tuple[Any, ...]:
-    if given is None:
+def _check_transforms(value: Any) -> tuple[Any, ...]:
+    if value is None:
         return ()
-    transforms = tuple(given) if isinstance(given, list | tuple) else (given,)
+    transforms = tuple(value) if isinstance(value, list | tuple) else (value,)
     own = [is_own(transform) for transform in transforms]
     for transform, is_ours in zip(transforms, own, strict=True):
         if is_ours and isinstance(transform, type):
-            expected = f"an instance of it, such as {transform.__name__}(…)"
+            expected = f"an instance, such as {transform.__name__}(…)"
         elif is_ours or callable(transform):
             continue
         else:
-            expected = "a function that takes and returns a batch, or of dshub.loading.transforms"
+            expected = "a transform of dshub.loading.transforms, or a function from batch to batch"
         raise ArgumentError(name="transform", value=transform, expected=expected)
     if own != sorted(own, reverse=True):
-        expected = "in order: those of dshub.loading.transforms, then your own callables"
+        expected = "in order: transforms of dshub.loading.transforms, then other callables"
         raise ArgumentError(name="transform", value=list(transforms), expected=expected)
     return transforms
 
@@ -243,9 +244,8 @@ def _check_pad(pad: Any) -> dict[str, float] | None:
 
 def _check_rank(rank: Any, world: Any) -> tuple[int, int]:
     if (rank is None) != (world is None):
-        name, value = ("rank", rank) if world is None else ("world", world)
-        expected = "left out, or rank and world given together"
-        raise ArgumentError(name=name, value=value, expected=expected)
+        name, value, other = ("rank", rank, "world") if world is None else ("world", world, "rank")
+        raise ArgumentError(name=name, value=value, expected=f"passed together with `{other}`")
     if rank is None:
         return this_rank()
     world = whole("world", world, least=1)
@@ -253,10 +253,10 @@ def _check_rank(rank: Any, world: Any) -> tuple[int, int]:
 
 
 def this_rank() -> tuple[int, int]:
-    """Find rank and world of this process, from `torch.distributed` or the environment.
+    """Return the rank and world size of this process, from `torch.distributed` or the environment.
 
     Raises:
-        SettingsError: the environment names a rank outside its world.
+        SettingsError: the rank in the environment is not below the world size.
     """
     torch = sys.modules.get("torch.distributed")
     if torch is not None and torch.is_available() and torch.is_initialized():
@@ -267,17 +267,22 @@ def this_rank() -> tuple[int, int]:
             continue
         rank, world = map(int, values)
         if rank >= max(1, world):
-            expected = f"below {names[1]}, which is {world}; or pass `rank` and `world`"
+            expected = f"below {names[1]}, which is {world}, unless you pass `rank` and `world`"
             raise SettingsError(name=names[0], value=rank, expected=expected)
         return rank, max(1, world)
     return 0, 1
 
 
 def check_weights(weights: Any, count: int, owner: str) -> np.ndarray:
-    """Check that there is a weight for each of `count` owners; returns float64 (count,).
+    """Check that there are `count` valid weights, and return them as float64 (count,).
+
+    Args:
+        weights: numbers of at least 0, not all 0.
+        count: number of rows or datasets.
+        owner: `row` or `dataset`, for the error.
 
     Raises:
-        ArgumentError: a weight is missing or below 0, or all are 0.
+        ArgumentError: a weight is missing, invalid or below 0, or all weights are 0.
     """
     try:
         numbers = np.asarray(weights, np.float64)

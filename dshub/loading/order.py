@@ -1,23 +1,22 @@
-"""Row order: permutations, random draws, ranks, and the orders made of them.
+"""Row order: permutations, random draws, shares of ranks, and orders of epochs.
 
-Shuffling without a shuffled list: `permute` is a keyed permutation, computed on demand.
+`permute` shuffles without storing a shuffled list. For a key and a length n, it maps positions
+0 … n-1 to rows 0 … n-1, one to one. Any part of the order can be computed alone, in constant
+memory. An epoch therefore starts immediately, a run can resume at any position, and all ranks use
+the same order. The algorithm does not use NumPy's random streams, which can change between
+releases. If the algorithm changes, `ORDER_VERSION` does too.
 
-For a key and a length n, `permute` maps positions 0 … n-1 to rows 0 … n-1, one to one. Any part
-can be computed alone, in constant memory. So an epoch starts at once, a run resumes anywhere, and
-all ranks see one order. NumPy can change its streams between releases; this arithmetic is ours,
-and `ORDER_VERSION` changes if it ever does.
+The method depends on the length:
 
-There are two methods, by length:
-
-* up to `SMALL` rows, positions are sorted by their keyed hash, which is uniform by construction;
-* above, a Feistel network of `ROUNDS` rounds over the bits of n - 1 (Luby and Rackoff, 1988), with
-  cycle walking (Black and Rogaway, 2002): results of n or more are mapped again until they fall
-  below n. The domain is smaller than 2n, so this takes at most two steps on average.
+* Up to `SMALL` rows, positions are sorted by their keyed hash, which is uniform by construction.
+* Longer orders use a Feistel network of `ROUNDS` rounds over the bits of n - 1 (Luby and Rackoff,
+  1988), with cycle walking (Black and Rogaway, 2002). Results of n or more are mapped again until
+  they are below n. The domain is smaller than 2n, so this takes at most two steps on average.
 
 The hash is the finalizer of SplitMix64 (Steele, Lea and Flood, 2014) on 64-bit words. With its odd
-constant g, position i is sorted by hash(i g + key). Round i of the network, from 1, XORs one half
-with the last bits of hash(other half + hash(i g + key)): odd rounds the high half, even rounds the
-low half, which is one bit wider if the number of bits is odd.
+constant g, position i is sorted by hash(i g + key). Round i of the network, starting at 1, XORs one
+half with the last bits of hash(other half + hash(i g + key)). Odd rounds change the high half, and
+even rounds change the low half, which is one bit wider if the number of bits is odd.
 """
 
 import hashlib
@@ -38,7 +37,7 @@ _MASK = (1 << 64) - 1
 
 
 def mix(words: np.ndarray) -> np.ndarray:
-    """Apply the finalizer of SplitMix64 to each uint64; returns a new array."""
+    """Return a new array with the SplitMix64 finalizer of each uint64."""
     words = words ^ (words >> np.uint64(30))
     words *= np.uint64(0xBF58476D1CE4E5B9)
     words ^= words >> np.uint64(27)
@@ -48,11 +47,11 @@ def mix(words: np.ndarray) -> np.ndarray:
 
 
 def key_of(seed: int, epoch: int) -> int:
-    """Derive a 64-bit key from a seed (any whole number) and an epoch."""
-    return _key(operator.index(seed), operator.index(epoch))  # NumPy's integers would overflow
+    """Derive a 64-bit key from a seed (any integer) and an epoch."""
+    return _key(operator.index(seed), operator.index(epoch))  # NumPy integers would overflow
 
 
-@lru_cache(maxsize=256)  # every batch needs its epoch's
+@lru_cache(maxsize=256)  # every batch of an epoch uses the same key
 def _key(seed: int, epoch: int) -> int:
     words = np.array([seed & _MASK, (epoch * _GOLDEN + 1) & _MASK], np.uint64)
     first, second = (int(word) for word in mix(words))
@@ -60,15 +59,15 @@ def _key(seed: int, epoch: int) -> int:
 
 
 def permute(positions: np.ndarray, length: int, key: int) -> np.ndarray:
-    """Return the rows at some positions of the order that `key` gives to `length` rows.
+    """Return the rows at `positions` in the shuffled order of `length` rows.
 
     Args:
         positions: int64, one-dimensional, each from 0 to length - 1.
         length: number of rows, below 2**62.
-        key: 64 bits, from `key_of`.
+        key: 64-bit key from `key_of`.
 
     Returns:
-        int64 rows of the same shape; over all positions, each row comes once.
+        int64 rows in the shape of `positions`. Over all positions, each row occurs once.
     """
     if length <= SMALL:
         return _sorted_order(length, key).take(positions)
@@ -89,7 +88,7 @@ def _sorted_order(length: int, key: int) -> np.ndarray:
 
 
 def _feistel(words: np.ndarray, bits: int, key: int) -> np.ndarray:
-    """Run the network once over words of `bits` bits; returns a new array."""
+    """Apply the network to words of `bits` bits, and return a new array."""
     high_bits = bits // 2
     low_bits = bits - high_bits
     keys = mix(np.arange(1, ROUNDS + 1, dtype=np.uint64) * np.uint64(_GOLDEN) + np.uint64(key))
@@ -100,11 +99,11 @@ def _feistel(words: np.ndarray, bits: int, key: int) -> np.ndarray:
     return (high << np.uint64(low_bits)) | low
 
 
-_ODD = 0xD1342543DE82EF95  # of a full-period multiplicative generator (L'Ecuyer's tables)
-_STEP = 1 << 20  # numbers that each consumer can draw for a row
+_ODD = 0xD1342543DE82EF95  # multiplier of a full-period generator, from L'Ecuyer's tables
+_STEP = 1 << 20  # draws per row in each stream
 
 
-@lru_cache(maxsize=256)  # the same for every batch of an epoch
+@lru_cache(maxsize=256)  # every batch of an epoch uses the same salt
 def _salt(value: int) -> tuple[np.ndarray, np.ndarray]:
     salt = np.array([value], np.uint64)
     return salt, mix(salt)
@@ -115,9 +114,9 @@ class Draws:
     """Random numbers for the rows of a batch.
 
     Attributes:
-        rows: int64 (rows,), the rows of a batch.
-        key: of seed and epoch.
-        stream: separates the draws of different transforms for the same rows.
+        rows: rows of the batch, int64 (rows,).
+        key: key derived from the seed and the epoch.
+        stream: offset that separates the draws of different transforms for the same rows.
     """
 
     rows: np.ndarray
@@ -126,15 +125,15 @@ class Draws:
 
     @classmethod
     def of(cls, rows: np.ndarray, seed: int, epoch: int) -> "Draws":
-        """The draws of some rows in an epoch."""
+        """Create the draws of rows in an epoch."""
         return cls(rows, key_of(seed ^ 0x5DEECE66D, epoch))
 
     def apart(self, number: int) -> "Draws":
-        """Return an independent stream of draws for the same rows, a different one per number."""
+        """Return an independent stream of draws for the same rows, one per `number`."""
         return replace(self, stream=self.stream + _STEP * (number + 1))
 
     def bits(self, number: int = 0) -> np.ndarray:
-        """Draw 64 random bits for each row, uint64 (rows,); each `number` gives others."""
+        """Draw 64 random bits for each row, uint64 (rows,), independently for each `number`."""
         salt, mixed = _salt((self.key + (self.stream + number) * _ODD) & _MASK)
         return mix(mix(self.rows.astype(np.uint64) + mixed) ^ salt)
 
@@ -148,7 +147,7 @@ class Draws:
         return (self.uniform(number) * high).astype(np.int64)
 
     def generator(self) -> np.random.Generator:
-        """A NumPy generator for the whole batch: it depends on which rows are in it."""
+        """Create a NumPy generator for the batch, seeded by its first row and its size."""
         first = int(self.bits(0)[0]) if len(self.rows) else 0
         return np.random.default_rng([first, len(self.rows), self.stream])
 
@@ -158,14 +157,15 @@ Uneven = Literal["pad", "drop", "exact"]
 
 @dataclass(frozen=True)
 class Share:
-    """The positions of one rank: rank, rank + world, and so on.
+    """Positions of one rank in an epoch: rank, rank + world, and so on.
 
     Attributes:
-        length: positions in an epoch, of all ranks together.
-        rank, world: the number of this rank, and of all ranks.
-        uneven: what to do if `world` does not divide the length. `pad` repeats the first
-            positions and `drop` leaves out the last ones, so that all ranks have the same number;
-            `exact` gives the first ranks one more.
+        length: number of positions in an epoch, over all ranks.
+        rank: number of this rank, from 0.
+        world: number of ranks.
+        uneven: how to share positions if `world` does not divide their number. `pad` repeats the
+            first positions and `drop` omits the last positions, so that all ranks have equally
+            many. `exact` gives one more position to the first ranks.
     """
 
     length: int
@@ -175,51 +175,52 @@ class Share:
 
     @property
     def total(self) -> int:
-        """Positions that all ranks together take in an epoch."""
+        """Number of positions that all ranks use in an epoch."""
         return self._end(0)
 
     def _end(self, start: int) -> int:
-        """The end of the positions that ranks take from `start` on.
+        """Return the end of the positions that ranks share from `start`.
 
-        A run that resumes with another number of ranks starts anywhere. The rest of the epoch is
-        shared, not all of it, or some ranks would have a batch more and wait for the others.
+        A run that resumes with a different number of ranks can start at any position. Only the
+        remaining positions are shared. Otherwise some ranks would have one more batch and wait for
+        the other ranks.
         """
-        left = max(0, self.length - start)
-        beyond = left % self.world
-        if self.uneven == "exact" or not beyond:
-            return start + left
-        return start + left - beyond + (self.world if self.uneven == "pad" else 0)
+        remaining = max(0, self.length - start)
+        excess = remaining % self.world
+        if self.uneven == "exact" or not excess:
+            return start + remaining
+        return start + remaining - excess + (self.world if self.uneven == "pad" else 0)
 
     def count(self, start: int) -> int:
-        """The number of this rank's positions from `start` on."""
+        """Return the number of positions that this rank has from `start` to the end."""
         return max(0, -(-(self._end(start) - start - self.rank) // self.world))
 
     def positions(self, start: int, count: int) -> np.ndarray:
-        """This rank's next `count` positions from `start`, int64."""
+        """Return the next `count` positions of this rank from `start`, int64."""
         first = start + self.rank
         positions = np.arange(first, first + count * self.world, self.world, dtype=np.int64)
         return positions % self.length if self.uneven == "pad" and self.length else positions
 
     @property
     def counts(self) -> list[int]:
-        """The number of rows that each rank gets in an epoch."""
+        """Number of rows of each rank in an epoch."""
         return [replace(self, rank=rank).count(0) for rank in range(self.world)]
 
 
 BLOCK_ROWS = 1024
-WINDOW = 64  # blocks
+WINDOW = 64  # blocks that are shuffled together
 
 
 class Order(Protocol):
-    """The rows of an epoch of `length` positions."""
+    """Interface of orders, which map the `length` positions of an epoch to rows."""
 
     @property
     def length(self) -> int: ...
     def rows(self, positions: np.ndarray, epoch: int) -> np.ndarray:
-        """The rows at some positions of an epoch, int64, each from 0 to length - 1."""
+        """Return the rows at positions of an epoch, int64."""
 
     def describe(self) -> dict[str, int | str]:
-        """Values that distinguish this order from others, for a state and a fingerprint."""
+        """Return values that identify this order in states and fingerprints."""
 
 
 def groups(numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
@@ -244,7 +245,7 @@ class InOrder:
 
 @dataclass(frozen=True)
 class Shuffled:
-    """Every row once, in a new order each epoch, uniform over all rows."""
+    """Every row once, in a new, uniformly random order in each epoch."""
 
     length: int
     seed: int
@@ -260,10 +261,10 @@ class Shuffled:
 class Blocks:
     """Every row once, with neighboring rows close together, for data larger than memory.
 
-    Blocks of `block` rows come in a new order each epoch, and rows are shuffled within every
-    `window` consecutive blocks. So at any time rows of at most `window` blocks are read, each of
-    which is in one piece on disk, and two rows of one block are never further apart than
-    `block * window` positions. The block boundaries shift with the epoch.
+    Each epoch shuffles blocks of `block` rows, and then the rows within every `window` consecutive
+    blocks. At any time, rows are read from at most `window` blocks, each contiguous on disk. Two
+    rows of the same block are at most `block * window` positions apart. Block boundaries shift with
+    the epoch.
     """
 
     length: int
@@ -279,18 +280,18 @@ class Blocks:
             start = number * span
             length = min(span, self.length - start)
             mixed = permute(positions[inside] - start, length, key_of(key, number + 1))
-            rows[inside] = self._moved(mixed + start, key)
+            rows[inside] = self._shuffle_blocks(mixed + start, key)
         length = max(1, self.length)
         return (rows + key_of(key, 0) % length) % length
 
-    def _moved(self, places: np.ndarray, key: int) -> np.ndarray:
-        """Put whole blocks into their order; an incomplete block at the end stays there."""
-        whole = self.length // self.block
+    def _shuffle_blocks(self, places: np.ndarray, key: int) -> np.ndarray:
+        """Shuffle full blocks, keeping an incomplete last block in its place."""
+        blocks = self.length // self.block
         block, row = np.divmod(places, self.block)
-        full = block < whole
+        full = block < blocks
         moved = places.copy()
-        if whole:
-            moved[full] = permute(block[full], whole, key) * self.block + row[full]
+        if blocks:
+            moved[full] = permute(block[full], blocks, key) * self.block + row[full]
         return moved
 
     def describe(self) -> dict[str, int | str]:
@@ -302,9 +303,9 @@ class Weighted:
     """Rows drawn with replacement, in proportion to their weights.
 
     Attributes:
-        weights: float64 (rows,), none below 0.
-        seed: of the draws.
-        length: positions in an epoch.
+        weights: weight of each row, float64 (rows,), at least 0.
+        seed: seed of the draws.
+        length: number of positions in an epoch.
     """
 
     weights: np.ndarray
@@ -327,23 +328,23 @@ class Weighted:
         return {"shuffle": 3, "weights": digest.hexdigest()[:16]}
 
 
-PATTERN = 1024  # positions over which shares are exact
+PATTERN = 1024  # positions per pattern, with an exact share of each dataset
 
 
 @dataclass(frozen=True)
 class Mixed:
     """Rows of several datasets, numbered consecutively, in fixed shares.
 
-    In every 1,024 positions each dataset has its share, rounded, at shuffled places. A dataset
-    with a share above 0 has at least one place, or none of its rows would ever come. The rows of
-    one dataset come in its own shuffled order, once each before any repeats, give or take those
-    1,024 positions.
+    In every pattern of 1,024 positions, each dataset has its rounded share, in shuffled positions.
+    A dataset with a share above 0 has at least one position, so that its rows occur. The rows of
+    each dataset are shuffled, and all of them are used before any row repeats, to within one
+    pattern.
 
     Attributes:
-        lengths: rows of each dataset.
-        weights: the share of each.
-        seed: of all orders.
-        length: positions in an epoch.
+        lengths: number of rows of each dataset.
+        weights: weight of each dataset.
+        seed: seed of all orders.
+        length: number of positions in an epoch.
     """
 
     lengths: tuple[int, ...]
@@ -353,7 +354,7 @@ class Mixed:
 
     @cached_property
     def _counts(self) -> np.ndarray:
-        """Places of each dataset in a pattern: largest remainders, so that they add up."""
+        """Positions of each dataset in a pattern, rounded so that they add up."""
         shares = np.array(self.weights) / sum(self.weights) * PATTERN
         counts = np.floor(shares).astype(np.int64)
         most = np.argsort(counts - shares, kind="stable")[: PATTERN - int(counts.sum())]
@@ -373,7 +374,7 @@ class Mixed:
         return rows
 
     def _rows(self, slots: np.ndarray, pattern: int) -> np.ndarray:
-        """The rows of the slots of a pattern; the first slots are the first dataset's."""
+        """Return the rows of slots of a pattern; the first slots belong to the first dataset."""
         ends = np.cumsum(self._counts)
         offsets = np.cumsum([0, *self.lengths])
         rows = np.empty_like(slots)
@@ -381,9 +382,9 @@ class Mixed:
             count, length = int(self._counts[i]), self.lengths[i]
             turns = pattern * count + slots[inside] - (ends[i] - count)
             passes, places = np.divmod(turns, length)
-            for number, now in groups(passes):
-                order = permute(places[now], length, key_of(self.seed + 1 + i, number))
-                rows[inside[now]] = order + offsets[i]
+            for number, selected in groups(passes):
+                order = permute(places[selected], length, key_of(self.seed + 1 + i, number))
+                rows[inside[selected]] = order + offsets[i]
         return rows
 
     def describe(self) -> dict[str, int | str]:

@@ -4,7 +4,9 @@ Each part is one column or several. Several single numbers or classes become one
 columns); other columns become a dict.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+import dis
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,3 +80,27 @@ def _part(value: Any) -> Inputs:
         return value
     valid = _is_list(value) and all(isinstance(name, str) for name in value)
     return tuple(value) if valid else ()
+
+
+class Row(dict[str, Any]):
+    """A row as a dict, which cannot be taken for `(x, y)`.
+
+    ``x, y = row`` would give the names of two columns. It is an error instead.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        if is_unpacked(sys._getframe(1)):  # noqa: SLF001  # documented; CPython only
+            x, y = [*self.keys(), "x", "y"][:2]
+            raise ArgumentError(
+                name="supervised",
+                value=False,
+                expected="True to unpack a row into (x, y)",
+                hint=f'ds.torch(supervised=True), or supervised=("{x}", "{y}"); '
+                f'row["{x}"] is a column of this row',
+            )
+        return super().__iter__()
+
+
+def is_unpacked(frame: Any) -> bool:
+    """True if a frame is executing an assignment to several names."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] in {"UNPACK_SEQUENCE", "UNPACK_EX"}

@@ -1,1 +1,1 @@
-"""Mirrors: their index and signature, reading, writing, checking and serving them."""
+"""Write, read, verify, sign and serve mirrors."""

@@ -1,4 +1,4 @@
-"""Verify every byte of a mirror, and find the files that it does not need."""
+"""Verify the files of a mirror, and find files to prune."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ State = Literal["ok", "missing", "damaged", "other"]
 
 
 @dataclass(frozen=True)
-class Checked:
-    """The state of a file of a mirror.
+class CheckedFile:
+    """State of a file in a mirror.
 
     Attributes:
-        name: its path in the mirror.
-        state: `ok`; `missing` if the index names it; `damaged` if its checksum is wrong; `other`
-            if dshub did not write it.
-        detail: more about the state.
-        of: a dataset that needs it; empty if none does.
+        name: path in the mirror.
+        state: `ok`; `missing` for an absent file that the index lists; `damaged` for a wrong
+            checksum; `other` for a file that dshub did not write.
+        detail: explanation of the state, for display.
+        of: identifier of a dataset that needs the file; empty if no dataset needs it.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Checked:
 
 
 def read_index(mirror: Destination) -> Index | None:
-    """Read the index of a mirror; None if it has none.
+    """Read the index of a mirror; return None if the mirror has no index.
 
     Raises:
-        ReadError, ChecksumError: it is damaged, or has a newer schema.
-        StoreError: it cannot be read.
+        ReadError, ChecksumError: the index is damaged or has a newer schema.
+        StoreError: the index cannot be read.
     """
     try:
         with mirror.open(NAME) as file:
@@ -50,8 +50,8 @@ def read_index(mirror: Destination) -> Index | None:
         return None
 
 
-def needed(index: Index) -> dict[str, tuple[BlobFacts, str]]:
-    """The files that an index needs, each with a dataset that it belongs to."""
+def needed_files(index: Index) -> dict[str, tuple[BlobFacts, str]]:
+    """Return each file that an index needs, with its facts and one dataset that uses it."""
     files: dict[str, tuple[BlobFacts, str]] = {}
     for entry in index.datasets:
         dataset = entry.identifier
@@ -67,15 +67,15 @@ def needed(index: Index) -> dict[str, tuple[BlobFacts, str]]:
 
 def verify(
     mirror: Destination, *, keys: Sequence[Path] = (), advance: Callable[[int], object] = int
-) -> Iterator[Checked]:
-    """Read every file of a mirror that the index or its own name has a checksum for.
+) -> Iterator[CheckedFile]:
+    """Verify every file of a mirror that has a checksum in the index or in the file name.
 
-    Damaged files are moved to `partial-v1`, so that the next update writes them again. Where that
-    is not possible they stay, and the detail says so.
+    Damaged files are moved to `partial-v1`, so that the next update writes them again. If a move
+    fails, the file stays in place and `detail` gives the reason.
 
     Args:
-        mirror: a folder or a bucket.
-        keys: public keys, one of which must have signed the index.
+        mirror: folder or bucket to verify.
+        keys: paths of public keys; one of them must have signed the index.
         advance: called with the number of bytes read.
 
     Raises:
@@ -87,39 +87,39 @@ def verify(
         if index is not None:
             check_signature(index, keys, source=f"{mirror.title}/{NAME}")
     except (ReadError, ChecksumError) as error:
-        yield Checked(NAME, "damaged", str(error))
+        yield CheckedFile(NAME, "damaged", str(error))
     else:
-        detail = index.signed if index else "there is no index"
-        yield Checked(NAME, "ok" if index else "missing", detail)
-    files = needed(index) if index is not None else {}
+        detail = index.signed_label if index else "there is no index"
+        yield CheckedFile(NAME, "ok" if index else "missing", detail)
+    files = needed_files(index) if index is not None else {}
     for name in mirror.names():
         digest = blob_digest(PurePosixPath(name))
         if name not in files and digest is not None:
             files[name] = BlobFacts(digest=str(digest)), ""
         elif name not in files and not is_ours(PurePosixPath(name)):
-            yield Checked(name, "other", "not written by dshub")
+            yield CheckedFile(name, "other", "not written by dshub")
     for name, (facts, dataset) in sorted(files.items()):
         yield _check(mirror, name, facts.checksum, dataset, advance)
 
 
 def _check(
     mirror: Destination, name: str, expected: Digest, dataset: str, advance: Callable[[int], object]
-) -> Checked:
+) -> CheckedFile:
     try:
         with mirror.open(name) as file:
             actual = Digest.of_stream(file, expected.algorithm, advance)
     except FileNotFoundError:
-        return Checked(name, "missing", "it is gone", dataset)
+        return CheckedFile(name, "missing", "file not found", dataset)
     except OSError as error:
         reason = without_secrets(f"{name}: {error.strerror or error}", mirror.address)
         raise StoreError(path=mirror.title, action="read", reason=reason) from error
     if actual == expected:
-        return Checked(name, "ok", "", dataset)
+        return CheckedFile(name, "ok", "", dataset)
     try:
         outcome = f"moved to {mirror.set_aside(name)}"
     except StoreError as error:
-        outcome = f"it stays: {error}"
-    return Checked(name, "damaged", f"got {actual.short}; {outcome}", dataset)
+        outcome = f"not moved: {error}"
+    return CheckedFile(name, "damaged", f"got {actual.short}; {outcome}", dataset)
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,9 @@ class Pruning:
     """Files that an update with `prune` would remove from a mirror.
 
     Attributes:
-        sizes: bytes of each file, by its path.
-        everything: whether none of the listed datasets stays.
-        irreplaceable: files that cannot be downloaded again and are not in the cache.
+        sizes: bytes of each file, by path.
+        everything: True if every dataset in the index would be removed.
+        irreplaceable: removed files that cannot be downloaded again and are not in the cache.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -138,70 +138,70 @@ class Pruning:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Total size in bytes."""
         return sum(self.sizes.values())
 
 
 def plan_pruning(mirror: Destination, entries: Sequence[Entry], cache: Store) -> Pruning:
-    """Find what to remove from a mirror that is to list `entries` alone.
+    """Find the files to remove from a mirror so that only `entries` remain.
 
     Args:
-        mirror: a folder or a bucket.
-        entries: the new entries of its index.
-        cache: holds copies of files.
+        mirror: folder or bucket to prune.
+        entries: new entries of the index.
+        cache: store that can hold copies of files without a download URL.
 
     Raises:
-        DshubError: the mirror is a cache.
+        DshubError: the mirror folder is a dshub cache.
         StoreError: a file cannot be read.
     """
     if mirror.size(CACHEDIR_FILE) is not None:
         raise DshubError(
-            f"{mirror.title} is a cache of dshub; pruning it as a mirror would remove other files",
-            hint="use `dshub cache prune`",
+            f"{mirror.title} is a dshub cache, so it cannot be pruned as a mirror",
+            hint="run `dshub cache prune` to remove unneeded files from a cache",
         )
     index = read_index(mirror)
     old = index.datasets if index is not None else ()
-    sizes = {name: mirror.size(name) or 0 for name in unneeded(mirror, Index.of(entries))}
-    staying = {entry.name for entry in old} & {entry.name for entry in entries}
+    sizes = {name: mirror.size(name) or 0 for name in unneeded_files(mirror, Index.of(entries))}
+    remaining = {entry.name for entry in old} & {entry.name for entry in entries}
     irreplaceable = list(dict.fromkeys(_manual_files(mirror, old, sizes, cache)))
-    return Pruning(sizes, bool(sizes) and not staying, irreplaceable)
+    return Pruning(sizes, bool(sizes) and not remaining, irreplaceable)
 
 
 def _manual_files(
     mirror: Destination, entries: Sequence[Entry], removed: Collection[str], cache: Store
 ) -> Iterator[str]:
-    """Removed files that cannot be downloaded, according to the manifests of a mirror."""
+    """Yield the removed files that have no download URL and are not in the cache."""
     for entry in entries:
         try:
             with mirror.open(blob_path(entry.manifest.checksum).as_posix()) as file:
                 manifest = parse(file.read().decode(), source=entry.identifier)
         except (FileNotFoundError, UnicodeDecodeError, ManifestError):
-            continue  # damaged; the next update repairs it
+            continue  # the next update repairs a damaged manifest
         for name, resource in manifest.resources.items():
-            goes = resource.by_hand and blob_path(resource.digest).as_posix() in removed
-            if goes and cache.blob(resource.digest) is None:
+            is_removed = blob_path(resource.digest).as_posix() in removed
+            if resource.by_hand and is_removed and cache.blob(resource.digest) is None:
                 yield f"{manifest.name}: {name}"
 
 
-def unneeded(mirror: Destination, index: Index) -> list[str]:
-    """Files of a mirror that its index does not need, in the order in which to remove them.
+def unneeded_files(mirror: Destination, index: Index) -> list[str]:
+    """List the files of a mirror that its index does not need, in the order of removal.
 
-    Files that dshub did not write are left out, and so are manifests in `registry/` that were
-    never published: the folder may be a project's own. A published manifest is one whose bytes
-    are among the blobs. That is why manifests come first.
+    Files that dshub did not write are excluded. So are unpublished manifests in `registry/`,
+    because that folder can belong to a project. A manifest counts as published while a blob with
+    the same bytes exists. So manifests are removed before blobs.
 
     Raises:
         StoreError: a file cannot be read.
     """
-    keep, names = needed(index), frozenset(mirror.names())
-    left = sorted(name for name in names - keep.keys() if is_ours(PurePosixPath(name)))
-    manifests = [name for name in left if name.startswith("registry/")]
-    others = [name for name in left if not name.startswith("registry/")]
-    return [name for name in manifests if _was_published(mirror, name, names)] + others
+    needed, names = needed_files(index), frozenset(mirror.names())
+    unneeded = sorted(name for name in names - needed.keys() if is_ours(PurePosixPath(name)))
+    manifests = [name for name in unneeded if name.startswith("registry/")]
+    data_files = [name for name in unneeded if not name.startswith("registry/")]
+    return [name for name in manifests if _was_published(mirror, name, names)] + data_files
 
 
 def _was_published(mirror: Destination, name: str, names: frozenset[str]) -> bool:
-    if mirror.size(name) is None:  # not a regular file
+    if mirror.size(name) is None:  # a link or a folder
         return False
     with mirror.open(name) as file:
         return blob_path(Digest.of_bytes(file.read())).as_posix() in names

@@ -1,7 +1,7 @@
-"""The place where a mirror is written: a folder, or a bucket through fsspec.
+"""Write the files of a mirror to a folder, or to a bucket through fsspec.
 
-Names are paths in the mirror, with `/`: `blobs-v1/3a/3aede38d…`. A name appears
-only once its content is complete, even if writing is interrupted.
+A file name is a path in the mirror with forward slashes, such as `blobs-v1/3a/3aede38d…`. Every
+write is atomic: an interrupted write leaves no file under the final name.
 """
 
 import errno
@@ -26,24 +26,24 @@ from dshub.errors import DshubError, MissingExtraError, StoreError
 
 How = Literal["reflink", "hard link", "copy", "upload"]
 
-BUCKETS = ("blobs-v1/", "registry/", "tables-v1/")  # the mirror's own folders
-PATIENCE = 60.0  # seconds for another process to write its index
-HINT = "check the address and the permissions of your credentials"  # for a bucket
+BUCKETS = ("blobs-v1/", "registry/", "tables-v1/")  # folders that dshub writes
+LOCK_TIMEOUT = 60.0  # seconds to wait while another process writes the index
+HINT = "check the bucket address and the permissions of your credentials"
 
 
 class FolderDestination:
-    """A mirror on a file system.
+    """Mirror in a folder.
 
-    Files are written in `partial-v1`, and moved to their names when they are complete. Methods
-    raise StoreError if the mirror cannot be read or written.
+    Files are written to `partial-v1` and renamed when complete. Methods raise StoreError if the
+    mirror cannot be read or written.
 
     Args:
-        root: the folder; created when something is first written.
+        root: path of the mirror; created on the first write.
 
     Attributes:
-        title: its name in messages.
-        address: its name in `DSHUB_MIRROR`.
-        store: its files as a cache, to fetch missing ones into.
+        title: name of the mirror in messages.
+        address: value for `DSHUB_MIRROR`.
+        store: the mirror as a cache, so that downloads go straight into it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -51,7 +51,7 @@ class FolderDestination:
         self.store = Store(root, tagged=False)
 
     def size(self, name: str) -> int | None:
-        """Bytes of a regular file; None for anything else."""
+        """Return the size of a regular file in bytes; None for anything else."""
         path = self.root / name
         with disk_faults(path, "read"), suppress(FileNotFoundError, NotADirectoryError):
             status = os.lstat(path)
@@ -59,7 +59,7 @@ class FolderDestination:
         return None
 
     def names(self) -> Iterator[str]:
-        """Every file in `BUCKETS`, sorted."""
+        """Yield every file in `BUCKETS`, sorted within each folder."""
         for bucket in BUCKETS:
             for parent, folders, files in os.walk(self.root / bucket, onerror=_raise_unlisted):
                 folders.sort()
@@ -67,7 +67,12 @@ class FolderDestination:
                     yield Path(parent, file).relative_to(self.root).as_posix()
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading; raises FileNotFoundError if there is none."""
+        """Open a file for reading.
+
+        Raises:
+            FileNotFoundError: the file does not exist.
+            StoreError: the file cannot be read.
+        """
         try:
             return io.BufferedReader(open_file(self.root / name))
         except FileNotFoundError:
@@ -77,19 +82,19 @@ class FolderDestination:
             raise StoreError(path=self.title, action="read", reason=f"{name}: {reason}") from error
 
     def put(self, path: Path, name: str) -> How:
-        """Publish a file: clone, link or copy it, by the first of these that works."""
+        """Add a file to the mirror as a clone, hard link or copy, whichever works first."""
         target, temporary = self.root / name, self.store.scratch_folder() / own_name("file")
         with disk_faults(target, "write"):
             try:
                 how = _take(path, temporary)
                 self._make_folder(target.parent)
                 temporary.replace(target)
-            finally:  # POSIX leaves a link in place that replaces another link to the same file
+            finally:  # rename does nothing if both paths are links to the same file
                 temporary.unlink(missing_ok=True)
         return how
 
     def write(self, name: str, data: bytes) -> None:
-        """Publish bytes, replacing the file of that name, once they are on the disk."""
+        """Write a file atomically and sync it to disk, replacing any existing file."""
         target, temporary = self.root / name, self.store.scratch_folder() / own_name("text")
         with disk_faults(target, "write"):
             self._make_folder(target.parent)
@@ -100,42 +105,42 @@ class FolderDestination:
         folder.mkdir(parents=True, exist_ok=True)
 
     def remove(self, name: str) -> None:
-        """Remove a file, and folders that become empty."""
+        """Remove a file, and any folders that become empty."""
         remove(self.root, self.root / name)
-        with suppress(OSError):  # a folder is not empty
+        with suppress(OSError):  # a folder still has files
             for folder in Path(name).parents[:-1]:
                 (self.root / folder).rmdir()
 
     def set_aside(self, name: str) -> str:
-        """Move a damaged file to `partial-v1`; returns where it is now."""
+        """Move a damaged file to `partial-v1` and return its new path."""
         return str(self.store.set_aside(self.root / name))
 
-    def costs(self, path: Path) -> bool:
-        """Whether a file has to be copied, because it is on another file system."""
+    def needs_copy(self, path: Path) -> bool:
+        """Return True if a file is on another file system, so that adding it copies all bytes."""
         with suppress(OSError):
             folder = next(item for item in (self.root, *self.root.parents) if item.exists())
             return folder.stat().st_dev != path.stat().st_dev
         return True
 
     def locked(self) -> AbstractContextManager[object]:
-        """Hold the lock of the index; files that dead processes left half-written are removed."""
+        """Return a lock on the index, after removing partial files of dead processes."""
         folder = self.store.scratch_folder()
         with suppress(OSError):
             for path in folder.iterdir():
                 if path.name.startswith(("file.", "text.")) and is_orphan(path):
                     path.unlink()
-        return lock(folder / "index", patience=PATIENCE)
+        return lock(folder / "index", patience=LOCK_TIMEOUT)
 
 
 def _raise_unlisted(error: OSError) -> None:
-    """Raise if a folder cannot be listed: its files must not count as missing."""
+    """Raise StoreError if a folder cannot be listed, so that its files do not seem missing."""
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         with disk_faults(Path(error.filename), "read"):
             raise error
 
 
 def _take(path: Path, target: Path) -> How:
-    """Give `target` the bytes of `path`; best by a clone, which later changes do not affect."""
+    """Clone, hard link or copy a file; a clone is unaffected by later changes to `path`."""
     try:
         clone_file(path, target)
     except OSError as error:
@@ -144,7 +149,7 @@ def _take(path: Path, target: Path) -> How:
     else:
         return "reflink"
     target.unlink(missing_ok=True)
-    with suppress(OSError):  # another file system, one without links, or too many of them
+    with suppress(OSError):  # another file system, no support for links, or too many links
         target.hardlink_to(path)
         return "hard link"
     with open_file(path, follow=True) as source, target.open("xb") as sink:
@@ -155,19 +160,21 @@ def _take(path: Path, target: Path) -> How:
 
 
 class BucketDestination:
-    """A mirror in an object store, where an object appears whole or not at all.
+    """Mirror in an object store, where writes are atomic.
 
-    Object stores have no locks: only one process at a time may write a mirror.
+    Object stores have no locks, so only one process at a time can write a mirror.
 
     Args:
-        url: the address of the mirror.
+        url: address of the mirror.
 
-    Attributes: those of `FolderDestination`; without a store, because files are uploaded from the
-        cache.
+    Attributes:
+        title: name of the mirror in messages, without secrets.
+        address: value for `DSHUB_MIRROR`.
+        store: None, because files are downloaded to the cache and then uploaded.
 
     Raises:
         MissingExtraError: fsspec, or its backend for the address, is not installed.
-        StoreError: the address cannot be used.
+        StoreError: fsspec rejects the address.
     """
 
     def __init__(self, url: str) -> None:
@@ -188,7 +195,7 @@ class BucketDestination:
 
     @contextmanager
     def _faults(self, action: str, name: str) -> Iterator[None]:
-        """Turn errors of the backend and its library into errors of dshub."""
+        """Convert exceptions of the fsspec backend to dshub errors."""
         try:
             yield
         except (DshubError, FileNotFoundError):
@@ -196,7 +203,7 @@ class BucketDestination:
         except ImportError as error:
             package = f"a backend for {name}"
             raise MissingExtraError(package=package, extra="cloud") from cause(error, self.address)
-        except Exception as error:  # noqa: BLE001  # a backend may raise anything
+        except Exception as error:  # noqa: BLE001  # backends raise exceptions of many types
             reason = without_secrets(str(error), self.address) or type(error).__name__
             raise StoreError(path=name, action=action, reason=reason, hint=HINT) from cause(
                 error, self.address
@@ -204,7 +211,7 @@ class BucketDestination:
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
-        """Bytes of each object, listed once: each request is a round trip."""
+        """Size in bytes of each object, listed only once to save requests."""
         sizes: dict[str, int] = {}
         for bucket in BUCKETS:
             with self._faults("list", f"{self.title}/{bucket}"):
@@ -217,20 +224,20 @@ class BucketDestination:
         return sizes
 
     def size(self, name: str) -> int | None:
-        """Bytes of an object; None if there is none."""
+        """Return the size of an object in bytes; None if it does not exist."""
         return self._sizes.get(name)
 
     def names(self) -> Iterator[str]:
-        """Every object in `BUCKETS`, sorted."""
+        """Yield every object in `BUCKETS`, sorted."""
         yield from sorted(name for name in self._sizes if name.startswith(BUCKETS))
 
     def open(self, name: str) -> BinaryIO:
-        """Open an object for reading."""
+        """Open an object for reading; see `FolderDestination.open`."""
         with self._faults("read", f"{self.title}/{name}"):
             return cast("BinaryIO", self._files.open(self._path(name), "rb"))
 
     def put(self, path: Path, name: str) -> How:
-        """Upload a file; it appears when the upload is complete."""
+        """Upload a file."""
         with self._faults("write", f"{self.title}/{name}"):
             self._make_parent(name)
             self._files.put_file(str(path), self._path(name))
@@ -238,17 +245,17 @@ class BucketDestination:
         return "upload"
 
     def write(self, name: str, data: bytes) -> None:
-        """Publish bytes."""
+        """Write an object, replacing any existing one."""
         with self._faults("write", f"{self.title}/{name}"):
             self._make_parent(name)
             self._files.pipe_file(self._path(name), data)
         self._sizes[name] = len(data)
 
     def _make_parent(self, name: str) -> None:
-        """Make the folder of a file, for backends of file systems."""
+        """Create the parent folder of a file, for backends that have folders."""
         parent = self._path(name).rpartition("/")[0]
         if not isinstance(self._files.protocol, str) and "s3" in self._files.protocol:
-            return  # it would try to create the bucket
+            return  # s3fs would try to create the bucket
         self._files.makedirs(parent, exist_ok=True)
 
     def remove(self, name: str) -> None:
@@ -258,7 +265,7 @@ class BucketDestination:
         self._sizes.pop(name, None)
 
     def set_aside(self, name: str) -> str:
-        """Move a damaged object to `partial-v1`."""
+        """Move a damaged object to `partial-v1` and return its new address."""
         aside = f"partial-v1/damaged-{name.replace('/', '-')}"
         with self._faults("move", f"{self.title}/{name}"):
             self._make_parent(aside)
@@ -266,12 +273,12 @@ class BucketDestination:
         self._sizes.pop(name, None)
         return f"{self.title}/{aside}"
 
-    def costs(self, _path: Path) -> bool:
-        """Every file is uploaded."""
+    def needs_copy(self, _path: Path) -> bool:
+        """Return True, because every file is uploaded."""
         return True
 
     def locked(self) -> AbstractContextManager[object]:
-        """Object stores have no locks."""
+        """Return a context manager that does nothing, because object stores have no locks."""
         return nullcontext()
 
 
@@ -283,7 +290,7 @@ def open_destination(dest: str) -> Destination:
 
     Raises:
         MissingExtraError: the extra `cloud` is not installed.
-        StoreError: nothing can be written there.
+        StoreError: the address is an HTTP URL, or fsspec rejects it.
     """
     if Address(dest).is_local:
         return FolderDestination(Address(dest).path)
@@ -291,7 +298,7 @@ def open_destination(dest: str) -> Destination:
         raise StoreError(
             path=dest,
             action="write",
-            reason="files cannot be written to a web server",
-            hint="name the folder that it serves, or a bucket (s3://…, gs://…)",
+            reason="a web server is read-only",
+            hint="pass the folder that the web server serves, or a bucket (s3://…, gs://…)",
         )
     return BucketDestination(dest)

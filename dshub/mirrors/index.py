@@ -1,4 +1,4 @@
-"""`index.json`: its fields, its bytes, and the checks before anything in it is used."""
+"""Define, encode, decode and validate `index.json`, the list of datasets in a mirror."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -20,49 +20,49 @@ from dshub.tables.record import TableRecord
 NAME = "index.json"
 SCHEMA = 1
 _DATE = "%Y-%m-%dT%H:%M:%SZ"
-LARGEST = 512 << 20  # bytes of an index: far above a mirror of everything
-_REWRITE = (
-    "remove it and run `dshub mirror` with every dataset that the mirror should list (files that "
-    "are there are not fetched again), or use another mirror"
+MAX_BYTES = 512 << 20  # far above the index of a mirror with every dataset
+_REBUILD_HINT = (
+    "remove the index and run `dshub mirror` with every dataset that the mirror should list "
+    "(existing files are not fetched again), or use another mirror"
 )
 
 
 class BlobFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Checksum (`algorithm:hex`) and size of a file; the size is None if no source states it."""
+    """Checksum (`algorithm:hex`) and size of a file; the size is None if unknown."""
 
     digest: valid.Checksum
     size: valid.Size | None = None
 
     @classmethod
     def of_bytes(cls, data: bytes) -> "BlobFacts":
-        """Describe some bytes."""
+        """Return the checksum and size of `data`."""
         return cls(digest=str(Digest.of_bytes(data)), size=len(data))
 
     @property
     def checksum(self) -> Digest:
-        """The checksum."""
+        """Checksum as a `Digest`."""
         algorithm, _, digits = self.digest.partition(":")
         return Digest("md5" if algorithm == "md5" else "sha256", digits)
 
 
 class TableFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """A prepared table: the key of its recipe, and its files including `table.json`."""
+    """Key and files of a prepared table, including `table.json`."""
 
     key: valid.TableKey
     files: dict[valid.FileName, BlobFacts]
 
 
 class Entry(Summary, frozen=True, kw_only=True):
-    """One version of a dataset on a mirror: what listings show, and its files.
+    """Index entry of one dataset version.
 
     Attributes:
-        prepared_size: bytes of its tables; see `Manifest.prepared_size`.
-        redistribution: whether its license allows redistribution.
-        classes: class names, for searching.
-        rows_digest: `Manifest.digest`, the same for two manifests that give the same rows.
-        manifest: its manifest, which is stored among the blobs.
-        files: its upstream files.
-        tables: the prepared tables that the mirror has, by split.
+        prepared_size: bytes of the prepared tables; see `Manifest.prepared_size`.
+        redistribution: whether the license allows redistribution.
+        classes: class names, for search.
+        rows_digest: `Manifest.digest`, which is equal for manifests that produce the same rows.
+        manifest: checksum and size of the manifest, which is stored as a blob.
+        files: checksums and sizes of the upstream files.
+        tables: prepared tables in the mirror, by split.
     """
 
     prepared_size: valid.Count
@@ -75,17 +75,23 @@ class Entry(Summary, frozen=True, kw_only=True):
 
     @property
     def identifier(self) -> str:
-        """`name@version`."""
+        """Dataset name and version, as `name@version`."""
         return f"{self.name}@{self.version}"
 
     @property
     def registry_path(self) -> str:
-        """The path of its manifest under its name."""
+        """Path of the manifest in the `registry/` folder of the mirror."""
         return f"registry/{self.name}/{self.version}.toml"
 
 
 def entry_of(manifest: Manifest, text: bytes, tables: dict[str, TableFacts]) -> Entry:
-    """Describe a manifest whose file has the bytes `text`."""
+    """Create the index entry of a manifest.
+
+    Args:
+        manifest: parsed manifest.
+        text: bytes of the manifest file.
+        tables: prepared tables in the mirror, by split.
+    """
     files = {
         str(item.digest): BlobFacts(digest=str(item.digest), size=item.size)
         for item in manifest.split_resources().values()
@@ -103,7 +109,7 @@ def entry_of(manifest: Manifest, text: bytes, tables: dict[str, TableFacts]) -> 
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole file; `datasets` stays as written, for its checksum."""
+    """Fields of `index.json`; `datasets` stays unparsed because its bytes have a checksum."""
 
     schema: int
     sha256: valid.Sha256
@@ -114,20 +120,20 @@ class _File(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if (self.serial is None) != (self.date is None):
-            raise ValueError("it has a serial number without a date, or the reverse")
+            raise ValueError("`serial` and `date` must be set together")
         if self.date is not None and self.date.utcoffset():
-            raise ValueError("its date is not in UTC")
+            raise ValueError("`date` is not in UTC")
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """The datasets of a mirror.
+    """Index of a mirror.
 
     Attributes:
-        datasets: sorted by name and version.
-        signatures: of `signed_bytes`, in base64.
-        body: the bytes of the JSON value of `datasets`.
-        serial: of a signed index, higher than that of the one before; 0 if unsigned.
-        date: when a signed index was signed; None if unsigned.
+        datasets: entries, sorted by name and version.
+        signatures: base64 signatures of `signed_bytes`.
+        body: JSON bytes of `datasets`.
+        serial: number that grows with each signed index; 0 if unsigned.
+        date: time of signing; None if unsigned.
     """
 
     datasets: tuple[Entry, ...]
@@ -138,22 +144,23 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def signed_bytes(self) -> bytes:
-        """The message of a signature: a line with serial and date, and `body`.
+        """Bytes that are signed: a line with serial and date, followed by `body`.
 
-        An older dshub signed indexes without serial and date; their line is `dshub index 1`.
+        An index signed by an older dshub has no serial and date. Its first line is
+        `dshub index 1`.
         """
         if self.date is None:
             return b"dshub index 1\n" + self.body
         return f"dshub index 2 {self.serial} {self.date:{_DATE}}\n".encode() + self.body
 
     @property
-    def signed(self) -> str:
-        """`serial 7, signed on 2026-01-31`; empty without serial and date."""
+    def signed_label(self) -> str:
+        """Text such as `serial 7, signed on 2026-01-31`; empty without a serial and date."""
         return f"serial {self.serial}, signed on {self.date:%Y-%m-%d}" if self.date else ""
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Index":
-        """Make an unsigned index; the same entries always give the same bytes."""
+        """Create an unsigned index; equal entries always encode to the same bytes."""
         ordered = sorted(entries, key=lambda entry: (entry.name, entry.version))
         lines = [msgspec.json.encode(entry) for entry in ordered]
         body = b"[\n" + b",\n".join(lines) + b"\n]" if lines else b"[]"
@@ -161,21 +168,25 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, data: bytes, *, source: str) -> "Index":
-        """Parse and check an index; `source` names it in errors.
+        """Parse and validate the bytes of an index.
+
+        Args:
+            data: contents of `index.json`.
+            source: path or URL for error messages.
 
         Raises:
-            ChecksumError: the bytes of its datasets have changed.
-            ReadError: it is not an index, or has a newer schema.
+            ChecksumError: the entries do not match their checksum.
+            ReadError: the bytes are not an index, or have a newer schema.
         """
         try:
-            data.decode()  # msgspec does not check fields that it does not know
+            data.decode()  # msgspec does not check the encoding of unknown fields
             file = valid.decode(data, _File)
             _check_file(file, source)
             entries = valid.decode(file.datasets, tuple[Entry, ...])
             _check_entries(entries)
         except ValueError as error:
-            reason = f"it is not the index of a mirror: {error}"
-            raise ReadError(file=source, reason=reason, hint=_REWRITE) from error
+            reason = f"not the index of a mirror: {error}"
+            raise ReadError(file=source, reason=reason, hint=_REBUILD_HINT) from error
         return cls(
             datasets=entries,
             signatures=file.signatures,
@@ -185,7 +196,7 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def encode(self) -> bytes:
-        """The bytes of `index.json`."""
+        """Return the contents of `index.json`."""
         sha256 = hashlib.sha256(self.body).hexdigest()
         head: dict[str, object] = {"schema": SCHEMA, "sha256": sha256}
         if self.date is not None:
@@ -196,16 +207,16 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
 def _check_file(file: _File, source: str) -> None:
     if file.schema != SCHEMA:
-        reason = f"it has schema {file.schema}, and this dshub reads {SCHEMA}"
-        raise ReadError(file=source, reason=reason, hint="use a newer dshub")
+        reason = f"the index has schema {file.schema}; this version of dshub reads {SCHEMA}"
+        raise ReadError(file=source, reason=reason, hint="upgrade dshub")
     actual = hashlib.sha256(file.datasets).hexdigest()
     if actual != file.sha256:
         raise ChecksumError(
             source=source,
             expected=f"sha256:{file.sha256}",
             actual=f"sha256:{actual}",
-            diagnosis="its bytes have changed since it was written",
-            hint=_REWRITE,
+            diagnosis="the index was changed after it was written",
+            hint=_REBUILD_HINT,
         )
 
 
@@ -215,14 +226,14 @@ def _check_entries(entries: Sequence[Entry]) -> None:
     for entry in entries:
         files = [facts for table in entry.tables.values() for facts in table.files.values()]
         if any(facts.checksum.algorithm != "sha256" for facts in (entry.manifest, *files)):
-            raise ValueError(f"{entry.identifier}: manifests and tables need a sha256")
+            raise ValueError(f"{entry.identifier}: manifests and tables need SHA-256 checksums")
         if entry.identifier in seen:
             raise ValueError(f"{entry.identifier} is listed twice")
         seen.add(entry.identifier)
 
 
 def table_facts(folder: Path) -> TableFacts:
-    """Describe a prepared table by its `table.json`.
+    """Return the key and files of the prepared table in a folder.
 
     Raises:
         StoreError: `table.json` cannot be read.
@@ -234,7 +245,7 @@ def table_facts(folder: Path) -> TableFacts:
 
 
 def shard_facts(record: TableRecord) -> dict[str, BlobFacts]:
-    """Describe the shards of a table."""
+    """Return the checksum and size of each shard of a table, by file name."""
     return {
         item.file: BlobFacts(digest=f"sha256:{item.sha256}", size=item.size)
         for item in record.shards

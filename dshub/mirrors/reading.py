@@ -1,7 +1,7 @@
-"""Read mirrors as a client: their indexes, manifests by checksum, prepared tables.
+"""Read indexes, manifests and prepared tables from mirrors.
 
-An index is fetched once per process, and kept in the cache with its entity tag. The kept one is
-used offline and while a mirror cannot be reached. Indexes of folders are always read again.
+An index is fetched once per process and cached with its ETag. The cached index is used offline and
+when the mirror is unreachable. The index of a local folder is never cached.
 """
 
 import hashlib
@@ -29,38 +29,38 @@ from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.download.transports import Transports
 from dshub.errors import ChecksumError, DshubError, ReadError, StoreError, TransportError
-from dshub.mirrors.index import LARGEST, NAME, Entry, Index, TableFacts, shard_facts
+from dshub.mirrors.index import MAX_BYTES, NAME, Entry, Index, TableFacts, shard_facts
 from dshub.mirrors.signing import check_signature
 from dshub.progress import Progress, Silent
 from dshub.settings import Settings
 from dshub.tables.record import TableRecord
 
-TIMEOUT = 10.0  # seconds at most to wait for an index: fetching works without it
-PIECE = 1 << 20  # bytes read at a time
+TIMEOUT = 10.0  # seconds; short, because dshub works without the index
+CHUNK = 1 << 20  # bytes per read
 
 _log = logging.getLogger("dshub")
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A version of a dataset in the index of a mirror.
+    """Dataset version that a mirror lists.
 
     Attributes:
-        entry: its entry.
-        mirror: the address of the mirror.
+        entry: index entry of the version.
+        mirror: address of the mirror.
     """
 
     entry: Entry
     mirror: str
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """An index in the cache. The address is left out, because it may contain a password.
+class _CachedIndex(msgspec.Struct, frozen=True, kw_only=True):
+    """Cached index of a mirror, without the address, which can contain a password.
 
     Attributes:
-        etag: its entity tag.
-        index: its bytes; empty for a folder, which is always read again.
-        serial: the highest serial of this mirror that was signed by a key of the user.
+        etag: ETag of the index.
+        index: contents of `index.json`; empty for a mirror in a local folder.
+        serial: highest serial of the mirror that was signed by one of the user's keys.
     """
 
     etag: str = ""
@@ -69,15 +69,15 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mirrors:
-    """The mirrors in the settings, in order.
+    """Mirrors from the settings, in order.
 
     Args:
-        settings: mirrors, keys, and connection settings.
-        store: keeps indexes, manifests and tables.
-        progress: shows progress.
+        settings: mirrors, keys and connection settings.
+        store: cache for indexes, manifests and tables.
+        progress: progress display.
 
     Attributes:
-        errors: why an index could not be read or used, by the mirror's address.
+        errors: errors of indexes that could not be read or verified, by mirror address.
         bare: addresses of mirrors without an index, such as a served cache.
     """
 
@@ -90,15 +90,15 @@ class Mirrors:
         self.bare: set[str] = set()
 
     def listed(self, *, ask: bool = True) -> list[Listed]:
-        """List everything that the mirrors hold, in the order of the mirrors.
+        """List the dataset versions of all mirrors, in the order of the mirrors.
 
         Args:
-            ask: False to use only kept indexes of mirrors that are not on this machine.
+            ask: False to read remote indexes from the cache only.
         """
-        return self._asked if ask else self._list(self._index_at_hand)
+        return self._fetched_listing if ask else self._list(self._local_index)
 
     @cached_property
-    def _asked(self) -> list[Listed]:
+    def _fetched_listing(self) -> list[Listed]:
         return self._list(self._index)
 
     def _list(self, index_of: Callable[[str], Index | None]) -> list[Listed]:
@@ -119,50 +119,56 @@ class Mirrors:
                 return None
             _log.info("%s", error)
             self.errors[address] = error
-            return self._kept_index(address)
+            return self._cached_index(address)
 
-    def _index_at_hand(self, address: str) -> Index | None:
-        return self._index(address) if Address(address).is_local else self._kept_index(address)
+    def _local_index(self, address: str) -> Index | None:
+        return self._index(address) if Address(address).is_local else self._cached_index(address)
 
     def _fetch_index(self, address: str) -> Index | None:
-        """Read the current index of a mirror; offline, the kept one.
+        """Fetch the index of a mirror; offline, return the cached index.
 
         Raises:
-            TransportError: the mirror cannot be reached, or has no index.
-            ReadError, ChecksumError: its index is damaged, not signed, or outdated.
+            TransportError: the mirror is unreachable or has no index.
+            ReadError, ChecksumError: the index is damaged, not signed, or outdated.
         """
-        place = Address(address)
-        if self.settings.offline and not place.is_local:
-            return self._kept_index(address)
-        if place.is_local and not place.path.is_dir():
-            raise TransportError(url=address, reason="there is no such folder")
-        url = place.join(NAME)
-        kept, index = self._kept(address), self._kept_index(address)
+        location = Address(address)
+        if self.settings.offline and not location.is_local:
+            return self._cached_index(address)
+        if location.is_local and not location.path.is_dir():
+            raise TransportError(url=address, reason="the folder does not exist")
+        url = location.join(NAME)
+        cached, index = self._cached(address), self._cached_index(address)
         with closing(Transports(timeout=min(self.settings.timeout, TIMEOUT))) as transports:
-            answer = _get(transports, url, kept.etag if index else "")
+            answer = _get(transports, url, cached.etag if index else "")
         if answer is not None:
             index = self._verified(answer[0], url)
         if index is not None and self.settings.mirror_keys:
-            self._check_current(index, address, kept.serial)
+            self._check_current(index, address, cached.serial)
         if index is not None and answer is not None:
-            self._keep(address, kept, *answer, index)
+            self._cache_index(address, cached, *answer, index)
         return index
 
     def _check_current(self, index: Index, address: str, seen: int) -> None:
-        """Refuse a signed index that is older than one seen before, or too old.
+        """Check that a signed index is not replayed from an earlier time.
+
+        Args:
+            index: signed index.
+            address: address of the mirror.
+            seen: highest serial that this user has seen on the mirror.
 
         Raises:
-            ChecksumError: it may be a replayed old index.
+            ChecksumError: the serial is lower than `seen`, or the index is older than
+                DSHUB_MIRROR_MAX_AGE.
         """
-        url, actual = Address(address).join(NAME), index.signed or "no serial"
+        url, actual = Address(address).join(NAME), index.signed_label or "no serial"
         if index.serial < seen:
             path = self.store.root / mirror_path(_key(address))
             raise ChecksumError(
                 source=url,
-                expected=f"serial {seen}, which was here before, or a later one",
+                expected=f"serial {seen}, as seen earlier on this mirror, or a higher one",
                 actual=actual,
-                hint="it may be a replayed old index; if the mirror was reset on purpose, "
-                f"ask its maintainer to sign it again, or remove {path} to accept it as it is",
+                hint="an attacker could be replaying an old index; if the mirror was reset on "
+                f"purpose, ask its maintainer to sign it again, or remove {path} to accept it",
             )
         days = self.settings.mirror_max_age
         if Address(address).is_local or days is None or index.date is None:
@@ -173,7 +179,7 @@ class Mirrors:
                 expected=f"an index signed in the last {days:,} days (DSHUB_MIRROR_MAX_AGE)",
                 actual=actual,
                 hint="ask the maintainer of the mirror to sign it again with `dshub mirror DEST "
-                "NAME… --sign KEY`; to accept it as it is, raise DSHUB_MIRROR_MAX_AGE or set it "
+                "NAME… --sign KEY`; to accept this index, raise DSHUB_MIRROR_MAX_AGE or set it "
                 "to off",
             )
 
@@ -182,28 +188,31 @@ class Mirrors:
         check_signature(index, self.settings.mirror_keys, source=shown_url(url))
         return index
 
-    def _kept(self, address: str) -> _Kept:
+    def _cached(self, address: str) -> _CachedIndex:
         path = self.store.find(mirror_path(_key(address)))
         with suppress(OSError, ValueError):
-            return decode(read_file(path), _Kept) if path else _Kept()
-        return _Kept()
+            return decode(read_file(path), _CachedIndex) if path else _CachedIndex()
+        return _CachedIndex()
 
-    def _kept_index(self, address: str) -> Index | None:
-        with suppress(ReadError, ChecksumError):  # of another dshub, or not signed by a new key
-            return self._verified(self._kept(address).index.encode(), address)
+    def _cached_index(self, address: str) -> Index | None:
+        # another version of dshub cached the index, or DSHUB_MIRROR_KEYS has changed
+        with suppress(ReadError, ChecksumError):
+            return self._verified(self._cached(address).index.encode(), address)
         return None
 
-    def _keep(self, address: str, old: _Kept, data: bytes, etag: str, index: Index) -> None:
+    def _cache_index(
+        self, address: str, old: _CachedIndex, data: bytes, etag: str, index: Index
+    ) -> None:
         serial = max(old.serial, index.serial if self.settings.mirror_keys else 0)
-        kept = _Kept(serial=serial)
+        cached = _CachedIndex(serial=serial)
         if not Address(address).is_local:
-            kept = _Kept(etag=etag, index=data.decode(), serial=serial)
-        if kept != old:
-            with suppress(StoreError):  # in a read-only cache nothing is kept
-                self.store.write_text(mirror_path(_key(address)), msgspec.json.encode(kept))
+            cached = _CachedIndex(etag=etag, index=data.decode(), serial=serial)
+        if cached != old:
+            with suppress(StoreError):  # the cache is read-only
+                self.store.write_text(mirror_path(_key(address)), msgspec.json.encode(cached))
 
-    def manifest_at_hand(self, entry: Entry) -> bytes | None:
-        """Read a manifest from the cache or a folder; None if it has to be fetched."""
+    def local_manifest(self, entry: Entry) -> bytes | None:
+        """Read a manifest from the cache or a mirror folder; return None if it must be fetched."""
         digest, size = entry.manifest.checksum, entry.manifest.size
         folders = [mirror.path for mirror in map(Address, self.settings.mirrors) if mirror.is_local]
         paths = [self.store.find(manifest_path(digest))]
@@ -216,14 +225,14 @@ class Mirrors:
         return None
 
     def manifest(self, entry: Entry) -> bytes:
-        """Read or fetch a manifest by its checksum.
+        """Read or fetch the manifest of an entry.
 
         Raises:
-            FetchError: no mirror has it.
-            ChecksumError: another user put other bytes into the cache.
+            FetchError: no mirror has the manifest.
+            ChecksumError: another user modified the manifest in the cache.
             StoreError: the cache cannot be written.
         """
-        data = self.manifest_at_hand(entry)
+        data = self.local_manifest(entry)
         if data is not None:
             return data
         checksum = entry.manifest.checksum
@@ -234,22 +243,22 @@ class Mirrors:
         [fetched] = fetcher.fetch([Job(entry.name, "manifest", resource)])
         fetcher.check([fetched])
         data = fetched.path.read_bytes()
-        if fetched.path.is_relative_to(self.store.root):  # keep it where no eviction removes it
+        if fetched.path.is_relative_to(self.store.root):  # move it to a folder without eviction
             self.store.write_text(manifest_path(checksum), data)
             remove(self.store.root, fetched.path)
         return data
 
     def take_table(self, entry: Entry, split: str, key: str, recipe: Any) -> bool:
-        """Put the table of a split into the cache, if a mirror has it.
+        """Fetch the prepared table of a split into the cache; return False if no mirror has it.
 
-        Its files must have the checksums of the index, and its recipe must be the expected one.
-        Whether the index is trusted is up to the caller.
+        The files must match the checksums in the index, and the recipe must match `recipe`. The
+        caller decides whether to trust the index.
 
         Args:
-            entry: lists the table.
-            split: of the dataset.
-            key: of the recipe.
-            recipe: what `table.json` must say about how the table was made.
+            entry: index entry that lists the table.
+            split: name of the split.
+            key: key of the recipe.
+            recipe: expected recipe in `table.json`.
 
         Raises:
             StoreError: the cache cannot be written.
@@ -259,18 +268,18 @@ class Mirrors:
             return False
         title = f"{entry.name} {split}"
         jobs = [Job(title, name, self._table_file(entry, facts, name)) for name in facts.files]
-        # without mirrors, which have these files under their own names
+        # each job already has the URLs of the mirrors, where table files are not blobs
         options = {"mirrors": (), "progress": self.progress}
         fetcher = Fetcher.from_settings(self.store, self.settings, **options)
         try:
             fetched = fetcher.fetch(jobs)
             fetcher.check(fetched)
-        except DshubError as error:  # the table is prepared from its files instead
-            self.progress.say(f"{title}: no table from a mirror ({error})")
+        except DshubError as error:  # the caller prepares the table from raw files instead
+            self.progress.say(f"{title}: could not fetch the table from a mirror ({error})")
             return False
         paths = {item.job.name: item.path for item in fetched}
         if not _is_table_of(paths[TABLE_FILE], facts, (entry.name, split, recipe)):
-            self.progress.say(f"{title}: the mirror's table was made in another way; not used")
+            self.progress.say(f"{title}: ignored the mirror's table, which has another recipe")
             for path in set(paths.values()):
                 remove(self.store.root, path)
             return False
@@ -280,7 +289,7 @@ class Mirrors:
             for name, path in paths.items():
                 if path in fetched_now and path not in moved:
                     moved[path] = path.replace(folder / name)
-                else:  # shards with the same bytes; a file of a site cache or of the user
+                else:  # a duplicate of another shard, or a file outside this cache
                     shutil.copyfile(moved.get(path, path), folder / name)
         return True
 
@@ -295,7 +304,7 @@ class Mirrors:
 
 
 def _is_table_of(path: Path, facts: TableFacts, expected: tuple[str, str, Any]) -> bool:
-    """Whether a `table.json` has the expected name, split and recipe, and the indexed files."""
+    """Return True if a `table.json` has the expected name, split, recipe and shards."""
     try:
         record = TableRecord.read(path)
     except StoreError:
@@ -309,10 +318,10 @@ def _key(address: str) -> str:
 
 
 def _get(transports: Transports, url: str, etag: str) -> tuple[bytes, str] | None:
-    """Fetch an index and its entity tag, with one retry; None if it still has the given tag.
+    """Fetch an index and its ETag, with one retry; return None if the ETag is still `etag`.
 
     Raises:
-        TransportError: the mirror cannot be reached.
+        TransportError: the mirror is unreachable or has no index.
         ReadError: the index is too large.
     """
     try:
@@ -328,14 +337,14 @@ def _get_once(transports: Transports, url: str, etag: str) -> tuple[bytes, str] 
         if etag and answer.etag == etag:
             return None
         if answer.encoding:
-            reason = f"it sends its index encoded as {answer.encoding}, unasked"
+            reason = f"the server compressed the index ({answer.encoding}) without being asked"
             raise TransportError(url=url, reason=reason)
-        data, buffer = bytearray(), memoryview(bytearray(PIECE))
+        data, buffer = bytearray(), memoryview(bytearray(CHUNK))
         while count := answer.readinto(buffer):
             data += buffer[:count]
-            if len(data) > LARGEST:
-                raise ReadError(file=shown_url(url), reason="it is too large for an index")
+            if len(data) > MAX_BYTES:
+                raise ReadError(file=shown_url(url), reason="the index is too large")
         if answer.total not in {None, len(data)}:
-            reason = f"it ended after {len(data):,} of {answer.total:,} bytes"
+            reason = f"the response ended after {len(data):,} of {answer.total:,} bytes"
             raise TransportError(url=url, reason=reason, transient=True)
         return bytes(data), answer.etag

@@ -1,12 +1,12 @@
-"""Sign an index and check its signatures: Ed25519 (RFC 8032), with keys in PEM as openssl writes.
+"""Sign indexes and check signatures with Ed25519 (RFC 8032).
 
-::
+Keys are PEM files. Create a pair with OpenSSL::
 
     openssl genpkey -algorithm ed25519 -out private.pem
     openssl pkey -in private.pem -pubout -out public.pem
 
-`Index.signed_bytes` says what is signed. Signatures are part of `index.json`, in base64, so that
-all of it changes at once.
+A signature covers `Index.signed_bytes`. It is stored in `index.json`, in base64, so that entries
+and signature are replaced in one write.
 """
 
 import base64
@@ -24,17 +24,17 @@ from dshub.mirrors.index import Index
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-RENEWAL = timedelta(days=1)  # after which an unchanged index gets a new date
+RENEWAL = timedelta(days=1)  # age at which an unchanged index is signed again
 
 
 class Signer:
-    """Signs indexes with a private key.
+    """Signer of indexes with a private key.
 
     Args:
-        path: the key, in PEM and without a passphrase.
+        path: PEM file with an Ed25519 private key, without a passphrase.
 
     Raises:
-        SettingsError: the file is not such a key.
+        SettingsError: the file has no usable private key.
         MissingExtraError: `cryptography` is not installed.
     """
 
@@ -42,15 +42,15 @@ class Signer:
         self._key = _load_key(path, "private")
 
     def sign(self, index: Index, *, before: Index | None = None) -> Index:
-        """Return the same index with a date, a serial number, and this signature alone.
+        """Return a copy of an index with a date, a serial and a signature by this key.
 
         Args:
-            index: what to sign.
-            before: the index to replace. It is returned if it lists the same, is signed by this
-                key, and is less than a day old.
+            index: index to sign.
+            before: current index of the mirror. It is returned unchanged if its entries are equal,
+                this key signed it, and it is less than a day old.
         """
         now = datetime.now(UTC).replace(microsecond=0)
-        serial = int(now.strftime("%Y%m%d%H%M%S"))  # above those of an index that was removed
+        serial = int(now.strftime("%Y%m%d%H%M%S"))  # exceeds the serial of any removed index
         if before is not None and before.date is not None and self.has_signed(before):
             if index.body == before.body and before.date <= now < before.date + RENEWAL:
                 return before
@@ -60,16 +60,21 @@ class Signer:
         return msgspec.structs.replace(index, signatures=(signature,))
 
     def has_signed(self, index: Index) -> bool:
-        """Whether an index has a signature by this key."""
+        """Return True if an index has a valid signature by this key."""
         return _is_signed(index, self._key.public_key())
 
 
 def check_signature(index: Index, keys: Sequence[Path], *, source: str) -> None:
-    """Check that one of some public keys has signed an index; without keys, check nothing.
+    """Check that an index is signed by one of the keys; without keys, accept any index.
+
+    Args:
+        index: index to check.
+        keys: paths of public keys.
+        source: path or URL of the index, for error messages.
 
     Raises:
-        ChecksumError: none has.
-        SettingsError: a file is not a public key.
+        ChecksumError: no key matches a signature.
+        SettingsError: a key file has no public key.
         MissingExtraError: `cryptography` is not installed.
     """
     if not keys or any(_is_signed(index, _load_key(path, "public")) for path in keys):
@@ -78,7 +83,7 @@ def check_signature(index: Index, keys: Sequence[Path], *, source: str) -> None:
         source=source,
         expected=f"a signature by {' or '.join(map(str, keys))}",
         actual="a signature by another key" if index.signatures else "no signature",
-        hint="ask the maintainer of the mirror, or correct DSHUB_MIRROR_KEYS",
+        hint="ask the maintainer of the mirror for the public key, and add it to DSHUB_MIRROR_KEYS",
     )
 
 
@@ -92,7 +97,7 @@ def _is_signed(index: Index, key: "Ed25519PublicKey") -> bool:
     return False
 
 
-def _load_key(path: Path, kind: Literal["private", "public"]) -> Any:  # a key of cryptography's
+def _load_key(path: Path, kind: Literal["private", "public"]) -> Any:
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
@@ -105,14 +110,14 @@ def _load_key(path: Path, kind: Literal["private", "public"]) -> Any:  # a key o
         reason = error.strerror or str(error)
         expected = f"a readable file with a {kind} key"
         raise SettingsError(name=str(path), value=reason, expected=expected) from error
-    with suppress(ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it has a passphrase
+    with suppress(ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: a passphrase is set
         options = {"password": None} if kind == "private" else {}
         key = getattr(serialization, f"load_pem_{kind}_key")(pem, **options)
         if isinstance(key, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
             return key
     raise SettingsError(
         name=str(path),
-        value="something else",
+        value="no usable key",
         expected=f"an Ed25519 {kind} key in PEM without a passphrase, as made by "
         "`openssl genpkey -algorithm ed25519`",
     )

@@ -1,4 +1,4 @@
-"""Mirrors as a source of the catalog: their indexes list datasets and locate manifests."""
+"""Make the datasets of mirrors available as a source of the catalog."""
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
@@ -14,28 +14,28 @@ from dshub.mirrors.reading import Listed, Mirrors
 
 
 class MirrorSource:
-    """The datasets of mirrors, in the order of the mirrors."""
+    """Catalog source that lists the datasets of mirrors, in the order of the mirrors."""
 
     adds_versions = True
 
     def __init__(self, mirrors: Mirrors) -> None:
         self._mirrors, self._ask = mirrors, True
         self._warned: set[str] = set()
-        self._manifests: dict[str, Manifest] = {}  # those read here, by identifier
+        self._manifests: dict[str, Manifest] = {}  # manifests read from mirrors, by identifier
 
     def at_hand(self) -> Self:
-        """The same source without asking any mirror: only what is on this machine."""
+        """Return a copy of this source that reads local files only and contacts no mirror."""
         local = copy(self)
-        local._ask = False  # noqa: SLF001  # of the same class
+        local._ask = False  # noqa: SLF001  # private attribute of the same class
         return local
 
     def _listed(self, name: str = "", version: str = "") -> list[Listed]:
-        """Listed versions; without asking mirrors, only those whose manifest is here."""
+        """Return matching versions; a local source omits those without a local manifest."""
         return [
             item
             for item in self._mirrors.listed(ask=self._ask)
             if name in {"", item.entry.name} and version in {"", item.entry.version}
-            if self._ask or self._mirrors.manifest_at_hand(item.entry) is not None
+            if self._ask or self._mirrors.local_manifest(item.entry) is not None
         ]
 
     def names(self) -> Collection[str]:
@@ -78,11 +78,11 @@ class MirrorSource:
         return frozenset(facts.checksum.hex for item in listed for facts in item.entry.files)
 
     def take_table(self, manifest: Manifest, split: str, key: str, recipe: Any) -> bool:
-        """Take the table of a split from a mirror, if there is one; see `RemoteSource`.
+        """Fetch the prepared table of a split from a mirror; see `RemoteSource`.
 
-        Only the index says what the bytes of a table must be. So a table is taken only from an
-        index that is trusted as much as the checksums of the raw files: one signed by a key of
-        DSHUB_MIRROR_KEYS, or one of the mirror that the manifest is from.
+        The checksums of a table come from the index alone. So the index must be trusted as much as
+        the manifest: a key in DSHUB_MIRROR_KEYS signed it, or the manifest comes from the same
+        mirror.
         """
         signed = bool(self._mirrors.settings.mirror_keys)
         trusted = signed or self._manifests.get(manifest.identifier) == manifest
@@ -93,24 +93,28 @@ class MirrorSource:
             for item in self._listed(manifest.name, manifest.version)
             if item.entry.rows_digest == manifest.digest
         ]
-        # without signatures, only the first mirror counts: the manifest is from there
+        # without signatures, trust only the first mirror, which supplied the manifest
         entries = same_rows if signed else same_rows[:1]
         return any(self._mirrors.take_table(entry, split, key, recipe) for entry in entries)
 
     def warn(self) -> None:
-        """Warn once of each mirror that could not be asked."""
+        """Log one warning for each mirror with an unreadable index."""
         for error in self._mirrors.errors.values():
-            text = f"could not ask a mirror for its index: {error}"
+            text = f"could not read the index of a mirror: {error}"
             if text not in self._warned:
                 self._warned.add(text)
                 logging.getLogger("dshub").warning("%s", text)
 
     def notes(self) -> list[str]:
-        """Notes on mirrors that list nothing; raises if the bytes of an index are not trusted."""
+        """Return notes about mirrors that list nothing.
+
+        Raises:
+            DshubError: an index failed a check, such as its signature.
+        """
         notes = []
         for address, error in self._mirrors.errors.items():
             if error.exit_code != 4:
                 raise error
-            notes.append(f"could not ask mirror {shown_url(address)} for its index: {error}")
+            notes.append(f"could not read the index of mirror {shown_url(address)}: {error}")
         bare = map(shown_url, sorted(self._mirrors.bare))
         return notes + [f"mirror {address} has no {NAME}, so it lists nothing" for address in bare]

@@ -1,4 +1,4 @@
-"""Write a mirror: choose datasets, plan the update, copy and fetch files, publish the index."""
+"""Write a mirror: select datasets, plan an update, add files and publish the index."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from dshub.catalog.registry import Registry
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DiskFullError, DshubError, FetchError, StoreError
-from dshub.mirrors.checking import Pruning, needed, plan_pruning, read_index, unneeded
+from dshub.mirrors.checking import Pruning, needed_files, plan_pruning, read_index, unneeded_files
 from dshub.mirrors.destinations import Destination, How
 from dshub.mirrors.index import NAME, BlobFacts, Entry, Index, TableFacts, entry_of, table_facts
 from dshub.mirrors.signing import Signer
@@ -22,26 +22,36 @@ from dshub.progress import Progress, Task, size
 
 
 class Supplier(Protocol):
-    """The parts of a `Hub` that fill a mirror."""
+    """Part of `Hub` that an update of a mirror needs."""
 
     @property
     def store(self) -> Store:
-        """The cache that files are taken from."""
+        """Cache to take files from."""
 
     @property
     def progress(self) -> Progress:
-        """Shows progress."""
+        """Progress display."""
 
     def fetcher(self, *, store: Store, limit: int | None) -> Fetcher:
-        """Return a fetcher that writes to `store`, at most `limit` bytes a second."""
+        """Return a fetcher that writes to `store`, limited to `limit` bytes per second."""
 
     def build_tables(self, manifest: Manifest, *, layer: Path) -> dict[str, Path]:
-        """Prepare every split; files are also read from the cache at `layer`."""
+        """Prepare every split, and return the folder of each table by split.
+
+        Args:
+            manifest: dataset to prepare.
+            layer: additional cache to read files from.
+        """
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A dataset for a mirror: its manifest, and the bytes of the manifest's file."""
+    """Dataset selected for a mirror.
+
+    Attributes:
+        manifest: parsed manifest.
+        text: bytes of the manifest file.
+    """
 
     manifest: Manifest
     text: bytes
@@ -54,13 +64,16 @@ def choose(
     deny: Sequence[str] = (),
     restricted: bool = False,
 ) -> tuple[list[Chosen], dict[str, str]]:
-    """Split datasets into those for a mirror and those left out, with the reasons.
+    """Select the datasets for a mirror by license.
 
     Args:
-        datasets: requested names, with their published manifests.
-        registry: has the bytes of the manifests.
+        datasets: requested names and their published manifests.
+        registry: source of the manifest files.
         deny: licenses to leave out; see `dshub.catalog.manifest.denied`.
-        restricted: include datasets whose license forbids redistribution.
+        restricted: include datasets with a license that forbids redistribution.
+
+    Returns:
+        The selected datasets, and the reason for each omitted dataset by identifier.
     """
     chosen, left_out = [], {}
     for name, manifest in datasets:
@@ -76,11 +89,11 @@ def choose(
 
 @dataclass(frozen=True)
 class Piece:
-    """An upstream file of a mirror.
+    """Upstream file to add to a mirror.
 
     Attributes:
-        job: the file.
-        path: where the cache has it; None if it must be fetched.
+        job: download job of the file.
+        path: path in the cache; None if the file must be fetched.
     """
 
     job: Job
@@ -88,28 +101,28 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """Its path in the mirror."""
+        """Path in the mirror."""
         return blob_path(self.job.resource.digest).as_posix()
 
     @property
     def size(self) -> int:
-        """Bytes; 0 if unknown."""
+        """Size in bytes; 0 if unknown."""
         return self.job.resource.size or 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of an update.
+    """Plan of an update.
 
     Attributes:
-        chosen: the datasets.
-        there: files that the mirror has.
-        cached: files that the cache has.
+        chosen: selected datasets.
+        there: files that are already in the mirror.
+        cached: files to take from the cache.
         missing: files to fetch.
-        tables: bytes of the tables to add, as far as they are known.
-        writes: bytes of files to write to the mirror.
-        free: bytes that are free there; None if unknown, as in a bucket.
-        pruning: what to remove.
+        tables: estimated bytes of prepared tables to add.
+        writes: bytes of files to write to the mirror, without tables.
+        free: free bytes on the mirror's disk; None for a bucket.
+        pruning: files to remove.
     """
 
     chosen: Sequence[Chosen]
@@ -123,21 +136,21 @@ class Plan:
 
     @property
     def to_fetch(self) -> int:
-        """Bytes to fetch, as far as they are known."""
+        """Bytes to fetch, not counting files of unknown size."""
         return sum(piece.size for piece in self.missing)
 
 
 @dataclass
 class Report:
-    """The outcome of an update.
+    """Outcome of an update.
 
     Attributes:
-        listed: the datasets in the index now.
-        taken: number of files from the cache, by the way they were taken.
+        listed: identifiers of the datasets in the new index.
+        taken: number of files added from the cache, by method.
         fetched: number of fetched files.
         changed: whether the index was written.
         removed: pruned files.
-        errors: why some datasets are incomplete, and so not in the index.
+        errors: download errors; the datasets concerned are not in the index.
     """
 
     listed: list[str] = field(default_factory=list)
@@ -150,15 +163,15 @@ class Report:
 
 @dataclass(eq=False)
 class Mirroring:
-    """An update of a mirror.
+    """Update of a mirror.
 
     Attributes:
-        mirror: a folder or a bucket.
-        hub: supplies files and tables.
+        mirror: folder or bucket to write.
+        hub: source of files and tables.
         prepared: include prepared tables.
-        limit: bytes a second to fetch, at most.
-        signer: signs the index.
-        prune: remove everything that the selection does not need.
+        limit: maximum download speed in bytes per second; None for no limit.
+        signer: signer of the index; None to leave it unsigned.
+        prune: remove files and index entries of all other datasets.
     """
 
     mirror: Destination
@@ -172,17 +185,19 @@ class Mirroring:
         self._files = self.mirror.store or self.hub.store
 
     def plan(self, chosen: Sequence[Chosen]) -> Plan:
-        """Plan an update; writes nothing, and opens no connection to upstream.
+        """Plan an update without writing files or connecting to upstream servers.
 
         Raises:
-            DshubError: the mirror is to be pruned, but is a cache or signed with another key.
-            StoreError: it cannot be read.
+            DshubError: the mirror has different rows of a chosen version; or `prune` is set, and
+                the mirror is a cache, or is signed and there is no signer.
+            StoreError: the mirror cannot be read.
         """
+        self._refuse_other_rows(chosen)
         there, cached, missing = list[Piece](), list[Piece](), list[Piece]()
         for piece in self._pieces(chosen):
             group = there if self._has(piece) else cached if piece.path else missing
             group.append(piece)
-        copied = [piece for piece in cached if piece.path and self.mirror.costs(piece.path)]
+        copied = [piece for piece in cached if piece.path and self.mirror.needs_copy(piece.path)]
         pruning = Pruning()
         if self.prune:
             new = self._merge(entry_of(item.manifest, item.text, {}) for item in chosen)
@@ -198,8 +213,21 @@ class Mirroring:
             pruning=pruning,
         )
 
+    def _refuse_other_rows(self, chosen: Sequence[Chosen]) -> None:
+        """Raise DshubError if the mirror lists a chosen version with other rows."""
+        index = read_index(self.mirror)
+        old = {entry.identifier: entry.rows_digest for entry in index.datasets} if index else {}
+        for manifest in (item.manifest for item in chosen):
+            if old.get(manifest.identifier, manifest.digest) != manifest.digest:
+                raise DshubError(
+                    f"{self.mirror.title} has {manifest.identifier} with other rows",
+                    hint="raise `version` in the manifest, because clients can have the old rows; "
+                    f"to replace them, remove the mirror's {NAME} and name every dataset that the "
+                    "mirror should list",
+                )
+
     def _pieces(self, chosen: Iterable[Chosen]) -> list[Piece]:
-        """Every file once, as upstream published it; the cache may have it unpacked."""
+        """Return every file once, with the upstream checksum even if the cache has it unpacked."""
         pieces: dict[str, Piece] = {}
         for item in chosen:
             for key, resource in item.manifest.split_resources().items():
@@ -214,17 +242,18 @@ class Mirroring:
         return size is not None and piece.job.resource.size in {None, size}
 
     def run(self, plan: Plan) -> Report:
-        """Carry out a plan; the report lists files that could not be fetched.
+        """Carry out a plan; download errors are returned in the report.
 
         Raises:
-            DiskFullError: there is not enough space; nothing was written.
+            DiskFullError: the mirror's disk has too little space; nothing was written.
             StoreError: the mirror or the cache cannot be written.
-            DshubError: the index must not be changed; nothing was written.
+            DshubError: the index is signed with another key, or there is no signer; nothing was
+                written.
         """
         self._old_entries()
         writes = plan.writes + plan.tables
         if plan.free is not None and writes > plan.free:
-            reason = f"{size(writes)} are to be written and {size(plan.free)} are free"
+            reason = f"the update needs {size(writes)}, but only {size(plan.free)} is free"
             raise DiskFullError(path=self.mirror.title, reason=reason)
         report = Report()
         damaged = self._take(plan.cached, report)
@@ -234,7 +263,7 @@ class Mirroring:
         return report
 
     def _take(self, pieces: Sequence[Piece], report: Report) -> list[Piece]:
-        """Take files from the cache; returns those that turn out to be damaged there."""
+        """Add files from the cache to the mirror, and return the files that are damaged."""
         damaged = []
         total = sum(piece.size for piece in pieces)
         with Task(self.hub.progress, "taking files from the cache", total) as task:
@@ -251,9 +280,9 @@ class Mirroring:
         return damaged
 
     def _fetch(self, pieces: Sequence[Piece], report: Report) -> None:
-        """Fetch files, and upload those that went to the cache.
+        """Fetch files into the mirror, or into the cache and then upload them to a bucket.
 
-        Files that a person must obtain are fetched apart, since one of them stops a whole fetch.
+        Manual downloads are fetched separately per dataset, because a missing one aborts its fetch.
         """
         groups: dict[str, list[Piece]] = {}
         for piece in pieces:
@@ -273,7 +302,7 @@ class Mirroring:
                 report.fetched += self._has(piece)
 
     def _publish(self, item: Chosen) -> Entry:
-        """Write the tables and the manifest of a dataset; returns its entry for the index."""
+        """Write the tables and the manifest of a dataset, and return its index entry."""
         tables = self._publish_tables(item.manifest) if self.prepared else {}
         entry = entry_of(item.manifest, item.text, tables)
         blob = blob_path(entry.manifest.checksum).as_posix()
@@ -290,7 +319,7 @@ class Mirroring:
             return file.read() == text
 
     def _publish_tables(self, manifest: Manifest) -> dict[str, TableFacts]:
-        """Prepare the tables of a dataset in the cache, and copy them."""
+        """Prepare the tables of a dataset in the cache, and copy them to the mirror."""
         tables = {}
         for split, folder in self.hub.build_tables(manifest, layer=self._files.root).items():
             facts = tables[split] = table_facts(folder)
@@ -303,18 +332,23 @@ class Mirroring:
         if self.mirror.size(name) == facts.size:
             return
         if not facts.checksum.fits(path):
-            hint = f"run `dshub verify {dataset}` to put it aside, and then this command again"
-            reason = "its bytes have changed since it was prepared"
+            hint = f"run `dshub verify {dataset}` to set it aside, then run this command again"
+            reason = "the file has changed since the table was prepared"
             raise StoreError(path=str(path), action="use", reason=reason, hint=hint)
         self.mirror.put(path, name)
 
     def _list(self, entries: Sequence[Entry], report: Report, prunable: Collection[str]) -> None:
-        """Write the index, if it changes, and remove those of `prunable` that it does not need.
+        """Write the index if it changed, and prune files that it does not need.
 
-        After a failure nothing is removed: the files that did arrive are useful next time.
+        Nothing is pruned if a download failed, so that the next update can use existing files.
+
+        Args:
+            entries: index entries of the complete datasets.
+            report: receives the outcome.
+            prunable: files that can be removed.
 
         Raises:
-            StoreError: files of the entries were removed meanwhile; the index is unchanged.
+            StoreError: another process removed files of the entries; the index is unchanged.
         """
         with self.mirror.locked():
             self._check_complete(entries)
@@ -330,54 +364,54 @@ class Mirroring:
                 report.changed = True
             report.listed = sorted(entry.identifier for entry in index.datasets)
             if pruning:
-                removed = [name for name in unneeded(self.mirror, index) if name in prunable]
+                removed = [name for name in unneeded_files(self.mirror, index) if name in prunable]
                 for name in removed:
                     self.mirror.remove(name)
                 report.removed = sorted(removed)
 
     def _check_complete(self, entries: Sequence[Entry]) -> None:
-        """Check that no other update has pruned files that the index is about to list."""
-        for name, (_, dataset) in needed(Index.of(entries)).items():
+        """Check that no concurrent update has pruned files of the new index."""
+        for name, (_, dataset) in needed_files(Index.of(entries)).items():
             if self.mirror.size(name) is None:
                 raise StoreError(
                     path=f"{dataset} in {self.mirror.title}",
                     action="list",
-                    reason=f"{name} was removed meanwhile",
-                    hint="run this again; another `dshub mirror --prune` may have been running",
+                    reason=f"another process removed {name}",
+                    hint="wait for other `dshub mirror --prune` commands, then run this again",
                 )
 
     def _merge(self, entries: Iterable[Entry], *, keep_others: bool = False) -> list[Entry]:
-        """Give entries the tables that they had, if their manifests are unchanged.
+        """Return the entries of the new index, with the old tables of unchanged manifests.
 
         Args:
-            entries: the new entries.
-            keep_others: keep other entries of the index as well.
+            entries: entries of this update.
+            keep_others: also include the entries of other datasets in the current index.
         """
         old = {entry.identifier: entry for entry in self._old_entries()}
         new = {item.identifier: _with_tables(item, old.get(item.identifier)) for item in entries}
         return list((old | new if keep_others else new).values())
 
     def _old_entries(self) -> Sequence[Entry]:
-        """The entries of the index so far.
+        """Return the entries of the current index; empty if they will not be used again.
 
         Raises:
-            DshubError: it is signed and no key was given, or its entries are not signed by the
-                given key, so they must not be signed with it.
+            DshubError: the index is signed and there is no signer, or its entries are not signed
+                with the signer's key.
         """
         old, signer = read_index(self.mirror), self.signer
         if old is None or (self.prune and signer is not None):
             return ()
         if signer is None and old.signatures:
             raise DshubError(
-                f"the index of {self.mirror.title} is signed; changing it needs the key",
-                hint="name the private key with --sign",
+                f"the index of {self.mirror.title} is signed, and no key was passed to sign it",
+                hint="pass the private key with --sign",
             )
         if signer is not None and old.datasets and not signer.has_signed(old):
             raise DshubError(
-                f"the index of {self.mirror.title} is not signed by this key, so its entries must "
-                "not be signed with it",
-                hint=f"remove its {NAME} and name every dataset that the mirror should list; files "
-                "that are there are not fetched again",
+                f"the index of {self.mirror.title} is not signed with this key, so its entries are "
+                "not trusted",
+                hint=f"remove its {NAME} and name every dataset that the mirror should list "
+                "(existing files are not fetched again)",
             )
         return old.datasets
 

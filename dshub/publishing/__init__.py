@@ -1,1 +1,1 @@
-"""Publish datasets: write and pin manifests, build catalog pages."""
+"""Write and pin manifests, and build web pages of datasets."""

@@ -1,4 +1,4 @@
-"""Write checksums and sizes of files into a manifest; comments and order are preserved."""
+"""Write the checksums and sizes of files into a manifest, preserving comments and order."""
 
 import hashlib
 import secrets
@@ -15,17 +15,17 @@ from dshub.catalog.manifest import CHUNK
 from dshub.catalog.parsing import parse
 from dshub.errors import ManifestError, MissingExtraError
 
-CHUNKED = 4 * CHUNK  # bytes of the smallest file with checksums of its chunks
+MIN_CHUNKED_SIZE = 4 * CHUNK  # bytes; smaller files get no chunk checksums
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The checksum and the size of a file.
+    """Checksums and size of a file.
 
     Attributes:
-        sha256: of all bytes, in hexadecimal digits.
-        size: bytes.
-        chunks: SHA-256 of each 16 MiB; empty for a small file.
+        sha256: SHA-256 of the file, in hexadecimal.
+        size: size in bytes.
+        chunks: SHA-256 of each 16 MiB chunk; empty for a small file.
     """
 
     sha256: str
@@ -34,27 +34,30 @@ class Measured:
 
 
 def measure(path: Path, *, advance: Callable[[int], object] = int) -> Measured:
-    """Compute checksums in one pass; raises OSError if the file cannot be read.
+    """Compute the checksums and the size of a file in one pass.
 
     Args:
-        path: the file.
+        path: file to read.
         advance: called with the number of bytes of each read.
+
+    Raises:
+        OSError: the file cannot be read.
     """
-    whole, size, chunks = hashlib.sha256(), 0, []
+    digest, size, chunks = hashlib.sha256(), 0, []
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            whole.update(chunk)
+            digest.update(chunk)
             size += len(chunk)
             chunks.append(hashlib.sha256(chunk).hexdigest())
             advance(len(chunk))
-    return Measured(whole.hexdigest(), size, tuple(chunks) if size >= CHUNKED else ())
+    return Measured(digest.hexdigest(), size, tuple(chunks) if size >= MIN_CHUNKED_SIZE else ())
 
 
 def file_names(manifest: Path) -> dict[str, str]:
-    """The upstream file name of each resource of a manifest, which can have other faults.
+    """Return the upstream file name of each resource, without validating the manifest.
 
     Raises:
-        ManifestError: it is not TOML, or `resources` is not a table of tables.
+        ManifestError: the manifest is not TOML, or `resources` is not a table of tables.
     """
     try:
         document = tomllib.loads(manifest.read_text(encoding="utf-8"))
@@ -62,25 +65,25 @@ def file_names(manifest: Path) -> dict[str, str]:
         raise _fault(manifest, "", f"not valid TOML: {error}") from error
     resources = document.get("resources")
     if not isinstance(resources, dict) or not all(isinstance(r, dict) for r in resources.values()):
-        raise _fault(manifest, "resources", "must be a table for each file")
+        raise _fault(manifest, "resources", "must have a table for each file")
     return {name: file_name(resource) for name, resource in resources.items()}
 
 
 def file_name(resource: Mapping[str, Any]) -> str:
-    """The upstream file name of a resource in TOML; empty if it has none."""
+    """Return the upstream file name of a parsed TOML resource; empty if it has none."""
     urls = resource.get("urls") or [""]
     return str(resource.get("filename") or unquote(urlsplit(str(urls[0])).path).split("/")[-1])
 
 
 def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
-    """Write checksums and sizes into a manifest; returns the resources that changed.
+    """Write checksums and sizes into a manifest, and return the names of changed resources.
 
     Args:
-        manifest: the file, replaced as a whole or not at all.
-        measured: the facts by resource.
+        manifest: path of the manifest, which is replaced atomically.
+        measured: checksums and size of the file of each resource.
 
     Raises:
-        ManifestError: the manifest is not TOML, or would have faults afterwards.
+        ManifestError: the manifest is not TOML, or is invalid with the new values.
         MissingExtraError: tomlkit is not installed.
         OSError: the manifest cannot be written.
     """
@@ -88,7 +91,7 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
         import tomlkit
     except ImportError as error:
         raise MissingExtraError(package="tomlkit", extra="author") from error
-    file_names(manifest)  # refuses what tomlkit has no errors for, or none that name the file
+    file_names(manifest)  # reports errors that tomlkit ignores, or reports without the file name
     document: Any = tomlkit.parse(manifest.read_text(encoding="utf-8"))
     tables = document["resources"]
     changed = [name for name, facts in measured.items() if _update(tables[name], facts)]
@@ -100,7 +103,7 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
     return changed
 
 
-def _update(resource: Any, facts: Measured) -> bool:  # a table of tomlkit
+def _update(resource: Any, facts: Measured) -> bool:  # resource: a tomlkit table
     before = (resource.get("sha256"), resource.get("size"), tuple(resource.get("chunks", ())))
     if before == (facts.sha256, facts.size, facts.chunks):
         return False
@@ -113,5 +116,5 @@ def _update(resource: Any, facts: Measured) -> bool:  # a table of tomlkit
     return True
 
 
-def _fault(manifest: Path, place: str, problem: str) -> ManifestError:
-    return ManifestError(source=str(manifest), faults=[Fault(place, problem)])
+def _fault(manifest: Path, location: str, problem: str) -> ManifestError:
+    return ManifestError(source=str(manifest), faults=[Fault(location, problem)])

@@ -1,1 +1,1 @@
-"""Synthetic datasets, made from a manifest alone."""
+"""Generate synthetic datasets from manifests."""

@@ -1,7 +1,7 @@
-"""Synthetic images and audio.
+"""Generate synthetic images and audio.
 
-Randomness is raw bits of NumPy's Philox generator, which NumPy never changes. Its distributions
-can change between releases, so they are not used.
+Random values are raw bits from NumPy's Philox generator, which are stable across releases.
+NumPy's distributions can change, so they are not used.
 """
 
 import hashlib
@@ -15,13 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.errors import MissingExtraError
 
-GRID = 5  # a class's background is a blended grid of this many random patches each way
-SHIFT = 3  # maximum offset of an image from the center, in pixels
-SIZES = ((64, 48), (48, 64), (64, 64), (72, 56))  # height, width, if images differ
+GRID = 5  # random patches per row and column in the background of a class
+SHIFT = 3  # pixels, the maximum offset of an image from the center
+SIZES = ((64, 48), (48, 64), (64, 64), (72, 56))  # height and width of images without a fixed shape
 
 
 def bits(count: int, seed: int, *words: str) -> np.ndarray:
-    """Return `count` random uint64 for a seed and some words."""
+    """Return `count` random uint64 values for a seed and words."""
     key = int.from_bytes(hashlib.sha256(" ".join(words).encode()).digest()[:8], "big")
     return _raw(count, np.array([seed, key], np.uint64))
 
@@ -34,7 +34,7 @@ def _raw(count: int, key: int | np.ndarray) -> np.ndarray:
 def raw_images(
     feature: ImageFeature, names: tuple[str, ...], classes: np.ndarray, random: np.ndarray
 ) -> np.ndarray:
-    """Draw (rows, height, width, channels): the stamp of a class, shifted a little, with noise."""
+    """Draw an array of images, each the slightly shifted stamp of its class with noise."""
     height, width, _ = feature.shape
     present, places = np.unique(classes, return_inverse=True)
     stamps = np.stack([_stamp(feature.shape, int(i), names[i]) for i in present])
@@ -51,7 +51,7 @@ def raw_images(
 
 
 def _stamp(shape: tuple[int, ...], number: int, name: str) -> np.ndarray:
-    """Draw the blended patches of a class with its name on them."""
+    """Draw the name of a class on a background of blended patches."""
     height, width, channels = shape
     patches = bits(GRID * GRID * channels, 0, f"class{number}").reshape(GRID, GRID, channels)
     coarse = (patches % np.uint64(120)).astype(np.float64)
@@ -71,7 +71,7 @@ def _blend(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _written(text: str, height: int, width: int) -> np.ndarray:
-    """Write a text in the center, as large as fits; returns (height, width) bool."""
+    """Return a (height, width) mask with a text in the center, as large as possible."""
     glyphs = Image.new("1", (200, 50))
     ImageDraw.Draw(glyphs).text((0, 0), text, fill=1, font=ImageFont.load_default_imagefont())
     glyphs = glyphs.crop(glyphs.getbbox())
@@ -86,7 +86,7 @@ def _written(text: str, height: int, width: int) -> np.ndarray:
 def encoded_images(
     feature: ImageFeature, names: tuple[str, ...], classes: np.ndarray, random: np.ndarray
 ) -> list[bytes]:
-    """Draw the same as image files; of several sizes if the feature has no shape."""
+    """Draw images as encoded files, in several sizes if the feature has no shape."""
     form = "PNG" if feature.encoding == "png" else "JPEG"
     sizes = [feature.shape[:2]] if feature.shape else SIZES
     channels = feature.shape[2] if feature.shape else 3
@@ -109,7 +109,7 @@ def _image_file(pixels: np.ndarray, form: str) -> bytes:
 
 
 def audio_file(feature: AudioFeature, number: int, random: int) -> bytes:
-    """Make a tone of a class with noise, a quarter of a second to a second long."""
+    """Generate the tone of a class with noise, a quarter of a second to a second long."""
     count = feature.rate // 4 * (1 + random % 4)
     time = np.arange(count)[:, None] / feature.rate
     pitch = 110 * 2 ** (number % 36 / 12)

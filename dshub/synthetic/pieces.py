@@ -1,7 +1,7 @@
-"""Write synthetic raw files in the layout of the original ones.
+"""Write synthetic files in the layout of the original files.
 
-Make the rows of a split, undo its steps, and have its reader write the rest. Splits that steps
-select from the same files are written together.
+For each split, generate rows, undo the steps of the split, and write files with its reader. Splits
+that read the same files are written together.
 """
 
 import fnmatch
@@ -25,12 +25,12 @@ from dshub.synthetic.steps import Listed, Undone, undo
 
 
 def write(manifest: Manifest, folder: Path, *, rows: int) -> dict[str, Path]:
-    """Write every resource; returns the file of each, in `folder`.
+    """Write every resource to a file in `folder`, and return the path of each.
 
     Args:
-        manifest: of the original dataset.
-        folder: empty.
-        rows: of each split; smaller splits keep their size.
+        manifest: manifest of the original dataset.
+        folder: empty folder.
+        rows: maximum number of rows per split.
     """
     files = _Files(manifest, folder)
     groups: dict[bytes, list[tuple[str, Undone]]] = defaultdict(list)
@@ -55,28 +55,30 @@ def write(manifest: Manifest, folder: Path, *, rows: int) -> dict[str, Path]:
     for shared in lists.values():
         listed, output = shared[0]
         reader = formats.create(listed.reader)
-        whole = _placed(_together([each.rows for each, _ in shared]), listed.number)
-        reader.write(reader.complete(whole, first), {listed.part: output})
+        combined = _placed(_together([each.rows for each, _ in shared]), listed.number)
+        reader.write(reader.complete(combined, first), {listed.part: output})
     return {name: files.resource(name) for name in manifest.split_resources()}
 
 
 def _write_group(
     group: Sequence[tuple[str, Undone]], files: "_Files", first: int
 ) -> Iterator[tuple[Listed, "_Output"]]:
-    """Write splits that share files; yields the rows of the lists that steps read.
+    """Write splits that share files, and yield the rows of the lists that their steps read.
 
     Args:
-        first: the number of the first row; later rows count on.
+        group: name and rows of each split.
+        files: files to write to.
+        first: number of the first row.
     """
     splits = files.manifest.splits
     split = splits[group[0][0]]
     reader = formats.create(split.reader)
-    whole = reader.complete(_together([undone.rows for _, undone in group]), first)
+    combined = reader.complete(_together([undone.rows for _, undone in group]), first)
     outputs = {part: _Output(files, split.references(part)) for part in split.reader_parts}
-    reader.write(whole, outputs)
+    reader.write(combined, outputs)
     offset = 0
     for name, undone in group:
-        own = whole.slice(offset, undone.rows.num_rows)
+        own = combined.slice(offset, undone.rows.num_rows)
         for extra in undone.around(own, offset=offset, first=first + offset):
             output = _Output(files, splits[name].references(extra.part))
             if isinstance(extra, Listed):
@@ -89,7 +91,7 @@ def _write_group(
 
 @dataclass(frozen=True)
 class _Output:
-    """The files of a part; see `dshub.formats.Output`."""
+    """The output files of one part, an implementation of `dshub.formats.Output`."""
 
     files: "_Files"
     references: tuple[str, ...]
@@ -99,7 +101,7 @@ class _Output:
         return [reference.partition(":")[2] for reference in self.references]
 
     def create(self, member: str) -> AbstractContextManager[BinaryIO]:
-        """Create a file in the first resource that takes the member and does not have it yet."""
+        """Create a file in the first resource that allows the member but lacks it."""
         parts = [reference.partition(":") for reference in self.references]
         fitting = [
             resource
@@ -111,10 +113,10 @@ class _Output:
 
 
 class _Files:
-    """The files written so far, until all of a resource exist.
+    """The files written so far, before they are packed into archives.
 
     Attributes:
-        pieces: the file of each resource and member.
+        pieces: path of the file of each resource and member.
     """
 
     def __init__(self, manifest: Manifest, folder: Path) -> None:
@@ -125,7 +127,7 @@ class _Files:
     def create(self, resource: str, member: str) -> Iterator[BinaryIO]:
         """Create a file, compressed according to its name."""
         if (resource, member) in self.pieces:
-            raise self._impossible(f"two of its splits write {member or resource!r}")
+            raise self._impossible(f"two splits write {member or resource!r}")
         path = self._folder / f"piece-{len(self.pieces)}"
         self.pieces[resource, member] = path
         compression = archives.stream_for(member or self.manifest.resources[resource].name)
@@ -137,43 +139,43 @@ class _Files:
                 yield inside
 
     def resource(self, name: str) -> Path:
-        """Return the file of a resource, or an archive of its members."""
+        """Return the path of a resource, after packing its members if it is an archive."""
         members = {member: path for (owner, member), path in self.pieces.items() if owner == name}
         return members.get("") or self._packed(members, self.manifest.resources[name].name)
 
     def _packed(self, members: Mapping[str, Path], name: str) -> Path:
-        """Pack an archive; a member `inner:rest` belongs to an archive inside it."""
+        """Pack members into an archive; `inner:name` is a member of an inner archive."""
         inner: dict[str, dict[str, Path]] = defaultdict(dict)
         packed: dict[str, Path] = {}
         for member, path in members.items():
-            archive, colon, rest = member.partition(":")
-            (inner[archive] if colon else packed)[rest or archive] = path
-        for archive, rests in inner.items():
-            packed[archive] = self._packed(rests, archive)
+            archive, colon, inner_member = member.partition(":")
+            (inner[archive] if colon else packed)[inner_member or archive] = path
+        for archive, inner_members in inner.items():
+            packed[archive] = self._packed(inner_members, archive)
         packing = archives.container_for(name)
         if packing is None:
-            raise self._impossible(f"the name {name!r} does not tell the kind of the archive")
+            raise self._impossible(f"the name {name!r} has no known archive suffix")
         target = self._folder / f"archive-{len(list(self._folder.glob('archive-*')))}"
         packing.write_members(target, packed.items())
         return target
 
     def _impossible(self, reason: str) -> DshubError:
         return DshubError(
-            f"{self.manifest.name}: synthetic data are not possible: {reason}",
+            f"{self.manifest.name}: cannot create synthetic data: {reason}",
             hint="if you wrote the manifest, give the resource a filename with a known suffix, "
-            "such as .zip, and each split its own files",
+            "such as .zip, and give each split its own files",
         )
 
 
 def _together(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """Concatenate batches; missing columns are filled with nulls."""
+    """Concatenate batches, filling missing columns with nulls."""
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     table = pa.concat_tables(tables, promote_options="default").combine_chunks()
     return table.to_batches()[0] if table.num_rows else batches[0]
 
 
 def _placed(rows: pa.RecordBatch, number: str) -> pa.RecordBatch:
-    """Move rows to the places, from 1, that a column gives; any row fills a gap."""
+    """Move rows to the positions, from 1, in the column `number`; fill gaps with any row."""
     if not number:
         return rows
     places = rows.column(number).cast(pa.int64()).to_numpy() - 1

@@ -1,4 +1,4 @@
-"""Synthetic rows; text has invented words, with a vocabulary for each class."""
+"""Generate synthetic rows. Each class has a vocabulary of invented words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from dshub.synthetic.media import audio_file, bits, encoded_images, raw_images
 
 
 def words(number: int, random: int, count: int) -> list[str]:
-    """Invent words, every other one from the vocabulary of the class."""
+    """Generate words, every other one from the vocabulary of the class `number`."""
     invented = []
     for i in range(count):
         random = (random * 6364136223846793005 + 1442695040888963407) % 2**64
@@ -46,19 +46,20 @@ def make(
     *,
     text_labels: bool = False,
 ) -> pa.RecordBatch:
-    """Make rows as the original files hold them, for a reader's `write`.
+    """Generate rows in the form of the original files, for a reader's `write`.
 
     Args:
-        features: the columns to make.
-        all_features: those of the whole dataset; a hidden label still decides the other columns.
-        rows: how many.
-        seed: of the rows; classes do not depend on it.
-        text_labels: labels are the text of the original files, not their numbers.
+        features: features of the columns to generate.
+        all_features: features of the dataset; a label that is not in `features` still affects
+            the other columns.
+        rows: number of rows.
+        seed: seed of the rows, which does not change the appearance of the classes.
+        text_labels: whether labels are the text in the original files instead of numbers.
     """
     names = next((f.names for f in all_features.values() if isinstance(f, LabelFeature)), ("",))
-    if len(names) == 1:  # without classes, rows still differ in kind
+    if len(names) == 1:  # datasets without classes still get varied rows
         names = tuple("0123456789")
-    # every class as often as every other, give or take one, in random order
+    # balanced classes in random order
     classes = np.argsort(bits(rows, seed, "order"), kind="stable") % len(names)
     lengths = (bits(rows, seed, "lengths") % np.uint64(8)).astype(np.int64) + 1
     kinds = _Kinds(names, classes, lengths, text_labels)
@@ -70,7 +71,7 @@ def make(
 
 @dataclass(frozen=True)
 class _Kinds:
-    """The class names, the class of each row, and the length of its lists."""
+    """The class of each row, and the length of its lists."""
 
     names: tuple[str, ...]
     classes: np.ndarray
@@ -112,9 +113,9 @@ def _labels(feature: LabelFeature, kinds: _Kinds) -> pa.Array:
 
 
 def _lists(feature: ListFeature, kinds: _Kinds, random: np.ndarray) -> pa.Array:
-    """Make one to eight values a row, near the class of the row.
+    """Generate one to eight values per row, similar for rows of one class.
 
-    All lists of a row have the same length, as words and their tags do.
+    All lists in a row have the same length, because they can be words and their tags.
     """
     offsets = np.concatenate([[0], np.cumsum(kinds.lengths)]).astype(np.int32)
     classes = np.repeat(kinds.classes, kinds.lengths) + np.arange(offsets[-1]) % 3
@@ -125,7 +126,7 @@ def _lists(feature: ListFeature, kinds: _Kinds, random: np.ndarray) -> pa.Array:
 
 
 def _spread(random: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Make (rows, values in a row) of random words from one word a row."""
+    """Derive the random values of each row from one random number per row."""
     steps = np.arange(1, int(np.prod(shape, dtype=int)) + 1, dtype=np.uint64)
     spread: np.ndarray = (random[:, None] * (2 * steps + np.uint64(1))) >> np.uint64(40)
     return spread.astype(np.int64)

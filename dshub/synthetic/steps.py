@@ -1,8 +1,8 @@
-"""Undo the steps of a split: from rows that fit the features to the contents of files.
+"""Undo the steps of a split, to convert rows to the contents of its files.
 
-This takes two passes. Backwards, each step gives back what it took and removes what it added; the
-reader then completes the rows with what else its files hold, such as file names. Forwards, those
-names tell what lists and attached files must hold.
+This takes two passes. The backward pass, `undo`, restores the columns that steps removed and
+removes those that they added. The reader then adds the columns of its files, such as file names.
+The forward pass, `Undone.around`, uses these to generate the lists and attached files.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,16 +14,15 @@ from msgspec.structs import replace
 
 from dshub import formats
 from dshub.catalog.manifest import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
-from dshub.tables.steps import apply, column, paths, spoken_of, texts, with_column
+from dshub.tables.steps import apply, column, paths, pattern_columns, texts, with_column
 
 
 @dataclass(frozen=True)
 class Listed:
-    """Rows of a list that a step reads: another part, with its own reader.
+    """The rows of a list that a step reads, which is a part with its own reader.
 
     Attributes:
-        number: the column with the place of a row in the list, from 1; empty if the order of the
-            list does not matter.
+        number: column with the position of a row in the list, from 1; empty for any order.
     """
 
     part: str
@@ -34,7 +33,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Attached:
-    """A file that a row refers to by name."""
+    """A file to which a row refers by name."""
 
     part: str
     member: str
@@ -43,10 +42,10 @@ class Attached:
 
 @dataclass(frozen=True)
 class Undone:
-    """Rows before all steps, as the files of the reader hold them.
+    """The rows before all steps, as in the reader's files.
 
     Attributes:
-        saved: columns that the steps had added, by the number of the step.
+        saved: columns that steps add, by the index of the step.
     """
 
     rows: pa.RecordBatch
@@ -56,12 +55,12 @@ class Undone:
     def around(  # noqa: C901  # a case for each step
         self, rows: pa.RecordBatch, *, offset: int, first: int
     ) -> Iterator[Listed | Attached]:
-        """Yield the contents of the split's other files.
+        """Yield the contents of the split's lists and attached files.
 
         Args:
-            rows: the same rows, completed by the reader.
-            offset: how many rows precede them in the files of the reader.
-            first: a number that no other row has; neither has the next, for each row.
+            rows: rows completed by the reader.
+            offset: number of preceding rows in the files of the reader.
+            first: number of the first row, for values that must differ between rows.
         """
         for i, step in enumerate(self.steps):
             match step:
@@ -73,7 +72,7 @@ class Undone:
                     listed = _keys(rows if step.keep else rows.slice(0, 0), step.on)
                     yield Listed(step.part, step.reader, listed)
                 case Join():
-                    listed = _beside(_keys(rows, step.on), self.saved[i])
+                    listed = _joined(_keys(rows, step.on), self.saved[i])
                     listed = formats.create(step.reader).complete(listed, first)
                     yield Listed(step.part, step.reader, listed, step.number)
                     for name in step.columns:
@@ -87,14 +86,14 @@ class Undone:
 
 
 def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  # a case each
-    """Undo steps, beginning with the last one."""
+    """Undo steps, beginning with the last step."""
     saved: dict[int, pa.RecordBatch] = {}
     for i in reversed(range(len(steps))):
         step = steps[i]
         match step:
             case Rename():
-                theirs = {ours: name for name, ours in step.columns.items()}
-                rows = rows.rename_columns([theirs.get(name, name) for name in rows.schema.names])
+                originals = {new: name for name, new in step.columns.items()}
+                rows = rows.rename_columns([originals.get(n, n) for n in rows.schema.names])
             case Map():
                 rows = _unmap(rows, step)
             case Keep():
@@ -108,7 +107,7 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
                 rows = _without(rows, [*step.columns, *step.on])
             case Attach():
                 saved[i] = rows.select([step.column])
-                rows = _without(rows, [step.column, *spoken_of(step.path)])
+                rows = _without(rows, [step.column, *pattern_columns(step.path)])
             case Cut() | Drop():
                 pass
     return Undone(rows, steps, saved)
@@ -120,8 +119,8 @@ def _apply(rows: pa.RecordBatch, step: Rename | Map | Cut | Number) -> pa.Record
 
 
 def _unmap(rows: pa.RecordBatch, step: Map) -> pa.RecordBatch:
-    """Restore the original values; integers if the original values were integers."""
-    original = {ours: theirs for theirs, ours in reversed(step.values.items())}
+    """Restore the original values of a `Map` step; integer columns stay integers if possible."""
+    original = {new: value for value, new in reversed(step.values.items())}
     values = column(rows, step.column)
     restored = [original.get(value, value) for value in texts(values).to_pylist()]
     if pa.types.is_integer(values.type) and all(value.isdecimal() for value in restored):
@@ -130,7 +129,7 @@ def _unmap(rows: pa.RecordBatch, step: Map) -> pa.RecordBatch:
 
 
 def _without(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    """Remove columns, but no rows, even if no column is left."""
+    """Remove columns, and keep the number of rows even if no column is left."""
     kept = [name for name in rows.schema.names if name not in names]
     if kept:
         return rows.select(kept)
@@ -141,6 +140,6 @@ def _keys(rows: pa.RecordBatch, on: Sequence[str]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({name: column(rows, name) for name in on})
 
 
-def _beside(left: pa.RecordBatch, right: pa.RecordBatch) -> pa.RecordBatch:
+def _joined(left: pa.RecordBatch, right: pa.RecordBatch) -> pa.RecordBatch:
     names = [*left.schema.names, *right.schema.names]
     return pa.RecordBatch.from_arrays([*left.columns, *right.columns], names)

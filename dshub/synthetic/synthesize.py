@@ -1,4 +1,4 @@
-"""Synthetic datasets: write the files of a manifest, keep them in the cache, and describe them."""
+"""Create a synthetic dataset: its files in the cache, and its manifest."""
 
 import hashlib
 from contextlib import suppress
@@ -12,16 +12,16 @@ from dshub.catalog.manifest import License, Manifest, Resource
 from dshub.catalog.parsing import from_json, to_json
 from dshub.errors import ManifestError
 
-REVISION = 2  # raised when the same manifest would give other rows
+REVISION = 2  # increase if the same manifest gives different rows
 
 
 def synthesize(manifest: Manifest, store: Store, *, rows: int) -> Manifest:
     """Return the manifest of a synthetic dataset, with its files in the cache.
 
     Args:
-        manifest: of the original dataset.
-        store: where the files go.
-        rows: of each split; smaller splits keep their size.
+        manifest: manifest of the original dataset.
+        store: cache for the files.
+        rows: maximum number of rows per split.
 
     Raises:
         StoreError: the cache cannot be written.
@@ -29,7 +29,7 @@ def synthesize(manifest: Manifest, store: Store, *, rows: int) -> Manifest:
     key = hashlib.sha256(f"{manifest.digest} {rows} {REVISION}".encode()).hexdigest()[:16]
     path = store.find(synthetic_path(manifest.name, key))
     if path is not None:
-        with suppress(ManifestError, OSError):  # damaged: make it again
+        with suppress(ManifestError, OSError):  # write a damaged manifest again
             synthetic = from_json(read_file(path))
             if all(store.blob(item.digest, item.size) for item in synthetic.resources.values()):
                 return synthetic
@@ -39,7 +39,7 @@ def synthesize(manifest: Manifest, store: Store, *, rows: int) -> Manifest:
         title=f"Synthetic data for {manifest.title}",
         summary=f"Generated from the manifest of {manifest.identifier}; contains no real data.",
         resources=_write(manifest, store, rows),
-        layouts={},  # other forms of the real rows
+        layouts={},  # layouts describe the original files
         splits={
             name: msgspec.structs.replace(split, rows=min(rows, split.rows), figures={})
             for name, split in manifest.splits.items()

@@ -1,1 +1,1 @@
-"""Prepared tables on disk: building, finding and reading them."""
+"""Build, find and read the prepared tables on disk."""

@@ -1,4 +1,4 @@
-"""Build tables: read rows from files, make them fit their features, write them."""
+"""Build tables: read rows from files, convert them to their features, and write them."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -23,20 +23,20 @@ from dshub.tables.record import SUMS, Provenance
 from dshub.tables.steps import apply as apply_steps
 from dshub.tables.writer import TableWriter
 
-_AHEAD = 2  # batches to read while an earlier one is written
+_AHEAD = 2  # batches to prefetch while writing
 
 
 @dataclass(frozen=True)
 class _Files:
-    """The files of a manifest; an archive is opened on first use, and once for all splits.
+    """The files of a manifest. Each archive is opened once, on first use.
 
     Attributes:
-        manifest: the dataset.
-        paths: the file of each resource.
-        stack: closes the archives.
-        scratch: folder for unpacked archives; by default the system's.
-        local: imported files that have no checksum, if the splits are read from those.
-        progress: shows how much of an archive is unpacked, and what is prepared.
+        manifest: manifest of the dataset.
+        paths: path of the file of each resource.
+        stack: exit stack that closes the archives.
+        scratch: folder for unpacked archives; the system's temporary folder if None.
+        local: imported files without checksums, or None for upstream's files.
+        progress: shows the progress of unpacking and preparing.
     """
 
     manifest: Manifest
@@ -66,7 +66,7 @@ class _Files:
 
 
 class _Parts:
-    """The parts of a split; opens all its archives, and unpacks them if necessary."""
+    """The opened files of each part of a split."""
 
     def __init__(self, files: _Files, split: str) -> None:
         self._facts = files.manifest.splits[split]
@@ -77,26 +77,26 @@ class _Parts:
         self._members: dict[str, dict[str, File]] = {}
 
     def files(self, part: str) -> list[File]:
-        """Return all files of a part, in the order of its references."""
+        """Return all files of a part, in reference order."""
         return self._files[part]
 
     def member(self, part: str, name: str) -> File:
-        """Return one file of a part by its name in the archive."""
+        """Return the file of a part with this name in its archive."""
         if part not in self._members:
             self._members[part] = {file.member: file for file in self._files[part]}
         if name not in self._members[part]:
             title = ", ".join(map(str, self._facts.references(part)))
-            raise ReadError(file=title, reason=f"a row refers to {name!r}, which is not in it")
+            raise ReadError(file=title, reason=f"it has no file {name!r}, which a row refers to")
         return self._members[part][name]
 
 
 def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterator[pa.RecordBatch]:
-    """Read a split's files and yield its rows as batches that fit its features.
+    """Read the files of a split and yield its rows in batches that match its features.
 
     Args:
-        manifest: the dataset.
-        split: one of its splits.
-        paths: the file of each resource.
+        manifest: manifest of the dataset.
+        split: name of the split.
+        paths: path of the file of each resource.
 
     Raises:
         ReadError, UnsafeArchiveError, SchemaError: the files do not contain the promised rows.
@@ -108,9 +108,9 @@ def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterat
 def _rows(
     manifest: Manifest, split: str, parts: _Parts, *, first: int = 0
 ) -> Generator[pa.RecordBatch, None, None]:
-    """Yield the rows of a split from row `first` on.
+    """Yield the rows of a split, beginning with row `first`.
 
-    Earlier rows are read and dropped, unless the reader can skip them.
+    Earlier rows are read and dropped unless the reader can skip them.
     """
     facts, reader = manifest.splits[split], reader_of(manifest, split)
     features, where, row = manifest.split_features(split), f"{manifest.name}, split {split}", 0
@@ -119,14 +119,14 @@ def _rows(
         files, row = reader.skip_rows(files, first), first
     for batch in apply_steps(reader.read(files), facts.steps, parts):
         end = row + batch.num_rows
-        rest = batch.slice(max(0, first - row))
-        if rest.num_rows:
-            yield conform(rest, features, where=where, first_row=end - rest.num_rows)
+        remaining = batch.slice(max(0, first - row))
+        if remaining.num_rows:
+            yield conform(remaining, features, where=where, first_row=end - remaining.num_rows)
         row = end
 
 
 def _can_skip(manifest: Manifest, split: str) -> bool:
-    """True if rows can be read without the rows before them."""
+    """Return True if the reader and steps of a split can skip rows without reading them."""
     steps = manifest.splits[split].steps
     one_to_one = all(isinstance(step, Rename | Map | Cut | Join | Attach) for step in steps)
     return one_to_one and isinstance(reader_of(manifest, split), Skipping)
@@ -136,7 +136,7 @@ def reader_of(manifest: Manifest, split: str) -> Reader:
     """Return the reader of a split.
 
     Raises:
-        UnknownNameError, ManifestError: there is no such reader, or it rejects its options.
+        UnknownNameError, ManifestError: the reader does not exist, or rejects its options.
     """
     place = f"{manifest.identifier}, splits.{split}.reader"
     return formats.create(manifest.splits[split].reader, place=place)
@@ -150,21 +150,21 @@ def make(
     *,
     progress: Progress | None = None,
 ) -> None:
-    """Make the tables of some splits from one origin, in order.
+    """Build the tables of splits from one origin, in order.
 
-    An archive that several splits read is opened, and unpacked if compressed, only once. Shards
-    that an interrupted process finished are kept.
+    An archive shared by several splits is opened and unpacked only once. Shards that an
+    interrupted process finished are kept.
 
     Args:
-        origin: where the rows come from.
-        splits: the splits without a table.
-        paths: the verified file of each resource.
-        store: where the tables go.
-        progress: shows the rows, and what another process prepares.
+        origin: source of the rows.
+        splits: names of the splits without a table.
+        paths: path of the verified file of each resource.
+        store: cache for the tables.
+        progress: shows the number of rows, and waiting for other processes.
 
     Raises:
         ReadError, UnsafeArchiveError: a file does not have its promised format.
-        SchemaError: the rows do not fit the manifest. Earlier splits are finished.
+        SchemaError: the rows do not match the manifest. The tables of earlier splits are kept.
         StoreError: the cache cannot be written, or imported files have changed or are missing.
     """
     with ExitStack() as stack:
@@ -184,7 +184,7 @@ def _make_table(split: str, files: _Files, store: Store) -> None:
         files.progress.say(f"{name} {split} is being prepared by {other}; waiting")
 
     with store.table_lock(name, table.key, waiting=waiting) as owned:
-        if store.table(name, table.key) is not None:  # another process made it in the meantime
+        if store.table(name, table.key) is not None:  # built by another process while waiting
             return
         with (
             store.new_table(name, table.key, orphans=owned) as folder,
@@ -202,13 +202,13 @@ def _make_table(split: str, files: _Files, store: Store) -> None:
 def _write_local(
     writer: TableWriter, split: str, files: _Files, local: LocalFiles, sums: Path
 ) -> Provenance:
-    """Write rows from imported files, and the checksums of all of these to `sums`."""
+    """Write rows from imported files, and the checksums of those files to `sums`."""
     holding = local.holding
     local.sums.read(sums)
     writer.before_shard = lambda: local.sums.append(sums)
     writer.resume(holding.stamp)
     _write_rows(writer, split, files)
-    local.read_rest()
+    local.hash_remaining()
     return Provenance(
         layout=holding.layout,
         title=files.manifest.layouts[holding.layout].title,
@@ -223,7 +223,7 @@ def _write_rows(writer: TableWriter, split: str, files: _Files) -> None:
     manifest, done = files.manifest, writer.rows
     promised = manifest.splits[split].rows
     if done:
-        again = "" if _can_skip(manifest, split) else ", which are read again first"
+        again = "" if _can_skip(manifest, split) else ", reading those again first"
         text = f"resuming {manifest.name} {split} after {done:,} rows of an interrupted run{again}"
         files.progress.say(text)
     generator = _rows(manifest, split, _Parts(files, split), first=done)

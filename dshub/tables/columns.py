@@ -1,4 +1,4 @@
-"""Columns for NumPy: views of Arrow's memory, and rows gathered from them."""
+"""Read rows from Arrow columns as NumPy arrays, without copies where possible."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,29 +11,29 @@ from dshub.catalog.features import Feature, ListFeature
 from dshub.errors import DshubError
 from dshub.tables.types import is_text, row_dtype, row_shape
 
-Values = np.ndarray | list[Any]  # the features know what a list holds, and the dtype of an array
-"""A column or part of it.
+Values = np.ndarray | list[Any]
+"""Rows of a column.
 
-An array (rows, …); or a list with one item per row if rows are not arrays of one shape: `str` for
-text, `bytes` for files, an array (values, …) or a list of `str` for lists.
+This is an array of shape (rows, …) if all rows have the same shape. Otherwise, it is a list with
+one item per row: `str` for text, `bytes` for files, an array or a list of `str` for lists.
 """
 
 Fault = Callable[[str], DshubError]
-"""Makes the error for damaged memory of a column."""
+"""Creates the error for a damaged column from the reason."""
 
 
 class Column(Protocol):
-    """Rows numbered from 0."""
+    """A column with rows numbered from 0."""
 
     def gather(self, rows: np.ndarray) -> Values:
-        """Return the rows with these int64 numbers, in this order, as a copy."""
+        """Return a copy of the rows with these int64 numbers, in the requested order."""
 
     def span(self, start: int, stop: int) -> Values:
         """Return consecutive rows, as read-only views if the type allows."""
 
 
 class ArrayColumn:
-    """Rows of one dtype and shape, viewed in place."""
+    """A column of rows with one dtype and shape, viewed in place."""
 
     def __init__(self, values: np.ndarray) -> None:
         self.values = values
@@ -46,15 +46,15 @@ class ArrayColumn:
 
 
 class BytesColumn:
-    """Text or files, copied when they are read.
+    """A column of text or files, copied on each read.
 
-    Offsets are checked on each read, because following a damaged one would crash the process.
+    Offsets are checked on each read, because a damaged offset would crash the process.
 
     Args:
-        offsets: (rows + 1,), where each row begins in `data`, and where the last one ends.
-        data: uint8.
-        is_text: return `str` from UTF-8, not `bytes`.
-        fault: makes the error for damaged rows.
+        offsets: start of each row in `data`, and the end of the last row.
+        data: uint8 array of the bytes of all rows.
+        is_text: whether to return `str` decoded from UTF-8 instead of `bytes`.
+        fault: creates the error for damaged rows.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class BytesColumn:
 
 
 class ListColumn:
-    """Rows with a varying number of values.
+    """A column of rows with a varying number of values.
 
     Args:
-        offsets: (rows + 1,), where the values of each row begin, and where the last ones end.
-        values: the values of all rows.
-        count: how many values there are.
-        fault: makes the error for damaged offsets.
+        offsets: start of each row in `values`, and the end of the last row.
+        values: column of the values of all rows.
+        count: number of values.
+        fault: creates the error for damaged offsets.
     """
 
     def __init__(self, offsets: np.ndarray, values: Column, *, count: int, fault: Fault) -> None:
@@ -122,12 +122,12 @@ def _check_offsets(starts: np.ndarray, stops: np.ndarray, size: int, fault: Faul
 
 
 class ChunkedColumn:
-    """Several columns, concatenated.
+    """A concatenation of several columns.
 
     Args:
-        starts: int64, number of the first row of each column, and the number of all rows.
-        chunk: returns one column by its number, on first use.
-        feature: what they hold.
+        starts: int64 number of the first row of each column, and the total number of rows.
+        chunk: returns the column with a given index.
+        feature: feature of the columns.
     """
 
     def __init__(
@@ -163,18 +163,18 @@ class ChunkedColumn:
         return np.concatenate(pieces) if pieces else self._empty(0)
 
     def _empty(self, rows: int) -> Values:
-        """Return room for that many rows."""
+        """Return an uninitialized array or list of `rows` rows."""
         dtype, shape = row_dtype(self._feature), row_shape(self._feature)
         return [None] * rows if dtype is None else np.empty((rows, *shape), dtype)
 
 
 def column_of(array: pa.Array, feature: Feature, fault: Fault) -> Column:
-    """View an Arrow array as a column, without a copy.
+    """Return a column that views an Arrow array without copying it.
 
     Args:
-        array: without nulls, of the type that holds the feature; offsets can have 64 bits.
-        feature: what it holds.
-        fault: makes the error for damaged memory.
+        array: array without nulls, with the feature's type; offsets can have 64 bits.
+        feature: feature of the column.
+        fault: creates the error for damaged data.
     """
     if isinstance(feature, ListFeature):
         values = column_of(array.values, feature.of, fault)
@@ -186,13 +186,13 @@ def column_of(array: pa.Array, feature: Feature, fault: Fault) -> Column:
     rows = len(array)
     while pa.types.is_fixed_size_list(array.type):
         array = array.flatten()
-    # not array.to_numpy(), which imports pandas if it is installed, in 0.2 s
+    # array.to_numpy() would import pandas if it is installed, which takes 0.2 s
     flat = _view(array.buffers()[1], dtype, array.offset, len(array))
     return ArrayColumn(flat.reshape((rows, *row_shape(feature))))
 
 
 def check_array(array: pa.Array, feature: Feature, fault: Fault) -> None:
-    """Check the offsets of an Arrow array, because its readers would follow a damaged one."""
+    """Check the offsets of an Arrow array, because Arrow itself does not check them on reads."""
     if row_dtype(feature) is not None:
         return
     if isinstance(feature, ListFeature):
@@ -213,7 +213,7 @@ def _offsets(array: pa.Array) -> np.ndarray:
     kind = array.type
     wide = pa.types.is_large_list(kind) or pa.types.is_large_string(kind)
     dtype = np.dtype(np.int64 if wide or pa.types.is_large_binary(kind) else np.int32)
-    if not len(array):  # an empty array can lack its one offset
+    if not len(array):  # an empty array can have no offsets
         return np.zeros(1, dtype)
     return _view(array.buffers()[1], dtype, array.offset, len(array) + 1)
 
@@ -222,5 +222,5 @@ def _view(data: pa.Buffer, dtype: np.dtype, first: int, count: int) -> np.ndarra
     if not count:
         return np.empty(0, dtype)
     values = np.frombuffer(data, dtype, count, first * dtype.itemsize)
-    values.flags.writeable = False  # memory that Arrow allocated would be writable
+    values.flags.writeable = False  # memory allocated by Arrow is writable
     return values

@@ -1,4 +1,4 @@
-"""Make columns fit their features."""
+"""Convert columns from readers to the types of their features."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
@@ -49,12 +49,12 @@ _ENCODINGS = {
 
 @dataclass(frozen=True)
 class _Place:
-    """The values of a column in a batch, for errors.
+    """The position of a column's values in a split, for errors.
 
     Attributes:
         where: dataset, split and column.
-        first_row: number of the batch's first row in its split.
-        row_of: returns the row in the batch of the value with some number.
+        first_row: number of the batch's first row in the split.
+        row_of: converts the index of a value to its row in the batch.
     """
 
     where: str
@@ -62,7 +62,7 @@ class _Place:
     row_of: Callable[[int], int] = int
 
     def of_parts(self, size: int) -> "_Place":
-        """Return the place of values of which each value here has `size`."""
+        """Return the place of the inner values of lists with `size` values each."""
         return replace(self, row_of=lambda value: self.row_of(value // size))
 
     def error(self, value: int, *, expected: str, got: str) -> SchemaError:
@@ -76,26 +76,26 @@ class _Place:
 def conform(
     batch: pa.RecordBatch, features: Mapping[str, Feature], *, where: str, first_row: int
 ) -> pa.RecordBatch:
-    """Make the columns of a reader fit the features.
+    """Convert the columns of a reader to the types of their features.
 
-    Integers may change their width if every value fits, and become floats that hold them
-    exactly; floats may become narrower. Text becomes a number, or a class by its code or name.
+    Integers can change their width, or become floats, if every value is preserved. Floats can
+    become narrower. Text becomes a number, or a class with that code or name.
 
     Args:
-        batch: columns from the reader; those without a feature are dropped.
-        features: the columns to return, in order.
+        batch: columns from the reader; columns without a feature are dropped.
+        features: features of the columns to return, in order.
         where: dataset and split, for errors.
-        first_row: number of the batch's first row in its split, for errors.
+        first_row: number of the batch's first row in the split, for errors.
 
     Raises:
-        SchemaError: a column or value is missing, out of range, or of another type or shape.
+        SchemaError: a column or value is missing, out of range, or has the wrong type or shape.
     """
     columns = []
     for name, feature in features.items():
         place = _Place(f"{where}, column {name}", first_row)
         if name not in batch.schema.names:
             names = ", ".join(batch.schema.names)
-            raise SchemaError(where=place.where, expected="that column", got=f"only {names}")
+            raise SchemaError(where=place.where, expected="this column", got=f"only {names}")
         columns.append(_conform_column(batch.column(name), feature, place))
     return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(features))
 
@@ -128,7 +128,7 @@ def _check_not_null(values: pa.Array, place: _Place) -> None:
 
 
 def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
-    """Check that every value begins like a file of that encoding."""
+    """Check that every value begins with a signature of its encoding."""
     expected = _ENCODINGS[encoding]
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
         raise place.type_error(expected, column)
@@ -158,7 +158,7 @@ def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.A
 def _conform_array(
     column: pa.Array, feature: ImageFeature | NumberFeature, place: _Place
 ) -> pa.Array:
-    """Keep values and their number per row; add or drop dimensions of length 1."""
+    """Convert arrays to a feature's dtype and shape, adding or dropping dimensions of length 1."""
     shape: tuple[int, ...] = ()
     values, inner = column, place
     while pa.types.is_fixed_size_list(values.type):
@@ -190,10 +190,10 @@ def _describe(shape: tuple[int, ...], kind: pa.DataType) -> str:
 def _conform_numbers(
     values: pa.Array, feature: NumberFeature, kind: pa.DataType, place: _Place
 ) -> pa.Array:
-    """Cast values to a type if that loses nothing; else return them unchanged.
+    """Cast numbers or text to a numeric type; return values of other types unchanged.
 
     Raises:
-        SchemaError: a text is not a number; a number does not fit.
+        SchemaError: a text is not a number, or a number does not fit the type.
     """
     if values.type == kind:
         return values
@@ -204,7 +204,7 @@ def _conform_numbers(
             missing = pc.is_in(values, value_set=pa.array(feature.missing, values.type))
             values = pc.if_else(missing, pa.scalar("nan", values.type), values)
         if pa.types.is_floating(kind):
-            through = pa.float64()  # the text of a float means the nearest double
+            through = pa.float64()  # text means the nearest double, even for narrower floats
     elif not pa.types.is_integer(values.type) and not (
         pa.types.is_floating(values.type) and pa.types.is_floating(kind)
     ):
@@ -220,7 +220,7 @@ def _conform_numbers(
 
 
 def _first_wrong(values: pa.Array, kind: pa.DataType) -> int:
-    """Return the first value that cannot be cast."""
+    """Return the index of the first value that cannot be cast."""
 
     def fails(count: int) -> bool:
         try:
@@ -250,7 +250,7 @@ def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa
 
 
 def _look_up_classes(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:
-    """Return the class of each text by its code if there are codes, else by name or number."""
+    """Return the class of each text, looked up by code, or without codes by name or number."""
     codes = feature.codes or feature.names
     texts = column.cast(pa.string())
     classes = pc.index_in(texts, value_set=pa.array(codes, pa.string()))

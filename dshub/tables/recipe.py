@@ -1,4 +1,4 @@
-"""Recipes (what decides a table's bytes) and origins (where its rows come from)."""
+"""Recipes, which identify tables, and origins, which provide their rows."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -13,16 +13,18 @@ from dshub.cache.store import Store
 from dshub.catalog.manifest import LOCAL, Join, Manifest, Match, Resource, Split
 from dshub.importing.records import ImportRecord, imports
 
-FORMAT = 1  # raise it if the same rows are written in another form
+FORMAT = 1  # increase if the same rows are written differently
 
 REVISIONS: dict[str, int] = {}
-"""Revisions of built-in formats whose reader yields other rows than in its first release; the
-others are at 1. They are here so that looking for a table imports no reader."""
+"""Revisions of built-in formats. A format that is not listed has revision 1.
+
+They are listed here so that finding a table does not import its reader.
+"""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides a table's bytes, and the key under which it is stored."""
+    """The inputs that determine a table's bytes, and the table's key in the cache."""
 
     content: dict[str, Any]
     key: str
@@ -32,8 +34,8 @@ def recipe(manifest: Manifest, split: str) -> Recipe:
     """Return the recipe of a split.
 
     Raises:
-        UnknownNameError, ManifestError: the reader of another package is not installed or rejects
-            its options.
+        UnknownNameError, ManifestError: a reader from another package is not installed, or
+            rejects its options.
     """
     facts = manifest.splits[split]
     content: dict[str, Any] = {
@@ -44,7 +46,7 @@ def recipe(manifest: Manifest, split: str) -> Recipe:
         "reader": facts.reader,
         "revision": _revision(facts.reader, f"{manifest.identifier}, splits.{split}.reader"),
     }
-    if facts.layout:  # another layout may have another order
+    if facts.layout:  # layouts can differ in row order
         content["layout"] = facts.layout
     if facts.steps:
         readers = [step.reader for step in facts.steps if isinstance(step, Match | Join)]
@@ -55,7 +57,7 @@ def recipe(manifest: Manifest, split: str) -> Recipe:
 
 
 def _revision(options: Mapping[str, Any], place: str) -> int:
-    """Return the revision of a reader, which is imported only if it is another package's."""
+    """Return the revision of a reader; import the reader only if it is not built in."""
     name = options["format"]
     if name in plugins.built_in("formats"):
         return REVISIONS.get(name, 1)
@@ -65,7 +67,7 @@ def _revision(options: Mapping[str, Any], place: str) -> int:
 
 
 def _identify(manifest: Manifest, facts: Split, part: str) -> list[Any]:
-    """Return checksum and member for the reference of a part, or a list for several."""
+    """Return the checksum and member of a part's reference, or a list for several references."""
     pairs = []
     for reference in facts.references(part):
         resource, _, member = reference.partition(":")
@@ -75,11 +77,11 @@ def _identify(manifest: Manifest, facts: Split, part: str) -> list[Any]:
 
 @dataclass(frozen=True)
 class Origin:
-    """One way to get the rows of a split.
+    """A source of the rows of a split.
 
     Attributes:
-        manifest: the dataset's, with the split as it is read this way.
-        record: the import, or None for upstream's files.
+        manifest: manifest of the dataset, with the split as this origin reads it.
+        record: record of the import, or None for upstream's files.
     """
 
     manifest: Manifest
@@ -89,9 +91,9 @@ class Origin:
 def origin(manifest: Manifest, split: str, store: Store) -> Origin:
     """Choose the origin of a split.
 
-    An existing table comes first, then cached upstream files, then imported files. If there is
-    nothing, upstream's files are downloaded, unless some must be obtained by hand and the split
-    was imported: then the import is the one to report on.
+    An existing table has priority, then cached upstream files, then imported files. If none of
+    these exist, the origin is a download of upstream's files. If some upstream files require a
+    manual download and the split was imported, it is the import, so that errors refer to that.
     """
     options = list(origins(manifest, split, store))
     prepared = (item for item in options if table_of(item, split, store) is not None)
@@ -128,7 +130,7 @@ def table_of(item: Origin, split: str, store: Store) -> Path | None:
 
 
 def _is_here(item: Origin, split: str, store: Store) -> bool:
-    """True if its files are on this machine."""
+    """Return True if the files of an origin are on this machine."""
     if item.record is not None and item.record.path and not Path(item.record.path).exists():
         return False
     return all(map(store.file, _resources(item.manifest, split)))

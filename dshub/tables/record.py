@@ -1,4 +1,4 @@
-"""`table.json`, the record of a table; reading it needs no Arrow."""
+"""Read and write `table.json`, the record of a table, without Arrow."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ SUMS = "files.sha256"
 
 
 class Shard(msgspec.Struct, frozen=True, kw_only=True):
-    """One Arrow file: name in the folder, rows, bytes and checksum."""
+    """An Arrow file of a table: its name, number of rows, size in bytes and checksum."""
 
     file: FileName
     rows: Count
@@ -26,15 +26,15 @@ class Shard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """The files from which a table was made, if upstream publishes no checksums of them.
+    """The source files of a table, if upstream does not publish their checksums.
 
     Attributes:
-        layout, title: their layout in the manifest.
-        path: the folder or archive that contained them.
-        files: their number.
-        size: their bytes.
-        sums: SHA-256 of `files.sha256` in the same folder, which lists the SHA-256 of each file
-            as it was read, in the format of `sha256sum`.
+        layout, title: name and title of the files' layout in the manifest.
+        path: folder or archive that contained the files.
+        files: number of files.
+        size: total size of the files in bytes.
+        sums: SHA-256 of `files.sha256` in the table's folder, which lists the SHA-256 of each
+            file at the time of reading, in the format of `sha256sum`.
     """
 
     layout: Key
@@ -49,9 +49,10 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The description of a table.
 
     Attributes:
-        recipe: what decided its bytes: checksums of the files, features, reader and revision.
-        manifest: the manifest it was prepared from.
-        provenance: the files it was made from, if they have no upstream checksums.
+        recipe: inputs that determine the table's bytes: checksums of the files, features, reader
+            and revision.
+        manifest: manifest from which the table was prepared.
+        provenance: source files, if they have no upstream checksums.
     """
 
     schema: Literal[1] = 1
@@ -59,7 +60,7 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
     version: Version
     split: Key
     rows: Count
-    recipe: dict[str, Any]  # only compared, never acted upon
+    recipe: dict[str, Any]  # only used for comparison
     shards: tuple[Shard, ...]
     manifest: Manifest
     provenance: Provenance | msgspec.UnsetType = msgspec.UNSET
@@ -72,7 +73,7 @@ class TableRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, path: Path) -> "TableRecord":
-        """Read a record; raises StoreError if it cannot be read or contradicts itself."""
+        """Read a record; raise StoreError if it cannot be read or contradicts itself."""
         try:
             record = decode(read_file(path), cls)
             _check(record)
@@ -91,11 +92,11 @@ def _check(record: TableRecord) -> None:
     for fault in check_kept(record.manifest):
         raise ValueError(f"manifest: {fault}")
     if (record.name, record.version) != (record.manifest.name, record.manifest.version):
-        raise ValueError("its manifest is of another dataset")
+        raise ValueError("its manifest is for a different dataset or version")
     if record.split not in record.manifest.splits:
         raise ValueError(f"its manifest has no split {record.split}")
     if len({shard.file for shard in record.shards}) != len(record.shards):
-        raise ValueError("it names a shard twice")
+        raise ValueError("it lists a shard twice")
     rows = sum(shard.rows for shard in record.shards)
     if rows != record.rows:
-        raise ValueError(f"its shards have {rows:,} rows, and it says {record.rows:,}")
+        raise ValueError(f"its shards have {rows:,} rows, not {record.rows:,}")

@@ -1,8 +1,8 @@
 """Write the shards of a table without keeping their rows in memory.
 
-While batches arrive, each buffer of a column goes to a file of its own. At the end the files are
-mapped and become one Arrow array. Only the types of `dshub.tables.types` are supported: numbers in
-nested fixed-size lists, `string` and `binary`, and `list` of these.
+Each buffer of a column is appended to a separate file. To finish a shard, the files are
+memory-mapped as Arrow arrays. Only the types of `dshub.tables.types` are supported: numbers, nested
+fixed-size lists of numbers, `string`, `binary`, and `list` of these.
 """
 
 import io
@@ -15,17 +15,16 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pyarrow as pa
 
-OFFSET_LIMIT = 2**31 - 1  # bytes, or values of lists, that 32-bit offsets can address
+OFFSET_LIMIT = 2**31 - 1  # bytes or list items that 32-bit offsets can address
 
 
 class Spool:
-    """A column that is being written.
+    """The temporary files of a column that is being written.
 
     Args:
-        kind: the Arrow type.
-        path: its files are named `path` with a suffix.
-        into: an open file that takes the values from its current position on, instead of a file
-            of the spool; for columns that are not lists.
+        kind: Arrow type of the column.
+        path: path of the temporary files without their suffixes.
+        into: open file in which to write the values, instead of a temporary file. Not for lists.
     """
 
     def __init__(self, kind: pa.DataType, path: Path, into: BinaryIO | None = None) -> None:
@@ -48,16 +47,16 @@ class Spool:
 
     @property
     def size(self) -> int:
-        """Bytes written so far."""
+        """Number of bytes written so far."""
         return self._written + (self._item.size if self._item else 0)
 
     @property
     def addressed(self) -> int:
-        """The largest offset so far; a shard can hold `OFFSET_LIMIT`."""
+        """Largest offset so far, at most `OFFSET_LIMIT`."""
         return max(self._end, self._item.addressed if self._item else 0)
 
     def append(self, column: pa.Array) -> None:
-        """Add the rows of an array without nulls."""
+        """Append the rows of an array without nulls."""
         self._rows += len(column)
         if self._offsets is None:
             while pa.types.is_fixed_size_list(column.type):
@@ -83,7 +82,7 @@ class Spool:
         self._written += contiguous.nbytes
 
     def finish(self) -> pa.Array:
-        """Return all rows as one array over the mapped files."""
+        """Return all rows as one array over the memory-mapped files."""
         data = _map(self._values)
         data = data.slice(min(self._start, data.size))
         if self._offsets is None:
@@ -94,7 +93,7 @@ class Spool:
         return pa.Array.from_buffers(self._kind, self._rows, buffers, children=children)
 
     def drop(self) -> None:
-        """Remove the files."""
+        """Remove the temporary files."""
         if self._item is not None:
             self._item.drop()
         for file in self._files:
@@ -110,26 +109,26 @@ def _map(file: BinaryIO) -> pa.Buffer:
 
 
 def _fixed_size(kind: pa.DataType, rows: int, data: pa.Buffer) -> pa.Array:
-    """Return an array of numbers, or of nested fixed-size lists of numbers."""
+    """Return an array of numbers or nested fixed-size lists over a buffer."""
     if not pa.types.is_fixed_size_list(kind):
         return pa.Array.from_buffers(kind, rows, [None, data])
     values = _fixed_size(kind.value_type, rows * kind.list_size, data)
     return pa.Array.from_buffers(kind, rows, [None], children=[values])
 
 
-_ALIGNMENT = 64  # bytes: where the format wants buffers to begin
-_PAGE = 4096
-_MARGIN = 1024  # bytes by which the message of many rows may be longer than that of none
+_ALIGNMENT = 64  # bytes, the alignment of buffers that Arrow recommends
+_PAGE = 4096  # bytes
+_MARGIN = 1024  # extra bytes for the batch message, which is longer than that of an empty batch
 _CONTINUATION = b"\xff\xff\xff\xff"
 _BODY_LENGTH, _HEADER, _BUFFERS = 3, 2, 2  # field numbers in Message.fbs
 
 
 class ShardFile:
-    """A new Arrow stream with one record batch, one buffer of which is written in advance.
+    """A new Arrow stream with one record batch, whose largest buffer is written in advance.
 
     Attributes:
-        path: the file's name.
-        file: takes the bytes of that buffer before `finish`.
+        path: path of the file.
+        file: open file, positioned where that buffer begins.
     """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -141,11 +140,11 @@ class ShardFile:
         self.file.seek(self._body)
 
     def finish(self, batch: pa.RecordBatch, direct: pa.Buffer | None) -> None:
-        """Write the rest, and close the file.
+        """Write the messages and remaining buffers, and close the file.
 
         Args:
-            batch: all rows.
-            direct: the buffer that was written in advance.
+            batch: all rows of the shard.
+            direct: buffer that was written in advance, if any.
         """
         sink = _Sink(self.file, self._body, direct)
         with pa.ipc.new_stream(sink, self._schema) as writer:
@@ -166,11 +165,11 @@ class ShardFile:
 
 
 class _Sink(io.RawIOBase):
-    """Separates an Arrow stream into messages, and buffers, which are written to the file.
+    """A sink for an Arrow stream that collects messages and writes buffers to a file.
 
     Attributes:
-        head: the messages, in pieces.
-        places: where each buffer begins, in bytes from the beginning of the body.
+        head: pieces of the messages.
+        places: offset of each buffer in the message body.
     """
 
     def __init__(self, file: BinaryIO, body: int, direct: pa.Buffer | None) -> None:
@@ -182,10 +181,10 @@ class _Sink(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        """Take a buffer as such, and anything else as bytes, the way Arrow writes them."""
+        """Write a buffer to the file, or collect the bytes of a message."""
         if not isinstance(data, pa.Buffer):
             plain = cast("bytes", data)
-            if not self.places:  # after the first buffer come only padding and the end
+            if not self.places:  # only padding and the end mark follow the first buffer
                 self.head.append(plain)
             return len(plain)
         if self._direct is not None and data.address == self._direct.address:
@@ -196,22 +195,22 @@ class _Sink(io.RawIOBase):
         return cast("int", data.size)
 
     def align(self) -> int:
-        """Pad with zeros to where a buffer can begin, and return that position."""
+        """Pad the file with zeros to the next aligned position, and return that position."""
         end = self._file.tell()
         self._file.write(bytes(-end % _ALIGNMENT))
         return end + -end % _ALIGNMENT
 
 
 def _split_head(head: bytes) -> tuple[bytes, bytes]:
-    """Return the whole message of the schema, and the inner part of that of the batch."""
+    """Return the complete schema message, and the batch message without its prefix."""
     (length,) = struct.unpack_from("<I", head, 4)
     return head[: 8 + length], head[8 + length + 8 :]
 
 
 def _relocate(message: bytes, places: list[int], body: int) -> bytes:
-    """Set new places for the non-empty buffers in the message of a batch.
+    """Set the body length and the offsets of non-empty buffers in a batch message.
 
-    The message is a FlatBuffer: tables find their fields by a table of offsets before them.
+    The message is a FlatBuffer, in which a table finds its fields through a table of offsets.
     """
     data = bytearray(message)
     root = _follow(data, 0)
@@ -227,11 +226,11 @@ def _relocate(message: bytes, places: list[int], body: int) -> bytes:
 
 
 def _follow(data: bytearray, at: int) -> int:
-    """Return the target of the pointer at a position."""
+    """Return the target of the pointer at position `at`."""
     return at + int(struct.unpack_from("<I", data, at)[0])
 
 
 def _field(data: bytearray, table: int, number: int) -> int:
-    """Return the position of a field that a table has."""
+    """Return the position of an existing field in a FlatBuffers table."""
     offsets = table - int(struct.unpack_from("<i", data, table)[0])
     return table + int(struct.unpack_from("<H", data, offsets + 4 + 2 * number)[0])

@@ -1,4 +1,4 @@
-"""Apply the steps of a split in order, a batch at a time."""
+"""Apply the steps of a split to its batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -15,26 +15,26 @@ from dshub.errors import ReadError, SchemaError
 from dshub.formats import File
 
 Batches = Iterator[pa.RecordBatch]
-ATTACHED_BYTES = 16 << 20  # of attached files in a batch
+ATTACHED_BYTES = 16 << 20  # bytes of attached files per batch
 
 
 class Lookup(Protocol):
-    """The files of a split, for steps."""
+    """The files of a split that steps can read."""
 
     def files(self, part: str) -> Sequence[File]:
         """Return all files of a part."""
 
     def member(self, part: str, name: str) -> File:
-        """Return one of them; raises ReadError if there is none of that name."""
+        """Return the file of a part with this member name; raise ReadError if it is missing."""
 
 
 def apply(batches: Batches, steps: Sequence[Step], lookup: Lookup) -> Batches:
     """Return the rows after all steps.
 
     Raises:
-        SchemaError: a column of a step is missing.
-        ReadError: a list cannot be read; a row has no partner, or two; the file of a row is
-            missing.
+        SchemaError: a step uses a missing column.
+        ReadError: a list cannot be read, or does not have exactly one row for each row to join;
+            or the file of a row is missing.
     """
     for step in steps:
         batches = _apply(batches, step, lookup)
@@ -75,25 +75,25 @@ def column(batch: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
 
 
 def texts(values: pa.Array) -> pa.Array:
-    """Return values as text, the way steps compare them."""
+    """Convert values to text, which steps compare."""
     return values.cast(pa.string())
 
 
 def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
-    """Return the batch with a column added or replaced."""
+    """Return a batch with a column added or replaced."""
     columns = {other: batch.column(other) for other in batch.schema.names}
     return pa.RecordBatch.from_pydict(columns | {name: values})
 
 
 def renamed(batch: pa.RecordBatch, columns: Mapping[str, str]) -> pa.RecordBatch:
-    """Return the batch with other column names; see `Rename`."""
+    """Apply a `Rename` step to a batch."""
     for name in columns:
         column(batch, name)
     return batch.rename_columns([columns.get(name, name) for name in batch.schema.names])
 
 
 def mapped(batch: pa.RecordBatch, step: Map) -> pa.RecordBatch:
-    """Return the batch with other values; see `Map`."""
+    """Apply a `Map` step to a batch."""
     values = texts(column(batch, step.column))
     places = pc.index_in(values, value_set=pa.array(step.values.keys(), pa.string()))
     replacements = pa.array(step.values.values(), pa.string()).take(places)
@@ -101,7 +101,7 @@ def mapped(batch: pa.RecordBatch, step: Map) -> pa.RecordBatch:
 
 
 def cut(batch: pa.RecordBatch, step: Cut) -> pa.RecordBatch:
-    """Return the batch with shortened text; see `Cut`."""
+    """Apply a `Cut` step to a batch."""
     parts = pc.split_pattern(texts(column(batch, step.column)), step.before, max_splits=1)
     return with_column(batch, step.column, pc.list_element(parts, 0))
 
@@ -119,7 +119,7 @@ def _number(batches: Batches, name: str, first: int) -> Batches:
 
 
 def _keys(batch: pa.RecordBatch | pa.Table, on: Sequence[str]) -> list[str]:
-    """Return the key of each row: its columns `on`, as one text."""
+    """Return a key for each row, which joins the texts of the columns `on`."""
     parts = [texts(column(batch, name)).to_pylist() for name in on]
     return ["\x1f".join(map(str, key)) for key in zip(*parts, strict=True)]
 
@@ -137,20 +137,20 @@ def _match(batches: Batches, step: Match, lookup: Lookup) -> Batches:
 
 
 def _join(batches: Batches, step: Join, lookup: Lookup) -> Batches:
-    beside = _read_list(step, lookup)
-    parts = list(_number(beside, step.number, 1) if step.number else beside)
+    listed = _read_list(step, lookup)
+    parts = list(_number(listed, step.number, 1) if step.number else listed)
     if not parts:
-        raise _list_error(step, lookup, "it holds no rows")
+        raise _list_error(step, lookup, "it has no rows")
     table = pa.Table.from_batches(parts)
     places: dict[str, int] = {}
     for i, key in enumerate(_keys(table, step.on)):
         if places.setdefault(key, i) != i:
-            raise _list_error(step, lookup, f"two of its rows are for {_shown(key)}")
+            raise _list_error(step, lookup, f"it has two rows for {_shown(key)}")
     for batch in batches:
         keys = _keys(batch, step.on)
-        lonely = next((key for key in keys if key not in places), None)
-        if lonely is not None:
-            raise _list_error(step, lookup, f"it has no row for {_shown(lonely)}")
+        missing = next((key for key in keys if key not in places), None)
+        if missing is not None:
+            raise _list_error(step, lookup, f"it has no row for {_shown(missing)}")
         rows = table.take(pa.array([places[key] for key in keys], pa.int64()))
         for name in step.columns:
             batch = with_column(batch, name, column(rows, name).combine_chunks())  # noqa: PLW2901
@@ -186,16 +186,16 @@ def _attach(batches: Batches, step: Attach, lookup: Lookup) -> Batches:
 
 def paths(batch: pa.RecordBatch, path: str) -> list[str]:
     """Return the member name for each row, from a pattern such as `{id}.jpg`."""
-    names = spoken_of(path)
+    names = pattern_columns(path)
     for name in names:
         column(batch, name)
     rows = batch.select(names).to_pylist()
     try:
         return [path.format(**row) for row in rows]
     except (ValueError, TypeError) as error:
-        raise ReadError(file=path, reason=f"it does not fit a row: {error}") from None
+        raise ReadError(file=path, reason=f"the pattern does not match a row: {error}") from None
 
 
-def spoken_of(path: str) -> list[str]:
-    """Return the columns that occur in a pattern."""
+def pattern_columns(path: str) -> list[str]:
+    """Return the names of the columns in a pattern."""
     return [name for _, name, _, _ in Formatter().parse(path) if name]

@@ -1,4 +1,4 @@
-"""Read a table: memory-map a shard when one of its rows is first read."""
+"""Read a table, memory-mapping its shards on first use."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
@@ -38,25 +38,25 @@ class Shards:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Number of the first row of each shard, and the number of all rows."""
+        """Number of the first row of each shard, followed by the number of all rows."""
         return np.concatenate([[0], np.cumsum(self._counts)]).astype(np.int64)
 
     def arrow(self, name: str) -> list[pa.Array]:
-        """Return a column as Arrow arrays, one per shard; views of the memory map."""
+        """Return a column as one memory-mapped Arrow array per shard."""
         return [self._array(shard, name) for shard in range(len(self.files))]
 
-    def whole(self, name: str) -> ChunkedColumn:
+    def column(self, name: str) -> ChunkedColumn:
         """Return a column over all shards."""
         chunk = partial(self._column, name=name)
         return ChunkedColumn(self.starts, chunk, self.features[name])
 
     def gather(self, name: str, rows: np.ndarray) -> Values:
-        """Return the rows of a column with these int64 numbers, in this order, as a copy."""
-        return self.whole(name).gather(rows)
+        """Return a copy of a column's rows with these int64 numbers, in the requested order."""
+        return self.column(name).gather(rows)
 
     def span(self, name: str, start: int, stop: int) -> Values:
-        """Return consecutive rows of a column, as read-only views if they lie in one shard."""
-        return self.whole(name).span(start, stop)
+        """Return consecutive rows of a column, as read-only views if one shard has them all."""
+        return self.column(name).span(start, stop)
 
     def _column(self, shard: int, name: str) -> Column:
         key = shard, name
@@ -99,18 +99,18 @@ class Table(Shards):
 
 
 def open_shard(path: Path, rows: int, schema: pa.Schema) -> pa.RecordBatch:
-    """Memory-map the one batch of a shard.
+    """Memory-map a shard and return its only batch.
 
     Raises:
-        StoreError: it is damaged, or does not have these rows.
+        StoreError: the shard is damaged, or has a different number of rows or schema.
     """
     try:
         batch = pa.ipc.open_stream(pa.py_buffer(map_file(path))).read_next_batch()
-        batch.validate()  # buffers lie within the file
+        batch.validate()  # checks that buffers are within the file
         if batch.num_rows != rows or not batch.schema.equals(schema):
-            raise pa.ArrowInvalid("its rows are not those in table.json")
+            raise pa.ArrowInvalid("its rows or columns do not match table.json")
     except (OSError, pa.ArrowException, StopIteration, UnicodeDecodeError) as error:
-        raise _damaged(path, str(error) or "it holds no rows") from error
+        raise _damaged(path, str(error) or "it has no rows") from error
     return batch
 
 

@@ -1,4 +1,4 @@
-"""The Arrow type, dtype and row shape of each feature."""
+"""Map features to Arrow types, dtypes and row shapes."""
 
 import json
 from collections.abc import Mapping
@@ -50,9 +50,9 @@ def arrow_schema(features: Mapping[str, Feature]) -> pa.Schema:
 
 
 def _describe(feature: Feature) -> dict[str, Any]:
-    """Return a feature in the form of `datasets.Features.to_dict`.
+    """Describe a feature in the form of `datasets.Features.to_dict`.
 
-    A list is a "Sequence", as in version 3; later versions call it "List" and read both.
+    A list is a "Sequence" as in version 3, because later versions read both that and "List".
     """
     if is_encoded(feature):
         return {"dtype": "binary", "_type": "Value"}
@@ -75,12 +75,12 @@ def _describe(feature: Feature) -> dict[str, Any]:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """True if a column of that type holds text."""
+    """Return True if an Arrow type is text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
-    """Return the type and the shape of the values in nested fixed-size lists."""
+    """Return the value type and the shape of nested fixed-size lists."""
     shape: list[int] = []
     while pa.types.is_fixed_size_list(kind):
         shape.append(kind.list_size)
@@ -89,14 +89,14 @@ def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
 
 
 def row_shape(feature: Feature) -> tuple[int, ...]:
-    """Return the shape of one row in NumPy; empty for single values and rows of varying shape."""
+    """Return the NumPy shape of a row, which is empty for single values and varying shapes."""
     if isinstance(feature, ImageFeature | NumberFeature) and not is_encoded(feature):
         return feature.shape
     return ()
 
 
 def row_dtype(feature: Feature) -> np.dtype[Any] | None:
-    """Return the dtype of rows in NumPy, or None if rows are not arrays of one shape."""
+    """Return the NumPy dtype of a row, or None if rows are not numbers of one shape."""
     if isinstance(feature, LabelFeature):
         return np.dtype(np.int64)
     if isinstance(feature, ImageFeature | NumberFeature) and not is_encoded(feature):

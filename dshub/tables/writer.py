@@ -1,4 +1,4 @@
-"""Write a table: any number of batches in, shards of one record batch each out."""
+"""Write batches to a table, as shards with one record batch each."""
 
 import os
 from collections.abc import Callable
@@ -22,27 +22,27 @@ from dshub.tables.shards import OFFSET_LIMIT, ShardFile, Spool
 from dshub.tables.table import open_shard
 from dshub.tables.types import arrow_schema
 
-SHARD_BYTES = 1 << 30
+SHARD_BYTES = 1 << 30  # bytes after which a new shard begins
 
 
 class _Journal(msgspec.Struct, frozen=True, kw_only=True):
-    """The finished shards of an unfinished table, and a stamp of the files they come from."""
+    """The finished shards of an unfinished table, and a stamp of their source files."""
 
     stamp: str
     shards: tuple[Shard, ...]
 
 
 class TableWriter:
-    """Writes the rows of one split into an empty folder.
+    """A writer of the rows of one split to a folder.
 
-    Rows wait in files, so that memory stays at the size of one batch. Use it as a context
-    manager: leaving it before `close` removes those files.
+    Rows are buffered in temporary files, so memory use is limited to one batch. Use the writer as
+    a context manager, which removes the temporary files on exit.
 
     Args:
-        folder: empty; the caller publishes it after `close`.
-        manifest: the dataset.
-        split: the split that the rows belong to.
-        shard_bytes: size after which a new shard begins.
+        folder: folder of the table, which the caller publishes after `close`.
+        manifest: manifest of the dataset.
+        split: name of the split.
+        shard_bytes: size in bytes after which a new shard begins.
 
     Attributes:
         rows: number of rows so far.
@@ -71,13 +71,13 @@ class TableWriter:
         self._drop()
 
     def resume(self, stamp: str) -> None:
-        """Continue after the finished shards that an interrupted process left in the folder.
+        """Continue after the shards that an interrupted process finished in the folder.
 
-        Shards are compared with their checksums; everything from the first damaged one on is
-        removed, and all of them if they come from other files.
+        Shards are verified. The first damaged shard and all shards after it are removed. If the
+        stamp has changed, all shards are removed.
 
         Args:
-            stamp: differs if the rows come from other files, in addition to the recipe.
+            stamp: identifies the source files if their checksums are not in the recipe.
         """
         self._stamp = stamp
         with disk_faults(self._folder, "read"):
@@ -96,7 +96,7 @@ class TableWriter:
         return journal.shards if journal.stamp == stamp else ()
 
     def _is_intact(self, shard: Shard) -> bool:
-        """True if a shard has the bytes and rows in the journal."""
+        """Return True if a shard has the checksum and rows in the journal."""
         path = self._folder / shard.file
         if shard in self._shards or not path.is_file() or Digest.of_file(path).hex != shard.sha256:
             return False
@@ -106,7 +106,7 @@ class TableWriter:
             return False
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Add a batch that conforms to the split's features; raises StoreError."""
+        """Append a batch that conforms to the split's features; raise StoreError on failure."""
         if not batch.num_rows:
             return
         with disk_faults(self._folder, "write"):
@@ -128,7 +128,7 @@ class TableWriter:
         )
 
     def _open_shard(self, batch: pa.RecordBatch) -> None:
-        """Open the files of a shard, whose largest column is written in its final place."""
+        """Open the files of a shard; its largest column is written directly to the shard."""
         path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
         self._shard = ShardFile(path, self._schema)
         sizes = [0 if pa.types.is_list(column.type) else column.nbytes for column in batch.columns]
@@ -140,7 +140,7 @@ class TableWriter:
     def _close_shard(self) -> None:
         if self._shard is None:
             return
-        self._finish(self._shard)  # unmaps all files, so that Windows can remove them
+        self._finish(self._shard)  # unmaps the temporary files when it returns, as Windows requires
         path, rows, self._shard = self._shard.path, self._waiting, None
         self._drop()
         with ThreadPoolExecutor(1) as pool:
@@ -155,7 +155,7 @@ class TableWriter:
         shard.finish(pa.RecordBatch.from_arrays(columns, schema=self._schema), direct)
 
     def _write_journal(self) -> None:
-        """List the finished shards, for a process that has to continue."""
+        """Record the finished shards, so that another process can resume."""
         self.before_shard()
         journal = _Journal(stamp=self._stamp, shards=tuple(self._shards))
         data = msgspec.json.encode(journal)
@@ -169,7 +169,7 @@ class TableWriter:
         self._shard, self._spools, self._waiting = None, [], 0
 
     def close(self, recipe: dict[str, Any], provenance: Provenance | None = None) -> TableRecord:
-        """Close the last shard and write `table.json`, which completes the folder."""
+        """Close the last shard, write `table.json` and return its record."""
         with disk_faults(self._folder, "write"):
             self._close_shard()
             shards = []
@@ -193,6 +193,6 @@ class TableWriter:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file is on the disk, before its folder gets its final name."""
+    """Flush a file to disk, as required before its folder is renamed."""
     with open_file(path, "rb+") as file:
         os.fsync(file.fileno())

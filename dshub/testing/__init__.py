@@ -1,15 +1,16 @@
-"""Conformance suites for plug-ins, and a faulty HTTP server.
+"""Test plug-ins with conformance suites, and downloads with a faulty HTTP server.
 
-Subclass a suite in your tests and say how to create the plug-in; pytest then runs every test of
-the suite against it. dshub tests its own plug-ins in the same way.
+Subclass a suite in your tests, and implement its abstract methods to create the plug-in. pytest
+then runs every test of the suite. dshub tests its own plug-ins in the same way.
 
-* `ReaderTests`: a file format.
-* `ArchiveTests`: an archive kind.
-* `TransportTests`: a URL scheme.
-* `AdapterTests`: a framework; `RowsTests` or `BatchesTests` if it has only rows, or only batches.
-* `faulty_server`: an HTTP server for a folder, with faults for chosen requests.
+* `ReaderTests`: tests for a file format.
+* `ArchiveTests`: tests for an archive kind.
+* `TransportTests`: tests for a URL scheme.
+* `AdapterTests`: tests for a framework; use `RowsTests` or `BatchesTests` for an adapter with only
+  rows or only batches.
+* `faulty_server`: HTTP server for a folder, with faults for selected requests.
 
-This package needs pytest, which `dshub[test]` installs.
+This package needs pytest, which the extra `dshub[test]` installs.
 """
 
 from dshub.testing.adapters import AdapterTests, BatchesTests, RowsTests

@@ -1,4 +1,4 @@
-"""Conformance suites for adapters: the same rows, in the same order, with the same pixels."""
+"""Conformance suites for adapters, which compare rows and batches with the dataset."""
 
 import io
 import wave
@@ -20,7 +20,7 @@ from dshub.loading.transforms.fused import Layout
 from dshub.loading.transforms.transform import Batch
 from dshub.testing.resuming import check_changing, check_resuming
 
-ROWS = 53  # a prime: no batch size divides it
+ROWS = 53  # a prime, so that the last batch is always smaller
 
 
 def example() -> Dataset:
@@ -42,7 +42,7 @@ def example() -> Dataset:
 
 
 def varied() -> Dataset:
-    """Create a dataset of rows with different shapes: encoded images and audio, and lists."""
+    """Create a dataset with encoded images, audio and lists of different shapes."""
     return Dataset.from_arrays(
         {
             "photo": [_png(i, (1 + i % 3, 2 + i % 2)) for i in range(ROWS)],
@@ -75,14 +75,14 @@ def _wav(samples: int) -> bytes:
 
 
 def assert_same(expected: Any, actual: Any) -> None:
-    """Compare rows, batches or columns: values, dtypes and shapes."""
+    """Assert that rows, batches or columns have equal values, dtypes and shapes."""
     if isinstance(expected, Mapping):
         assert list(expected) == list(actual)
         assert_same(list(expected.values()), list(actual.values()))
     elif isinstance(expected, tuple | list):
         assert len(expected) == len(actual)
-        for one, other in zip(expected, actual, strict=True):
-            assert_same(one, other)
+        for expected_item, actual_item in zip(expected, actual, strict=True):
+            assert_same(expected_item, actual_item)
     elif isinstance(expected, np.ndarray):
         assert expected.dtype == actual.dtype
         np.testing.assert_array_equal(expected, actual)
@@ -90,34 +90,35 @@ def assert_same(expected: Any, actual: Any) -> None:
         assert expected == actual
 
 
-class Translated(ABC):
-    """Conversions from an adapter for the suites.
+class AdapterSuite(ABC):
+    """Base class of the suites for adapters.
 
     Attributes:
-        name: of the adapter.
+        name: name of the adapter.
     """
 
     name: str
 
     @abstractmethod
     def to_numpy(self, value: Any) -> Any:
-        """Convert a tensor of the framework to an array; text to `str`, files to `bytes`.
+        """Convert a value of the framework to a NumPy array, `str` for text, or `bytes` for a file.
 
-        Batches of text, of files, and of rows with several shapes become lists of rows.
+        A batch of text, files or arrays of different shapes becomes a list.
         """
 
 
-class RowsTests(Translated):
-    """Subclass it for an adapter with rows.
+class RowsTests(AdapterSuite):
+    """Suite for an adapter with rows.
 
     Attributes:
-        files: encoded images and audio stay files, even if the dataset decodes them.
+        files: True if the adapter returns images and audio as files, even if the dataset decodes
+            them.
     """
 
     files: bool = False
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
-        """Get all rows of the adapter's `rows`, in order, converted to NumPy."""
+        """Return all rows of the adapter in order, converted to NumPy."""
         rows = plugins.module("adapters", self.name).rows(dataset)
         return [
             {key: self.to_numpy(value) for key, value in rows[i].items()}
@@ -125,42 +126,39 @@ class RowsTests(Translated):
         ]
 
     def test_rows_match_the_dataset(self) -> None:
-        """Every row, in order, value by value."""
         dataset = example().shuffle(seed=3)
         assert_same(list(dataset), self.rows_of(dataset))
 
     @pytest.mark.parametrize("decoded", [True, False])
     def test_varied_rows_match_the_dataset(self, decoded: bool) -> None:  # noqa: FBT001
-        """Images and audio of several sizes, or their files, and lists."""
         dataset = varied().shuffle(seed=3).decode(decoded)
         assert_same(list(dataset.decode(decoded and not self.files)), self.rows_of(dataset))
 
     def test_rows_of_views_match_the_dataset(self) -> None:
-        """Consecutive rows, selected and repeated rows, and fewer columns."""
         for view in (example().take(0), example().skip(50), example().select([5, 3, 5])):
             fewer = view.columns(["label", "text"])
             assert_same(list(fewer), self.rows_of(fewer))
 
     def test_empty_views_have_no_rows(self) -> None:
-        """For columns of every kind."""
         for dataset in (example(), varied(), varied().decode(on=False)):
             assert self.rows_of(dataset.take(0)) == []
 
 
-class BatchesTests(Translated):
-    """Subclass it for an adapter with batches.
+class BatchesTests(AdapterSuite):
+    """Suite for an adapter with batches.
 
     Attributes:
-        refused: columns of `varied` that the framework cannot batch; requesting them raises a
+        refused: columns of `varied` that the framework cannot batch; batching them must raise a
             DshubError with a hint.
     """
 
     refused: tuple[str, ...] = ()
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
-        """Get the next batches of a loader, over epochs, and its state after them.
+        """Return the next `count` batches of a loader, and the loader's state after these batches.
 
-        Batches are converted to NumPy. Override it for adapters that are not iterables.
+        Batches can span epochs, and are converted to NumPy. Override this method for an adapter
+        that does not return an iterable.
         """
         batches = plugins.module("adapters", self.name).batches(loader)
         steps: list[Any] = []
@@ -172,7 +170,7 @@ class BatchesTests(Translated):
         return steps, loader.state_dict()
 
     def batches_of(self, dataset: Dataset, **options: Any) -> list[Any]:
-        """Get the batches of two epochs."""
+        """Return the batches of two epochs, converted to NumPy."""
         loader = dataset.batches(**options)
         return self.steps_of(loader, 2 * len(loader))[0]
 
@@ -183,7 +181,7 @@ class BatchesTests(Translated):
         return {key: self.to_numpy(value) for key, value in batch.items()}
 
     def check_batches(self, dataset: Dataset, **options: Any) -> None:
-        """Compare two epochs with those of the loader."""
+        """Check that the batches of two epochs match the loader."""
         loader = dataset.batches(**options)
         expected = [batch for _ in range(2) for batch in loader]
         assert_same(expected, self.batches_of(dataset, **options))
@@ -202,13 +200,11 @@ class BatchesTests(Translated):
         ids=str,
     )
     def test_batches_match_the_loader(self, options: dict[str, Any]) -> None:
-        """Two epochs: the same batches, with the same dtypes, shapes and values."""
         self.check_batches(example(), **options)
 
     @pytest.mark.parametrize("column", ["photo", "thumb", "sound", "tokens", "boxes", "words"])
     @pytest.mark.parametrize("layout", ["hwc", "chw"])
     def test_varied_batches_match_the_loader(self, column: str, layout: Layout) -> None:
-        """Rows of several shapes become batches, or raise an error with a hint."""
         dataset = varied().columns([column])
         if column not in self.refused:
             self.check_batches(dataset, size=8, shuffle=True, layout=layout)
@@ -218,38 +214,30 @@ class BatchesTests(Translated):
         assert "transform" in caught.value.hint
 
     def test_empty_views_have_no_batches(self) -> None:
-        """That is not an error."""
         for options in ({}, {"layout": "chw", "transform": ToFloat()}, {"drop_last": True}):
             assert self.batches_of(example().take(0), size=8, **options) == []
 
     def test_files_stay_bytes_without_decoding(self) -> None:
-        """A batch is a list of them."""
         self.check_batches(varied().columns(["photo"]).decode(on=False), size=8)
 
     def test_transform_can_crop_images_to_one_array(self) -> None:
-        """Images of several sizes become one array."""
-
         def crop(batch: Batch) -> Batch:
             return {"photo": np.stack([image[:1, :2] for image in batch["photo"]])}
 
         self.check_batches(varied().columns(["photo"]), size=8, transform=crop)
 
     def test_transform_decides_the_dtype(self) -> None:
-        """Its result arrives unchanged."""
-
         def scale(batch: Batch) -> Batch:
             return batch | {"image": batch["image"].astype(np.float32) / 255}
 
         self.check_batches(example().columns(["image"]), size=8, transform=scale)
 
     def test_new_process_resumes_from_a_state(self) -> None:
-        """Some steps, then the rest in a new process, give the same bytes as all steps."""
         check_resuming(self)
 
     def test_new_process_resumes_with_other_batch_sizes_and_ranks(self) -> None:
-        """From batches of 64 to 96, and from 4 ranks to 3: the same rows."""
         check_changing(self)
 
 
 class AdapterTests(RowsTests, BatchesTests):
-    """Subclass it for an adapter with rows and batches, and say how to convert its values."""
+    """Suite for an adapter with rows and batches."""

@@ -1,7 +1,7 @@
-"""HTTP responses, and the faults that change them.
+"""Build HTTP responses with faults.
 
 RFC 9110 (semantics) and RFC 9112 (HTTP/1.1 messages) define correct responses. Each kind of fault
-breaks one of their rules, or uses a freedom that they give.
+breaks a rule of these RFCs, or uses an option that clients often overlook.
 """
 
 import gzip
@@ -16,29 +16,30 @@ from typing import Any, Literal
 
 from dshub.errors import ArgumentError
 
-PIECE = 1 << 16  # bytes sent at a time
-FLOOD = 64 << 20  # bytes after which endless responses end: a client still reading has failed
-PAUSE = 1.0  # seconds that clients of a `busy` server must wait before they retry
+PIECE = 1 << 16  # bytes per write
+FLOOD = 64 << 20  # bytes of an endless response; a client should give up earlier
+PAUSE = 1.0  # seconds that a client of a `busy` server must wait before a retry
 PAGE = b"<!DOCTYPE html><title>Sign in</title><p>Welcome to this network."
 HTML = {"Content-Type": "text/html"}
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An error in a response, and how often it happens.
+    """Fault in the responses for a path.
 
     Attributes:
-        kind: a name in `KINDS`, or several, applied in order.
-        times: number of requests of a path that are affected, beginning with the first.
-        after: bytes of the body that are sent first, if the body is at fault; negative numbers
-            count from its end. `KINDS` lists other meanings.
-        status: for `status`, `busy`, `crowded`, `redirect` and `early`.
-        headers: replace the headers of the same name, or remove them if the value is empty.
-            Values may contain `{size}` of the file, `{half}` of it, `{more}` than it, `{path}`,
-            `{host}`, `{count}` of earlier requests, the dates `{soon}` and `{past}`, and the
-            words that `faulty_server` was given.
-        rate: bytes a second of the body, or of the head for `drip-head`; 0 means no limit.
-        only: `range` affects only requests with a Range header, `HEAD` only HEAD requests.
+        kind: a name in `KINDS`, or several names, applied in order.
+        times: number of affected requests, starting with the first request for the path.
+        after: number of body bytes before a fault in the body; a negative number counts from the
+            end. Other kinds use it as `KINDS` describes.
+        status: status code for the kinds `status`, `busy`, `crowded`, `redirect` and `early`.
+        headers: headers to set; an empty value removes the header. Values can have placeholders:
+            `{size}` of the file, `{half}` the size, `{more}` than the size, `{path}`, `{host}`,
+            `{count}` of earlier requests, the dates `{soon}` and `{past}`, and the `words` of
+            `faulty_server`.
+        rate: bytes per second of the body, or of the head for `drip-head`; 0 for no limit.
+        only: `range` to affect only requests with a Range header; `HEAD` to affect only HEAD
+            requests.
 
     Raises:
         ArgumentError: a kind is unknown.
@@ -54,47 +55,56 @@ class Fault:
 
     def __post_init__(self) -> None:
         if not KINDS.keys() >= set(self.kinds):
-            raise ArgumentError(name="kind", value=self.kind, expected=f"in {', '.join(KINDS)}")
+            expected = f"one of {', '.join(KINDS)}"
+            raise ArgumentError(name="kind", value=self.kind, expected=expected)
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """All kinds, in order."""
+        """All kinds of the fault, in order."""
         return (self.kind,) if isinstance(self.kind, str) else self.kind
 
 
 @dataclass
 class Response:
-    """A response that is about to be sent.
+    """Response before it is sent; faults change its attributes.
 
     Attributes:
-        file: the bytes of the whole file.
-        etag: its validator.
-        asked: the bytes that the Range header asks for; all without one, None if unsatisfiable.
-        part: the bytes to send.
-        words: the placeholders in `Fault.headers`.
-        age: seconds since the first request of the path.
-        active: requests in progress, including this one.
-        status: None means 200 or 206.
-        headers: replace those that describe the file.
-        total: replaces the size of the file in Content-Range.
-        overrides: replace any header; see `Fault.headers`.
-        encoding: the Content-Encoding.
-        early: sent before the status line.
-        lines: sent after the headers.
-        partial: send 206 even if the part is the whole file.
-        body: replaces the part of the file.
-        tail: sent after the body.
-        length: replaces the length of the body in Content-Length.
-        sized: whether there is a Content-Length.
-        chunk: the size line of a chunk, if the body is chunked.
-        sizes: bytes in each piece or chunk, in turn.
-        trailer: ends a chunked body.
-        head_stop: bytes of the head after which `end` happens.
+        file: contents of the file.
+        etag: ETag of the file.
+        requested: byte range from the Range header; the whole file without the header, and None
+            for an unsatisfiable range.
+        part: byte range to send.
+        words: values of the placeholders in `Fault.headers`.
+        age: seconds since the first request for the path.
+        active: number of requests in progress, including this one.
+        version: HTTP version in the status line.
+        status: status code; None for 200 or 206.
+        headers: headers that replace the default headers of a file; None for the defaults.
+        overrides: headers to set or remove; see `Fault.headers`.
+        accept_ranges: value of Accept-Ranges.
+        content_type: value of Content-Type.
+        total: file size in Content-Range; None for the real size.
+        encoding: value of Content-Encoding.
+        spelling: function that changes header names.
+        early: bytes to send before the status line.
+        lines: bytes to send after the headers.
+        partial: send 206 even for the whole file.
+        body: body to send; None for `part` of the file.
+        tail: bytes to send after the body.
+        length: value of Content-Length; None for the real length.
+        sized: send Content-Length.
+        chunk: format of the size line of each chunk; empty for a body that is not chunked.
+        sizes: number of bytes in each write or chunk; repeated.
+        trailer: bytes that end a chunked body.
+        head_rate: maximum bytes per second of the head; 0 for no limit.
+        body_rate: maximum bytes per second of the body; 0 for no limit.
+        head_stop: number of head bytes to send before `end`; None to send the whole response.
+        end: what happens to the connection after the response.
     """
 
     file: bytes
     etag: str
-    asked: range | None
+    requested: range | None
     part: range
     words: Mapping[str, str]
     age: float
@@ -125,29 +135,29 @@ class Response:
 
     @property
     def data(self) -> bytes:
-        """The body, without its tail."""
+        """Body without `tail`."""
         return self.file[self.part.start : self.part.stop] if self.body is None else self.body
 
     @property
     def content_range(self) -> str:
-        """The part within the file."""
+        """Value of Content-Range."""
         return f"bytes {self.part.start}-{self.part.stop - 1}/{self.total or len(self.file)}"
 
     def apply(self, fault: Fault) -> None:
-        """Change the response as a fault says."""
+        """Apply a fault to the response."""
         self.body_rate, self.overrides = fault.rate, fault.headers
         for kind in fault.kinds:
-            if kind in _SPARES and _SPARES[kind](self, fault):
+            if kind in _EXEMPTIONS and _EXEMPTIONS[kind](self, fault):
                 self.overrides = ()
                 break
             for name, value in KINDS[kind].items():
                 setattr(self, name, value(self, fault) if callable(value) else value)
-        lies = any(name.lower() == "content-length" for name, _ in self.overrides)
-        if lies and self.end == "keep":
-            self.end = "close"  # the client would take leftover bytes for the next response
+        wrong_length = any(name.lower() == "content-length" for name, _ in self.overrides)
+        if wrong_length and self.end == "keep":
+            self.end = "close"  # the client would read extra bytes as the next response
 
     def head(self) -> Iterator[bytes]:
-        """The bytes before the body."""
+        """Yield the bytes before the body."""
         yield from self.early
         partial = self.partial or len(self.part) != len(self.file)
         status = self.status or (HTTPStatus.PARTIAL_CONTENT if partial else HTTPStatus.OK)
@@ -175,12 +185,12 @@ class Response:
         elif self.sized and status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
             headers["Content-Length"] = str(len(self.data) if self.length is None else self.length)
         replaced = {name.lower() for name, _ in self.overrides}
-        own = [(name, value) for name, value in headers.items() if name.lower() not in replaced]
-        theirs = [(name, value.format_map(self.words)) for name, value in self.overrides]
-        yield from ((name, value) for name, value in own + theirs if value)
+        kept = [(name, value) for name, value in headers.items() if name.lower() not in replaced]
+        new = [(name, value.format_map(self.words)) for name, value in self.overrides]
+        yield from ((name, value) for name, value in kept + new if value)
 
     def payload(self) -> Iterator[bytes]:
-        """The bytes of the body, in pieces or chunks."""
+        """Yield the bytes of the body, in chunks if the body is chunked."""
         sizes = cycle(self.sizes)
         for block in chain([self.data], self.tail):
             start = 0
@@ -195,7 +205,7 @@ class Response:
 
 @cache
 def _bomb() -> bytes:
-    """500 MB of zeros as gzip of fifty members, which decoders read as one stream."""
+    """Return 500 MB of zeros as gzip with 50 members, which decoders read as one stream."""
     packer = zlib.compressobj(9, wbits=31)
     return (packer.compress(bytes(10 << 20)) + packer.flush()) * 50
 
@@ -242,7 +252,7 @@ def _busy_status(response: Response, fault: Fault) -> int:
 
 
 def _cut(end: Literal["close", "reset", "stall"]) -> dict[str, Any]:
-    """Send a part of the body, then end the response in some way."""
+    """Return the changes for a body that ends after `after` bytes."""
     return {
         "length": lambda response, _: len(response.data),
         "body": lambda response, fault: response.data[: fault.after],
@@ -254,37 +264,40 @@ def _cut(end: Literal["close", "reset", "stall"]) -> dict[str, Any]:
 
 _EMPTY = {"body": b"", "headers": HTML}
 
-_SPARES: dict[str, Callable[[Response, Fault], bool]] = {
+_EXEMPTIONS: dict[str, Callable[[Response, Fault], bool]] = {
     "busy": lambda response, _: response.age >= PAUSE,
     "crowded": lambda response, fault: response.active <= fault.after,
     "redirect": lambda response, fault: int(response.words["hop"]) >= fault.after,
 }
-"""Conditions under which a kind, and those behind it, leave a response as it is."""
+"""Conditions under which a kind, and the kinds after it, do not apply."""
 
 KINDS: dict[str, dict[str, Any]] = {
-    "plain": {},  # only the fault's `headers` and `rate`
+    "plain": {},  # only `headers` and `rate` of the fault
     # no response
     "hang-up": {"head_stop": 0, "end": "close"},
-    "abort": {"head_stop": 0, "end": "reset"},  # with a TCP reset
+    "abort": {"head_stop": 0, "end": "reset"},  # TCP reset
     "silent": {"head_stop": 0, "end": "stall"},
     "garbage": {"early": [b"SSH-2.0-server\r\n"], "head_stop": 0, "end": "close"},  # not HTTP
-    # the head
-    "status": {**_EMPTY, "status": _status},  # another status, no body
-    "busy": {**_EMPTY, "status": _busy_status},  # clients that retry within `PAUSE` get 403
+    # faults in the head
+    "status": {**_EMPTY, "status": _status},  # another status, and no body
+    "busy": {**_EMPTY, "status": _busy_status},  # a client that retries within `PAUSE` gets 403
     "crowded": {**_EMPTY, "status": _status},  # while more than `after` requests are in progress
-    "redirect": {"body": b"", "headers": _next_hop, "status": _status},  # `after` times
-    "early": {"early": _interim},  # `after` interim responses (1xx, `status`) before the response
+    "redirect": {"body": b"", "headers": _next_hop, "status": _status},  # `after` redirects
+    "early": {"early": _interim},  # `after` interim (1xx) responses with `status`
     "flood": {  # endless headers
         "lines": lambda *_: repeat(b"X-More: %s\r\n" % (b"x" * 1000), FLOOD // 1000),
         "end": "close",
     },
-    "fold": {"lines": [b"X-Folded: one\r\n two\r\n\tthree\r\n"]},  # a header over several lines
-    "case": {"spelling": lambda *_: str.swapcase},  # header names in odd case
+    "fold": {"lines": [b"X-Folded: one\r\n two\r\n\tthree\r\n"]},  # a header on several lines
+    "case": {"spelling": lambda *_: str.swapcase},  # header names in unusual case
     "drip-head": {"head_rate": lambda _, fault: fault.rate, "body_rate": 0},
-    "stall-head": {"head_stop": lambda _, fault: fault.after, "end": "stall"},  # at `after`
-    # the framing
+    "stall-head": {
+        "head_stop": lambda _, fault: fault.after,
+        "end": "stall",
+    },  # after `after` bytes
+    # faults in the framing
     "http10": {"version": "HTTP/1.0", "end": "close"},
-    "no-length": {"sized": False, "end": "close"},  # the body ends when the connection closes
+    "no-length": {"sized": False, "end": "close"},  # closing the connection ends the body
     "chunked": {"chunk": "{:x}"},
     "odd-chunks": {  # odd sizes, extensions and trailers
         "chunk": '{:06X};note="a;b"',
@@ -292,48 +305,50 @@ KINDS: dict[str, dict[str, Any]] = {
         "trailer": b"0\r\nX-Checked: yes\r\nX-Note: a\r\n\r\n",
     },
     "bad-chunk": {"chunk": "banana", "end": "close"},  # sizes that are not numbers
-    "last-on-connection": {"end": "close"},  # close after the response, unannounced
-    # the body
+    "last-on-connection": {"end": "close"},  # close the connection without an announcement
+    # faults in the body
     "page": {"body": PAGE, "headers": HTML},
-    "flip": {"file": _flipped},  # one bit, at `after`
-    "other": {"file": _scrambled},  # other bytes, same size
+    "flip": {"file": _flipped},  # one flipped bit, at `after`
+    "other": {"file": _scrambled},  # other bytes of the same size
     "old": {"file": _scrambled, "etag": '"an-older-version"'},
-    "zeros": {"file": _zeroed},  # from `after` on
-    # `after` bytes, or so many too many, with a Content-Length that fits
+    "zeros": {"file": _zeroed},  # zeros from offset `after`
+    # only `after` bytes, or `after` additional bytes, with a matching Content-Length
     "short": {"body": lambda response, fault: response.data[: fault.after]},
     "extra": {"body": lambda response, fault: response.data + bytes(fault.after)},
-    "long": {  # endless; a Content-Length is 1 TB
+    "long": {  # endless, with a Content-Length of 1 TB
         "body": b"",
         "tail": lambda *_: repeat(bytes(PIECE), FLOOD // PIECE),
         "length": 10**12,
         "end": "close",
     },
-    "gzip": {  # encoded, though the client did not ask; such servers have no ranges
+    "gzip": {  # compressed without being asked, and without support for ranges
         "part": _whole,
         "body": lambda response, _: gzip.compress(response.data, compresslevel=1, mtime=0),
         "etag": lambda response, _: f"W/{response.etag}",
         "accept_ranges": "none",
         "encoding": "gzip",
     },
-    "bomb": {"body": lambda *_: _bomb(), "encoding": "gzip"},  # decodes to 500 MB
-    "cut": _cut("close"),  # the connection ends after `after` bytes
+    "bomb": {"body": lambda *_: _bomb(), "encoding": "gzip"},  # decompresses to 500 MB
+    "cut": _cut("close"),  # close the connection after `after` bytes
     "reset": _cut("reset"),
-    "stall": _cut("stall"),  # no more bytes after `after`
-    # ranges
-    "no-range": {"part": _whole},  # ignore them
-    "if-range": {"part": lambda response, _: response.asked or response.part},  # ignore If-Range
-    "start": {  # ignore the requested start; begin at `after`
+    "stall": _cut("stall"),  # keep the connection open, but send only `after` bytes
+    # faults in ranges
+    "no-range": {"part": _whole},  # ignore the Range header
+    "if-range": {
+        "part": lambda response, _: response.requested or response.part
+    },  # ignore If-Range
+    "start": {  # start at `after` instead of the requested offset
         "part": lambda response, fault: range(fault.after, len(response.file)),
         "partial": True,
     },
-    "capped": {  # at most `after` bytes
-        "part": lambda response, fault: (response.asked or response.part)[: fault.after],
+    "capped": {  # send at most `after` bytes
+        "part": lambda response, fault: (response.requested or response.part)[: fault.after],
     },
-    "total": {"total": lambda response, fault: len(response.file) + fault.after},  # too large
-    "misplaced": {  # the right Content-Range, with bytes from the beginning of the file
+    "total": {"total": lambda response, fault: len(response.file) + fault.after},  # wrong file size
+    "misplaced": {  # the correct Content-Range, but bytes from the beginning of the file
         "body": lambda response, _: response.file[: len(response.part)],
     },
-    "multipart": {  # multipart/byteranges
+    "multipart": {
         "body": _multipart,
         "content_type": "multipart/byteranges; boundary=limit",
         "status": HTTPStatus.PARTIAL_CONTENT,

@@ -14,26 +14,25 @@ from dshub.catalog.manifest import Limits
 from dshub.errors import ReadError, UnsafeArchiveError
 
 TITLE = "the-archive"
-PLACES = 500  # limit of the places where a file is cut or changed
+MAX_OFFSETS = 500  # offsets at which to truncate or change a file
 
 
 class ArchiveTests(ABC):
-    """Subclass it, and say how another program or library reads and writes the kind.
+    """Suite for an archive kind, compared with another program or library.
 
     Attributes:
-        suffix: the file name suffix of the kind.
-        members: member names, in the order of the archive, which is not their sorted order; a
-            stream has one member without a name.
-        in_order: member names in the order that readers get them.
-        guarded: the kind stores checksums of its content.
-        recognised: bytes that a file needs to be recognized as the kind.
+        suffix: file name suffix of the kind.
+        members: member names to pack, not sorted; a compressed stream has one empty name.
+        in_order: member names in the order in which dshub reads them.
+        guarded: True if the kind stores checksums of its content.
+        recognized: minimum number of bytes to recognize the kind.
     """
 
     suffix: str
     members: Sequence[str] = ("",)
     in_order: Sequence[str] = ("",)
     guarded: bool = True
-    recognised: int = 0
+    recognized: int = 0
 
     @abstractmethod
     def pack(self, files: Mapping[str, bytes]) -> bytes:
@@ -44,27 +43,27 @@ class ArchiveTests(ABC):
         """Read the members of an archive with another program or library."""
 
     def content(self, size: int = 150) -> dict[str, bytes]:
-        """Make different members of a size."""
+        """Return different content of `size` bytes for each member."""
         return {
             member: bytes((i * (k + 7) ^ (i >> 5)) & 0xFF for i in range(size))
             for k, member in enumerate(self.members)
         }
 
     def packed(self, folder: Path, size: int = 150, *, name: str = "data") -> Path:
-        """Write a file that another program or library packed."""
+        """Write an archive with another program or library, and return its path."""
         path = folder / name
         path.write_bytes(self.pack(self.content(size)))
         return path
 
     @contextmanager
     def files(self, path: Path, limits: Limits | None = None) -> Iterator[list[ArchiveFile]]:
-        """Open all files of an archive."""
+        """Open all members of an archive."""
         member = "*" if self.members[0] else ""
         with open_files(path, title=TITLE, member=member, limits=limits) as files:
             yield files
 
     def read(self, path: Path) -> dict[str, bytes]:
-        """Read all members of an archive in order."""
+        """Read all members of an archive with dshub."""
         contents = {}
         with self.files(path) as files:
             for file in files:
@@ -91,30 +90,26 @@ class ArchiveTests(ABC):
     @pytest.mark.parametrize("name", ["data", "data.txt", "data.zip", "data.tar.gz", "data.xz"])
     @pytest.mark.parametrize("size", [0, 1, 150, 300_000])
     def test_reads_archives_of_other_programs(self, tmp_path: Path, name: str, size: int) -> None:
-        """Every member comes out unchanged, whatever the file name."""
         assert self.read(self.packed(tmp_path, size, name=name)) == self.content(size)
 
     @pytest.mark.parametrize("size", [0, 150, 300_000])
     def test_other_programs_read_its_archives(self, tmp_path: Path, size: int) -> None:
-        """So does dshub."""
         path = tmp_path / "data"
         self.write(path, self.content(size))
         assert self.unpack(path.read_bytes()) == self.read(path) == self.content(size)
 
     def test_same_files_give_the_same_bytes(self, tmp_path: Path) -> None:
-        """Archives hold no times, and no names of files on disk."""
+        # archives must not contain timestamps or paths on disk
         self.write(tmp_path / "one", self.content())
         self.write(tmp_path / "other", self.content())
         assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
     def test_members_come_in_the_promised_order(self, tmp_path: Path) -> None:
-        """Readers get them in the order of the kind."""
         with self.files(self.packed(tmp_path)) as files:
             assert [file.member for file in files] == list(self.in_order)
 
     @pytest.mark.parametrize("size", [1, 7, 1 << 20])
     def test_reads_of_every_size_give_the_same_bytes(self, tmp_path: Path, size: int) -> None:
-        """Small reads, large reads and `readinto`."""
         with self.files(self.packed(tmp_path, 2000)) as files:
             for file in files:
                 with file.open() as stream:
@@ -126,7 +121,6 @@ class ArchiveTests(ABC):
                 assert buffer[:count] == self.content(2000)[file.member]
 
     def test_members_can_be_read_in_any_order_and_together(self, tmp_path: Path) -> None:
-        """Backwards, twice, half, or several in turns."""
         with self.files(self.packed(tmp_path, 2000)) as files:
             for file in [*reversed(files), *files, *reversed(files)]:
                 with file.open() as stream:
@@ -139,7 +133,6 @@ class ArchiveTests(ABC):
 
     @pytest.mark.parametrize("outer", [".gz", ".bz2", ".xz", ".zst"])
     def test_compressed_members_come_out_plain(self, tmp_path: Path, outer: str) -> None:
-        """A member that is compressed itself is decompressed."""
         stream, inside = stream_for(outer), {}
         assert stream is not None
         for member, data in self.content(2000).items():
@@ -151,13 +144,11 @@ class ArchiveTests(ABC):
         assert self.read(path) == self.content(2000)
 
     def test_reading_unpacks_nothing_to_disk(self, tmp_path: Path) -> None:
-        """The folder stays as it was."""
         path = self.packed(tmp_path)
         self.read(path)
         assert list(tmp_path.iterdir()) == [path]
 
     def test_missing_member_is_an_error(self, tmp_path: Path) -> None:
-        """It names the archive and the member."""
         path = self.packed(tmp_path)
         with (
             pytest.raises(ReadError, match=f"^{TITLE}: .*'no/such member'"),
@@ -165,22 +156,20 @@ class ArchiveTests(ABC):
         ):
             pass
 
-    def test_cut_short_anywhere(self, tmp_path: Path) -> None:
-        """A truncated archive is an error that names the file."""
+    def test_truncated_archive_is_an_error(self, tmp_path: Path) -> None:
         path = self.packed(tmp_path)
-        whole = path.read_bytes()
-        for length in range(self.recognised, len(whole), 1 + len(whole) // PLACES):
-            path.write_bytes(whole[:length])
+        data = path.read_bytes()
+        for length in range(self.recognized, len(data), 1 + len(data) // MAX_OFFSETS):
+            path.write_bytes(data[:length])
             with pytest.raises(ReadError, match=f"^{TITLE}"):
                 self.read(path)
 
     @pytest.mark.parametrize("flip", [0x01, 0x80, 0xFF])
     def test_changed_byte_is_harmless_or_an_error(self, tmp_path: Path, flip: int) -> None:
-        """The data are right nevertheless, or an error names the file."""
         path, expected = self.packed(tmp_path), self.content()
-        whole = path.read_bytes()
-        for place in range(self.recognised, len(whole), 1 + len(whole) // PLACES):
-            path.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
+        data = path.read_bytes()
+        for offset in range(self.recognized, len(data), 1 + len(data) // MAX_OFFSETS):
+            path.write_bytes(data[:offset] + bytes([data[offset] ^ flip]) + data[offset + 1 :])
             contents, message = expected, TITLE
             try:
                 contents = self.read(path)
@@ -192,7 +181,6 @@ class ArchiveTests(ABC):
             assert [len(data) for data in contents.values()] == [150] * len(expected)
 
     def test_bomb_ends_at_its_limit(self, tmp_path: Path) -> None:
-        """Readers never get more bytes than allowed; the error names the file and the limit."""
         path = tmp_path / "data"
         path.write_bytes(self.pack(dict.fromkeys(self.members, bytes(3_000_000))))
         sizes: list[int] = []
@@ -209,7 +197,6 @@ class ArchiveTests(ABC):
         assert "limits" in caught.value.hint
 
     def test_large_member_is_read_in_little_memory(self, tmp_path: Path) -> None:
-        """Memory does not grow with the member."""
         path = tmp_path / "data"
         path.write_bytes(self.pack({self.members[0]: bytes(30_000_000)}))
         with self.files(path) as (file,):
@@ -219,4 +206,4 @@ class ArchiveTests(ABC):
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
         assert count == 30_000_000
-        assert peak < 20_000_000  # LZMA's dictionary alone takes 8
+        assert peak < 20_000_000  # the LZMA dictionary alone needs 8 MB

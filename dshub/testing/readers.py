@@ -18,23 +18,28 @@ from dshub.formats import Reader
 
 
 class MemoryFile:
-    """A file in memory, for a reader."""
+    """File in memory that a reader can open."""
 
     def __init__(self, name: str, data: bytes, member: str = "") -> None:
         self.name, self.data, self.member = name, data, member
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Read the bytes from the beginning."""
+        """Open the file for reading."""
         yield io.BytesIO(self.data)
 
     def check_size(self, size: int) -> None:
-        """See `dshub.formats.File`."""
+        """Check an uncompressed size against the limits; see `dshub.formats.File`."""
         archives.check_size(size, len(self.data), self.name)
 
 
 class MemoryOutput:
-    """A part written to memory: `files` holds its files by member, in order."""
+    """Part that a reader writes to memory.
+
+    Attributes:
+        members: names of the members to write.
+        files: written bytes, by member.
+    """
 
     def __init__(self, *members: str) -> None:
         self.members = members or ("",)
@@ -42,24 +47,23 @@ class MemoryOutput:
 
     @contextmanager
     def create(self, member: str) -> Iterator[BinaryIO]:
-        """Create a file."""
+        """Open a new member for writing."""
         sink = io.BytesIO()
         yield sink
         self.files[member] = sink.getvalue()
 
 
 Written = dict[str, dict[str, bytes]]
-"""The bytes of every file of every part, by member."""
+"""Bytes of each file, by part and member."""
 
 
 class ReaderTests(ABC):
-    """Subclass it, and say how to create a reader, and rows for it.
+    """Suite for a reader.
 
     Attributes:
-        parts: the names of the reader's parts, and the members that a manifest gives each:
-            `("",)` for a single file outside of archives.
-        detects_damage: the format detects truncated and foreign files. Plain lines do not: a
-            truncated file has fewer lines, and preparing reports the wrong number of rows.
+        parts: members of each part of the reader; `("",)` for a single file outside an archive.
+        detects_damage: True if the format detects truncated files and files of other formats.
+            False, for example, for lines of text.
     """
 
     parts: ClassVar[Mapping[str, Sequence[str]]]
@@ -67,14 +71,14 @@ class ReaderTests(ABC):
 
     @abstractmethod
     def reader(self) -> Reader:
-        """Create the reader, with the options to test."""
+        """Create the reader with the options to test."""
 
     @abstractmethod
     def rows(self, count: int) -> pa.RecordBatch:
-        """Make different rows that the format can hold, with the columns that reading gives."""
+        """Create distinct rows with the columns that the reader returns."""
 
     def written(self, count: int) -> Written:
-        """Write rows with the reader."""
+        """Write rows with the reader, and return the files."""
         outputs = {part: MemoryOutput(*members) for part, members in self.parts.items()}
         reader = self.reader()
         reader.write(reader.complete(self.rows(count), 0), outputs)
@@ -85,7 +89,7 @@ class ReaderTests(ABC):
         return pa.Table.from_batches(self.batches(data))
 
     def batches(self, data: Written) -> list[pa.RecordBatch]:
-        """Read all rows in the batches that the reader yields."""
+        """Read all rows, as the batches that the reader yields."""
         files = {
             part: [
                 MemoryFile(f"{part}-file:{member}", content, member)
@@ -96,35 +100,31 @@ class ReaderTests(ABC):
         return list(self.reader().read(files))
 
     def each_file(self, data: Written) -> Iterator[tuple[str, bytes, Callable[[bytes], Written]]]:
-        """Yield the name of each file in messages, its bytes, and a function to replace them."""
+        """Yield each file's name in error messages, its bytes, and a function to replace them."""
 
         def replaced(part: str, member: str, content: bytes) -> Written:
             return data | {part: data[part] | {member: content}}
 
         for part, contents in data.items():
-            for member, whole in contents.items():
-                yield f"{part}-file:{member}", whole, partial(replaced, part, member)
+            for member, content in contents.items():
+                yield f"{part}-file:{member}", content, partial(replaced, part, member)
 
     @pytest.mark.parametrize("count", [1, 2, 1000])
     def test_written_rows_are_read_unchanged(self, count: int) -> None:
-        """In their order."""
         rows = self.rows(count)
         table = self.read(self.written(count)).select(rows.schema.names)
         assert table.equals(pa.Table.from_batches([rows]))
 
     def test_same_bytes_give_the_same_rows(self) -> None:
-        """Reading twice makes no difference."""
         data = self.written(10)
         assert self.read(data) == self.read(data)
 
     def test_truncated_file_is_an_error(self) -> None:
-        """It names the file. Formats that cannot tell may give fewer rows."""
-        for name, whole, replaced in self.each_file(self.written(10)):
-            for length in {0, 1, len(whole) // 2, len(whole) - 1}:
-                self._check_damage(replaced(whole[:length]), name)
+        for name, content, replaced in self.each_file(self.written(10)):
+            for length in {0, 1, len(content) // 2, len(content) - 1}:
+                self._check_damage(replaced(content[:length]), name)
 
     def test_file_of_another_format_is_an_error(self) -> None:
-        """An HTML page instead of a file is refused, and the error names the file."""
         page = b"<!DOCTYPE html><title>Quota exceeded</title>" * 20
         for name, _, replaced in self.each_file(self.written(10)):
             self._check_damage(replaced(page), name)
@@ -137,17 +137,15 @@ class ReaderTests(ABC):
             self.read(data)
 
     def test_random_bytes_give_rows_or_an_error(self) -> None:
-        """The error names the part; no other kind of exception is raised."""
         for name, _, replaced in self.each_file(self.written(10)):
             for seed in range(20):
                 noise = random.Random(seed).randbytes(500)  # noqa: S311  # not a secret
                 self._check_robust(replaced(noise), name)
 
     def test_damaged_bytes_give_rows_or_an_error(self) -> None:
-        """After bytes were changed, lost or added; no other kind of exception is raised."""
-        for name, whole, replaced in self.each_file(self.written(10)):
+        for name, content, replaced in self.each_file(self.written(10)):
             for seed in range(100):
-                damaged = _damaged(whole, random.Random(seed))  # noqa: S311  # not a secret
+                damaged = _damaged(content, random.Random(seed))  # noqa: S311  # not a secret
                 self._check_robust(replaced(damaged), name)
 
     def _check_robust(self, data: Written, name: str) -> None:
@@ -159,14 +157,13 @@ class ReaderTests(ABC):
         assert part in message
 
     def test_batches_are_bounded(self) -> None:
-        """However many rows there are."""
         batches = self.batches(self.written(1000))
         assert all(batch.nbytes <= 64 << 20 for batch in batches)
 
 
-def _damaged(whole: bytes, chance: random.Random) -> bytes:
-    """Damage a file in a few places, mostly near its beginning or its end."""
-    data = bytearray(whole)
+def _damaged(content: bytes, chance: random.Random) -> bytes:
+    """Change, remove or insert bytes at random offsets, mostly near the start or the end."""
+    data = bytearray(content)
     for _ in range(chance.randint(1, 3)):
         near = chance.randrange(min(len(data), 300)) if data else 0
         at = chance.choice([near, len(data) - 1 - near, chance.randrange(len(data) or 1)])

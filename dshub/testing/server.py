@@ -1,4 +1,4 @@
-"""A real HTTP server with faults that a test chooses."""
+"""Serve a folder over HTTP with faults, for tests of downloads."""
 
 import os
 import socket
@@ -21,17 +21,20 @@ from urllib.parse import parse_qs, urlsplit
 
 from dshub.testing.answers import Fault, Response
 
-BUFFER = 1 << 16  # bytes that the system buffers for a client that does not read
-TICK = 0.02  # seconds between two pieces of a slow response
+BUFFER = 1 << 16  # bytes of the system's send buffer
+TICK = 0.02  # seconds between writes of a slow response
 
 
 @dataclass
 class Request:
-    """A request of a client.
+    """Request of a client.
 
     Attributes:
-        sent: bytes of the body, including chunk sizes, that were handed to the system.
-        at: the arrival, on the clock of `time.monotonic`.
+        path: path and query.
+        headers: headers, by name.
+        method: HTTP method.
+        sent: number of body bytes sent, including chunk sizes.
+        at: time of arrival, from `time.monotonic`.
     """
 
     path: str
@@ -43,12 +46,12 @@ class Request:
 
 @dataclass
 class FaultyServer:
-    """A running server; see `faulty_server`.
+    """Running server; see `faulty_server`.
 
     Attributes:
-        url: its address.
-        faults: by path, or `*` for all paths; may be changed at any time. With several faults,
-            the second begins after the first has happened as often as its `times`.
+        url: URL of the server.
+        faults: fault or sequence of faults by path, with `*` for all paths; can be changed at any
+            time. In a sequence, a fault starts after the `times` of the previous one.
         requests: all requests so far.
     """
 
@@ -58,7 +61,7 @@ class FaultyServer:
 
     @property
     def sent(self) -> int:
-        """Bytes of bodies sent so far."""
+        """Number of body bytes sent so far."""
         return sum(request.sent for request in self.requests)
 
 
@@ -78,15 +81,15 @@ class _Handler(SimpleHTTPRequestHandler):
             active = len(server.active)
         try:
             self._respond(earlier, active)
-        except OSError:  # the client has left, or the server is closing
+        except OSError:  # the client disconnected, or the server is closing
             self.close_connection = True
         finally:
             server.active.discard(self)
 
-    do_HEAD = do_GET  # noqa: N815  # the name http.server looks for
+    do_HEAD = do_GET  # noqa: N815  # called by http.server
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's name
-        """Log nothing."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # base class's name
+        """Suppress log messages."""
 
     def _respond(self, earlier: Sequence[Request], active: int) -> None:
         path = Path(self.translate_path(self.path))
@@ -95,11 +98,11 @@ class _Handler(SimpleHTTPRequestHandler):
             return
         data = path.read_bytes()
         etag = f'"{len(data):x}-{path.stat().st_mtime_ns:x}"'
-        whole, asked = range(len(data)), self._asked(len(data))
-        part = asked if self.headers.get("If-Range", etag) == etag else whole
+        full_range, requested = range(len(data)), self._requested_range(len(data))
+        part = requested if self.headers.get("If-Range", etag) == etag else full_range
         words = self._words(len(data), len(earlier))
         age = self.request_seen.at - earlier[0].at if earlier else 0
-        response = Response(data, etag, asked, part or whole, words, age, active)
+        response = Response(data, etag, requested, part or full_range, words, age, active)
         if part is None:
             response.status, response.body = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b""
             response.headers = {"Content-Range": f"bytes */{len(data)}"}
@@ -108,8 +111,8 @@ class _Handler(SimpleHTTPRequestHandler):
             response.apply(fault)
         self._send(response)
 
-    def _asked(self, size: int) -> range | None:
-        """The bytes that the client wants, or None if the range is unsatisfiable."""
+    def _requested_range(self, size: int) -> range | None:
+        """Return the requested byte range; None if it is unsatisfiable."""
         match = fullmatch(r"bytes=([0-9]{1,18})-([0-9]{0,18})", self.headers.get("Range", ""))
         if match is None:
             return range(size)
@@ -134,10 +137,10 @@ class _Handler(SimpleHTTPRequestHandler):
         }
 
     def _fault(self, earlier: int) -> Fault | None:
-        """The fault of a request, given the number of earlier ones for its path."""
+        """Return the fault for a request, from the number of earlier requests for its path."""
         faults = self.server.state.faults
-        chosen = faults.get(self.path) or faults.get("*") or ()
-        for fault in (chosen,) if isinstance(chosen, Fault) else chosen:
+        selected = faults.get(self.path) or faults.get("*") or ()
+        for fault in (selected,) if isinstance(selected, Fault) else selected:
             if earlier < fault.times:
                 applies = "Range" in self.headers or fault.only != "range"
                 return fault if applies and fault.only in {"", "range", self.command} else None
@@ -153,10 +156,10 @@ class _Handler(SimpleHTTPRequestHandler):
         self._end(response.end)
 
     def _write(self, data: bytes, rate: float, *, counted: bool = False) -> None:
-        """Send bytes, at most `rate` a second.
+        """Send bytes, at most `rate` per second.
 
-        They are counted before they are sent: the client may read the counter before this thread
-        continues.
+        Bytes are counted before they are sent, because a test can read the counter as soon as the
+        client has received them.
         """
         step = max(1, int(rate * TICK) if rate else len(data))
         for start in range(0, len(data), step):
@@ -177,12 +180,12 @@ class _Handler(SimpleHTTPRequestHandler):
         if end == "reset":
             now = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
-            # the server would shut the connection down first, with an orderly FIN
+            # detach, because http.server would first shut down the connection with a FIN
             socket.close(self.connection.detach())
 
 
 class _Server(ThreadingTCPServer):
-    """Remembers its connections, so that all of them end when it closes."""
+    """Server that can end all of its connections."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -195,28 +198,28 @@ class _Server(ThreadingTCPServer):
         self.connections: list[socket.socket] = []
         self.active: set[_Handler] = set()
         super().__init__(("127.0.0.1", 0), partial(_Handler, directory=str(folder)))
-        # small, so that most bytes counted as `sent` have arrived
+        # a small buffer, so that most bytes counted as sent have arrived
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        if tls is not None:  # the thread of a connection waits for its handshake
+        if tls is not None:  # the handshake runs in the thread of the connection
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection, and remember it."""
+        """Accept a connection, and store it for `close_connections`."""
         connection, address = super().get_request()
         self.connections.append(connection)
         return connection, address
 
     def close_connections(self) -> None:
-        """End all responses in progress."""
+        """Shut down all connections."""
         self.closing.set()
         for connection in self.connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore clients that left."""
+        """Ignore errors of disconnected clients."""
 
 
 @contextmanager
@@ -227,15 +230,15 @@ def faulty_server(
     tls: ssl.SSLContext | None = None,
     words: Mapping[str, str] | None = None,
 ) -> Iterator[FaultyServer]:
-    """Serve a folder over HTTP on this machine while the block runs, with faults.
+    """Serve a folder with faults on localhost inside a `with` block.
 
-    Requests in progress, including stalled ones, end with the block.
+    All connections end with the block, including stalled ones.
 
     Args:
-        folder: the folder to serve.
-        faults: by path (`/blobs-v1/…`), or `*` for all paths.
-        tls: serve HTTPS with this context and its certificate.
-        words: more placeholders for `Fault.headers`, such as the address of another server.
+        folder: folder to serve.
+        faults: fault or sequence of faults by path (`/blobs-v1/…`), with `*` for all paths.
+        tls: TLS context with a certificate, to serve HTTPS.
+        words: additional placeholders for `Fault.headers`, such as the address of another server.
     """
     state = FaultyServer("", dict(faults or {}))
     with _Server(folder, state, dict(words or {}), tls) as server:

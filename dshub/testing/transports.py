@@ -13,7 +13,7 @@ CONTENT = bytes(range(256)) * 5000
 
 
 class TransportTests(ABC):
-    """Subclass it, and say how a file gets an address."""
+    """Suite for a transport."""
 
     @abstractmethod
     def transport(self) -> Transport:
@@ -21,10 +21,10 @@ class TransportTests(ABC):
 
     @abstractmethod
     def url(self, path: Path) -> str:
-        """Return the address of a file in `tmp_path`, even if the file does not exist."""
+        """Return the URL of a file in `tmp_path`; the file need not exist."""
 
     def read(self, folder: Path, start: int = 0) -> tuple[int, int | None, bytes]:
-        """Read `CONTENT` from an offset: the offset of the response, the file size, the bytes."""
+        """Read `CONTENT` from an offset; return the actual offset, the file size and the bytes."""
         (folder / "file").write_bytes(CONTENT)
         url = self.url(folder / "file")
         with closing(self.transport()) as transport, transport.open(url, start=start) as answer:
@@ -34,15 +34,12 @@ class TransportTests(ABC):
         return answer.start, answer.total, b"".join(pieces)
 
     def test_reads_the_whole_file(self, tmp_path: Path) -> None:
-        """Every byte, and the size beforehand."""
         assert self.read(tmp_path) == (0, len(CONTENT), CONTENT)
 
     def test_reads_from_an_offset(self, tmp_path: Path) -> None:
-        """So that downloads can resume."""
         assert self.read(tmp_path, 1000) == (1000, len(CONTENT), CONTENT[1000:])
 
     def test_reads_a_part(self, tmp_path: Path) -> None:
-        """So that parts can be downloaded in parallel; more bytes than the part may come."""
         (tmp_path / "file").write_bytes(CONTENT)
         url, buffer = self.url(tmp_path / "file"), memoryview(bytearray(500))
         with (
@@ -55,19 +52,17 @@ class TransportTests(ABC):
         assert bytes(buffer[:count]) == CONTENT[1000 : 1000 + count]
 
     def test_offset_beyond_the_end_starts_over(self, tmp_path: Path) -> None:
-        """A partial download may be longer than the file."""
+        # happens if a partial download is longer than the file
         start, _, data = self.read(tmp_path, len(CONTENT) + 5)
         assert (start, data) == (0, CONTENT)
 
     def test_head_reports_the_size(self, tmp_path: Path) -> None:
-        """Addresses can be checked without a download."""
         (tmp_path / "file").write_bytes(CONTENT)
         with closing(self.transport()) as transport:
             head = transport.head(self.url(tmp_path / "file"))
         assert (head.status, head.total) == (200, len(CONTENT))
 
-    def test_missing_file_is_a_lasting_error(self, tmp_path: Path) -> None:
-        """It names the file, and is not transient."""
+    def test_missing_file_is_a_permanent_error(self, tmp_path: Path) -> None:
         url = self.url(tmp_path / "missing")
         with (
             closing(self.transport()) as transport,

@@ -66,9 +66,9 @@ def test_grain_iterator_resumes_from_its_state() -> None:
     walk = iter(batches)
     taken = [next(walk)["text"] for _ in range(9)]
     state = pickle.loads(pickle.dumps(walk.get_state()))
-    again = iter(example().batches(8, shuffle=True).to("grain").repeat(3).to_iter_dataset())
-    again.set_state(state)
-    assert taken + [batch["text"] for batch in again] == expected
+    resumed = iter(example().batches(8, shuffle=True).to("grain").repeat(3).to_iter_dataset())
+    resumed.set_state(state)
+    assert taken + [batch["text"] for batch in resumed] == expected
 
 
 def test_representation_identifies_the_rows() -> None:

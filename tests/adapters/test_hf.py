@@ -10,7 +10,7 @@ import pytest
 from dshub import Dataset, Hub
 from dshub.testing.adapters import RowsTests, assert_same, example, varied
 
-pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
 
 datasets: Any = importlib.import_module("datasets")
 
@@ -19,7 +19,7 @@ class TestHuggingFace(RowsTests):
     name = "hf"
 
     def to_numpy(self, value: Any) -> Any:
-        if isinstance(value, dict):  # audio that is not decoded, which needs another package
+        if isinstance(value, dict):  # encoded audio; decoding it needs another package
             with wave.open(io.BytesIO(value["bytes"])) as file:
                 samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
                 return samples.reshape(-1, file.getnchannels())
@@ -51,7 +51,7 @@ def test_features_are_converted() -> None:
 
 
 def test_prepared_tables_are_memory_mapped(hub: Hub) -> None:
-    """The result names our files, and pickles to a few kilobytes, for any selection of rows."""
+    """The dataset maps dshub's own files, and any selection of rows pickles to a few kilobytes."""
     dataset = hub.load("mnist", "train", synthetic=2000)
     for view in (dataset, dataset.take(1500).skip(20), dataset.select([5, 3, 1999])):
         split = view.to("hf")
@@ -72,8 +72,8 @@ def test_concatenated_splits_with_fewer_columns(hub: Hub) -> None:
 
 def test_result_converts_back_to_a_dataset() -> None:
     dataset = varied().shuffle(seed=1)
-    again = Dataset.from_hf(dataset.columns(["photo", "tokens", "words"]).to("hf"))
-    for one, other in zip(dataset, again, strict=True):
+    converted = Dataset.from_hf(dataset.columns(["photo", "tokens", "words"]).to("hf"))
+    for one, other in zip(dataset, converted, strict=True):
         assert_same([one["photo"], one["words"]], [other["photo"], other["words"]])
         assert one["tokens"].tolist() == other["tokens"].tolist()
 

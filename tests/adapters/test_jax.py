@@ -26,15 +26,15 @@ def to_numpy(value: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def wide(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Use 64 bits, unless a test uses JAX's default."""
-    with jax.enable_x64("narrow" not in request.fixturenames):
+def enable_64_bits(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Enable 64-bit types, except in tests that request `default_32_bits`."""
+    with jax.enable_x64("default_32_bits" not in request.fixturenames):
         yield
 
 
 @pytest.fixture
-def narrow() -> None:
-    """Use JAX's default of 32 bits."""
+def default_32_bits() -> None:
+    """Keep JAX's default of 32-bit types."""
 
 
 class TestJax(AdapterTests):
@@ -77,13 +77,12 @@ def test_batches_in_use_keep_their_pixels() -> None:
         {"image": images, "id": np.arange(200)},
         features={"image": ImageFeature(shape=(64, 64, 3))},
     )
-    held = list(dataset.batches(10, shuffle=True, threads=2).to("jax"))
-    for batch in held:
+    batches = list(dataset.batches(10, shuffle=True, threads=2).to("jax"))
+    for batch in batches:
         assert np.array_equal(batch["image"][:, 5, 5, 1], batch["id"])
 
 
-def test_integers_that_need_64_bits_are_an_error(narrow: None) -> None:
-    """Those that fit become 32 bits, as JAX does by default."""
+def test_integers_that_need_64_bits_are_an_error(default_32_bits: None) -> None:
     small = Dataset.from_arrays({"id": np.arange(3)})
     assert next(iter(small.batches(3).to("jax")))["id"].dtype == np.int32
     large = Dataset.from_arrays({"id": np.arange(3) + 2**40})

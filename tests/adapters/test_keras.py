@@ -25,7 +25,7 @@ class TestKeras(BatchesTests):
         return value.tolist() if value.dtype == object else value
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
-        """Step like `fit` of a built model, without taking batches ahead."""
+        """Step through batches as `fit` does, without prefetching."""
         batches, state = loader.to("keras"), loader.state_dict()
         batches.on_epoch_end()
         taken: list[Any] = []
@@ -101,9 +101,9 @@ print(json.dumps({
 """
 
 
-def run(backend: str, **given: Any) -> dict[str, Any]:
-    """Return the steps of `fit` in a process with a backend."""
-    document = {"rows": 60, "size": 8, "epochs": 3, "threads": 1, "state": None} | given
+def run_fit(backend: str, **options: Any) -> dict[str, Any]:
+    """Run `fit` in a subprocess with the given Keras backend and return its report."""
+    document = {"rows": 60, "size": 8, "epochs": 3, "threads": 1, "state": None} | options
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(document).encode(),
@@ -118,8 +118,8 @@ def run(backend: str, **given: Any) -> dict[str, Any]:
     return report
 
 
-def expected(rows: int, size: int, epochs: int) -> list[float]:
-    """Return the sum of the inputs of each step of a plain loader."""
+def expected_steps(rows: int, size: int, epochs: int) -> list[float]:
+    """Return the sum of the inputs of each step of a loader without Keras."""
     from dshub import Dataset
 
     loader = Dataset.from_arrays({"x": np.arange(rows)}).batches(size, shuffle=True, seed=3)
@@ -129,10 +129,10 @@ def expected(rows: int, size: int, epochs: int) -> list[float]:
 @backends
 @pytest.mark.parametrize(("rows", "threads"), [(60, 2), (8, 0)])
 def test_fit_trains_on_the_epochs_of_the_loader(backend: str, rows: int, threads: int) -> None:
-    whole = expected(rows, 8, 5)
-    report = run(backend, rows=rows, threads=threads)
+    expected = expected_steps(rows, 8, 5)
+    report = run_fit(backend, rows=rows, threads=threads)
     steps = report["steps"]
-    assert steps == whole[: len(steps)]
+    assert steps == expected[: len(steps)]
     assert len(steps) == 3 * -(-rows // 8)
     ends = [(state["epoch"], state["position"]) for state in report["ends"]]
     assert ends == [(1, 0), (2, 0), (3, 0)]
@@ -140,13 +140,13 @@ def test_fit_trains_on_the_epochs_of_the_loader(backend: str, rows: int, threads
     assert report["held"] == 3
     used = len(steps) // 2
     state = report["states"][used - 1]
-    again = run(backend, rows=rows, threads=threads, state=state, epochs=2)
-    assert again["steps"] == whole[used : used + 2 * -(-rows // 8)]
+    resumed = run_fit(backend, rows=rows, threads=threads, state=state, epochs=2)
+    assert resumed["steps"] == expected[used : used + 2 * -(-rows // 8)]
 
 
 @pytest.mark.parametrize("rows", [8, 24, 32])
 def test_building_a_model_does_not_use_up_an_epoch(rows: int) -> None:
-    """Keras takes up to three batches for it, and ends an epoch."""
+    """Building a model makes Keras take up to three batches and end an epoch."""
     loader = example().take(rows).batches(8, shuffle=True)
     batches = loader.to("keras")
     for taken, epoch in ((3, 0), (4, 1), (4, 2), (0, 2), (4, 3)):
@@ -170,14 +170,14 @@ def test_model_learns(hub: Any) -> None:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
     batches = dataset.batches(20, shuffle=True, supervised=True).to("keras")
-    held = dataset.batches(50, supervised=True).to("keras")
-    history = model.fit(batches, epochs=5, verbose=0, shuffle=False, validation_data=held)
+    validation = dataset.batches(50, supervised=True).to("keras")
+    history = model.fit(batches, epochs=5, verbose=0, shuffle=False, validation_data=validation)
     assert history.history["val_accuracy"][-1] > 0.5
 
 
 def test_rows_of_several_shapes_are_rejected() -> None:
-    with pytest.raises(DshubError, match="rows of column tokens may differ in shape") as caught:
+    with pytest.raises(DshubError, match="rows of column tokens can differ in shape") as caught:
         varied().columns(["tokens"]).batches(8).to("keras")
     assert "transform" in caught.value.hint
-    with pytest.raises(DshubError, match="the adapter keras makes no rows"):
+    with pytest.raises(DshubError, match="the adapter keras does not support rows"):
         example().to("keras")

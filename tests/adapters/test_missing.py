@@ -27,7 +27,7 @@ def test_missing_framework_is_an_error(
     ):
         with pytest.raises(MissingExtraError, match=f"{package} is not installed") as caught:
             ask()
-        assert caught.value.hint == f"pip install 'dshub[{name}]'"
+        assert caught.value.hint == f"run `pip install 'dshub[{name}]'`"
         assert isinstance(caught.value, ImportError | DshubError)
 
 
@@ -44,6 +44,6 @@ def test_missing_datasets_package_is_an_error(monkeypatch: pytest.MonkeyPatch, h
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match="datasets is not installed") as caught:
         Dataset.from_hf(object())
-    assert caught.value.hint == "pip install 'dshub[hf]'"
+    assert caught.value.hint == "run `pip install 'dshub[hf]'`"
     with pytest.raises(MissingExtraError, match="datasets is not installed"):
         hub.load("hf:owner/name", "train")

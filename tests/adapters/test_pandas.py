@@ -35,9 +35,9 @@ def test_columns_have_pandas_types() -> None:
 
 
 def test_batches_are_an_error() -> None:
-    with pytest.raises(DshubError, match="the adapter pandas makes no batches") as caught:
+    with pytest.raises(DshubError, match="the adapter pandas does not support batches") as caught:
         example().batches(8).to("pandas")
-    assert caught.value.hint == "it takes a dataset: ds.to('pandas')"
+    assert caught.value.hint == "use ds.to('pandas')"
 
 
 def test_empty_frame_has_the_same_types() -> None:

@@ -24,7 +24,7 @@ class TestPolars(RowsTests):
         ]
 
     def value(self, kind: Any, value: Any) -> Any:
-        """Convert lists of text to lists, and arrays to the shape and dtype of their column."""
+        """Convert list and array values to NumPy arrays, except lists of text."""
         if kind == pl.List(pl.String):
             return value.to_list()
         if not isinstance(kind, pl.List | pl.Array):
@@ -63,7 +63,7 @@ def test_frame_converts_back_to_a_dataset() -> None:
             "vector": np.arange(6, dtype=np.float32).reshape(3, 2),
         }
     )
-    again = Dataset.from_arrow(dataset.to("polars"))
-    assert again.features == dataset.features
-    for one, other in zip(again, dataset, strict=True):
+    converted = Dataset.from_arrow(dataset.to("polars"))
+    assert converted.features == dataset.features
+    for one, other in zip(converted, dataset, strict=True):
         assert_same(list(one.values()), list(other.values()))

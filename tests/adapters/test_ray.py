@@ -13,7 +13,7 @@ ray = pytest.importorskip("ray")
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """Run Ray on this machine, with one CPU and few messages."""
+    """Start Ray locally with one CPU and little logging."""
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True

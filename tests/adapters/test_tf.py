@@ -20,7 +20,7 @@ def to_numpy(value: Any) -> Any:
 
 
 def text_of(data: bytes) -> str | bytes:
-    """Decode text, but not files, which TensorFlow does not distinguish."""
+    """Decode text, but not image and audio files; TensorFlow uses bytes for both."""
     return data if data[:4] in {b"\x89PNG", b"RIFF"} else data.decode()
 
 
@@ -40,7 +40,7 @@ def spec(*shape: int | None, dtype: str) -> Any:
 
 
 def test_rows_have_static_shapes_and_a_known_length() -> None:
-    """Models can be built from the specification, before a row is read."""
+    """Keras builds models from the specification, before it reads a row."""
     tensors = example().tf()
     assert tensors.element_spec == {
         "image": spec(5, 4, 3, dtype="uint8"),
@@ -69,9 +69,9 @@ def test_images_of_several_sizes_can_be_resized_and_batched() -> None:
     rows = varied().columns(["photo"])
     tensors = rows.tf().map(lambda row: tf.image.resize(row["photo"], (4, 4))).batch(8)
     assert sum(int(batch.shape[0]) for batch in tensors) == 53
-    with pytest.raises(DshubError, match="column photo may differ in size") as caught:
+    with pytest.raises(DshubError, match="column photo can differ in size") as caught:
         rows.batches(8).tf()
-    assert "map ds.tf()" in caught.value.hint
+    assert "ds.tf().map(…)" in caught.value.hint
 
 
 def test_batches_of_lists_are_ragged() -> None:
@@ -109,7 +109,7 @@ def test_rows_of_several_blocks_come_in_order() -> None:
 def test_batches_have_static_shapes_and_a_known_length(
     options: dict[str, Any], rows: int | None, count: int
 ) -> None:
-    """The number of rows is static if every batch has it."""
+    """The first dimension is static if every batch has the same number of rows."""
     tensors = example().batches(**options).tf()
     assert tensors.element_spec == {
         "image": spec(rows, 5, 4, 3, dtype="uint8"),
@@ -159,13 +159,13 @@ def test_state_counts_batches_in_use() -> None:
 
 def test_state_after_counts_batches_behind_prefetch() -> None:
     loader = example().batches(8, shuffle=True)
-    whole = [batch["text"] for _ in range(2) for batch in example().batches(8, shuffle=True)]
+    expected = [batch["text"] for _ in range(2) for batch in example().batches(8, shuffle=True)]
     walk = iter(loader.tf().prefetch(4))
     for _ in range(3):
         next(walk)
-    again = example().batches(8, shuffle=True)
-    again.load_state_dict(loader.state_after(3))
-    assert [to_numpy(batch["text"]) for batch in again.tf()] == whole[3:7]
+    resumed = example().batches(8, shuffle=True)
+    resumed.load_state_dict(loader.state_after(3))
+    assert [to_numpy(batch["text"]) for batch in resumed.tf()] == expected[3:7]
 
 
 def test_several_iterations_run_at_a_time() -> None:
@@ -181,7 +181,7 @@ def test_several_iterations_run_at_a_time() -> None:
 
 
 def test_ranks_have_static_shapes() -> None:
-    tensors = example().batches(9, rank=1, world=6, uneven="pad").tf()  # 54 rows, 9 of each rank
+    tensors = example().batches(9, rank=1, world=6, uneven="pad").tf()  # 54 rows, 9 per rank
     assert tensors.element_spec["label"] == spec(9, dtype="int64")
     assert sum(batch["label"].shape[0] for batch in tensors) == 9
 
@@ -192,12 +192,12 @@ def test_rows_can_be_pairs() -> None:
     for (x, y), row in zip(tensors, example(), strict=True):
         assert np.array_equal(x, row["image"])
         assert int(y) == row["label"]
-    with pytest.raises(DshubError, match="do not say which columns"):
+    with pytest.raises(DshubError, match="have no columns for"):
         varied().tf(supervised=True)
 
 
 def test_keras_model_learns(hub: Hub) -> None:
-    """`fit` takes the batches for several epochs, and knows their number."""
+    """`fit` runs several epochs over the batches and reads their number."""
     tf.keras.utils.set_random_seed(0)
     dataset = hub.load("mnist", "train", synthetic=200)
     model = tf.keras.Sequential(
@@ -211,7 +211,7 @@ def test_keras_model_learns(hub: Hub) -> None:
     loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf.keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
     loader = dataset.batches(20, shuffle=True, supervised=True)
-    history = model.fit(loader.tf(), epochs=5, verbose=0, shuffle=False)  # the loader does
+    history = model.fit(loader.tf(), epochs=5, verbose=0, shuffle=False)  # the loader shuffles
     assert len(history.epoch) == 5
     assert history.history["accuracy"][-1] > 0.5
     assert model.predict(dataset.batches(30, supervised=True).tf(), verbose=0).shape == (200, 10)

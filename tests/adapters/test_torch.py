@@ -46,7 +46,7 @@ def dataset(request: pytest.FixtureRequest, hub: Hub) -> Dataset:
 
 
 def assert_batches(actual: list[Any], expected: list[Any]) -> None:
-    """Compare columns, dtypes and values, as tensors or text."""
+    """Compare the columns, dtypes and values of batches."""
     assert len(actual) == len(expected)
     for batch, columns in zip(actual, expected, strict=True):
         assert list(batch) == list(columns)
@@ -55,11 +55,7 @@ def assert_batches(actual: list[Any], expected: list[Any]) -> None:
             assert_same(values, to_numpy(batch[name]))
 
 
-# Rows
-
-
 def test_row_has_tensors_and_plain_values(dataset: Dataset) -> None:
-    """Images become tensors of their dtype; a label stays a number."""
     row = dataset.torch()[3]
     assert torch.equal(row["image"], torch.tensor(dataset[3]["image"]))
     assert row["image"].dtype is torch.uint8
@@ -68,7 +64,7 @@ def test_row_has_tensors_and_plain_values(dataset: Dataset) -> None:
 
 
 def test_columns_and_slices_are_tensors(dataset: Dataset) -> None:
-    """Datasets and rows take the same keys; the tensors are writable."""
+    """Datasets and torch rows accept the same keys."""
     rows = dataset.torch()
     assert torch.equal(rows["label"], torch.tensor(dataset["label"]))
     for key in (slice(10, 20), [1, 5, 1], slice(None, None, -7)):
@@ -108,7 +104,7 @@ def test_data_loader_shuffles_rows(dataset: Dataset, count: int) -> None:
 
 
 def custom_collate(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Stack rows by hand."""
+    """Stack rows without `default_collate`."""
     return {
         "image": torch.stack([row["image"].float() / 255 for row in rows]),
         "label": torch.tensor([row["label"] for row in rows]),
@@ -123,11 +119,13 @@ def test_custom_collate_function_gets_rows(dataset: Dataset, count: int) -> None
         dataset.torch(), batch_size=8, num_workers=count, collate_fn=custom_collate
     )
     batches = list(loader)
-    for batch, own in zip(batches, dataset.batches(8), strict=True):
-        assert np.array_equal(batch["image"], own["image"].astype(np.float32) / np.float32(255))
-        assert np.array_equal(batch["label"], own["label"])
-        assert batch["last"] == own["label"][-1]
-        assert batch["some"] == len(own["label"]) - 1
+    for batch, expected in zip(batches, dataset.batches(8), strict=True):
+        assert np.array_equal(
+            batch["image"], expected["image"].astype(np.float32) / np.float32(255)
+        )
+        assert np.array_equal(batch["label"], expected["label"])
+        assert batch["last"] == expected["label"][-1]
+        assert batch["some"] == len(expected["label"]) - 1
 
 
 @pytest.mark.parametrize(
@@ -145,30 +143,29 @@ def test_custom_collate_function_can_call_the_default(
     assert_batches(list(loader), list(dataset.batches(8)))
 
 
-def changing(rows: Any) -> Any:
-    """Collate rows that were changed in place."""
+def modify_rows(rows: Any) -> Any:
+    """Modify rows in place, then collate them."""
     for row in rows:
         row["label"] += 1000
         del row["text"]
     return data.default_collate(rows)
 
 
-def sorting(rows: Any) -> Any:
-    """Collate rows in another order, as for packed sequences."""
+def sort_rows(rows: Any) -> Any:
+    """Sort rows, as collate functions for packed sequences do, then collate them."""
     rows.sort(key=lambda row: -row["label"])
     return data.default_collate(rows)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_data_loader_reads_an_encoded_column(method: str) -> None:
-    """A whole column works as a torch dataset, also in spawned workers."""
     column = varied().torch()["thumb"]
     loader = data.DataLoader(column, batch_size=4, num_workers=1, multiprocessing_context=method)
     assert np.array_equal(np.concatenate(list(loader)), np.asarray(varied()["thumb"]))
 
 
-def cutting(rows: Any) -> Any:
-    """Collate rows without the first one."""
+def drop_first_row(rows: Any) -> Any:
+    """Remove the first row, then collate the others."""
     del rows[0]
     return data.default_collate(rows)
 
@@ -181,12 +178,12 @@ def test_custom_collate_function_can_modify_rows(count: int) -> None:
         loader = data.DataLoader(rows, batch_size=4, num_workers=count, collate_fn=collate)
         return next(iter(loader))
 
-    changed = first(changing)
+    changed = first(modify_rows)
     assert list(changed) == ["image", "label"]
     assert changed["label"].tolist() == [1000, 1001, 1002, 1003]
-    assert first(sorting)["label"].tolist() == [3, 2, 1, 0]
-    assert np.array_equal(first(sorting)["image"], example()[[3, 2, 1, 0]]["image"])
-    assert first(cutting)["label"].tolist() == [1, 2, 3]
+    assert first(sort_rows)["label"].tolist() == [3, 2, 1, 0]
+    assert np.array_equal(first(sort_rows)["image"], example()[[3, 2, 1, 0]]["image"])
+    assert first(drop_first_row)["label"].tolist() == [1, 2, 3]
     assert type(first(list)) is list
     assert [row["label"] for row in first(list)] == [0, 1, 2, 3]
 
@@ -218,8 +215,6 @@ def test_torch_datasets_can_wrap_the_rows(dataset: Dataset) -> None:
     parts = data.random_split(rows, [50, 3])
     assert sorted(i for part in parts for i in part.indices) == list(range(53))
 
-
-# Rows of several shapes
 
 LIST_USES: list[Callable[[Any], Any]] = [
     list,
@@ -256,45 +251,46 @@ def test_encoded_columns_are_decoded_row_by_row() -> None:
 @workers
 def test_data_loader_without_batches_yields_rows(count: int) -> None:
     loader = data.DataLoader(varied().torch(), batch_size=None, num_workers=count)
-    for row, own in zip(loader, varied(), strict=True):
-        assert list(row) == list(own)
-        for name, value in own.items():
+    for row, expected in zip(loader, varied(), strict=True):
+        assert list(row) == list(expected)
+        for name, value in expected.items():
             assert_same(value, to_numpy(row[name]))
 
 
-def as_lists(rows: Any) -> dict[str, list[Any]]:
-    """Collate rows that cannot be stacked."""
+def collate_lists(rows: Any) -> dict[str, list[Any]]:
+    """Collate rows into lists, without stacking them."""
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 @workers
 def test_custom_collate_function_gets_rows_of_several_shapes(count: int) -> None:
-    loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=as_lists)
-    for batch, own in zip(loader, varied().batches(8), strict=True):
-        for name, values in own.items():
+    loader = data.DataLoader(
+        varied().torch(), batch_size=8, num_workers=count, collate_fn=collate_lists
+    )
+    for batch, expected in zip(loader, varied().batches(8), strict=True):
+        for name, values in expected.items():
             assert_same(list(values), to_numpy(batch[name]))
 
 
 @workers
 def test_collate_stacks_rows_of_one_shape(count: int) -> None:
-    """Images of one size, and lists of one length, but not lists of text."""
     rows = varied().select([1, 31]).columns(["photo", "thumb", "tokens", "words"])
     loader = data.DataLoader(rows.torch(), batch_size=2, num_workers=count, collate_fn=collate)
     (batch,) = loader
-    own = rows[:]
+    expected = rows[:]
     for name in ("photo", "thumb", "tokens"):
-        assert_same(np.stack(own[name]), to_numpy(batch[name]))
-    assert batch["words"] == own["words"]
+        assert_same(np.stack(expected[name]), to_numpy(batch[name]))
+    assert batch["words"] == expected["words"]
 
 
 @workers
 def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
     loader = data.DataLoader(varied().torch(), batch_size=8, num_workers=count, collate_fn=collate)
-    for batch, own in zip(loader, varied().batches(8).torch(), strict=True):
-        for name, values in own.items():
+    for batch, expected in zip(loader, varied().batches(8).torch(), strict=True):
+        for name, values in expected.items():
             stacked = isinstance(batch[name], torch.Tensor)
-            expected = torch.stack(list(values)) if stacked else values
-            assert_same(to_numpy(expected), to_numpy(batch[name]))
+            column = torch.stack(list(values)) if stacked else values
+            assert_same(to_numpy(column), to_numpy(batch[name]))
 
 
 def test_collate_uses_the_batch_without_making_rows() -> None:
@@ -306,7 +302,7 @@ def test_collate_uses_the_batch_without_making_rows() -> None:
     assert_batches([batch], [example()[[5, 1, 8]]])
 
 
-@pytest.mark.parametrize("change", [changing, sorting, cutting])
+@pytest.mark.parametrize("change", [modify_rows, sort_rows, drop_first_row])
 def test_collate_sees_modified_rows(change: Callable[[Any], Any]) -> None:
     rows = example().columns(["image", "label", "text"]).torch()
     expected, fetched = rows.__getitems__([5, 1, 8]), rows.__getitems__([5, 1, 8])
@@ -345,12 +341,9 @@ def test_data_loader_yields_varied_batches(count: int) -> None:
     loader = data.DataLoader(
         varied().batches(8, shuffle=True).torch(), batch_size=None, num_workers=count
     )
-    for batch, own in zip(loader, varied().batches(8, shuffle=True), strict=True):
-        for name, values in own.items():
+    for batch, expected in zip(loader, varied().batches(8, shuffle=True), strict=True):
+        for name, values in expected.items():
             assert_same(values, to_numpy(batch[name]))
-
-
-# Batches
 
 
 @workers
@@ -369,28 +362,28 @@ def test_workers_give_the_same_batches_in_the_same_order(
 def test_workers_follow_the_epoch(dataset: Dataset) -> None:
     expected = dataset.batches(8, shuffle=True)
     epochs = [list(expected), list(expected)]
-    own = dataset.batches(8, shuffle=True).torch()
-    plain = data.DataLoader(own, batch_size=None, num_workers=2)
+    batches = dataset.batches(8, shuffle=True).torch()
+    plain = data.DataLoader(batches, batch_size=None, num_workers=2)
     for number in (0, 1):
-        own.loader.epoch = number
+        batches.loader.epoch = number
         assert_batches(list(plain), epochs[number])
-    lasting = data.DataLoader(
+    persistent = data.DataLoader(
         dataset.batches(8, shuffle=True).torch(),
         batch_size=None,
         num_workers=2,
         persistent_workers=True,
     )
     for epoch in epochs:
-        assert_batches(list(lasting), epoch)
+        assert_batches(list(persistent), epoch)
 
 
 @workers
 def test_loader_resumes_from_a_state(dataset: Dataset, count: int) -> None:
     first = dataset.batches(8, shuffle=True)
     walk = first.torch()
-    rest = iter(walk)
-    next(rest)
-    next(rest)
+    remaining = iter(walk)
+    next(remaining)
+    next(remaining)
     state = json.loads(json.dumps(first.state_dict()))
     second = dataset.batches(8, shuffle=True)
     second.load_state_dict(state)
@@ -411,8 +404,8 @@ def test_channels_first_uses_channels_last_memory(transform: Any, *, supervised:
     options = {"layout": "chw", "supervised": supervised, "transform": transform}
     loader = example().batches(8, shuffle=True, **options)
     tensors = example().batches(8, shuffle=True, **options).torch()
-    for batch, own in zip(tensors, loader, strict=True):
-        image, same = (batch[0], own[0]) if supervised else (batch["image"], own["image"])
+    for batch, expected in zip(tensors, loader, strict=True):
+        image, same = (batch[0], expected[0]) if supervised else (batch["image"], expected["image"])
         assert image.shape[1:] == (3, 5, 4)
         assert image.is_contiguous(memory_format=torch.channels_last)
         np.testing.assert_allclose(image.numpy(), same, rtol=1e-6, atol=1e-6)
@@ -422,13 +415,13 @@ def test_channels_first_uses_channels_last_memory(transform: Any, *, supervised:
 def test_callables_get_arrays_in_the_requested_layout(layout: Any) -> None:
     shapes = []
 
-    def own(batch: dict[str, Any]) -> dict[str, Any]:
+    def double_pixels(batch: dict[str, Any]) -> dict[str, Any]:
         assert isinstance(batch["image"], np.ndarray)
         assert batch["image"].flags.c_contiguous
         shapes.append(batch["image"].shape)
         return {"x": batch["image"] * 2, "y": batch["label"]}
 
-    for batch in example().batches(53, layout=layout, transform=[NORMALIZE, own]).torch():
+    for batch in example().batches(53, layout=layout, transform=[NORMALIZE, double_pixels]).torch():
         assert list(batch) == ["x", "y"]
         assert tuple(batch["x"].shape) == shapes[0]
     assert shapes == [(53, 5, 4, 3) if layout == "hwc" else (53, 3, 5, 4)]
@@ -439,14 +432,14 @@ WITHOUT = """
 import sys
 sys.modules["numba"] = None
 sys.path.insert(0, sys.argv[1])
-from test_torch import sums
+from test_torch import sum_batches
 import json
-print(json.dumps(sums()))
+print(json.dumps(sum_batches()))
 """
 
 
-def sums() -> list[float]:
-    """Sum up batches of tensors, weighted by place."""
+def sum_batches() -> list[float]:
+    """Return a checksum of each batch of tensors that depends on the order of its values."""
     totals = []
     for transform in ([NORMALIZE], [ToFloat()], AUGMENTED, AUGMENTED[:1] + AUGMENTED[2:]):
         for layout in ("hwc", "chw"):
@@ -461,11 +454,11 @@ def test_torch_operators_match_numba() -> None:
     pytest.importorskip("numba")
     command = [sys.executable, "-c", WITHOUT, str(Path(__file__).parent)]
     plain = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    np.testing.assert_allclose(sums(), plain, rtol=1e-4)
+    np.testing.assert_allclose(sum_batches(), plain, rtol=1e-4)
 
 
 def test_batches_in_use_keep_their_memory() -> None:
-    """Memory is reused only if no tensor refers to it, not even to a part."""
+    """A buffer is reused only if no tensor refers to it, not even a slice."""
     options: dict[str, Any] = {"layout": "chw", "transform": NORMALIZE}
     pixels = np.random.default_rng(0).integers(0, 256, (640, 32, 32, 3), dtype=np.uint8)
     dataset = Dataset.from_arrays(
@@ -490,7 +483,7 @@ def test_pinning_without_cuda_is_an_error() -> None:
         batch = next(iter(example().batches(53, layout="chw").torch(pin=True)))
         assert batch["image"].shape == (53, 3, 5, 4)
         return
-    with pytest.raises(ValueError, match="torch finds none"):
+    with pytest.raises(ValueError, match="torch does not find a CUDA device"):
         example().batches(8).torch(pin=True)
 
 
@@ -509,8 +502,8 @@ def test_supervised_batches_train_a_model(hub: Hub) -> None:
                     parameter.sub_(0.02 * slope)
     assert batches.loader.epoch == 5
     columns = dataset.torch()[:]
-    right = model(columns["image"].float() / 255 - 0.5).argmax(1) == columns["label"]
-    assert right.float().mean() > 0.5
+    correct = model(columns["image"].float() / 255 - 0.5).argmax(1) == columns["label"]
+    assert correct.float().mean() > 0.5
 
 
 WITHOUT_NUMBA = """

@@ -1,4 +1,4 @@
-"""Saving and resuming, with workers, torchdata, ranks, Lightning and Accelerate."""
+"""Test saving and resuming with torch workers, torchdata, ranks, Lightning and Accelerate."""
 
 import json
 import os
@@ -23,8 +23,8 @@ ROWS = 53
 PIXELS = np.random.default_rng(0).integers(0, 256, (ROWS, 6, 5, 3), dtype=np.uint8)
 
 
-def walk(size: int = 8, **options: Any) -> Any:
-    """Make batches of an augmented, shuffled dataset; rows have their number."""
+def shuffled_batches(size: int = 8, **options: Any) -> Any:
+    """Return torch batches of an augmented, shuffled dataset with row numbers as `id`."""
     dataset = Dataset.from_arrays(
         {"image": PIXELS, "id": np.arange(ROWS)},
         features={"image": ImageFeature(shape=(6, 5, 3))},
@@ -45,53 +45,50 @@ def plain(batch: Any) -> tuple[list[int], bytes]:
 
 
 def epochs(count: int) -> list[list[tuple[list[int], bytes]]]:
-    """Return the batches of some epochs."""
-    batches = walk()
+    """Return the batches of the first `count` epochs."""
+    batches = shuffled_batches()
     return [[plain(batch) for batch in batches] for _ in range(count)]
 
 
-# Workers
-
-
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.parametrize("lasting", [False, True])
-def test_workers_continue_with_the_next_epoch(method: str, *, lasting: bool) -> None:
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_continue_with_the_next_epoch(method: str, *, persistent: bool) -> None:
     loader = data.DataLoader(
-        walk(),
+        shuffled_batches(),
         batch_size=None,
         num_workers=2,
-        persistent_workers=lasting,
+        persistent_workers=persistent,
         multiprocessing_context=method,
     )
     assert [[plain(batch) for batch in loader] for _ in range(3)] == epochs(3)
 
 
 def test_interrupted_epoch_starts_over_in_workers() -> None:
-    """A `break` before a worker is done loses no row."""
-    loader = data.DataLoader(walk(2), batch_size=None, num_workers=2, prefetch_factor=1)
+    """Breaking out of an epoch before a worker finishes loses no rows."""
+    loader = data.DataLoader(shuffled_batches(2), batch_size=None, num_workers=2, prefetch_factor=1)
     for _ in loader:
         break
     batches = [plain(batch) for batch in loader]
-    assert batches == [plain(batch) for batch in walk(2)]
+    assert batches == [plain(batch) for batch in shuffled_batches(2)]
 
 
 def test_device_is_rejected_in_workers() -> None:
-    batches = walk().loader.torch(device="meta")
-    with pytest.raises(DshubError, match="leave `device` out"):
+    batches = shuffled_batches().loader.torch(device="meta")
+    with pytest.raises(DshubError, match="omit `device`"):
         next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
 
 
-# from torch: a worker that is abandoned while it sends may abort
+# torch: a worker that is abandoned while it sends a batch can abort
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.parametrize("lasting", [False, True])
-def test_workers_go_to_a_new_epoch(method: str, *, lasting: bool) -> None:
-    batches, expected = walk(), epochs(4)
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_follow_a_new_epoch(method: str, *, persistent: bool) -> None:
+    batches, expected = shuffled_batches(), epochs(4)
     loader = data.DataLoader(
         batches,
         batch_size=None,
         num_workers=2,
-        persistent_workers=lasting,
+        persistent_workers=persistent,
         multiprocessing_context=method,
     )
     actual = []
@@ -106,8 +103,7 @@ def test_workers_go_to_a_new_epoch(method: str, *, lasting: bool) -> None:
 
 
 def test_persistent_workers_follow_a_loaded_state() -> None:
-    """A state that is loaded in the main process reaches running workers."""
-    batches, expected = walk(), epochs(2)
+    batches, expected = shuffled_batches(), epochs(2)
     loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=True)
     assert [plain(batch) for batch in loader] == expected[0]
     batches.load_state_dict(batches.state_dict() | {"epoch": 0, "position": 24})
@@ -115,25 +111,22 @@ def test_persistent_workers_follow_a_loaded_state() -> None:
     assert [plain(batch) for batch in loader] == expected[1]
 
 
-@pytest.mark.parametrize("lasting", [False, True])
-def test_epoch_after_a_resumed_one_is_complete(*, lasting: bool) -> None:
-    batches, expected = walk(), epochs(2)
+@pytest.mark.parametrize("persistent", [False, True])
+def test_epoch_after_a_resumed_one_is_complete(*, persistent: bool) -> None:
+    batches, expected = shuffled_batches(), epochs(2)
     batches.load_state_dict(batches.state_dict() | {"epoch": 0, "position": 24})
-    loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=lasting)
+    loader = data.DataLoader(batches, batch_size=None, num_workers=2, persistent_workers=persistent)
     assert [plain(batch) for batch in loader] == expected[0][3:]
     assert [plain(batch) for batch in loader] == expected[1]
 
 
 def test_epoch_can_be_set_without_workers() -> None:
-    batches = walk()
+    batches = shuffled_batches()
     batches.epoch = 2
     assert [plain(batch) for batch in batches] == epochs(3)[2]
     assert batches.epoch == 3
     with pytest.raises(DshubError, match="epoch is -1"):
         batches.epoch = -1
-
-
-# torchdata
 
 
 @pytest.fixture
@@ -142,7 +135,7 @@ def stateful() -> Any:
 
 
 def state_after(loader: Any, steps: int) -> tuple[list[Any], Any]:
-    """Return the first batches, over epochs, and the pickled state after them."""
+    """Return the first `steps` batches, across epochs, and the pickled loader state after them."""
     taken: list[Any] = []
     while True:
         for batch in loader:
@@ -151,14 +144,14 @@ def state_after(loader: Any, steps: int) -> tuple[list[Any], Any]:
                 return taken, pickle.loads(pickle.dumps(loader.state_dict()))
 
 
-@pytest.mark.filterwarnings("ignore")  # torchdata calls deprecated functions of torch
+@pytest.mark.filterwarnings("ignore")  # torchdata calls deprecated torch functions
 @pytest.mark.parametrize("workers", [0, 2, 3])
 @pytest.mark.parametrize("steps", [1, 3, 7, 8, 14])
 def test_stateful_data_loader_resumes(stateful: Any, workers: int, steps: int) -> None:
     expected = [batch for epoch in epochs(3) for batch in epoch]
-    first = stateful(walk(), batch_size=None, num_workers=workers)
+    first = stateful(shuffled_batches(), batch_size=None, num_workers=workers)
     batches, state = state_after(first, steps)
-    second = stateful(walk(), batch_size=None, num_workers=workers)
+    second = stateful(shuffled_batches(), batch_size=None, num_workers=workers)
     second.load_state_dict(state)
     for _ in range(4):
         batches += [plain(batch) for batch in second] if len(batches) < len(expected) else []
@@ -168,27 +161,24 @@ def test_stateful_data_loader_resumes(stateful: Any, workers: int, steps: int) -
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_stateful_data_loader_resumes_between_epochs(stateful: Any, workers: int) -> None:
-    """A state from the end of an epoch begins the next one."""
-    first = stateful(walk(), batch_size=None, num_workers=workers)
+    first = stateful(shuffled_batches(), batch_size=None, num_workers=workers)
     actual = [[plain(batch) for batch in first]]
     state = first.state_dict()
-    second = stateful(walk(), batch_size=None, num_workers=workers)
+    second = stateful(shuffled_batches(), batch_size=None, num_workers=workers)
     second.load_state_dict(state)
     actual += [[plain(batch) for batch in second] for _ in range(2)]
     assert actual == epochs(3)
 
 
-# Ranks
-
 RANK = """
 import json, sys
 import torch.distributed as ranks
 sys.path.insert(0, sys.argv[1])
-from test_torch_resume import plain, walk
+from test_torch_resume import plain, shuffled_batches
 rank, world, size, steps = map(int, sys.argv[2:6])
 store, state = sys.argv[6:8]
 ranks.init_process_group("gloo", init_method="file://" + store, rank=rank, world_size=world)
-batches = walk(size)
+batches = shuffled_batches(size)
 assert (batches.loader.share.rank, batches.loader.share.world) == (rank, world)
 if state != "new":
     with open(state) as file:
@@ -208,13 +198,13 @@ ranks.destroy_process_group()
 
 
 def run_ranks(folder: Path, world: int, size: int, steps: int, state: str) -> list[Any]:
-    """Return the batches of every rank of a real group, and its state afterwards."""
+    """Train in a process group and return the batches and final state of every rank."""
     store = folder / f"store-{world}"
-    rest = [str(size), str(steps), str(store), state]
-    here = str(Path(__file__).parent)
+    arguments = [str(size), str(steps), str(store), state]
+    folder_of_tests = str(Path(__file__).parent)
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", RANK, here, str(rank), str(world), *rest],
+            [sys.executable, "-c", RANK, folder_of_tests, str(rank), str(world), *arguments],
             stdout=subprocess.PIPE,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
@@ -223,8 +213,8 @@ def run_ranks(folder: Path, world: int, size: int, steps: int, state: str) -> li
     return [json.loads(process.communicate(timeout=300)[0]) for process in processes]
 
 
-def in_turn(ranks: list[Any]) -> list[Any]:
-    """Return the rows of all ranks in order: in each step, the ranks take turns."""
+def interleave(ranks: list[Any]) -> list[Any]:
+    """Interleave the rows of all ranks, in the order of an epoch without ranks."""
     rows = []
     for steps in zip(*(batches for batches, _ in ranks), strict=True):
         for place in range(max(map(len, steps))):
@@ -240,32 +230,29 @@ def test_three_ranks_resume_from_four(tmp_path: Path) -> None:
     state.write_text(json.dumps(four[1][1]))
     assert all(rank[1] == four[0][1] for rank in four)
     three = run_ranks(tmp_path, 3, 5, 1000, str(state))
-    own = walk(1).loader
+    loader = shuffled_batches(1).loader
     expected = [
         [int(batch["id"][0]), np.ascontiguousarray(batch["image"]).tobytes().hex()]
         for _ in range(2)
-        for batch in own
+        for batch in loader
     ]
-    seen = in_turn(four)
-    assert len(seen) == 32
-    rest = in_turn(three)  # the other 21 rows; a whole epoch is padded to 54
-    assert len(rest) == (53 - 32) + 54
-    assert seen + rest[:-1] == expected
-    assert rest[-1] == expected[53]
-
-
-# Lightning and Accelerate
+    first_rows = interleave(four)
+    assert len(first_rows) == 32
+    remaining = interleave(three)  # the remaining 21 rows, then an epoch padded to 54 rows
+    assert len(remaining) == (53 - 32) + 54
+    assert first_rows + remaining[:-1] == expected
+    assert remaining[-1] == expected[53]
 
 
 class Recorder:
-    """The batches that a model was trained on."""
+    """Batches that a model was trained on."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[list[int], bytes]] = []
 
 
-def module(recorder: Recorder) -> Any:
-    """Make a small model for Lightning."""
+def model_for(recorder: Recorder) -> Any:
+    """Return a small Lightning model that records its training batches."""
     lightning = pytest.importorskip("lightning.pytorch")
 
     class Model(lightning.LightningModule):  # type: ignore[misc, name-defined]
@@ -295,30 +282,34 @@ def trainer(folder: Path, **options: Any) -> Any:
     return lightning.Trainer(**quiet | options)
 
 
-@pytest.mark.filterwarnings("ignore")  # from Lightning's dependencies
+@pytest.mark.filterwarnings("ignore")  # warnings from Lightning's dependencies
 def test_lightning_trains_and_resumes_from_a_checkpoint(tmp_path: Path) -> None:
     checkpoints = pytest.importorskip("lightning.pytorch.callbacks").ModelCheckpoint
     expected = [batch for epoch in epochs(2) for batch in epoch]
-    whole = Recorder()
-    trainer(tmp_path, max_epochs=2, enable_checkpointing=False).fit(module(whole), walk())
-    assert whole.seen == expected
+    uninterrupted = Recorder()
+    trainer(tmp_path, max_epochs=2, enable_checkpointing=False).fit(
+        model_for(uninterrupted), shuffled_batches()
+    )
+    assert uninterrupted.seen == expected
     first = Recorder()
     saving = checkpoints(dirpath=tmp_path, filename="at", every_n_train_steps=10)
-    trainer(tmp_path, max_steps=10, callbacks=[saving]).fit(module(first), walk())
+    trainer(tmp_path, max_steps=10, callbacks=[saving]).fit(model_for(first), shuffled_batches())
     second = Recorder()
-    again = trainer(tmp_path, max_epochs=2, enable_checkpointing=False)
-    again.fit(module(second), walk(), ckpt_path=tmp_path / "at.ckpt", weights_only=False)
+    resumed = trainer(tmp_path, max_epochs=2, enable_checkpointing=False)
+    resumed.fit(
+        model_for(second), shuffled_batches(), ckpt_path=tmp_path / "at.ckpt", weights_only=False
+    )
     assert first.seen + second.seen == expected
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_accelerate_prepares_a_data_loader() -> None:
     accelerator = pytest.importorskip("accelerate").Accelerator(cpu=True)
-    prepared = accelerator.prepare(data.DataLoader(walk(), batch_size=None))
+    prepared = accelerator.prepare(data.DataLoader(shuffled_batches(), batch_size=None))
     assert [[plain(batch) for batch in prepared] for _ in range(2)] == epochs(2)
-    own = walk().loader.torch(device=accelerator.device)
-    assert [[plain(batch) for batch in own] for _ in range(2)] == epochs(2)
-    resumed = walk()
+    batches = shuffled_batches().loader.torch(device=accelerator.device)
+    assert [[plain(batch) for batch in batches] for _ in range(2)] == epochs(2)
+    resumed = shuffled_batches()
     resumed.load_state_dict(resumed.state_dict() | {"epoch": 1, "position": 24})
     prepared = accelerator.prepare(data.DataLoader(resumed, batch_size=None))
     assert [plain(batch) for batch in prepared] == epochs(2)[1][3:]

@@ -1,4 +1,4 @@
-"""No regular expression of the package takes more than linear time, whatever it is given."""
+"""Check that the package's regular expressions take linear time on hostile text."""
 
 import ast
 import fnmatch
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import dshub
 
 PACKAGE = Path(dshub.__file__).parent
-SIZES = (24, 100, 1_000, 10_000, 100_000)  # the worse a pattern, the sooner it fails
+SIZES = (24, 100, 1_000, 10_000, 100_000)  # ascending, so that a slow pattern fails early
 SECONDS = 0.1
 EXAMPLES = max(1, (settings.default or settings()).max_examples // 10)
 METHODS = {"search", "match", "fullmatch", "finditer", "findall", "split", "sub", "subn"}
@@ -24,7 +24,7 @@ BREAKERS = ("", "\0", "\r", "\n", '"', "}", "]", ")", "-", "x")
 
 
 class Use(NamedTuple):
-    """A pattern, and a method of it that the package calls."""
+    """A pattern and one of its methods that the package calls."""
 
     place: str
     pattern: re.Pattern
@@ -32,7 +32,7 @@ class Use(NamedTuple):
 
 
 def calls_of_re(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
-    """Calls such as `re.compile(…)`, each with the name of the function."""
+    """Yield calls to functions of `re`, each with the name of the function."""
     for node in nodes:
         match node:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=name)):
@@ -40,7 +40,7 @@ def calls_of_re(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
 
 
 def methods(nodes: Iterable[ast.AST]) -> set[tuple[str, str]]:
-    """Names of variables, each with a method of patterns that is called on it."""
+    """Return pairs of a variable and the pattern method called on it."""
     return {
         (node.value.id, node.attr)
         for node in nodes
@@ -51,9 +51,9 @@ def methods(nodes: Iterable[ast.AST]) -> set[tuple[str, str]]:
 
 
 def uses() -> Iterator[Use]:
-    """Every use of every pattern.
+    """Yield each pattern of the package with each method called on it.
 
-    A pattern is compiled at the top of a module, or stands in the call that uses it.
+    Patterns are module-level constants or arguments of the call that uses them.
     """
     paths = sorted(PACKAGE.rglob("*.py"))
     nodes = {path: list(ast.walk(ast.parse(path.read_bytes()))) for path in paths}
@@ -78,13 +78,13 @@ def uses() -> Iterator[Use]:
 
 
 def module_name(path: Path) -> str:
-    """As it is imported."""
+    """Return the name under which the module is imported."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts).removesuffix(".__init__")
 
 
 def seconds(use: Use, text: str) -> float:
-    """How long it takes."""
+    """Return the CPU seconds that one use of a pattern takes on a text."""
     subject = text.encode("latin-1", "replace") if isinstance(use.pattern.pattern, bytes) else text
     call = getattr(use.pattern, use.method)
     began = time.process_time()
@@ -100,7 +100,7 @@ def seconds(use: Use, text: str) -> float:
 @pytest.mark.hypothesis
 @pytest.mark.parametrize("use", list(uses()), ids=lambda use: f"{use.place}-{use.method}")
 def test_patterns_take_linear_time(use: Use) -> None:
-    """A text that fits, of which a part is repeated until it breaks off, takes no time."""
+    """Repeat part of a matching text many times, then break the match at its end."""
 
     @settings(
         max_examples=EXAMPLES,
@@ -112,7 +112,7 @@ def test_patterns_take_linear_time(use: Use) -> None:
         suppress_health_check=list(HealthCheck),
     )
     @given(st.data())
-    def pumped(data: st.DataObject) -> None:
+    def check_repeated_text(data: st.DataObject) -> None:
         fitting = data.draw(st.from_regex(use.pattern, fullmatch=use.method == "fullmatch"))
         text = fitting.decode("latin-1") if isinstance(fitting, bytes) else fitting
         begin = data.draw(st.integers(0, len(text)))
@@ -122,10 +122,10 @@ def test_patterns_take_linear_time(use: Use) -> None:
             hostile = text[:begin] + unit * (size // len(unit)) + breaker
             assert seconds(use, hostile) < SECONDS, (text[:begin], unit, breaker)
 
-    pumped()
+    check_repeated_text()
 
 
-def test_patterns_are_compiled_where_this_test_finds_them() -> None:
+def test_patterns_are_compiled_at_module_level() -> None:
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_bytes())
         top = [node.value for node in tree.body if isinstance(node, ast.Assign)]

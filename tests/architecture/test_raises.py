@@ -1,4 +1,4 @@
-"""Errors that callers meet are dshub's own; built-in ones are raised for a reason only."""
+"""Check that the package raises its own errors, with listed exceptions."""
 
 import ast
 import builtins
@@ -9,33 +9,33 @@ import dshub
 
 PACKAGE = Path(dshub.__file__).parent
 
-# by file or folder, and why
+# allowed built-in errors by file or folder
 ALLOWED = {
-    # Python's habits
-    "__init__.py": {"AttributeError"},  # of a module without that name
-    "catalog/features.py": {"IndexError"},  # of a sequence of classes
-    "catalog/phrasebook.py": {"TypeError"},  # of an unknown keyword
-    "datasets/selection.py": {"IndexError", "TypeError"},  # of a sequence of rows
-    "loading/options.py": {"TypeError"},  # of an unknown keyword
-    # checks of documents and of options of readers: whoever reads them names the file
+    # Python protocols
+    "__init__.py": {"AttributeError"},  # module `__getattr__`
+    "catalog/features.py": {"IndexError"},  # indexing a sequence of classes
+    "catalog/phrasebook.py": {"TypeError"},  # unknown keyword argument
+    "datasets/selection.py": {"IndexError", "TypeError"},  # indexing a sequence of rows
+    "loading/options.py": {"TypeError"},  # unknown keyword argument
+    # document and option checks; the caller adds the name of the file
     "_validate.py": {"ValueError"},
     "checksums.py": {"ValueError"},
     "formats/": {"TypeError", "ValueError"},
     "mirrors/index.py": {"ValueError"},
     "settings.py": {"TypeError", "ValueError"},
     "tables/record.py": {"ValueError"},
-    # NumPy's habits, and damaged media: whoever decodes a row names it
+    # NumPy conventions and damaged media; the caller adds the row
     "datasets/decoding.py": {"ValueError"},
     "datasets/images.py": {"ValueError"},
-    # caught by the caller in the same package
+    # caught by a caller in the same package
     "testing/server.py": {"ConnectionAbortedError"},
     "cache/": {"OSError", "PermissionError", "IsADirectoryError"},
     "catalog/croissant/": {"OverflowError"},
 }
 
 
-def raised() -> Iterator[tuple[str, int, str]]:
-    """Every `raise` of a built-in error: the file, the line and the name."""
+def builtin_errors_raised() -> Iterator[tuple[str, int, str]]:
+    """Yield every `raise` of a built-in error as file, line and name."""
     for path in sorted(PACKAGE.rglob("*.py")):
         place = path.relative_to(PACKAGE).as_posix()
         for node in ast.walk(ast.parse(path.read_bytes())):
@@ -53,13 +53,13 @@ def is_allowed(place: str, name: str) -> bool:
     )
 
 
-def test_errors_that_callers_meet_are_in_the_tree() -> None:
-    strays = [item for item in raised() if not is_allowed(item[0], item[2])]
+def test_raised_errors_are_dshub_errors() -> None:
+    strays = [item for item in builtin_errors_raised() if not is_allowed(item[0], item[2])]
     assert strays == []
 
 
-def test_no_exception_to_the_rule_is_left_over() -> None:
-    places = [(place, name) for place, _, name in raised()]
+def test_allowed_errors_are_all_raised() -> None:
+    places = [(place, name) for place, _, name in builtin_errors_raised()]
     for allowed, names in ALLOWED.items():
         used = {name for place, name in places if place.startswith(allowed)}
         assert names & used, allowed

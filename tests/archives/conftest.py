@@ -1,4 +1,4 @@
-"""Read bytes as an archive."""
+"""Provide archive tests with a `read` function."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,16 +13,16 @@ Read = Callable[..., dict[str, bytes]]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
-    """Read bytes as the resource `data`; returns every file that a reference means."""
+    """Return a function that reads bytes as an archive and returns file contents by member."""
 
     def read(data: bytes, member: str = "", limits: Limits | None = None) -> dict[str, bytes]:
         path = tmp_path / "f"
         path.write_bytes(data)
-        found = {}
+        contents = {}
         with open_files(path, title="data", member=member, limits=limits) as files:
             for file in files:
                 with file.open() as stream:
-                    found[file.member] = stream.read()
-        return found
+                    contents[file.member] = stream.read()
+        return contents
 
     return read

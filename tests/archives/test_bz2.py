@@ -1,4 +1,4 @@
-"""bzip2, compared with Python's `bz2`."""
+"""Compare bzip2 decompression with Python's `bz2`."""
 
 import bz2
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ Read = Callable[..., dict[str, bytes]]
 
 class TestBzip2(ArchiveTests):
     suffix = ".bz2"
-    recognised = 10
+    recognized = 10
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         return bz2.compress(files[""])
@@ -34,7 +34,7 @@ class TestBzip2(ArchiveTests):
     ids=["two streams", "empty streams", "zeros behind", "zeros between"],
 )
 def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
-    """Concatenated streams, as parallel programs write them, and zeros from tapes."""
+    """Parallel compressors write concatenated streams, and tapes pad files with zeros."""
     assert read(data) == {"": PLAIN}
 
 

@@ -1,4 +1,4 @@
-"""Recognizing kinds by content, and decoding compressed streams."""
+"""Test recognizing file types by content and decoding compressed streams."""
 
 import bz2
 import gzip
@@ -25,7 +25,6 @@ PLAIN = bytes(range(256)) * 300
 
 
 def deflated() -> bytes:
-    """Compress with deflate, without a header."""
     packer = zlib.compressobj(9, zlib.DEFLATED, DEFLATE)
     return packer.compress(PLAIN) + packer.flush()
 
@@ -72,7 +71,7 @@ def test_reads_are_full_except_at_the_end(size: int) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(deflated()[:-1], "cut short"), (deflated() + b"!", "trailing data"), (b"\xff" * 9, ".")],
+    [(deflated()[:-1], "truncated"), (deflated() + b"!", "more data follows"), (b"\xff" * 9, ".")],
 )
 def test_damaged_data_is_reported(data: bytes, message: str) -> None:
     stream = Decoded(io.BytesIO(data), partial(Inflate, DEFLATE), many=False)

@@ -1,4 +1,4 @@
-"""gzip, compared with Python's `gzip`."""
+"""Compare gzip decompression with Python's `gzip`."""
 
 import gzip
 import zlib
@@ -16,7 +16,7 @@ Read = Callable[..., dict[str, bytes]]
 
 class TestGzip(ArchiveTests):
     suffix = ".gz"
-    recognised = 3
+    recognized = 3
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         return gzip.compress(files[""])
@@ -26,7 +26,7 @@ class TestGzip(ArchiveTests):
 
 
 class TestGzipWithoutIsal(TestGzip):
-    """gzip without the extra `fast`."""
+    """Run the gzip tests without the `fast` extra."""
 
     @pytest.fixture(autouse=True)
     def without_isal(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ class TestGzipWithoutIsal(TestGzip):
 
 
 def member(flags: int, extra: bytes) -> bytes:
-    """A member with optional fields in its header."""
+    """Build a gzip member with optional header fields."""
     head = b"\x1f\x8b\x08" + bytes([flags]) + bytes(4) + b"\x00\xff" + extra
     body = zlib.compressobj(9, zlib.DEFLATED, -15)
     data = body.compress(PLAIN) + body.flush()
@@ -42,7 +42,7 @@ def member(flags: int, extra: bytes) -> bytes:
 
 
 def crc16(data: bytes) -> bytes:
-    """The checksum of a header."""
+    """Return the CRC16 of a gzip header."""
     return (zlib.crc32(data) & 0xFFFF).to_bytes(2, "little")
 
 
@@ -100,7 +100,6 @@ def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
     ],
 )
 def test_damage_is_an_error(read: Read, data: bytes) -> None:
-    """A damaged file is never read as a shorter one."""
     with pytest.raises(ReadError, match=r"^data: it is damaged: "):
         read(data)
 

@@ -1,4 +1,4 @@
-"""Malicious archives are refused before a byte of any member is read."""
+"""Test that malicious archives are refused before any member is read."""
 
 import gzip
 import io
@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from dshub.errors import DshubError, UnsafeArchiveError
 
 Read = Callable[..., dict[str, bytes]]
-Member = tuple[bytes, bytes, bytes]  # name, content, type (of tar)
+Member = tuple[bytes, bytes, bytes]  # name, content, tar type flag
 PLAIN = b"0123456789" * 50
 
 
 def tar_header(name: bytes, size: int, kind: bytes, target: bytes = b"") -> bytes:
-    """Build a header with exactly these bytes for a name."""
+    """Build a tar header without normalizing its name."""
     block = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size
     block += b"00000000000\0" + b" " * 8 + kind + target.ljust(100, b"\0") + b"ustar\x0000"
     block = block.ljust(512, b"\0")
@@ -31,7 +31,7 @@ def tar_header(name: bytes, size: int, kind: bytes, target: bytes = b"") -> byte
 
 
 def tarred(members: Sequence[Member]) -> bytes:
-    """Build a tar with names as given; those with a zero byte through a PAX header."""
+    """Build a tar, storing long names and names with a zero byte in PAX headers."""
     data = b""
     for name, content, kind in members:
         if b"\0" in name or len(name) > 100:
@@ -46,11 +46,11 @@ def tarred(members: Sequence[Member]) -> bytes:
 
 
 def zipped(members: Sequence[Member], **more: int) -> bytes:
-    """Build a zip with names as given.
+    """Build a zip without normalizing member names.
 
     Args:
-        members: in order; the type `2` makes a symbolic link.
-        more: `flags` for every member.
+        members: members in order; type `2` is a symbolic link.
+        more: `flags` sets the flags of every member.
     """
     flags = more.get("flags", 0x800)
     front = directory = b""
@@ -66,7 +66,6 @@ def zipped(members: Sequence[Member], **more: int) -> bytes:
 
 
 def tarred_gz(members: Sequence[Member]) -> bytes:
-    """Build a tar in gzip."""
     return gzip.compress(tarred(members))
 
 
@@ -76,12 +75,12 @@ Pack = Callable[[Sequence[Member]], bytes]
 
 @pytest.fixture(params=CONTAINERS)
 def pack(request: pytest.FixtureRequest) -> Pack:
-    """A function that makes each kind of container."""
+    """Return a function that builds one kind of container."""
     return CONTAINERS[request.param]
 
 
-def refused(read: Read, data: bytes, member: str = "good") -> UnsafeArchiveError:
-    """Return the error for reading a harmless member."""
+def refusal(read: Read, data: bytes, member: str = "good") -> UnsafeArchiveError:
+    """Return the error for reading a harmless member of a malicious archive."""
     with pytest.raises(UnsafeArchiveError, match=r"^data: ") as caught:
         read(data, member)
     assert caught.value.exit_code == 5
@@ -116,14 +115,14 @@ NAMES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_point_outside_are_refused(read: Read, pack: Pack, name: bytes) -> None:
-    error = refused(read, pack([GOOD, (name, b"2", b"0")]))
+    error = refusal(read, pack([GOOD, (name, b"2", b"0")]))
     assert NAMES[name] in error.reason
     assert (error.archive, error.member) == ("data", name.decode())
 
 
 @pytest.mark.parametrize("name", [b"../d/", b"/d/", b"d/../../e/", b"C:/"])
 def test_folders_that_point_outside_are_refused(read: Read, pack: Pack, name: bytes) -> None:
-    assert "points outside" in refused(read, pack([GOOD, (name, b"", b"5")])).reason
+    assert "points outside" in refusal(read, pack([GOOD, (name, b"", b"5")])).reason
 
 
 @pytest.mark.parametrize("name", [b"", b".", b"./.", b"././"])
@@ -133,7 +132,7 @@ def test_nameless_member_is_refused(read: Read, pack: Pack, name: bytes) -> None
     else:
         content = b"2"
     data = pack([GOOD, (name.rstrip(b"/"), content, b"0")])
-    assert refused(read, data).reason == "has no name"
+    assert refusal(read, data).reason == "has no name"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +149,7 @@ def test_nameless_member_is_refused(read: Read, pack: Pack, name: bytes) -> None
     ],
 )
 def test_duplicate_names_are_refused(read: Read, pack: Pack, name: bytes, other: bytes) -> None:
-    error = refused(read, pack([GOOD, (name, b"1", b"0"), (other, b"2", b"0")]))
+    error = refusal(read, pack([GOOD, (name, b"1", b"0"), (other, b"2", b"0")]))
     assert error.reason == "appears twice"
     assert error.member == other.decode()
 
@@ -158,13 +157,12 @@ def test_duplicate_names_are_refused(read: Read, pack: Pack, name: bytes, other:
 def test_file_and_link_of_one_name_are_refused(read: Read, pack: Pack) -> None:
     for first, second in ((b"0", b"2"), (b"2", b"0")):
         data = pack([GOOD, (b"a", b"", first), (b"a", b"", second)])
-        assert refused(read, data).reason == "appears twice"
+        assert refusal(read, data).reason == "appears twice"
 
 
 @pytest.mark.parametrize("member", ["a link", "a*", "*"])
 def test_links_are_never_followed(read: Read, pack: Pack, member: str) -> None:
-    """Reading one is an error, by its name or through a pattern."""
-    error = refused(read, pack([GOOD, (b"a link", b"", b"2")]), member)
+    error = refusal(read, pack([GOOD, (b"a link", b"", b"2")]), member)
     assert error.member == "a link"
     assert "links are not followed" in error.reason
 
@@ -172,14 +170,14 @@ def test_links_are_never_followed(read: Read, pack: Pack, member: str) -> None:
 @pytest.mark.parametrize("kind", [b"1", b"2"])
 def test_unread_links_are_ignored(read: Read, pack: Pack, kind: bytes) -> None:
     if pack is zipped and kind == b"1":
-        kind = b"2"  # a zip knows no hard links
+        kind = b"2"  # zip has no hard links
     assert read(pack([(b"a link", b"", kind), GOOD]), "good") == {"good": b"1"}
 
 
 def test_hard_links_are_never_followed(read: Read) -> None:
-    """Reading one does not return the bytes of another member."""
+    """Following a hard link would return the bytes of another member."""
     data = tarred([GOOD, (b"hard", b"", b"1")])
-    assert "hard link" in refused(read, data, "hard").reason
+    assert "hard link" in refusal(read, data, "hard").reason
 
 
 @pytest.mark.parametrize("name", [b"link/a", b"./link//a", b"link/d/e/a", b"LINK/a"])
@@ -188,42 +186,41 @@ def test_members_below_a_link_are_refused(read: Read, pack: Pack, name: bytes) -
         [GOOD, (b"link", b"", b"2"), (name, b"2", b"0")],
         [(name, b"2", b"0"), (b"link", b"", b"2"), GOOD],
     ):
-        assert refused(read, pack(members)).reason == "lies below a link"
+        assert refusal(read, pack(members)).reason == "is below a link"
 
 
 def test_link_check_is_fast_for_deep_names(read: Read) -> None:
     members = [(b"link", b"", b"2"), (b"a/" * 200_000 + b"b", b"deep", b"0")]
     assert list(read(tarred(members), "a*").values()) == [b"deep"]
-    with pytest.raises(UnsafeArchiveError, match="lies below a link"):
+    with pytest.raises(UnsafeArchiveError, match="is below a link"):
         read(tarred([*members, (b"link/" + b"a/" * 200_000 + b"b", b"", b"0")]), "a*")
 
 
 @pytest.mark.parametrize("kind", [b"3", b"6"])
 def test_devices_and_pipes_are_refused(read: Read, pack: Pack, kind: bytes) -> None:
-    error = refused(read, pack([GOOD, (b"odd", b"", kind)]))
+    error = refusal(read, pack([GOOD, (b"odd", b"", kind)]))
     assert error.member == "odd"
 
 
 def test_block_devices_are_refused(read: Read) -> None:
-    """A tar has a type of its own for them."""
-    assert "device" in refused(read, tarred([GOOD, (b"odd", b"", b"4")])).reason
+    """Tar has a separate type for block devices."""
+    assert "device" in refusal(read, tarred([GOOD, (b"odd", b"", b"4")])).reason
 
 
 @pytest.mark.parametrize("flags", [0x0001, 0x0041, 0x2000])
 def test_encrypted_members_are_refused(read: Read, flags: int) -> None:
-    """The flag is enough, in the directory, the local header, or both."""
-    assert refused(read, zipped([GOOD], flags=flags)).reason == "is encrypted"
+    assert refusal(read, zipped([GOOD], flags=flags)).reason == "is encrypted"
     for mark, at in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
         data = bytearray(zipped([GOOD]))
         data[data.index(mark) + at : data.index(mark) + at + 2] = flags.to_bytes(2, "little")
-        assert refused(read, bytes(data)).reason == "is encrypted"
+        assert refusal(read, bytes(data)).reason == "is encrypted"
 
 
 def test_aes_members_are_refused(read: Read) -> None:
     data = bytearray(zipped([GOOD]))
     for mark, at in ((b"PK\1\2", 10), (b"PK\3\4", 8)):
         data[data.index(mark) + at] = 99
-    assert refused(read, bytes(data)).reason == "is encrypted"
+    assert refusal(read, bytes(data)).reason == "is encrypted"
 
 
 def test_member_with_two_names_is_refused(read: Read) -> None:
@@ -231,35 +228,35 @@ def test_member_with_two_names_is_refused(read: Read) -> None:
     data = bytearray(zipped([(b"good", PLAIN, b"0")]))
     place = data.index(b"PK\3\4") + 30
     data[place : place + 4] = b"evil"
-    assert "another name in its own header" in refused(read, bytes(data)).reason
+    assert "different names in its own header" in refusal(read, bytes(data)).reason
 
 
 def test_name_in_two_encodings_is_refused(read: Read) -> None:
     data = bytearray(zipped([("é".encode(), PLAIN, b"0")]))
     data[data.index(b"PK\3\4") + 7] = 0
-    assert "another name in its own header" in refused(read, bytes(data)).reason
+    assert "different names in its own header" in refusal(read, bytes(data)).reason
 
 
 def test_longer_local_name_is_refused(read: Read) -> None:
     data = bytearray(zipped([(b"good", PLAIN, b"0")]))
     data[data.index(b"PK\3\4") + 26] = 6
-    assert "another name in its own header" in refused(read, bytes(data)).reason
+    assert "different names in its own header" in refusal(read, bytes(data)).reason
 
 
 def test_member_with_two_methods_is_refused(read: Read) -> None:
-    """Readers that start at the front and at the end would get different bytes."""
+    """Readers that use the directory and those that use local headers would get different bytes."""
     data = bytearray(zipped([(b"good", PLAIN, b"0")]))
     data[data.index(b"PK\3\4") + 8] = 8
-    assert "another compression" in refused(read, bytes(data)).reason
+    assert "different compressions" in refusal(read, bytes(data)).reason
 
 
 def overlapping(count: int) -> bytes:
-    """Build a zip of many members with one kernel: each quotes the header of the next."""
+    """Build a zip bomb of overlapping members that share one compressed kernel."""
     kernel = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = kernel.compress(bytes(1_000_000)) + kernel.flush()
     headers, content = b"", bytes(1_000_000)
     for i in reversed(range(count)):
-        # a stored block holds the following header, and unpacks to it
+        # a stored block that unpacks to the next header
         quoted = b"" if i == count - 1 else b"\0" + struct.pack("<2H", 30 + 4, 0xFFFF ^ 34)
         body = quoted + headers[:34] + headers[34:] if quoted else packed
         name = b"%04d" % i
@@ -277,11 +274,11 @@ def overlapping(count: int) -> bytes:
 
 
 def test_overlapping_members_are_refused(read: Read) -> None:
-    """The zip bomb whose members quote each other is small and needs no nesting."""
+    """An overlapping zip bomb is small and needs no nesting."""
     data = overlapping(50)
-    with zipfile.ZipFile(io.BytesIO(data)) as file:  # it is well made
+    with zipfile.ZipFile(io.BytesIO(data)) as file:  # valid for Python
         assert file.infolist()[0].file_size == 1_000_000 + 49 * 34
-    error = refused(read, data, "0000")
+    error = refusal(read, data, "0000")
     assert (error.member, error.reason) == ("0000", "shares bytes with another member")
 
 
@@ -290,7 +287,7 @@ def test_two_entries_for_the_same_bytes_are_refused(read: Read) -> None:
     at = data.rindex(b"PK\1\2")
     both = data[:at] + data[at:].replace(b"bbbb", b"aaaA")
     both = both[: at + 42] + bytes(4) + both[at + 46 :]
-    assert refused(read, both, "aaaa").member in {"aaaa", "aaaA"}
+    assert refusal(read, both, "aaaa").member in {"aaaa", "aaaA"}
 
 
 def test_member_reaching_into_the_directory_is_refused(read: Read) -> None:
@@ -298,12 +295,12 @@ def test_member_reaching_into_the_directory_is_refused(read: Read) -> None:
     for mark, at in ((b"PK\1\2", 20), (b"PK\3\4", 18)):
         place = data.index(mark) + at
         data[place : place + 8] = struct.pack("<2L", len(PLAIN) + 1, len(PLAIN) + 1)
-    assert refused(read, bytes(data)).reason == "shares bytes with another member"
+    assert refusal(read, bytes(data)).reason == "shares bytes with another member"
 
 
 def test_all_headers_are_checked_before_any_member_is_read(read: Read, pack: Pack) -> None:
     members = [(b"%04d" % i, PLAIN, b"0") for i in range(500)]
-    refused(read, pack([*members, (b"../evil", b"", b"0")]), "0000")
+    refusal(read, pack([*members, (b"../evil", b"", b"0")]), "0000")
 
 
 def test_harmless_odd_names_are_accepted(read: Read, pack: Pack) -> None:
@@ -325,35 +322,33 @@ def test_harmless_odd_names_are_accepted(read: Read, pack: Pack) -> None:
     assert read(data, "*") == files
 
 
-def outcome(read: Read, data: bytes) -> tuple[dict[str, bytes], str]:
-    """Read all members, or return the message of the error."""
+def read_or_message(read: Read, data: bytes) -> tuple[dict[str, bytes], str]:
+    """Return all members and an empty message, or no members and the error message."""
     try:
         return read(data, "*"), ""
     except DshubError as error:
         return {}, str(error)
 
 
-NAMES_OF_ANY_KIND = st.text(st.sampled_from("aA./\\:\0 é"), max_size=9)
+RANDOM_NAMES = st.text(st.sampled_from("aA./\\:\0 é"), max_size=9)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    names=st.lists(NAMES_OF_ANY_KIND, min_size=1, max_size=4), kind=st.sampled_from(["tar", "zip"])
-)
+@given(names=st.lists(RANDOM_NAMES, min_size=1, max_size=4), kind=st.sampled_from(["tar", "zip"]))
 def test_accepted_names_are_plain_and_unique(read: Read, names: list[str], kind: str) -> None:
     members = [(name.encode(), b"1", b"0") for name in names]
-    found, message = outcome(read, CONTAINERS[kind](members))
+    files, message = read_or_message(read, CONTAINERS[kind](members))
     assert not message or message.startswith("data")
-    for name in found:
+    for name in files:
         parts = name.split("/")
         assert not {"", ".", ".."} & set(parts)
         assert not set(name) & {"\\", "\0"}
         assert name[1:2] != ":" or not name[0].isascii() or not name[0].isalpha()
-    assert len({name.lower() for name in found}) == len(found)
+    assert len({name.lower() for name in files}) == len(files)
 
 
 def small_tar(form: int) -> bytes:
-    """Make a tar with long names, with `tarfile`."""
+    """Build a tar with a long name."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w", format=form) as file:
         for i, name in enumerate(["a", "b" * 60 + "/" + "b" * 60, "c"]):
@@ -363,15 +358,15 @@ def small_tar(form: int) -> bytes:
     return sink.getvalue()
 
 
-def as_python_reads(data: bytes) -> dict[str, bytes]:
-    """Read a tar with `tarfile`."""
-    found = {}
+def read_with_tarfile(data: bytes) -> dict[str, bytes]:
+    """Read a tar with Python's `tarfile`."""
+    contents = {}
     with tarfile.open(fileobj=io.BytesIO(data)) as file:
         for info in file:
             content = file.extractfile(info) if info.isreg() else None
             if content is not None:
-                found[posixpath.normpath(info.name)] = content.read()
-    return found
+                contents[posixpath.normpath(info.name)] = content.read()
+    return contents
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -387,32 +382,34 @@ def as_python_reads(data: bytes) -> dict[str, bytes]:
 def test_accepted_tars_have_one_meaning(
     read: Read, form: int, changes: list[tuple[int, int]], repaired: bool
 ) -> None:
-    """A tar with changed bytes is refused, or `tarfile` reads the same."""
+    """A tar with changed bytes is refused or read as `tarfile` reads it."""
     data = bytearray(small_tar(form))
     for place, byte in changes:
         data[place % len(data)] = byte
     for place in range(0, len(data), 512) if repaired else ():
         block = data[place : place + 512]
         if block[257:262] == b"ustar":
-            if block[262:263] == b" ":  # GNU keeps times where ustar has the prefix of a name;
-                data[place + 345 : place + 500] = bytes(155)  # tarfile takes them for one
+            # GNU tar stores times in the ustar name prefix, and tarfile reads them as a prefix
+            if block[262:263] == b" ":
+                data[place + 345 : place + 500] = bytes(155)
                 block = data[place : place + 512]
             total = sum(block[:148]) + 256 + sum(block[156:])
             data[place + 148 : place + 156] = b"%06o\0 " % total
-    found, message = outcome(read, bytes(data))
+    files, message = read_or_message(read, bytes(data))
     if message:
         assert message.startswith("data")
         return
-    with suppress(tarfile.TarError, ValueError):  # it also parses fields that we ignore,
-        others = as_python_reads(bytes(data))  # and takes a later header with bad ones for the end
-        assert others.items() <= found.items()
+    # tarfile parses fields that dshub ignores, and ends at a later header with invalid fields
+    with suppress(tarfile.TarError, ValueError):
+        expected = read_with_tarfile(bytes(data))
+        assert expected.items() <= files.items()
 
 
 @pytest.mark.parametrize(
     "name", ["a" + "\u0315\u0300" * 10_000, "/".join(["a" + "\u0315\u0300" * 127] * 80)]
 )
 def test_long_names_of_combining_characters_are_fast(read: Read, name: str) -> None:
-    """Python composes such text in quadratic time, and no file system has such names."""
+    """Unicode normalization of long combining sequences takes quadratic time."""
     data = zipped([(name.encode(), PLAIN, b"0"), (b"other", PLAIN, b"0")])
     began = time.process_time()
     assert read(data, "other") == {"other": PLAIN}

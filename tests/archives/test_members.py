@@ -1,4 +1,4 @@
-"""Decompression bombs end at their limits, in little memory, with an error."""
+"""Test that decompression bombs stop at their limits, in little memory."""
 
 import bz2
 import gzip
@@ -36,8 +36,8 @@ CONTAINERS: dict[str, Pack] = {
 }
 
 
-def drained(path: Path, member: str = "", limits: Limits | None = None) -> int:
-    """Read every file piece by piece; the number of bytes that came out before the refusal."""
+def read_until_refused(path: Path, member: str = "", limits: Limits | None = None) -> int:
+    """Read every file in pieces and return the number of bytes read before the refusal."""
     count = 0
     with (
         pytest.raises(UnsafeArchiveError, match=r"^data: .*unpacks to more than") as caught,
@@ -61,7 +61,7 @@ def test_large_files_may_not_unpack_a_thousandfold(tmp_path: Path, kind: str) ->
     path = tmp_path / "f"
     path.write_bytes(STREAMS[kind](bytes(300 * MB)))
     tracemalloc.start()
-    count = drained(path)
+    count = read_until_refused(path)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert 200 * MB < count <= 256 << 20
@@ -81,10 +81,10 @@ def test_manifest_can_raise_the_ratio(tmp_path: Path) -> None:
 @pytest.mark.parametrize("inner", STREAMS)
 @pytest.mark.parametrize("outer", STREAMS)
 def test_nested_bombs_are_refused(tmp_path: Path, inner: str, outer: str) -> None:
-    """The bytes out of all layers are compared with the file on disk."""
+    """The limit applies after all layers are decompressed."""
     path = tmp_path / "f"
     path.write_bytes(STREAMS[outer](STREAMS[inner](bytes(3 * MB))))
-    assert drained(path, limits=Limits(unpacked=MB)) <= MB
+    assert read_until_refused(path, limits=Limits(unpacked=MB)) <= MB
 
 
 def test_content_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
@@ -94,12 +94,12 @@ def test_content_of_exactly_the_limit_is_read(tmp_path: Path) -> None:
     limits = Limits(unpacked=len(data))
     with open_files(path, title="data", limits=limits) as (file,), file.open() as stream:
         assert stream.read() == data
-    assert drained(path, limits=Limits(unpacked=len(data) - 1)) < len(data)
+    assert read_until_refused(path, limits=Limits(unpacked=len(data) - 1)) < len(data)
 
 
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_too_many_members_are_refused(read: Read, kind: str) -> None:
-    """The error names the first that is too many; folders and links count."""
+    """The error names the first excess member."""
     files = {f"{i:03}": b"" for i in range(100)}
     data = CONTAINERS[kind](files)
     assert len(read(data, "*", Limits(members=100))) == 100
@@ -109,36 +109,36 @@ def test_too_many_members_are_refused(read: Read, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_total_size_of_members_is_limited(tmp_path: Path, kind: str) -> None:
-    """The sum is known before the first member is opened."""
+    """Sizes are added up before the first member is opened."""
     files = {f"{i:03}": bytes(MB) for i in range(10)}
     path = tmp_path / "f"
     path.write_bytes(CONTAINERS[kind](files))
-    assert drained(path, "000", Limits(unpacked=9 * MB)) == 0
+    assert read_until_refused(path, "000", Limits(unpacked=9 * MB)) == 0
 
 
 def test_stated_size_of_a_bomb_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(zipped({"zeros": bytes(300 * MB)}, zipfile.ZIP_DEFLATED))
-    assert drained(path, "zeros") == 0
+    assert read_until_refused(path, "zeros") == 0
 
 
 def test_bomb_among_honest_members_is_refused(tmp_path: Path) -> None:
-    """The ratio holds for each member, not only for the whole."""
+    """The ratio applies to each member, not only to the whole archive."""
     import random
 
     path = tmp_path / "f"
     files = {"honest": random.Random(0).randbytes(5 * MB), "zeros": bytes(300 * MB)}
     path.write_bytes(zipped(files, zipfile.ZIP_DEFLATED))
-    assert drained(path, "honest") == 0
+    assert read_until_refused(path, "honest") == 0
 
 
 @pytest.mark.parametrize("pack", [tarred, zipped])
 def test_compressed_members_are_limited(tmp_path: Path, pack: Pack) -> None:
     path = tmp_path / "f"
     path.write_bytes(pack({"bomb": gzip.compress(bytes(3 * MB))}))
-    assert drained(path, "bomb", Limits(unpacked=MB)) <= MB
+    assert read_until_refused(path, "bomb", Limits(unpacked=MB)) <= MB
     path.write_bytes(pack({f"{i}": gzip.compress(bytes(MB)) for i in range(10)}))
-    assert MB <= drained(path, "*", Limits(unpacked=5 * MB)) <= 5 * MB
+    assert MB <= read_until_refused(path, "*", Limits(unpacked=5 * MB)) <= 5 * MB
 
 
 @pytest.mark.parametrize("pack", [tarred, zipped])
@@ -152,20 +152,20 @@ def test_reading_a_member_again_counts_once(tmp_path: Path, pack: Pack) -> None:
 
 
 def header(name: bytes, size: int, kind: bytes) -> bytes:
-    """A header of a tar."""
+    """Build a tar header."""
     info = tarfile.TarInfo(name.decode())
     info.size, info.type = size, kind
     return info.tobuf(tarfile.GNU_FORMAT)
 
 
-def padded(data: bytes) -> bytes:
-    """Filled up as the data of a member are."""
+def pad(data: bytes) -> bytes:
+    """Pad data to a multiple of 512 bytes, as tar does."""
     return data + bytes(-len(data) % 512)
 
 
 @contextmanager
-def memory(most: int) -> Iterator[None]:
-    """The block takes at most so many bytes of memory."""
+def memory_below(most: int) -> Iterator[None]:
+    """Fail if the block allocates `most` bytes of memory or more."""
     tracemalloc.start()
     try:
         yield
@@ -176,13 +176,13 @@ def memory(most: int) -> Iterator[None]:
 
 
 def test_names_are_limited_in_total(read: Read) -> None:
-    """A name of a megabyte for each member is soon refused."""
+    """Megabyte-long names add up to the limit after 17 members."""
     data = b""
     for i in range(40):
         name = b"%07d" % i + b"n" * (MB - 7)
-        data += header(b"x", MB, b"L") + padded(name) + header(b"a", 0, b"0")
+        data += header(b"x", MB, b"L") + pad(name) + header(b"a", 0, b"0")
     packed = gzip.compress(data + bytes(1024), 1)
-    with memory(60 * MB), pytest.raises(UnsafeArchiveError, match="have names of 17,000,000"):
+    with memory_below(60 * MB), pytest.raises(UnsafeArchiveError, match="have 17,000,000"):
         read(packed, "*")
 
 
@@ -190,16 +190,16 @@ def test_irrelevant_attributes_take_no_memory(read: Read) -> None:
     data = b""
     for i in range(40):
         record = f"{MB} key{i}=".encode().ljust(MB - 1, b"v") + b"\n"
-        data += header(b"x", MB, b"x") + padded(record)
+        data += header(b"x", MB, b"x") + pad(record)
     packed = gzip.compress(data + header(b"a", 0, b"0") + bytes(1024), 1)
-    with memory(30 * MB):
+    with memory_below(30 * MB):
         assert read(packed, "a") == {"a": b""}
 
 
 def test_memory_of_a_large_directory_is_bounded(read: Read) -> None:
-    """A zip with too many members takes a few hundred bytes for each."""
+    """Refusing a zip with too many members takes a few hundred bytes per member."""
     files = {f"{i:05}": b"" for i in range(50_000)}
     data = zipped(files)
     refused = pytest.raises(UnsafeArchiveError, match="exceeds the limit of 100 members")
-    with memory(40 * MB), refused:
+    with memory_below(40 * MB), refused:
         read(data, "*", Limits(members=100))

@@ -1,4 +1,4 @@
-"""Archives in archives: `resource:inner.tar:member`."""
+"""Test archives in archives, as in `resource:inner.tar:member`."""
 
 import bz2
 import gzip
@@ -32,18 +32,17 @@ FILES = {"d/b.jpg": b"b" * 3000, "d/a.jpg": b"a" * 700, "d/e/c.jpg": b"", "list.
 
 @pytest.fixture(params=PACKS)
 def outer(request: pytest.FixtureRequest) -> Pack:
-    """How to make the archive around."""
+    """Return a function that builds one kind of outer archive."""
     return PACKS[request.param]
 
 
 @pytest.fixture(params=PACKS)
 def inner(request: pytest.FixtureRequest) -> Pack:
-    """How to make an archive within."""
+    """Return a function that builds one kind of inner archive."""
     return PACKS[request.param]
 
 
 def test_every_kind_nests_in_every_kind(read: Read, outer: Pack, inner: Pack) -> None:
-    """Members of inner archives come out as they went in."""
     data = outer({"readme": b"words", "in": inner(FILES)})
     expected = {f"in:{name}": content for name, content in FILES.items()}
     assert read(data, "in:*") == expected
@@ -53,8 +52,8 @@ def test_every_kind_nests_in_every_kind(read: Read, outer: Pack, inner: Pack) ->
 
 def test_members_are_ordered_archive_by_archive(read: Read) -> None:
     data = tarred({f"{name}.tar": tarred({"2": b"", "1": b"", "0.txt": b""}) for name in "nab"})
-    found = list(read(data, "*.tar:[12]"))
-    assert found == ["n.tar:2", "n.tar:1", "a.tar:2", "a.tar:1", "b.tar:2", "b.tar:1"]
+    names = list(read(data, "*.tar:[12]"))
+    assert names == ["n.tar:2", "n.tar:1", "a.tar:2", "a.tar:1", "b.tar:2", "b.tar:1"]
     data = tarred({"n.zip": zipped({"2": b"", "1": b""}), "a.tar": tarred({"3": b"", "2": b""})})
     assert list(read(data, "*:*")) == ["n.zip:1", "n.zip:2", "a.tar:3", "a.tar:2"]
 
@@ -98,9 +97,9 @@ def test_missing_member_names_the_archive(read: Read, member: str, message: str)
 
 
 def test_damage_names_both_archives(read: Read, inner: Pack) -> None:
-    whole = inner(FILES)
+    data = inner(FILES)
     with pytest.raises(ReadError, match=r"^data:in(:.*)?: it is damaged"):
-        read(tarred({"in": whole[: len(whole) // 2 - 3]}), "in:*")
+        read(tarred({"in": data[: len(data) // 2 - 3]}), "in:*")
 
 
 @pytest.mark.parametrize("name", ["../evil", "/evil", "C:/evil", "d\\evil"])
@@ -142,7 +141,7 @@ def test_inner_bombs_are_limited(read: Read, pack: Pack) -> None:
 
 
 def test_inner_archive_cannot_read_beyond_itself(read: Read) -> None:
-    """A size beyond the inner archive's end is damage, even if the outer archive continues."""
+    """A member that reaches beyond the end of its inner archive is damaged."""
     header = bytearray(tarred({"a": b""})[:512])
     header[124:136] = b"77777777777\0"
     header[148:156] = b" " * 8
@@ -152,10 +151,10 @@ def test_inner_archive_cannot_read_beyond_itself(read: Read) -> None:
         read(data, "in.tar:a")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a file without a name has one there while it is open")
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps the name of an open temporary file")
 @pytest.mark.parametrize("fails", [False, True])
 def test_scratch_file_has_no_name(tmp_path: Path, fails: bool) -> None:
-    """Its folder is empty during use, afterwards, and after an error."""
+    """The scratch folder stays empty during use, after use and after an error."""
     path, scratch = tmp_path / "f", tmp_path / "scratch"
     scratch.mkdir()
     names = ["a", "../b" if fails else "b"]

@@ -1,4 +1,4 @@
-"""The files that a reference means, and the compressions around them."""
+"""Test opening and decompressing the files that a resource reference matches."""
 
 import gzip
 import lzma
@@ -20,7 +20,6 @@ Read = Callable[..., dict[str, bytes]]
 
 
 def tarred_gz(files: Mapping[str, bytes]) -> bytes:
-    """A tar in gzip."""
     return gzip.compress(tarred(files))
 
 
@@ -30,7 +29,7 @@ CONTAINERS: dict[str, Pack] = {"zip": zipped, "tar": tarred, "tar.gz": tarred_gz
 
 @pytest.fixture(params=CONTAINERS)
 def pack(request: pytest.FixtureRequest) -> Pack:
-    """How to make each kind of container."""
+    """Return a function that builds one kind of container."""
     return CONTAINERS[request.param]
 
 
@@ -50,18 +49,18 @@ def test_members_match_names_and_patterns(
     read: Read, pack: Pack, member: str, expected: set[str]
 ) -> None:
     names = ["d/b.gz", "d/a.gz", "e/a.gz", "d/a[1]"]
-    found = read(pack({name: name.encode() for name in names}), member)
-    assert found == {name: name.encode() for name in expected}
+    contents = read(pack({name: name.encode() for name in names}), member)
+    assert contents == {name: name.encode() for name in expected}
     in_order = [name for name in names if name in expected]
-    assert list(found) == (sorted(expected) if pack is zipped else in_order)
+    assert list(contents) == (sorted(expected) if pack is zipped else in_order)
 
 
 @pytest.mark.parametrize("member", ["nothing", "d/*", "A", "a/", "a/b", "./"])
 def test_missing_member_is_an_error(read: Read, pack: Pack, member: str) -> None:
-    found = read(pack({"a": b"1"}), "a")
-    assert found == {"a": b"1"}
+    contents = read(pack({"a": b"1"}), "a")
+    assert contents == {"a": b"1"}
     if member == "a/":
-        return  # a slash at the end does not matter
+        return  # a trailing slash is ignored
     with pytest.raises(ReadError, match="data: it has no member") as caught:
         read(pack({"a": b"1"}), member)
     assert repr(member) in str(caught.value)
@@ -90,7 +89,7 @@ def test_archive_without_member_is_one_file(read: Read) -> None:
     tar, zip_file = tarred({"a": b"1"}), zipped({"a": b"1"})
     assert read(tar) == {"": tar}
     assert read(gzip.compress(tar)) == {"": tar}
-    assert read(zip_file) == {"": zip_file}  # made once: it holds the time
+    assert read(zip_file) == {"": zip_file}  # the same bytes, because a zip stores the time
 
 
 def test_nested_compressions_are_removed(read: Read) -> None:
@@ -120,7 +119,7 @@ def test_open_stream_decompresses(tmp_path: Path) -> None:
 
 
 def test_archive_is_opened_once(tmp_path: Path, pack: Pack) -> None:
-    """Its directory is kept, even if another file takes its name."""
+    """The directory is read once, even if the file is replaced later."""
     path = tmp_path / "f"
     path.write_bytes(pack({"a": b"1", "b": b"2"}))
     with open_archive(path, title="data") as archive:
@@ -138,8 +137,8 @@ def test_threads_share_an_archive(tmp_path: Path, pack: Pack) -> None:
         with file.open() as stream:
             return b"".join(iter(lambda: stream.read(7001), b""))
 
-    with open_files(path, title="data", member="*") as found, ThreadPoolExecutor(8) as pool:
-        assert dict(zip(files, pool.map(read, found), strict=True)) == files
+    with open_files(path, title="data", member="*") as members, ThreadPoolExecutor(8) as pool:
+        assert dict(zip(files, pool.map(read, members), strict=True)) == files
 
 
 @pytest.mark.parametrize("name", ["x", "x.txt", "gz", "x.gzip", "x.7z"])
@@ -149,8 +148,7 @@ def test_other_names_are_not_archives(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CONTAINERS)
-def test_many_members(tmp_path: Path, kind: str) -> None:
-    """Twenty thousand members are read one after the other, twice."""
+def test_twenty_thousand_members_are_read_twice(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "f"
     names = [f"{i % 7}/{i:05}" for i in range(20_000)]
     path.write_bytes(CONTAINERS[kind]({name: name.encode() for name in names}))

@@ -1,4 +1,4 @@
-"""Readahead in a thread: order, errors and the end."""
+"""Test prefetching items in a thread."""
 
 import threading
 from collections.abc import Generator
@@ -15,7 +15,7 @@ def test_items_arrive_in_order() -> None:
             assert list(items) == []
 
 
-def test_items_are_made_in_another_thread() -> None:
+def test_items_are_produced_in_another_thread() -> None:
     made = threading.Event()
 
     def items() -> Generator[int, None, None]:
@@ -23,22 +23,22 @@ def test_items_are_made_in_another_thread() -> None:
         made.set()
         yield 2
 
-    with prefetched(items(), most=2) as found:
-        assert next(found) != threading.get_ident()
+    with prefetched(items(), most=2) as items_read:
+        assert next(items_read) != threading.get_ident()
         assert made.wait(10)
 
 
 def test_waiting_items_are_limited() -> None:
-    made: list[int] = []
+    produced: list[int] = []
 
     def items() -> Generator[int, None, None]:
         for i in range(100):
-            made.append(i)
+            produced.append(i)
             yield i
 
-    with prefetched(items(), most=3) as found:
-        for i in found:
-            assert len(made) <= i + 1 + 3 + 1
+    with prefetched(items(), most=3) as items_read:
+        for i in items_read:
+            assert len(produced) <= i + 1 + 3 + 1
 
 
 def test_error_reaches_the_consumer() -> None:
@@ -46,16 +46,16 @@ def test_error_reaches_the_consumer() -> None:
         yield 1
         raise KeyError("two")
 
-    got = []
-    with pytest.raises(KeyError, match="two"), prefetched(items(), most=5) as found:
-        got += [next(found)]
-        next(found)
-    assert got == [1]
+    received = []
+    with pytest.raises(KeyError, match="two"), prefetched(items(), most=5) as items_read:
+        received += [next(items_read)]
+        next(items_read)
+    assert received == [1]
 
 
 @pytest.mark.parametrize("used", [0, 1, 5])
 def test_leaving_early_ends_the_thread(used: int) -> None:
-    """The generator is closed, so its files can be removed."""
+    """The generator is closed, so files that it reads can be removed."""
     before, ended = threading.active_count(), []
 
     def items() -> Generator[int, None, None]:
@@ -64,9 +64,9 @@ def test_leaving_early_ends_the_thread(used: int) -> None:
         finally:
             ended.append(True)
 
-    with pytest.raises(ZeroDivisionError), prefetched(items(), most=2) as found:
+    with pytest.raises(ZeroDivisionError), prefetched(items(), most=2) as prefetched_items:
         for _ in range(used):
-            next(found)
+            next(prefetched_items)
         _ = 1 / 0
     assert ended == [True] or used == 0
     assert threading.active_count() == before

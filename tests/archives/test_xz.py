@@ -1,4 +1,4 @@
-"""xz, compared with Python's `lzma`."""
+"""Compare xz decompression with Python's `lzma`."""
 
 import lzma
 import zlib
@@ -15,7 +15,7 @@ Read = Callable[..., dict[str, bytes]]
 
 class TestXz(ArchiveTests):
     suffix = ".xz"
-    recognised = 6
+    recognized = 6
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         return lzma.compress(files[""], preset=0)
@@ -56,9 +56,9 @@ def test_damage_is_an_error(read: Read, data: bytes) -> None:
 
 
 def test_huge_dictionary_is_refused(read: Read) -> None:
-    """A header that asks for a dictionary of 4 GiB does not allocate it."""
+    """A header that requests a 4 GiB dictionary does not allocate it."""
     data = bytearray(lzma.compress(PLAIN))
-    assert data[14:16] == b"\x21\x01"  # the filter LZMA2, and one byte about it
+    assert data[14:16] == b"\x21\x01"  # filter ID of LZMA2, and the size of its properties
     data[16] = 40
     length = (data[12] + 1) * 4
     data[8 + length : 12 + length] = zlib.crc32(data[12 : 8 + length]).to_bytes(4, "little")

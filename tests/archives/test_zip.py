@@ -1,4 +1,4 @@
-"""zip, compared with Python's `zipfile`; and directories built by hand."""
+"""Compare zip reading with Python's `zipfile`, and read zips built by hand."""
 
 import bz2
 import io
@@ -22,7 +22,6 @@ PLAIN = bytes(range(256)) * 20 + b"the end"
 
 
 def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED, **more: Any) -> bytes:
-    """Make a zip with `zipfile`."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", method, **more) as file:
         for name, data in files.items():
@@ -31,7 +30,7 @@ def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED, **mor
 
 
 class Unseekable(io.BytesIO):
-    """A sink in which `zipfile` cannot go back to write sizes."""
+    """A sink that `zipfile` cannot rewind to write sizes."""
 
     def seekable(self) -> bool:
         return False
@@ -44,7 +43,7 @@ class Unseekable(io.BytesIO):
 
 
 def streamed(files: Mapping[str, bytes], *, large: bool = False) -> bytes:
-    """Make a zip whose sizes follow the members, in zip64 if `large`."""
+    """Build a zip that stores sizes after the member data, in zip64 if `large`."""
     sink = Unseekable()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as file:
         for name, data in files.items():
@@ -86,10 +85,10 @@ class TestStreamedZip(TestZip):
         return streamed(files)
 
 
-def by_hand(
+def zip_of_compressed(
     method: int, packed: bytes, data: bytes = PLAIN, *, size: int | None = None, flags: int = 0
 ) -> bytes:
-    """Build a zip with one member `m` that is compressed already."""
+    """Build a zip with one member `m` from compressed data."""
     numbers = (zlib.crc32(data), len(packed), len(data) if size is None else size)
     local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, 1, 0) + b"m"
     entry = struct.pack(
@@ -101,7 +100,6 @@ def by_hand(
 
 
 def deflated(data: bytes) -> bytes:
-    """Compress with deflate, without a header."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     return packer.compress(data) + packer.flush()
 
@@ -109,10 +107,10 @@ def deflated(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        by_hand(0, PLAIN),
-        by_hand(8, deflated(PLAIN)),
-        by_hand(12, bz2.compress(PLAIN)),
-        by_hand(93, zstd.compress(PLAIN)),
+        zip_of_compressed(0, PLAIN),
+        zip_of_compressed(8, deflated(PLAIN)),
+        zip_of_compressed(12, bz2.compress(PLAIN)),
+        zip_of_compressed(93, zstd.compress(PLAIN)),
     ],
     ids=["stored", "deflate", "bzip2", "Zstandard"],
 )
@@ -124,7 +122,7 @@ FILES = {"a": PLAIN, "d/b": b"2"}
 
 
 def with_comment(comment: bytes, files: Mapping[str, bytes] | None = None) -> bytes:
-    """Make a zip with a comment at its end."""
+    """Build a zip with a comment at its end."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as file:
         file.comment = comment
@@ -133,8 +131,8 @@ def with_comment(comment: bytes, files: Mapping[str, bytes] | None = None) -> by
     return sink.getvalue()
 
 
-def in_zip64() -> bytes:
-    """Build a zip with every number in zip64, in the directory and at the end too."""
+def zip64() -> bytes:
+    """Build a zip that stores all numbers in zip64 fields."""
     data = bytearray(zipped(FILES))
     at = data.index(b"PK\1\2")
     directory, end, count = b"", data.index(b"PK\5\6"), 0
@@ -166,8 +164,8 @@ def in_zip64() -> bytes:
         b"MZ" + bytes(70_000) + zipped(FILES),
         streamed(FILES),
         streamed(FILES, large=True),
-        in_zip64(),
-        b"MZ" + bytes(5000) + in_zip64(),
+        zip64(),
+        b"MZ" + bytes(5000) + zip64(),
         zipped({"d/": b"", **FILES, "e/": b""}),
         zipped({"./a": PLAIN, "d//b": b"2"}),
     ],
@@ -191,11 +189,11 @@ def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
 
 @pytest.mark.slow
 def test_more_than_65535_members(read: Read) -> None:
-    """Zip64 is needed, and programs without it start counting from 0."""
+    """Readers without zip64 see the number of members modulo 65,536."""
     files = {f"{i:06}": b"" for i in range(70_000)}
-    whole = zipped(files, zipfile.ZIP_STORED)
-    assert list(read(whole, "*")) == list(files)
-    front, old = whole[: whole.index(b"PK\6\6")], bytearray(whole[-22:])
+    archive = zipped(files, zipfile.ZIP_STORED)
+    assert list(read(archive, "*")) == list(files)
+    front, old = archive[: archive.index(b"PK\6\6")], bytearray(archive[-22:])
     place = front.index(b"PK\1\2")
     numbers = (70_000 - 65_536,) * 2, (len(front) - place, place)
     old[8:20] = struct.pack("<2H2L", *numbers[0], *numbers[1])
@@ -215,12 +213,14 @@ def test_names_beyond_ascii(read: Read) -> None:
     assert read(sink.getvalue(), "*") == {"ж": b"1"}
 
 
-def changed(at: int, field: bytes, mark: bytes = b"PK\5\6", data: bytes | None = None) -> bytes:
-    """Change bytes at an offset of one part of a zip."""
-    found = bytearray(data or zipped(FILES))
-    place = found.index(mark) + at
-    found[place : place + len(field)] = field
-    return bytes(found)
+def overwrite_field(
+    at: int, field: bytes, mark: bytes = b"PK\5\6", data: bytes | None = None
+) -> bytes:
+    """Overwrite a field at an offset from a signature in a zip."""
+    archive = bytearray(data or zipped(FILES))
+    place = archive.index(mark) + at
+    archive[place : place + len(field)] = field
+    return bytes(archive)
 
 
 END = zipped(FILES).index(b"PK\5\6")
@@ -228,25 +228,28 @@ DAMAGE = {
     "no end": (zipped(FILES)[:END], "directory is missing"),
     "trailing bytes": (zipped(FILES) + b"rubbish", "directory is missing"),
     "comment cut": (with_comment(b"a comment")[:-1], "directory is missing"),
-    "two ends": (with_comment(zipped(FILES)[END:]), "two directories"),
-    "several parts": (changed(4, b"\1\0\1\0"), "one of several parts"),
-    "more members than there are": (changed(10, b"\3\0"), "states 3 members"),
-    "fewer members than there are": (changed(10, b"\1\0"), "states 1 members"),
-    "directory too long": (changed(12, b"\xff\xff"), "Bad offset"),
-    "directory too short": (changed(12, b"\1\0"), "."),
-    "directory elsewhere": (changed(16, b"\0\0\0\x7f"), "negative position"),
-    "no directory": (changed(0, b"XX", b"PK\1\2"), "Bad magic number"),
-    "no member": (changed(0, b"XX", b"PK\3\4"), "'a' should be"),
+    "two ends": (with_comment(zipped(FILES)[END:]), "two possible directories"),
+    "several parts": (overwrite_field(4, b"\1\0\1\0"), "a multi-part archive"),
+    "more members than there are": (overwrite_field(10, b"\3\0"), "declares 3 members"),
+    "fewer members than there are": (overwrite_field(10, b"\1\0"), "declares 1 members"),
+    "directory too long": (overwrite_field(12, b"\xff\xff"), "Bad offset"),
+    "directory too short": (overwrite_field(12, b"\1\0"), "."),
+    "directory elsewhere": (overwrite_field(16, b"\0\0\0\x7f"), "offset is negative"),
+    "no directory": (overwrite_field(0, b"XX", b"PK\1\2"), "Bad magic number"),
+    "no member": (overwrite_field(0, b"XX", b"PK\3\4"), "header of the member 'a' is missing"),
     "a member behind the end": (
-        changed(42, b"\xff\xff\xff\x7f", b"PK\1\2"),
-        "'a' should be",
+        overwrite_field(42, b"\xff\xff\xff\x7f", b"PK\1\2"),
+        "header of the member 'a' is missing",
     ),
     "zip64 without its field": (
-        changed(0, b"\2", struct.pack("<2H", 1, 24), in_zip64()),
-        "'a' should be",
+        overwrite_field(0, b"\2", struct.pack("<2H", 1, 24), zip64()),
+        "header of the member 'a' is missing",
     ),
-    "zip64 without its second end": (changed(0, b"XX", b"PK\6\6", in_zip64()), "Bad offset"),
-    "two ends that disagree": (changed(10, b"\1\0", b"PK\5\6", in_zip64()), "states 1 members"),
+    "zip64 without its second end": (overwrite_field(0, b"XX", b"PK\6\6", zip64()), "Bad offset"),
+    "two ends that disagree": (
+        overwrite_field(10, b"\1\0", b"PK\5\6", zip64()),
+        "declares 1 members",
+    ),
     "a name that is not UTF-8": (
         zipped({"ä": b"1"}).replace("ä".encode(), b"\xff\xff"),
         "can't decode byte",
@@ -264,21 +267,21 @@ def test_damaged_directory_is_an_error(read: Read, kind: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (by_hand(8, deflated(PLAIN), size=len(PLAIN) + 1), "fewer bytes"),
-        (by_hand(8, deflated(PLAIN), size=len(PLAIN) - 1), "more bytes"),
-        (by_hand(8, deflated(PLAIN) + b"rubbish"), "trailing data"),
-        (by_hand(8, deflated(PLAIN)[:-1]), "cut short"),
-        (by_hand(8, deflated(PLAIN[:-1] + b"!")), "CRC-32"),
-        (by_hand(8, b"\xff" * 50), "."),
-        (by_hand(0, PLAIN, size=len(PLAIN) + 1), "fewer bytes"),
-        (by_hand(0, PLAIN, size=len(PLAIN) - 1), "more bytes"),
-        (by_hand(0, PLAIN[:-1] + b"!"), "CRC-32"),
-        (by_hand(12, bz2.compress(PLAIN) * 2), "trailing data"),
-        (by_hand(12, b"BZh9 no bzip2"), "."),
-        (by_hand(14, b"\0\0\5\0\x5d\xff\xff\xff\xff" + bytes(50)), "Memory usage limit"),
-        (by_hand(14, b"\0\0\5\0\xff\0\0\1\0" + bytes(50)), "."),
-        (by_hand(14, b"\0\0\xff\0"), "."),
-        (by_hand(93, b"no Zstandard"), "."),
+        (zip_of_compressed(8, deflated(PLAIN), size=len(PLAIN) + 1), "fewer bytes"),
+        (zip_of_compressed(8, deflated(PLAIN), size=len(PLAIN) - 1), "more bytes"),
+        (zip_of_compressed(8, deflated(PLAIN) + b"rubbish"), "more data follows"),
+        (zip_of_compressed(8, deflated(PLAIN)[:-1]), "truncated"),
+        (zip_of_compressed(8, deflated(PLAIN[:-1] + b"!")), "CRC-32"),
+        (zip_of_compressed(8, b"\xff" * 50), "."),
+        (zip_of_compressed(0, PLAIN, size=len(PLAIN) + 1), "fewer bytes"),
+        (zip_of_compressed(0, PLAIN, size=len(PLAIN) - 1), "more bytes"),
+        (zip_of_compressed(0, PLAIN[:-1] + b"!"), "CRC-32"),
+        (zip_of_compressed(12, bz2.compress(PLAIN) * 2), "more data follows"),
+        (zip_of_compressed(12, b"BZh9 no bzip2"), "."),
+        (zip_of_compressed(14, b"\0\0\5\0\x5d\xff\xff\xff\xff" + bytes(50)), "Memory usage limit"),
+        (zip_of_compressed(14, b"\0\0\5\0\xff\0\0\1\0" + bytes(50)), "."),
+        (zip_of_compressed(14, b"\0\0\xff\0"), "."),
+        (zip_of_compressed(93, b"no Zstandard"), "."),
     ],
 )
 def test_damaged_member_is_an_error(read: Read, data: bytes, message: str) -> None:
@@ -292,7 +295,7 @@ def test_unknown_method_is_refused_only_when_read(read: Read) -> None:
     odd = bytearray(data)
     odd[last[0] + 8 : last[0] + 10] = odd[last[1] + 10 : last[1] + 12] = b"\x09\x00"
     assert read(bytes(odd), "a") == {"a": PLAIN}
-    with pytest.raises(ReadError, match="data:odd: it is compressed by method 9"):
+    with pytest.raises(ReadError, match="data:odd: it is compressed with method 9"):
         read(bytes(odd), "*")
 
 

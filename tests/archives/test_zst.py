@@ -1,4 +1,4 @@
-"""Zstandard, compared with the reference library, and with frames built by hand."""
+"""Compare Zstandard decompression with the reference library, and read frames built by hand."""
 
 import gzip
 import subprocess
@@ -18,18 +18,18 @@ Read = Callable[..., dict[str, bytes]]
 
 
 def skippable(content: bytes, number: int = 0) -> bytes:
-    """A frame that holds no data."""
+    """Build a skippable frame."""
     return bytes([0x50 + number]) + b"\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
 
 
 def block(kind: int, size: int, content: bytes, *, last: bool = True) -> bytes:
-    """A block: 0 as it is, 1 a byte repeated, 2 compressed."""
+    """Build a block of kind 0 (raw), 1 (one repeated byte) or 2 (compressed)."""
     return (int(last) | kind << 1 | size << 3).to_bytes(3, "little") + content
 
 
 class TestZstandard(ArchiveTests):
     suffix = ".zst"
-    recognised = 4
+    recognized = 4
 
     def pack(self, files: Mapping[str, bytes]) -> bytes:
         frame: bytes = compress(files[""], checksum=True)
@@ -119,13 +119,12 @@ def test_file_of_skippable_frames_is_empty(read: Read) -> None:
     ],
 )
 def test_damage_is_an_error(read: Read, data: bytes) -> None:
-    """A damaged file is never read as a shorter one, and takes no memory."""
     with pytest.raises(ReadError, match=r"^data: it is damaged: "):
         read(data)
 
 
 def test_zstd_is_imported_only_when_needed(tmp_path: Path) -> None:
-    """Listing, fetching, and reading other kinds do not import it."""
+    """Listing and fetching datasets and reading other formats do not import it."""
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(b"1"))
     code = (

@@ -1,4 +1,4 @@
-"""Removing files and folders of a cache."""
+"""Test removing files and folders from a cache."""
 
 import sys
 from pathlib import Path
@@ -17,9 +17,9 @@ def test_removing_a_missing_file_is_not_an_error(cache: Path) -> None:
     assert not (cache / "file").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege on Windows")
 def test_link_is_removed_but_not_its_target(cache: Path, tmp_path: Path) -> None:
-    """A person may have linked a folder into the cache."""
+    """Users can link folders into the cache."""
     cache.mkdir()
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "file").touch()
@@ -29,7 +29,9 @@ def test_link_is_removed_but_not_its_target(cache: Path, tmp_path: Path) -> None
     assert (tmp_path / "data" / "file").exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="it counts as absent there")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows reports a path below a file as missing"
+)
 def test_failed_removal_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match="cannot remove") as caught:

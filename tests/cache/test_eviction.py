@@ -1,4 +1,4 @@
-"""Choose what to evict from a list of items; `tests/hub/test_eviction.py` uses real caches."""
+"""Test the choice of items to evict; `tests/hub/test_eviction.py` evicts from real caches."""
 
 from pathlib import Path
 
@@ -54,5 +54,5 @@ def test_garbage_goes_before_any_dataset() -> None:
 
 def test_pinned_items_larger_than_the_limit_are_an_error() -> None:
     items = [item("a", "kept", pinned=True), item("b", "old")]
-    with pytest.raises(DshubError, match=r"100 B have to stay \(100 B pinned\)"):
+    with pytest.raises(DshubError, match=r"100 B cannot be evicted \(100 B pinned\)"):
         evicted(items, Limits(max_size=50))

@@ -1,4 +1,4 @@
-"""Opening files in folders that other users can write to."""
+"""Test opening files in folders that other users can write to."""
 
 import os
 import sys
@@ -8,14 +8,16 @@ import pytest
 
 from dshub.cache.files import NotAFileError, map_file, new_file, open_file, read_file, replace_file
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="plants links and pipes")
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="needs symbolic links and named pipes"
+)
 
 
-@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize("kind", ["symlink", "pipe"])
 def test_planted_name_is_refused(tmp_path: Path, kind: str) -> None:
     (tmp_path / "mine").write_text("mine")
     path = tmp_path / "planted"
-    if kind == "link":
+    if kind == "symlink":
         path.symlink_to("mine")
     else:
         os.mkfifo(path)
@@ -36,7 +38,7 @@ def test_file_with_a_second_name_is_read_but_not_written(tmp_path: Path) -> None
     (tmp_path / "file").write_text("text")
     (tmp_path / "other").hardlink_to(tmp_path / "file")
     assert read_file(tmp_path / "file") == b"text"
-    with pytest.raises(OSError, match="it has a second name"):
+    with pytest.raises(OSError, match="it has more than one hard link"):
         open_file(tmp_path / "file", "rb+")
 
 

@@ -1,11 +1,11 @@
-"""Journals of unfinished downloads, and taking over those of other processes."""
+"""Test the journals of unfinished downloads."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from dshub.cache.journal import Journal, Origin, arrived, claim, read_journal
+from dshub.cache.journal import Journal, Origin, claim, partial_size, read_journal
 from dshub.cache.spans import Extents
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Resource
@@ -17,7 +17,7 @@ from dshub.testing.answers import Fault
 from dshub.testing.server import faulty_server
 
 ORIGIN = Origin("https://data.example/file", '"tag"')
-CONTENT = os.urandom(8 << 20)  # large enough for a journal
+CONTENT = os.urandom(8 << 20)  # downloads of this size get a journal
 DIGEST = Digest.of_bytes(CONTENT)
 
 
@@ -34,15 +34,15 @@ def ranges_of(path: Path) -> list[tuple[int, int]]:
     return list(journal[1])
 
 
-def leave(folder: Path, *ranges: tuple[int, int]) -> None:
-    """Leave an unfinished download with holes."""
+def create_unfinished(folder: Path, *ranges: tuple[int, int]) -> None:
+    """Create an unfinished download that has only the given byte ranges."""
     folder.mkdir(parents=True)
     (folder / "data").write_bytes(CONTENT)
     begin(folder / "journal", *ranges).close()
 
 
 def test_recorded_ranges_are_read(tmp_path: Path) -> None:
-    """A range with the same start replaces the one before; a cut line is ignored."""
+    """A range replaces an earlier one with the same start, and an incomplete line is ignored."""
     path = tmp_path / "journal"
     journal = begin(path, (0, 10), (20, 30))
     journal.record(20, 40)
@@ -70,7 +70,7 @@ def test_planted_journal_is_replaced(tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "mine").read_text() == "mine"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits a child process")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_full_disk_leaves_the_old_journal(tmp_path: Path) -> None:
     import resource
 
@@ -87,28 +87,28 @@ def test_full_disk_leaves_the_old_journal(tmp_path: Path) -> None:
     assert ranges_of(path) == [(0, 10), (20, 30)]
 
 
-def test_bytes_of_another_machine_are_copied(tmp_path: Path) -> None:
-    """A killed container comes back under another name, and still continues."""
-    other = tmp_path / f"{DIGEST.hex}.elsewhere-1-0123abcd"
-    leave(other, (0, 1000), (2000, 5000))
-    own = claim(tmp_path / DIGEST.hex)
-    assert arrived(own) == 4000
-    assert ranges_of(own / "journal") == [(0, 1000), (2000, 5000)]
-    assert (other / "data").exists()
+def test_download_of_another_machine_is_copied(tmp_path: Path) -> None:
+    """A restarted container has another host name but still resumes its download."""
+    unfinished = tmp_path / f"{DIGEST.hex}.elsewhere-1-0123abcd"
+    create_unfinished(unfinished, (0, 1000), (2000, 5000))
+    claimed = claim(tmp_path / DIGEST.hex)
+    assert partial_size(claimed) == 4000
+    assert ranges_of(claimed / "journal") == [(0, 1000), (2000, 5000)]
+    assert (unfinished / "data").exists()
 
 
 def test_largest_unfinished_download_is_taken_over(tmp_path: Path) -> None:
-    leave(tmp_path / DIGEST.hex, (0, 1000))
-    dead = tmp_path / "name"  # replaced by a name of an earlier process with this pid
+    create_unfinished(tmp_path / DIGEST.hex, (0, 1000))
+    dead = tmp_path / "name"  # replaced by the name of an earlier process with the same pid
     own_name = claim(dead).name.rpartition("-")[0] + "-0123abcd"
-    leave(tmp_path / own_name.replace("name", DIGEST.hex, 1), (0, 2000))
-    own = claim(tmp_path / DIGEST.hex)
-    assert arrived(own) == 2000
-    assert [path.name for path in tmp_path.iterdir()] == [own.name]
+    create_unfinished(tmp_path / own_name.replace("name", DIGEST.hex, 1), (0, 2000))
+    claimed = claim(tmp_path / DIGEST.hex)
+    assert partial_size(claimed) == 2000
+    assert [path.name for path in tmp_path.iterdir()] == [claimed.name]
 
 
 def test_journal_holds_no_password(cache: Path, tmp_path: Path) -> None:
-    """The address of a mirror may have one, and a group may read its cache."""
+    """Mirror URLs can contain passwords, and other users can read a shared cache."""
     upstream = tmp_path / "upstream"
     upstream.mkdir()
     (upstream / "data").write_bytes(CONTENT)

@@ -1,4 +1,4 @@
-"""Locks between processes: they save work, and protect no data."""
+"""Test locks, which avoid duplicate work but do not protect data."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ with lock(path, patience=60):
 
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that holds the lock of `thing` and makes no progress."""
+    """Start a process that holds the lock of `thing` and makes no progress."""
     command = [sys.executable, "-c", HOLD, str(tmp_path / "thing")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -62,7 +62,7 @@ def test_lock_of_a_dead_process_is_taken(tmp_path: Path, holder: "subprocess.Pop
         assert held
 
 
-def test_work_goes_on_where_locks_do_not_work(
+def test_work_continues_without_working_locks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -73,7 +73,7 @@ def test_work_goes_on_where_locks_do_not_work(
         assert not held
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="looks at access bits")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no permission bits")
 @pytest.mark.parametrize(("folder", "expected"), [(0o2775, 0o664), (0o755, 0o644), (0o700, 0o600)])
 def test_lock_is_open_to_everyone_who_can_use_its_folder(
     tmp_path: Path, folder: int, expected: int

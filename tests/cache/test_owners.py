@@ -1,4 +1,4 @@
-"""Names that belong to processes, and the state of those processes."""
+"""Test file names that identify the process that uses them."""
 
 import shutil
 import subprocess
@@ -13,8 +13,8 @@ from dshub.cache.usage import leftover
 PRINT_NAME = "from dshub.cache.owners import own_name; print(own_name('x'))"
 
 
-def test_name_tells_whether_its_process_is_alive(tmp_path: Path) -> None:
-    """A name with this pid from an earlier process is dead: in containers every pid may be 1."""
+def test_name_shows_whether_its_process_is_alive(tmp_path: Path) -> None:
+    """Every container can have a process with pid 1, so the pid alone proves nothing."""
     child = subprocess.run(
         [sys.executable, "-c", PRINT_NAME], capture_output=True, text=True, check=True
     )
@@ -30,10 +30,10 @@ def test_name_tells_whether_its_process_is_alive(tmp_path: Path) -> None:
 
 
 def test_process_of_another_container_is_unknown(tmp_path: Path) -> None:
-    """Containers with the same host name each have their own pids."""
+    """Containers can share a host name but have separate pids."""
     isolated = ["unshare", "--fork", "--pid"]
     if not shutil.which("unshare") or subprocess.run([*isolated, "true"], check=False).returncode:
-        pytest.skip("this system cannot make a pid namespace")
+        pytest.skip("this system cannot create a pid namespace")
     command = [*isolated, sys.executable, "-c", PRINT_NAME]
     child = subprocess.run(command, capture_output=True, text=True, check=True)
     assert leftover(tmp_path / child.stdout.strip()).holder == "unknown"

@@ -1,4 +1,4 @@
-"""The bytes of a download, which several streams bring in any order."""
+"""Test downloads that several streams write in any order."""
 
 import random
 import shutil
@@ -14,14 +14,14 @@ from dshub.cache.partial import Partial
 from dshub.cache.store import Store
 from dshub.checksums import Digest
 
-CONTENT = random.Random(1).randbytes(48 << 20)  # large enough for a thread that hashes
+CONTENT = random.Random(1).randbytes(48 << 20)  # large enough to be hashed in a thread
 DIGEST = Digest.of_bytes(CONTENT)
 
 
 def fill(partial: Partial, seed: int, most: int | None, limit: int) -> None:
-    """Act as a stream: claim spans, write pieces of odd sizes, and stop at a limit."""
+    """Act as a stream: claim spans, write pieces of odd sizes and stop at `limit` bytes."""
     chance = random.Random(seed)
-    while (span := partial.claim(len(CONTENT), most=most)) is not None:
+    while (span := partial.claim(len(CONTENT), max_length=most)) is not None:
         while not span.full and partial.size < limit:
             size = span.room(chance.choice([1, 4097, 300_000, 1 << 20]))
             partial.write(span, memoryview(CONTENT)[span.position : span.position + size])
@@ -31,7 +31,7 @@ def fill(partial: Partial, seed: int, most: int | None, limit: int) -> None:
 
 
 def run_streams(partial: Partial, limit: int) -> None:
-    """Start one stream that takes everything it can get, and five that take parts."""
+    """Fill the file with one stream of unlimited spans and five streams of limited spans."""
     streams = [
         threading.Thread(target=fill, args=(partial, i, None if i == 0 else 2 << 20, limit))
         for i in range(6)
@@ -43,16 +43,16 @@ def run_streams(partial: Partial, limit: int) -> None:
 
 
 @pytest.mark.parametrize("stop", [0.1, 0.5, 0.97])
-def test_streams_in_any_order_give_the_right_file(cache: Path, stop: float) -> None:
+def test_streams_write_the_complete_file_in_any_order(cache: Path, stop: float) -> None:
     store, killed = Store(cache), cache / "partial-v1" / DIGEST.hex
     with store.partial(DIGEST, len(CONTENT)) as partial:
         run_streams(partial, int(stop * len(CONTENT)))
-        had = partial.size
-        shutil.copytree(partial.path, cache / "as-it-was")  # what a kill would leave
+        size_before = partial.size
+        shutil.copytree(partial.path, cache / "as-it-was")  # the state that a killed process leaves
     shutil.rmtree(killed)
     (cache / "as-it-was").rename(killed)
     with store.partial(DIGEST, len(CONTENT)) as partial:
-        assert partial.size == had
+        assert partial.size == size_before
         run_streams(partial, len(CONTENT))
         assert partial.complete(len(CONTENT))
         assert partial.actual == DIGEST
@@ -73,37 +73,37 @@ def test_late_stream_is_ignored(cache: Path) -> None:
         run_streams(partial, len(CONTENT))
         assert partial.actual == DIGEST
         path = store.publish(partial)
-        assert partial.claim(2 * len(CONTENT), most=1 << 20) is None
+        assert partial.claim(2 * len(CONTENT), max_length=1 << 20) is None
     assert path.read_bytes() == CONTENT
 
 
 def test_late_thread_does_not_change_the_checksum(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is restarted between a thread's write and its hashing."""
-    written, go_on = threading.Event(), threading.Event()
+    """The file is restarted after a thread writes and before the thread hashes."""
+    written, resume = threading.Event(), threading.Event()
 
     @contextmanager
-    def held_up(path: Path, action: str) -> Iterator[None]:
+    def delay_late_read(path: Path, action: str) -> Iterator[None]:
         if action == "read" and threading.current_thread() is late:
             written.set()
-            go_on.wait(30)
+            resume.wait(30)
         with disk_faults(path, action):
             yield
 
-    monkeypatch.setattr("dshub.cache.partial.disk_faults", held_up)
+    monkeypatch.setattr("dshub.cache.partial.disk_faults", delay_late_read)
     with Store(cache).partial(DIGEST, len(CONTENT)) as partial:
         span = partial.claim(len(CONTENT))
         assert span is not None
-        right = memoryview(CONTENT)[:1000]
-        late = threading.Thread(target=partial.write, args=(span, right))
+        content = memoryview(CONTENT)[:1000]
+        late = threading.Thread(target=partial.write, args=(span, content))
         late.start()
         written.wait(30)
         partial.restart()
-        go_on.set()
+        resume.set()
         late.join()
-        wrong = bytes(1000) + CONTENT[1000:]
+        changed_content = bytes(1000) + CONTENT[1000:]
         span = partial.claim(len(CONTENT))
         assert span is not None
-        partial.write(span, memoryview(wrong))
-        assert partial.actual == Digest.of_bytes(wrong)
+        partial.write(span, memoryview(changed_content))
+        assert partial.actual == Digest.of_bytes(changed_content)

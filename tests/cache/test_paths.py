@@ -1,4 +1,4 @@
-"""Paths in a cache or mirror, and which of them are dshub's."""
+"""Test the paths of a cache or mirror and the recognition of dshub's own files."""
 
 from pathlib import PurePosixPath
 

@@ -1,4 +1,4 @@
-"""The checksum of a file whose bytes arrive in any order."""
+"""Test hashing a file while its bytes arrive in any order."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Ranges of a file, and dividing its missing bytes among streams."""
+"""Test dividing the missing bytes of a file among streams."""
 
 from collections.abc import Iterator
 from unittest.mock import patch
@@ -33,7 +33,7 @@ def numbers(ranges: Extents | list[tuple[int, int]]) -> set[int]:
 
 
 class Streams:
-    """Streams that fill a file, and plain sets of the bytes that they wrote."""
+    """Streams that fill a file, checked against sets of byte offsets."""
 
     def __init__(self, arrived: list[tuple[int, int]]) -> None:
         self.allocator = SpanAllocator(Extents(*arrived))
@@ -44,7 +44,7 @@ class Streams:
         return set(range(span.position, SIZE if span.stop is None else span.stop))
 
     def claimed(self) -> set[int]:
-        """Claimed bytes, including those of a span that was revoked during a write."""
+        """Return the claimed offsets, including those of spans revoked during a write."""
         ours = [span for span in self.spans if span.live or span.reserved > span.position]
         return set().union(*map(self.missing, ours))
 
@@ -88,7 +88,7 @@ class Streams:
                 getattr(self.allocator, action)(span, *[count][: action == "reserve"])
 
     def check(self) -> None:
-        """No byte has two streams, and the arrived bytes are those written to live spans."""
+        """Check that live spans do not overlap and that only bytes written to them have arrived."""
         assert numbers(self.allocator.arrived) == self.arrived
         live = [self.missing(span) for span in self.live]
         assert sum(map(len, live)) == len(set().union(*live))

@@ -1,4 +1,4 @@
-"""Finding and publishing files and tables of a cache."""
+"""Test finding and publishing files and tables in a cache."""
 
 import errno
 import os
@@ -19,23 +19,23 @@ DATA = b"some bytes" * 100
 DIGEST = Digest.of_bytes(DATA)
 
 
-def put(partial: Partial, data: bytes) -> None:
-    """Append bytes."""
+def append(partial: Partial, data: bytes) -> None:
+    """Append bytes to a partial download."""
     span = partial.claim(None)
     assert span is not None
     partial.write(span, memoryview(data))
     partial.release(span)
 
 
-def published(store: Store, data: bytes = DATA) -> Path:
-    """Publish bytes."""
+def publish(store: Store, data: bytes = DATA) -> Path:
+    """Publish bytes as a file and return its path."""
     with store.partial(Digest.of_bytes(data)) as partial:
-        put(partial, data[partial.size :])
+        append(partial, data[partial.size :])
         return store.publish(partial)
 
 
 def test_path_of_a_file_follows_from_its_checksum(cache: Path) -> None:
-    path = published(Store(cache))
+    path = publish(Store(cache))
     assert path == cache / "blobs-v1" / DIGEST.hex[:2] / DIGEST.hex
     assert path.read_bytes() == DATA
     md5 = Digest.of_bytes(DATA, "md5")
@@ -43,12 +43,12 @@ def test_path_of_a_file_follows_from_its_checksum(cache: Path) -> None:
 
 
 def test_cache_has_a_tag_for_backup_programs(cache: Path) -> None:
-    published(Store(cache))
+    publish(Store(cache))
     assert (cache / "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886")
 
 
 def test_publishing_leaves_no_partial_and_no_lock(cache: Path) -> None:
-    published(Store(cache))
+    publish(Store(cache))
     assert list((cache / "partial-v1").iterdir()) == []
 
 
@@ -57,7 +57,7 @@ def test_interrupted_download_is_resumed(cache: Path) -> None:
 
     def interrupted() -> None:
         with store.partial(DIGEST) as partial:
-            put(partial, DATA[:300])
+            append(partial, DATA[:300])
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -65,30 +65,30 @@ def test_interrupted_download_is_resumed(cache: Path) -> None:
     assert store.blob(DIGEST) is None
     with store.partial(DIGEST) as partial:
         assert partial.size == 300
-        put(partial, DATA[300:])
+        append(partial, DATA[300:])
         assert partial.actual == DIGEST
 
 
-def test_largest_leftover_is_resumed_and_the_others_are_removed(cache: Path) -> None:
+def test_largest_leftover_is_resumed(cache: Path) -> None:
     for count in (100, 500, 300):
         if (child := os.fork()) == 0:
             with Store(cache).partial(DIGEST) as partial:
                 partial.restart()
-                put(partial, DATA[:count])
-                os._exit(0)  # as if killed: nothing is tidied up
+                append(partial, DATA[:count])
+                os._exit(0)  # skip cleanup, as a killed process does
         os.waitpid(child, 0)
-        assert Store(cache).kept(DIGEST) == count
+        assert Store(cache).resumable_size(DIGEST) == count
     resting = cache / "partial-v1" / DIGEST.hex
     resting.mkdir()
     (resting / "data").write_bytes(DATA[:200])
     with Store(cache).partial(DIGEST) as partial:
         assert partial.size == 300
-        put(partial, DATA[300:])
+        append(partial, DATA[300:])
         Store(cache).publish(partial)
     assert list((cache / "partial-v1").iterdir()) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="ends child processes")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_leftovers_do_not_pile_up_without_locks(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,37 +99,37 @@ def test_leftovers_do_not_pile_up_without_locks(
     for count in range(1, 6):
         if (child := os.fork()) == 0:
             with Store(cache).partial(DIGEST) as partial:
-                put(partial, DATA[partial.size : 100 * count])
-                os._exit(0)  # as if killed
+                append(partial, DATA[partial.size : 100 * count])
+                os._exit(0)  # skip cleanup, as a killed process does
         os.waitpid(child, 0)
         [left] = usage(cache)
-        assert Store(cache).kept(DIGEST) == 100 * count
+        assert Store(cache).resumable_size(DIGEST) == 100 * count
         assert left.size < 10_000
-    assert published(Store(cache)).read_bytes() == DATA
+    assert publish(Store(cache)).read_bytes() == DATA
     assert [item.kind for item in usage(cache)] == ["raw"]
 
 
-def test_folder_in_the_place_of_a_file_is_moved_away(cache: Path) -> None:
+def test_folder_with_the_name_of_a_file_is_moved_away(cache: Path) -> None:
     store = Store(cache)
-    store.set_aside(published(store))
+    store.set_aside(publish(store))
     for _ in range(2):
         (cache / blob_path(DIGEST) / "junk").mkdir(parents=True)
-        assert published(store).read_bytes() == DATA
+        assert publish(store).read_bytes() == DATA
         store.set_aside(cache / blob_path(DIGEST))
 
 
 def test_layers_are_searched_and_never_written(cache: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    found = published(Store(site))
+    path = publish(Store(site))
     before = sorted(site.rglob("*"))
     store = Store(cache, [tmp_path / "absent", site])
-    assert store.blob(DIGEST, len(DATA)) == found
+    assert store.blob(DIGEST, len(DATA)) == path
     assert not cache.exists()
-    assert published(store, b"other").is_relative_to(cache)
+    assert publish(store, b"other").is_relative_to(cache)
     assert sorted(site.rglob("*")) == before
 
 
-def test_table_is_published_whole_or_not_at_all(cache: Path) -> None:
+def test_incomplete_table_is_not_published(cache: Path) -> None:
     store = Store(cache)
 
     def broken() -> None:
@@ -145,9 +145,9 @@ def test_table_is_published_whole_or_not_at_all(cache: Path) -> None:
         (folder / "table.json").write_text("first")
     with store.new_table("family/set", "key") as folder:
         (folder / "table.json").write_text("second")
-    found = store.table("family/set", "key")
-    assert found == cache / "tables-v1" / "family" / "set" / "key"
-    assert (found / "table.json").read_text() == "first"  # whoever came first stays
+    table = store.table("family/set", "key")
+    assert table == cache / "tables-v1" / "family" / "set" / "key"
+    assert (table / "table.json").read_text() == "first"  # the first table is kept
 
 
 def test_unfinished_table_of_a_killed_process_is_removed(cache: Path) -> None:
@@ -174,7 +174,7 @@ with Store(Path(sys.argv[1])).new_table("set", "key") as folder:
     assert [(item.kind, item.name) for item in usage(cache)] == [("prepared", "set")]
 
 
-def test_broken_folder_in_the_place_of_a_table_is_moved_away(cache: Path) -> None:
+def test_broken_folder_with_the_name_of_a_table_is_moved_away(cache: Path) -> None:
     (cache / "tables-v1" / "set" / "key" / "junk").mkdir(parents=True)
     store = Store(cache)
     assert store.table("set", "key") is None
@@ -183,18 +183,18 @@ def test_broken_folder_in_the_place_of_a_table_is_moved_away(cache: Path) -> Non
     assert store.table("set", "key") is not None
 
 
-def test_failed_write_of_a_small_file_leaves_nothing(cache: Path) -> None:
-    """A server that fails again and again does not fill the cache."""
+def test_failed_write_leaves_no_partial_file(cache: Path) -> None:
+    """A server that keeps failing must not fill the cache."""
     (cache / "mirrors-v1" / "x.json").mkdir(parents=True)
     with pytest.raises(StoreError):
         Store(cache).write_text(mirror_path("x"), b"index")
     assert list(usage(cache)) == []
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_read_only_cache_is_read_and_named_in_the_error(enterable: Path) -> None:
     cache = enterable / "cache"
-    published(Store(cache))
+    publish(Store(cache))
     for path in [cache, *cache.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     if (child := os.fork()) == 0:
@@ -204,19 +204,19 @@ def test_read_only_cache_is_read_and_named_in_the_error(enterable: Path) -> None
                 os.setuid(65534)
             assert Store(cache).blob(DIGEST, len(DATA)) is not None
             with pytest.raises(StoreError, match=str(cache)) as caught:
-                published(Store(cache), b"new")
+                publish(Store(cache), b"new")
             code = 0 if caught.value.exit_code == 8 else 2
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("closed", ["blobs-v1", f"blobs-v1/{DIGEST.hex[:2]}/{DIGEST.hex}"])
 def test_unreadable_layer_is_skipped(enterable: Path, tmp_path: Path, closed: str) -> None:
-    """A class's cache, some of which only its teacher may read."""
-    published(Store(tmp_path / "closed"))
-    published(Store(tmp_path / "open"))
+    """A shared cache can contain files that only their owner can read."""
+    publish(Store(tmp_path / "closed"))
+    publish(Store(tmp_path / "open"))
     (tmp_path / "closed" / closed).chmod(0)
     if (child := os.fork()) == 0:
         code = 1
@@ -224,8 +224,8 @@ def test_unreadable_layer_is_skipped(enterable: Path, tmp_path: Path, closed: st
             if os.geteuid() == 0:
                 os.setuid(65534)
             layers = [tmp_path / "closed", tmp_path / "open"]
-            found = Store(tmp_path / "mine", layers).blob(DIGEST, len(DATA))
-            code = 0 if found == tmp_path / "open" / blob_path(DIGEST) else 2
+            path = Store(tmp_path / "mine", layers).blob(DIGEST, len(DATA))
+            code = 0 if path == tmp_path / "open" / blob_path(DIGEST) else 2
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)

@@ -1,4 +1,4 @@
-"""What a cache holds, how large it is, and when it was last used."""
+"""Test listing the items of a cache with their size and last use."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from dshub.cache.store import Store
 from dshub.cache.usage import leftover, usage
 from dshub.checksums import Digest
 
-OWNED = ".host-4711-" + "0123456789abcdef01234567"  # the end of a process's own name
+OWNED = ".host-4711-" + "0123456789abcdef01234567"  # suffix of a name that belongs to a process
 
 
 @pytest.mark.parametrize(
@@ -30,20 +30,20 @@ OWNED = ".host-4711-" + "0123456789abcdef01234567"  # the end of a process's own
     ],
 )
 def test_leftover_is_recognized_by_its_name(tmp_path: Path, name: str, sort: str, of: str) -> None:
-    """Names in `partial-v1` that dshub does not make are of another kind."""
+    """Unrecognized names in `partial-v1` are leftovers of sort `other`."""
     entry = leftover(tmp_path / name)
     assert (entry.sort, entry.of) == (sort, of)
 
 
-@pytest.mark.parametrize("what", ["file", "table"])
-def test_use_in_the_future_is_corrected(cache: Path, what: str) -> None:
-    """The clock was ahead; a file used after it was set back was used now, not in a year."""
-    path = cache / ("blobs-v1/00/00" if what == "file" else "tables-v1/set/key/table.json")
+@pytest.mark.parametrize("kind", ["file", "table"])
+def test_use_in_the_future_is_corrected(cache: Path, kind: str) -> None:
+    """After the clock was ahead, a file counts as used now, not in a year."""
+    path = cache / ("blobs-v1/00/00" if kind == "file" else "tables-v1/set/key/table.json")
     path.parent.mkdir(parents=True)
     path.touch()
-    ahead = time.time() + 365 * 86400
-    os.utime(path, (ahead, time.time() if what == "file" else ahead))
-    Store(cache).touch(path if what == "file" else path.parent)
+    next_year = time.time() + 365 * 86400
+    os.utime(path, (next_year, time.time() if kind == "file" else next_year))
+    Store(cache).touch(path if kind == "file" else path.parent)
     [item] = usage(cache)
     assert item.used < time.time() + 60
 

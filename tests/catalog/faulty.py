@@ -1,4 +1,4 @@
-"""Faulty manifests, for tests."""
+"""Parse faulty manifests."""
 
 import pytest
 
@@ -12,7 +12,7 @@ ADDRESS = next(part for part in GOOD.split('"') if part.startswith("https://") a
 
 
 def faults_of(text: str) -> dict[str, Fault]:
-    """The faults of a text by their places."""
+    """Parse a faulty manifest and return its faults by place."""
     with pytest.raises(ManifestError) as caught:
         parse(text, source="own.toml")
     faults = [fault for fault in caught.value.faults if isinstance(fault, Fault)]

@@ -1,4 +1,4 @@
-"""Folders of manifests, for tests."""
+"""Write manifests to folders and index them in memory."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ KMNIST = (built_in_root() / "kmnist" / "1.0.0.toml").read_text("utf-8")
 
 
 class Store(dict[str, bytes]):
-    """Indexes in memory."""
+    """An in-memory store of indexes."""
 
     def read(self, key: str) -> bytes | None:
         return self.get(key)
@@ -18,7 +18,7 @@ class Store(dict[str, bytes]):
 
 
 def put(root: Path, name: str, version: str = "1.0.0", title: str = "Kuzushiji") -> Path:
-    """Write a manifest."""
+    """Write a manifest and return its path."""
     path = root / name / f"{version}.toml"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = KMNIST.replace('name = "kmnist"', f'name = "{name}"')

@@ -1,4 +1,4 @@
-"""Citations as BibTeX; `tests/cli/test_cite.py` tests CFF."""
+"""Test citations in BibTeX; `tests/cli/test_cite.py` covers CFF."""
 
 import pytest
 

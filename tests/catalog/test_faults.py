@@ -1,4 +1,4 @@
-"""All faults of a file are reported at once, with their lines."""
+"""Test that all faults of a manifest are reported at once, with line numbers."""
 
 import time
 import tracemalloc
@@ -29,13 +29,13 @@ def test_faults_of_all_kinds_are_reported_together() -> None:
     for old, new in changes.values():
         assert old in text
         text = text.replace(old, new, 1)
-    found = faults_of(text)
-    assert found.keys() == changes.keys() | {"homepag"}
-    assert "did you mean homepage?" in found["homepag"].message
-    assert found["homepage"].message == "is missing"
+    faults = faults_of(text)
+    assert faults.keys() == changes.keys() | {"homepag"}
+    assert "did you mean homepage?" in faults["homepag"].message
+    assert faults["homepage"].message == "is missing"
     lines = text.splitlines()
     for place in changes.keys() - {"homepage", "features.label.names"}:
-        line = found[place].line
+        line = faults[place].line
         assert line is not None
         assert changes[place][1].split()[0] in lines[line - 1]
 
@@ -86,9 +86,9 @@ def test_invalid_value_is_a_fault(old: str, new: str) -> None:
 )
 def test_invalid_limit_is_a_fault_with_its_line(limits: str, field: str, message: str) -> None:
     text = GOOD.replace("size = 26421880", f"size = 26421880\nlimits = {limits}", 1)
-    found = faults_of(text)
-    assert list(found) == [f"resources.train-images.limits{field}"]
-    (fault,) = found.values()
+    faults = faults_of(text)
+    assert list(faults) == [f"resources.train-images.limits{field}"]
+    (fault,) = faults.values()
     assert message in fault.message
     assert fault.line is not None
     assert text.splitlines()[fault.line - 1] == f"limits = {limits}"
@@ -139,7 +139,7 @@ def test_lines_are_found_in_linear_time(line: str) -> None:
 
 
 def test_lines_are_found_in_little_memory() -> None:
-    """The name of a table is not copied for each of its lines."""
+    """A long table name is not copied for each of its lines."""
     fields = "\n".join(f"a{i} = 1" for i in range(20_000))
     tracemalloc.start()
     try:

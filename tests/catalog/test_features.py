@@ -1,4 +1,4 @@
-"""Features of columns."""
+"""Test the features of columns."""
 
 from typing import Any
 
@@ -22,16 +22,16 @@ LABEL = LabelFeature(names=("cat", "dog"), codes=("n1", "n2"), first=5)
 
 
 def test_classes_are_found_by_name_code_and_number() -> None:
-    """Numbers are those of rows, whatever upstream's first number is."""
+    """Class numbers start at 0 even if the upstream files start at 1."""
     assert (LABEL.int("dog"), LABEL.int("n2")) == (1, 1)
     assert (LABEL.str(0), LABEL.code(0)) == ("cat", "n1")
     assert LabelFeature(names=("cat",)).code(0) == "cat"
 
 
 @pytest.mark.parametrize("number", [-1, 2])
-def test_number_of_no_class_is_an_index_error(number: int) -> None:
+def test_number_without_a_class_is_an_index_error(number: int) -> None:
     for name_of in (LABEL.str, LABEL.code):
-        with pytest.raises(IndexError, match=f"classes 0 to 1, not {number}"):
+        with pytest.raises(IndexError, match=f"class {number} is not between 0 and 1"):
             name_of(number)
 
 
@@ -41,9 +41,9 @@ def test_unknown_class_name_is_rejected() -> None:
 
 
 def test_long_label_has_a_short_repr() -> None:
-    shown = repr(LabelFeature(names=tuple(map(str, range(1000)))))
-    assert "… 1,000 names" in shown
-    assert len(shown) < 120
+    text = repr(LabelFeature(names=tuple(map(str, range(1000)))))
+    assert "… 1,000 names" in text
+    assert len(text) < 120
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,5 @@ def test_name_of_another_library_is_explained(name: str) -> None:
         (ListFeature(of=TextFeature()), "list of text"),
     ],
 )
-def test_feature_is_described_in_a_few_words(feature: Feature, words: str) -> None:
-    """Facts that a feature does not have are left out."""
+def test_feature_has_a_short_description(feature: Feature, words: str) -> None:
     assert describe(feature) == words

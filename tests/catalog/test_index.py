@@ -1,4 +1,4 @@
-"""Indexes of folders of manifests."""
+"""Test the index of a folder of manifests."""
 
 import logging
 import os
@@ -15,22 +15,22 @@ from tests.catalog.folders import Store, put
 
 
 @pytest.fixture(params=["settled", "recent"])
-def settled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files count as old, so that their status is trusted, or as recent."""
+def file_age(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a test with trusted modification times and with files too recent to trust."""
     if request.param == "settled":
         monkeypatch.setattr(index, "_SETTLED", -(10**18))
 
 
 def titles(root: Path, store: Store) -> dict[str, str]:
-    """The titles that a new process lists, by name@version."""
+    """Return the titles that a new registry lists, by name@version."""
     lines = Registry([root], built_in=False, store=store).listing()
     listed = [line.whole() for line in lines]
     return {f"{item.name}@{item.version}": item.title for item in listed}
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("file_age")
 def test_listing_follows_every_change(tmp_path: Path) -> None:
-    """New, edited and removed manifests; also an edit that keeps size and time."""
+    """An edit that keeps the file's size and modification time is noticed too."""
     store = Store()
     first, second = put(tmp_path, "one", title="aaa"), put(tmp_path, "own/two", title="bbb")
     for _ in range(2):
@@ -51,7 +51,7 @@ def test_listing_follows_every_change(tmp_path: Path) -> None:
     assert titles(tmp_path, store) == {"own/three@1.0.0": "eee", "own/two@1.0.0": "bbb"}
 
 
-@pytest.mark.usefixtures("settled")
+@pytest.mark.usefixtures("file_age")
 def test_only_changed_manifests_are_parsed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,8 +72,8 @@ def test_only_changed_manifests_are_parsed_again(
     assert parsed == ["two@1.0.0"]
 
 
-@pytest.mark.usefixtures("settled")
-def test_link_to_another_folder_is_followed_each_time(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("file_age")
+def test_link_to_another_folder_is_followed(tmp_path: Path) -> None:
     store, root = Store(), tmp_path / "root"
     put(root, "one")
     (root / "two").symlink_to(tmp_path / "elsewhere")
@@ -83,10 +83,8 @@ def test_link_to_another_folder_is_followed_each_time(tmp_path: Path) -> None:
     assert titles(root, store).keys() == {"one@1.0.0", "two@1.0.0"}
 
 
-@pytest.mark.usefixtures("settled")
-def test_faulty_manifest_is_left_out_of_every_listing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.usefixtures("file_age")
+def test_faulty_manifest_is_not_listed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = Store()
     put(tmp_path, "sound")
     path = put(tmp_path, "faulty")
@@ -101,35 +99,35 @@ def test_faulty_manifest_is_left_out_of_every_listing(
     assert titles(tmp_path, store).keys() == {"faulty@1.0.0", "sound@1.0.0"}
 
 
-@pytest.mark.parametrize("kept", [b"", b"[]", b'{"a":1}', b'["0.0.0",{}]', b"\xff\xfe"])
-def test_unusable_index_only_costs_time(tmp_path: Path, kept: bytes) -> None:
-    """A damaged one, or one of another release: manifests are read again."""
+@pytest.mark.parametrize("old_data", [b"", b"[]", b'{"a":1}', b'["0.0.0",{}]', b"\xff\xfe"])
+def test_unusable_index_is_rebuilt(tmp_path: Path, old_data: bytes) -> None:
+    """A damaged or outdated index is rebuilt from the manifests."""
     put(tmp_path, "one")
     store = Store()
     titles(tmp_path, store)
-    store.update(dict.fromkeys(store, kept))
+    store.update(dict.fromkeys(store, old_data))
     assert titles(tmp_path, store) == {"one@1.0.0": "Kuzushiji"}
 
 
-@pytest.mark.parametrize("kept", [b"", b"[]", None])
+@pytest.mark.parametrize("old_data", [b"", b"[]", None])
 def test_search_works_with_an_unusable_part_of_the_index(
-    tmp_path: Path, kept: bytes | None
+    tmp_path: Path, old_data: bytes | None
 ) -> None:
-    """A damaged one, or one that is older than the other part."""
+    """One part of the index can be damaged or older than the other."""
     path, store = put(tmp_path, "one", title="before"), Store()
 
-    def found(word: str) -> list[str]:
+    def names(word: str) -> list[str]:
         listed = Registry([tmp_path], built_in=False, store=store).listing([word])
         return [line.name for line in listed]
 
-    assert found("before") == found("tsu") == ["one"]
+    assert names("before") == names("tsu") == ["one"]
     (texts,) = (key for key in store if key.endswith(index.TEXTS))
-    kept = store[texts] if kept is None else kept
+    old_data = store[texts] if old_data is None else old_data
     path.write_text(path.read_text("utf-8").replace("before", "after"), "utf-8")
-    assert found("after") == ["one"]
-    store[texts] = kept
-    assert found("after") == found("tsu") == ["one"]
-    assert found("before") == []
+    assert names("after") == ["one"]
+    store[texts] = old_data
+    assert names("after") == names("tsu") == ["one"]
+    assert names("before") == []
 
 
 def test_shipped_index_is_used_until_a_file_differs(
@@ -154,7 +152,7 @@ def test_indexed_listing_imports_no_parser(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "DSHUB_CACHE": str(tmp_path / "cache")}
     (tmp_path / "cache").mkdir()
-    command = [sys.executable, "-P", "-c", code]  # no working folder among the packages
+    command = [sys.executable, "-P", "-c", code]  # -P keeps the working folder out of sys.path
     for _ in range(2):
         done = subprocess.run(
             command,
@@ -168,10 +166,8 @@ def test_indexed_listing_imports_no_parser(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.usefixtures("settled")
-def test_folder_that_is_listed_twice_counts_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("file_age")
+def test_folder_listed_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "one")
     store = Store()
     for _ in range(2):

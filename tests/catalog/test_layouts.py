@@ -1,4 +1,4 @@
-"""Layouts of a manifest."""
+"""Test the layouts of a manifest."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ schema = 1
 name = "birds"
 version = "1.0.0"
 title = "Birds"
-summary = "Pictures."
+summary = "Images."
 task = "image-classification"
 homepage = "https://example.org"
 [resources.archive]
@@ -47,8 +47,8 @@ files = { image = "local:birds/*/*.jpg" }
     [
         (('split = "train"', 'split = "test"'), "layouts.tree.split: 'test' is not among"),
         (("local:birds", "elsewhere:birds"), "layouts.tree.files.image: 'elsewhere' is not among"),
-        (("local:birds/*/*.jpg", "archive:*.jpg"), "layouts.tree.files: are those of the manifest"),
-        (("local:birds/*/*.jpg", "local"), "layouts.tree.files: 'local' is not a file"),
+        (("local:birds/*/*.jpg", "archive:*.jpg"), "layouts.tree.files: must include a file"),
+        (("local:birds/*/*.jpg", "local"), "layouts.tree.files: 'local' needs a member"),
         (("local:birds", "local:../birds"), "leads out of the archive"),
         (('"folder"', '"folders"'), "layouts.tree.reader.format: 'folders' is not a reader"),
         (("title =", "titel ="), "layouts.tree.titel: unknown field; did you mean title?"),
@@ -62,19 +62,19 @@ def test_layout_fault_names_its_place(change: tuple[str, str], fault: str) -> No
 
 
 def test_resource_named_local_is_rejected() -> None:
-    with pytest.raises(ManifestError, match=r"resources\.local: is the name that layouts use"):
+    with pytest.raises(ManifestError, match=r"resources\.local: is reserved for local files"):
         parse(TEXT.replace("resources.archive", "resources.local"), source="test")
 
 
 def test_layout_does_not_change_the_digest() -> None:
-    """A layout can be added to a released manifest, because the rows stay the same."""
-    without, with_one = parse(TEXT, source="test"), parse(TEXT + LAYOUT, source="test")
-    assert with_one.layouts
-    assert without.digest == with_one.digest
+    """A layout can be added to a released manifest, because it does not change the rows."""
+    without_layout, with_layout = parse(TEXT, source="test"), parse(TEXT + LAYOUT, source="test")
+    assert with_layout.layouts
+    assert without_layout.digest == with_layout.digest
 
 
 def test_layout_field_of_a_split_is_rejected() -> None:
-    with pytest.raises(ManifestError, match=r"splits\.train\.layout: is set by dshub"):
+    with pytest.raises(ManifestError, match=r"splits\.train\.layout: is not allowed"):
         parse(TEXT + 'layout = "tree"\n', source="test")
 
 

@@ -1,4 +1,4 @@
-"""Digests of manifests: what can change in a released one, and what cannot."""
+"""Test manifest digests, which change only with the rows."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ MANIFEST = Registry().manifest("fashion-mnist")
 WORDS = "a word"
 
 
-def with_entry(table: str, name: str, **changes: Any) -> Manifest:
-    """The manifest with a changed entry of a table."""
+def manifest_with_entry(table: str, name: str, **changes: Any) -> Manifest:
+    """Return the manifest with one entry of a table changed."""
     entries = getattr(MANIFEST, table)
     entry = msgspec.structs.replace(entries[name], **changes)
     return msgspec.structs.replace(MANIFEST, **{table: entries | {name: entry}})
@@ -35,12 +35,12 @@ def with_entry(table: str, name: str, **changes: Any) -> Manifest:
                 {"citations": (Citation(type="misc", key="k", title="t", author=("a",)),)},
             )
         ),
-        with_entry("resources", "test-images", urls=("https://new.example/file.gz",)),
-        with_entry("resources", "test-images", filename="other.gz"),
-        with_entry("resources", "test-images", limits=Limits(ratio=1000)),
+        manifest_with_entry("resources", "test-images", urls=("https://new.example/file.gz",)),
+        manifest_with_entry("resources", "test-images", filename="other.gz"),
+        manifest_with_entry("resources", "test-images", limits=Limits(ratio=1000)),
     ],
 )
-def test_words_and_addresses_do_not_change_the_digest(corrected: Manifest) -> None:
+def test_descriptions_and_urls_do_not_change_the_digest(corrected: Manifest) -> None:
     assert corrected != MANIFEST
     assert corrected.digest == MANIFEST.digest
 
@@ -58,17 +58,17 @@ assert isinstance(LABEL, LabelFeature)
         msgspec.structs.replace(MANIFEST, supervised=("label", "image")),
         msgspec.structs.replace(MANIFEST, splits={"train": TRAIN}),
         msgspec.structs.replace(MANIFEST, splits=MANIFEST.splits | {"more": TRAIN}),
-        with_entry("resources", "test-images", sha256="0" * 64),
-        with_entry("resources", "test-images", size=1),
-        with_entry("resources", "test-images", content_sha256="0" * 64),
-        with_entry("features", "label", names=LABEL.names[::-1]),
-        with_entry("features", "label", first=1),
-        with_entry("features", "image", shape=(14, 56, 1)),
-        with_entry("features", "image", dtype="int8"),
-        with_entry("splits", "train", rows=1),
-        with_entry("splits", "train", files=MANIFEST.splits["test"].files),
-        with_entry("splits", "train", reader={"format": "idx", "transpose": ["image"]}),
-        with_entry("splits", "train", without=("label",)),
+        manifest_with_entry("resources", "test-images", sha256="0" * 64),
+        manifest_with_entry("resources", "test-images", size=1),
+        manifest_with_entry("resources", "test-images", content_sha256="0" * 64),
+        manifest_with_entry("features", "label", names=LABEL.names[::-1]),
+        manifest_with_entry("features", "label", first=1),
+        manifest_with_entry("features", "image", shape=(14, 56, 1)),
+        manifest_with_entry("features", "image", dtype="int8"),
+        manifest_with_entry("splits", "train", rows=1),
+        manifest_with_entry("splits", "train", files=MANIFEST.splits["test"].files),
+        manifest_with_entry("splits", "train", reader={"format": "idx", "transpose": ["image"]}),
+        manifest_with_entry("splits", "train", without=("label",)),
     ],
 )
 def test_everything_that_affects_rows_changes_the_digest(changed: Manifest) -> None:

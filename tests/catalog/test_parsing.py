@@ -1,4 +1,4 @@
-"""Parsing manifests."""
+"""Test parsing manifests."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ figures = { label-counts = [1, 1] }
 
 
 def faults_of(text: str) -> list[str]:
-    """The faults that parsing a text reports."""
+    """Parse a faulty manifest and return its faults."""
     with pytest.raises(ManifestError) as caught:
         parse(text, source="tiny.toml")
     assert "tiny.toml" in str(caught.value)
@@ -70,8 +70,8 @@ def test_every_fault_is_reported_with_its_line() -> None:
     broken = GOOD.replace("rows = 2", 'row = "2"').replace("size = 100", "size = -1.5")
     broken = broken.replace('kind = "label"', 'kind = "lable"').replace("schema = 1", "")
     lines = broken.splitlines()
-    found = faults_of(broken)
-    assert len(found) == 5
+    faults = faults_of(broken)
+    assert len(faults) == 5
     for place, word in [
         ("schema", "missing"),
         ("resources.images.size", "int"),
@@ -79,10 +79,10 @@ def test_every_fault_is_reported_with_its_line() -> None:
         ("splits.train.row", "did you mean rows?"),
         ("splits.train.rows", "missing"),
     ]:
-        fault = next(fault for fault in found if f"{place}: " in fault)
+        fault = next(fault for fault in faults if f"{place}: " in fault)
         assert word in fault
     size = next(i for i, line in enumerate(lines, 1) if line.startswith("size"))
-    assert any(fault.startswith(f"line {size}, resources.images.size") for fault in found)
+    assert any(fault.startswith(f"line {size}, resources.images.size") for fault in faults)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_fault_names_its_place_and_problem(old: str, new: str, message: str) -> 
 
 def test_resource_without_a_checksum_is_refused() -> None:
     line = f'sha256 = "{"0123456789abcdef" * 4}"\n'
-    assert any("neither sha256 nor md5" in fault for fault in faults_of(GOOD.replace(line, "")))
+    assert any("needs sha256 or md5" in fault for fault in faults_of(GOOD.replace(line, "")))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_invalid_file_is_named(tmp_path: Path, data: bytes) -> None:
         read(path)
 
 
-def changed(manifest_text: str, old: str, new: str) -> Manifest:
+def parse_changed(manifest_text: str, old: str, new: str) -> Manifest:
     assert old in manifest_text
     return parse(manifest_text.replace(old, new), source="x")
 
@@ -149,7 +149,7 @@ def test_digest_changes_with_anything_that_affects_rows() -> None:
         ("Two images.", "Two small images."),
         ("[features.image]", '[license]\nspdx = "MIT"\n\n[features.image]'),
     ]:
-        assert changed(GOOD, old, new).digest == digest
+        assert parse_changed(GOOD, old, new).digest == digest
     for old, new in [
         ('"cat", "dog"', '"dog", "cat"'),
         ("rows = 2\n", "rows = 3\n"),
@@ -158,4 +158,4 @@ def test_digest_changes_with_anything_that_affects_rows() -> None:
         ('format = "idx"', 'format = "idx", transpose = ["image"]'),
     ]:
         text = GOOD.replace("figures = { label-counts = [1, 1] }", "")
-        assert changed(text, old, new).digest != parse(text, source="x").digest
+        assert parse_changed(text, old, new).digest != parse(text, source="x").digest

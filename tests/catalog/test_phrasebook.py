@@ -1,4 +1,4 @@
-"""Explain names of other libraries."""
+"""Test suggestions for names from other libraries."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from dshub.catalog.phrasebook import foreign, missing
 WORDS = {"batch": "use batches"}
 
 
-class Own:
-    """Has a property that fails."""
+class Example:
+    """A class with a property that fails."""
 
     @property
     def broken(self) -> int:
@@ -19,15 +19,15 @@ class Own:
 
 
 def test_known_name_is_explained() -> None:
-    with pytest.raises(AttributeError, match="'Own' object has no 'batch': use batches"):
-        _ = Own().batch
+    with pytest.raises(AttributeError, match="'Example' object has no 'batch': use batches"):
+        _ = Example().batch
 
 
-def test_other_names_raise_errors_of_python() -> None:
+def test_other_names_raise_python_errors() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'unknown'"):
-        _ = Own().unknown
+        _ = Example().unknown
     with pytest.raises(AttributeError, match=r"^the cause$"):
-        _ = Own().broken
+        _ = Example().broken
 
 
 def test_argument_of_another_library_is_explained() -> None:

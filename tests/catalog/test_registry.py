@@ -1,4 +1,4 @@
-"""Find datasets by name."""
+"""Test finding datasets by name."""
 
 import shutil
 from pathlib import Path
@@ -11,8 +11,8 @@ from dshub.errors import DshubError, ManifestError, UnknownNameError
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """A folder with two versions of a dataset."""
+def own_registry(tmp_path: Path) -> Path:
+    """Create a registry folder with two versions of a dataset."""
     source = built_in_root() / "kmnist" / "1.0.0.toml"
     text = source.read_text().replace('name = "kmnist"', 'name = "own/set"')
     folder = tmp_path / "registry" / "own" / "set"
@@ -23,8 +23,8 @@ def own(tmp_path: Path) -> Path:
     return tmp_path / "registry"
 
 
-def test_newest_version_is_the_default(own: Path) -> None:
-    registry = Registry([own])
+def test_newest_version_is_the_default(own_registry: Path) -> None:
+    registry = Registry([own_registry])
     assert registry.versions("own/set") == ["1.10.0", "1.9.0"]
     assert registry.manifest("own/set").version == "1.10.0"
     assert registry.manifest("own/set@1.9.0").version == "1.9.0"
@@ -32,8 +32,10 @@ def test_newest_version_is_the_default(own: Path) -> None:
         registry.manifest("own/set@2.0.0")
 
 
-def test_path_of_a_manifest_works_as_a_name(own: Path) -> None:
-    assert Registry().manifest(str(own / "own/set/1.9.0.toml")).identifier == "own/set@1.9.0"
+def test_path_of_a_manifest_works_as_a_name(own_registry: Path) -> None:
+    assert (
+        Registry().manifest(str(own_registry / "own/set/1.9.0.toml")).identifier == "own/set@1.9.0"
+    )
 
 
 def test_family_expands_to_its_members() -> None:
@@ -43,10 +45,10 @@ def test_family_expands_to_its_members() -> None:
     assert Registry().expand(["emnist/*"]) == members
 
 
-def test_manifest_with_another_name_than_its_path_is_rejected(own: Path) -> None:
-    shutil.copy(own / "own/set/1.9.0.toml", own / "own/set/2.0.0.toml")
+def test_manifest_must_have_the_name_of_its_path(own_registry: Path) -> None:
+    shutil.copy(own_registry / "own/set/1.9.0.toml", own_registry / "own/set/2.0.0.toml")
     with pytest.raises(ManifestError, match=r"own/set@1\.9\.0"):
-        Registry([own]).manifest("own/set")
+        Registry([own_registry]).manifest("own/set")
 
 
 def test_different_manifests_of_one_version_are_an_error(tmp_path: Path) -> None:
@@ -55,7 +57,7 @@ def test_different_manifests_of_one_version_are_an_error(tmp_path: Path) -> None
     (tmp_path / "mnist" / "1.0.0.toml").write_text(text)
     assert (
         Registry([tmp_path]).manifest("mnist").name == "mnist"
-    )  # the same content is not a conflict
+    )  # identical manifests are not a conflict
     (tmp_path / "mnist" / "1.0.0.toml").write_text(text.replace("handwritten", "forged"))
     with pytest.raises(DshubError, match=r"mnist@1\.0\.0") as caught:
         Registry([tmp_path]).names()
@@ -63,15 +65,17 @@ def test_different_manifests_of_one_version_are_an_error(tmp_path: Path) -> None
     assert str(built_in_root()) in str(caught.value)
 
 
-def test_roots_come_from_the_environment(own: Path) -> None:
-    settings = Settings.read(environment={"DSHUB_REGISTRY": str(own)})
+def test_roots_come_from_the_environment(own_registry: Path) -> None:
+    settings = Settings.read(environment={"DSHUB_REGISTRY": str(own_registry)})
     assert {"own/set", "mnist"} <= set(Registry(settings.registry).names())
 
 
-def test_faulty_manifest_does_not_hide_others(own: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Listings warn of it; it is an error only when named."""
-    (own / "own/set/2.0.0.toml").write_text("schema = 1")
-    registry = Registry([own])
+def test_faulty_manifest_does_not_hide_others(
+    own_registry: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A listing warns of a faulty manifest, and only loading it by name fails."""
+    (own_registry / "own/set/2.0.0.toml").write_text("schema = 1")
+    registry = Registry([own_registry])
     assert {"mnist", "kmnist"} <= {manifest.name for manifest in registry.manifests()}
     assert "2.0.0.toml" in caplog.text
     with pytest.raises(ManifestError):
@@ -79,9 +83,9 @@ def test_faulty_manifest_does_not_hide_others(own: Path, caplog: pytest.LogCaptu
 
 
 def test_missing_folder_is_named_in_the_error_of_an_unknown_dataset(
-    own: Path, tmp_path: Path
+    own_registry: Path, tmp_path: Path
 ) -> None:
-    registry = Registry([tmp_path / "regsitry", own])
+    registry = Registry([tmp_path / "regsitry", own_registry])
     assert registry.manifest("own/set").version == "1.10.0"
     with pytest.raises(UnknownNameError) as caught:
         registry.manifest("own/other")
@@ -97,7 +101,7 @@ def test_missing_and_empty_folders_have_no_datasets(tmp_path: Path) -> None:
     assert Registry(roots).names() == Registry().names()
 
 
-def test_family_in_place_of_a_dataset_suggests_its_members(hub: Hub) -> None:
+def test_family_name_suggests_its_members(hub: Hub) -> None:
     with pytest.raises(UnknownNameError) as caught:
         hub.load("emnist", "train")
     assert "emnist/letters" in caught.value.hint

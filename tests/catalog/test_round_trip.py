@@ -1,4 +1,4 @@
-"""Manifests survive TOML and JSON."""
+"""Test that manifests survive TOML and JSON."""
 
 import json
 
@@ -15,7 +15,7 @@ WORDS = st.text(st.characters(codec="utf-8"), max_size=20)
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 LABELS = st.fixed_dictionaries(
     {"kind": st.just("label"), "names": st.lists(WORDS, min_size=1, max_size=5, unique=True)},
-    optional={"first": st.integers(1, 5)},  # what is a default is left out of JSON
+    optional={"first": st.integers(1, 5)},  # JSON leaves out defaults
 )
 NUMBERS = st.fixed_dictionaries(
     {"kind": st.just("number"), "dtype": st.sampled_from(["uint8", "int64", "float32"])},
@@ -28,7 +28,7 @@ FEATURES = st.one_of(LABELS, NUMBERS, IMAGES, st.just({"kind": "text"}))
 
 
 def toml(value: object) -> str:
-    """A value as TOML on one line; strings, numbers and lists are like JSON."""
+    """Format a value as TOML on one line."""
     if isinstance(value, dict):
         inside = (f"{json.dumps(key)} = {toml(item)}" for key, item in value.items())
         return f"{{ {', '.join(inside)} }}"
@@ -39,7 +39,7 @@ def toml(value: object) -> str:
 
 @st.composite
 def contents(draw: st.DrawFn) -> dict[str, object]:
-    """The content of a valid manifest."""
+    """Draw the content of a valid manifest."""
     sums = draw(st.dictionaries(KEYS, HEX, min_size=1, max_size=4))
     resources = {
         name: {"urls": [f"https://data.example/{name}"], "sha256": value}
@@ -68,24 +68,24 @@ def contents(draw: st.DrawFn) -> dict[str, object]:
 def test_manifest_survives_toml_and_json(content: dict[str, object]) -> None:
     text = "\n".join(f"{key} = {toml(value)}" for key, value in content.items())
     manifest = parse(text, source="made.toml")
-    again = from_json(to_json(manifest))
-    assert again == manifest
-    assert again.digest == manifest.digest
-    plain = json.loads(to_json(again))
+    parsed = from_json(to_json(manifest))
+    assert parsed == manifest
+    assert parsed.digest == manifest.digest
+    plain = json.loads(to_json(parsed))
     assert {key: plain.get(key, []) for key in content} == content
     for key in ("resources", "features", "splits"):
         table = content[key]
         assert isinstance(table, dict)
-        assert list(getattr(again, key)) == list(table)
+        assert list(getattr(parsed, key)) == list(table)
 
 
 @pytest.mark.parametrize("name", Registry().names())
 def test_built_in_manifests_keep_their_order(name: str) -> None:
     manifest = Registry().manifest(name)
-    again = from_json(to_json(manifest))
-    assert again == manifest
-    assert list(again.splits) == list(manifest.splits)
-    assert list(again.features) == list(manifest.features)
+    parsed = from_json(to_json(manifest))
+    assert parsed == manifest
+    assert list(parsed.splits) == list(manifest.splits)
+    assert list(parsed.features) == list(manifest.features)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[]", b'{"schema": 2}'], ids=repr)

@@ -1,4 +1,4 @@
-"""Search, and suggestions for unknown names."""
+"""Test the search for datasets and the suggestion of names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sources of manifests."""
+"""Test the sources of manifests."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from dshub.errors import ManifestError
 from tests.catalog.folders import Store, put
 
 
-def test_lookup_of_one_name_lists_no_other_folder(tmp_path: Path) -> None:
+def test_lookup_lists_only_one_folder(tmp_path: Path) -> None:
     put(tmp_path, "own/one")
     put(tmp_path, "two")
     source = FolderSource([tmp_path])

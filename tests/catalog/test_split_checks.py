@@ -1,4 +1,4 @@
-"""Rules about the files, steps and figures of a split."""
+"""Test the rules for the files, steps and figures of a split."""
 
 import pytest
 
@@ -11,7 +11,7 @@ JOIN = 'step = "join", part = "label", reader = { format = "lines" }, on = ["i"]
 
 
 def with_steps(*steps: str) -> str:
-    """The manifest with steps in its first split."""
+    """Return the manifest with steps in its first split."""
     assert FILES in GOOD
     return GOOD.replace(FILES, f"{FILES}\nsteps = [{', '.join(steps)}]", 1)
 
@@ -27,12 +27,12 @@ def with_steps(*steps: str) -> str:
         (
             '{ step = "attach", part = "label", column = "a", path = "label.gz" }',
             "path",
-            "'label.gz' must hold columns in braces",
+            "'label.gz' must contain columns in braces",
         ),
         (
             '{ step = "attach", part = "label", column = "a", path = "{i!r}" }',
             "path",
-            "'{i!r}' must hold columns in braces",
+            "'{i!r}' must contain columns in braces",
         ),
         (
             '{ step = "attach", part = "label", column = "a", path = "{i" }',
@@ -42,7 +42,7 @@ def with_steps(*steps: str) -> str:
         (
             '{ step = "attach", part = "label", column = "a", path = "{i}.png" }',
             "path",
-            "'{i}.png' names no file of 'label': train-labels",
+            "'{i}.png' matches no file of 'label': train-labels",
         ),
         (
             '{ step = "match", part = "label", reader = { format = "x" }, on = ["i"] }',
@@ -79,8 +79,8 @@ def test_steps_are_limited() -> None:
         ("{}", "", "must not be empty"),
         ("{ image = [] }", ".image", "must not be empty"),
         ('{ image = "x" }', ".image", "'x' is not among the resources"),
-        ('{ image = "train-images:" }', ".image", "names no member"),
-        ('{ image = "train-images:./" }', ".image", "names no member"),
+        ('{ image = "train-images:" }', ".image", "has an empty member"),
+        ('{ image = "train-images:./" }', ".image", "has an empty member"),
         ('{ image = "train-images:/a" }', ".image", "leads out of the archive"),
     ],
 )
@@ -97,11 +97,13 @@ def test_invalid_reference_is_a_fault(files: str, place: str, message: str) -> N
         ("image-mean = 3", "must be <column>-counts or <column>-sum"),
         ("image-counts = [1]", "must be a list of counts, one for each class"),
         ("label-counts = [1]", "has 1 counts for 10 classes"),
-        ("image-sum = [1]", "must be one whole number"),
+        ("image-sum = [1]", "must be an integer"),
     ],
 )
 def test_invalid_figure_is_a_fault(figure: str, message: str) -> None:
     name = figure.partition(" ")[0]
-    others = GOOD.replace("label-counts", "label-others", 1).replace("image-sum", "image-other", 1)
-    text = others.replace("figures = {", f"figures = {{ {figure},", 1)
+    unknown_figures = GOOD.replace("label-counts", "label-others", 1).replace(
+        "image-sum", "image-other", 1
+    )
+    text = unknown_figures.replace("figures = {", f"figures = {{ {figure},", 1)
     assert message in faults_of(text)[f"splits.train.figures.{name}"].message

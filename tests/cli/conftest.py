@@ -1,4 +1,4 @@
-"""The command line as a user runs it, and a registry of tiny datasets to run it on."""
+"""Run the command line in subprocesses on a registry of tiny datasets."""
 
 import hashlib
 import struct
@@ -19,7 +19,7 @@ schema = 1
 name = "{name}"
 version = "1.0.0"
 title = "Tiny"
-summary = "Three pictures."
+summary = "Three images."
 task = "image-classification"
 homepage = "https://data.example/"
 supervised = ["image", "label"]
@@ -51,7 +51,7 @@ files = {{ image = "images", label = "labels" }}
 
 @pytest.fixture
 def dshub(tmp_path: Path) -> Run:
-    """Runs the command in a process of its own, in an empty folder; no traceback is ever fine."""
+    """Return a function that runs the command in a subprocess and fails on any traceback."""
     folder = tmp_path / "work"
     folder.mkdir()
     return partial(run_dshub, folder)
@@ -59,7 +59,7 @@ def dshub(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
-    """The upstream files of two datasets that share an image file."""
+    """Write the upstream files of two datasets that share an image file."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     images = struct.pack(">HBB3I", 0, 8, 3, 3, 2, 2) + bytes(range(12))
@@ -70,8 +70,8 @@ def upstream(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A registry with `tiny/one` and `tiny/two`, whose files a local server has."""
+def registry(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Write a registry with `tiny/one` and `tiny/two` and serve their files locally."""
     with serving(upstream) as url:
         for member in ("one", "two"):
             sums = {

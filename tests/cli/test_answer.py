@@ -1,4 +1,4 @@
-"""Answers of commands: text, JSON, standard output and standard error."""
+"""Test answers in text and JSON, and remarks on standard error."""
 
 import json
 import os
@@ -67,8 +67,7 @@ def test_json_is_one_object_with_a_schema(dshub: Run, arguments: str, key: str) 
     assert done.stderr == ""
 
 
-def test_json_leaves_out_remarks(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """A command that announces its work on standard error does not with `--json`."""
+def test_json_leaves_out_remarks(dshub: Run, registry: Path, tmp_path: Path) -> None:
     assert "to fetch" in dshub("fetch", "tiny", "--dry-run").stderr
     assert dshub("fetch", "tiny", "--json").stderr == ""
     assert dshub("mirror", str(tmp_path / "m"), "tiny", "--no-pages", "--json").stderr == ""
@@ -90,7 +89,7 @@ def test_pipes_and_no_color_get_plain_text(dshub: Run, arguments: str) -> None:
         assert "\x1b" not in done.stdout + done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 def test_terminal_gets_colors_unless_no_color_is_set() -> None:
     assert "\x1b[1m" in run_on_terminal("info", "mnist").stdout
     assert "\x1b[" not in run_on_terminal("info", "mnist", NO_COLOR="1").stdout

@@ -1,4 +1,4 @@
-"""`dshub check`: faults of manifests, and their addresses."""
+"""Test `dshub check`: report faults of manifests and broken links."""
 
 import hashlib
 import json
@@ -30,19 +30,19 @@ CONTENT = b"some bytes\n" * 1000
 
 
 def split(name: str, reader: str, files: str, steps: str = "") -> str:
-    """A split as TOML."""
+    """Format a split as TOML."""
     return f"[splits.{name}]\nrows = 1\nreader = {reader}\nfiles = {files}\n{steps}\n"
 
 
 def resource(name: str, *urls: str, more: str = "") -> str:
-    """A resource as TOML."""
+    """Format a resource as TOML."""
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     return f'[resources.{name}]\nurls = {json.dumps(urls)}\nsha256 = "{sha256}"\n{more}\n'
 
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """The path of a manifest."""
+    """Return the path of a manifest that the test writes."""
     return tmp_path / "own.toml"
 
 
@@ -56,7 +56,7 @@ def test_family_checks_all_members(dshub: Run) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[FaultyServer]:
-    """A server with some files."""
+    """Start a server with a few files."""
     folder = tmp_path / "served"
     folder.mkdir()
     for name in ("a", "b", "c", "d", "short"):
@@ -68,7 +68,7 @@ def server(tmp_path: Path) -> Iterator[FaultyServer]:
 def check_links(
     dshub: Run, manifest: Path, resources: str
 ) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Check links; returns the exit code, the answer, and the links by address."""
+    """Check links and return the exit code, the JSON answer and the links by URL."""
     names = [line[11:-1] for line in resources.splitlines() if line.startswith("[resources.")]
     files = "{ text = [" + ", ".join(f'"{name}"' for name in names) + "] }"
     manifest.write_text(HEAD + resources + split("a", '{ format = "lines" }', files))
@@ -113,7 +113,6 @@ def test_every_address_is_reported(
 
 
 def test_broken_addresses_are_printed(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    """A line for each address, and for each file without one that works."""
     text = HEAD + resource("one", f"{server.url}/a") + resource("two", f"{server.url}/gone")
     manifest.write_text(text + split("a", '{ format = "lines" }', '{ text = ["one", "two"] }'))
     done = dshub("check", str(manifest), "--links")
@@ -122,14 +121,14 @@ def test_broken_addresses_are_printed(dshub: Run, manifest: Path, server: Faulty
     assert lines[f"{server.url}/a"][0] == "ok"
     assert lines[f"{server.url}/gone"][0] == "bad"
     assert "404" in lines[f"{server.url}/gone"]
-    assert "two: no address works" in done.stdout
-    assert "1 files without an address that works" in done.stderr
+    assert "two: no working URL" in done.stdout
+    assert "1 file without a working URL" in done.stderr
 
 
-def test_server_without_head_is_asked_for_a_byte(
+def test_server_without_head_gets_a_range_request(
     dshub: Run, manifest: Path, server: FaultyServer
 ) -> None:
-    """The size comes with the first byte; no more is downloaded."""
+    """The response to a one-byte range request has the size of the file."""
     server.faults["/a"] = Fault("status", status=405, only="HEAD")
     server.faults["/b"] = Fault("plain", headers=(("Content-Length", ""),), only="HEAD")
     size = f"size = {len(CONTENT)}"
@@ -142,7 +141,9 @@ def test_server_without_head_is_asked_for_a_byte(
     assert server.sent == 2
 
 
-def test_busy_server_is_asked_again(dshub: Run, manifest: Path, server: FaultyServer) -> None:
+def test_busy_server_gets_a_second_request(
+    dshub: Run, manifest: Path, server: FaultyServer
+) -> None:
     server.faults["/a"] = Fault("status", status=503, times=1)
     server.faults["/b"] = Fault("status", status=503)
     text = "".join(resource(name, f"{server.url}/{name}") for name in "abc")
@@ -178,8 +179,8 @@ def test_links_offline_are_an_error(dshub: Run, manifest: Path, server: FaultySe
     assert server.requests == []
 
 
-def test_every_fault_is_reported(dshub: Run, own: Path) -> None:
-    path = own / "tiny" / "one" / "1.0.0.toml"
+def test_every_fault_is_reported(dshub: Run, registry: Path) -> None:
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text().replace("rows = 3", "rows = 0").replace('"cat", "dog"', '"cat", "cat"')
     path.write_text(text.replace('format = "idx"', 'format = "idx", speed = 3'))
     done = dshub("check", str(path))

@@ -1,4 +1,4 @@
-"""`dshub cite`: citations as BibTeX and CFF."""
+"""Test `dshub cite`: print citations as BibTeX and CFF."""
 
 import json
 import re
@@ -16,27 +16,27 @@ from dshub.catalog.manifest import Citation
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def with_citations(own: Path, member: str, *lines: str) -> None:
-    path = own / "tiny" / member / "1.0.0.toml"
+def with_citations(registry: Path, member: str, *lines: str) -> None:
+    path = registry / "tiny" / member / "1.0.0.toml"
     entries = "".join(f'\n[[citations]]\ntype = "article"\nyear = 2001\n{line}\n' for line in lines)
     path.write_text(path.read_text() + entries)
 
 
-def test_bibtex_has_the_facts_of_the_manifest(dshub: Run) -> None:
+def test_bibtex_has_the_citation_of_the_manifest(dshub: Run) -> None:
     done = dshub("cite", "fashion-mnist")
     assert done.stdout.startswith("% fashion-mnist 1.0.0\n@article{")
     (citation,) = Registry().manifest("fashion-mnist").citations
     assert f"author = {{{' and '.join(citation.author)}}}" in done.stdout
     assert f"year = {{{citation.year}}}" in done.stdout
-    assert "{Fashion-MNIST:}" in done.stdout  # which no style may write small
+    assert "{Fashion-MNIST:}" in done.stdout  # braces keep bibliography styles from changing case
 
 
-def test_keys_are_unique(dshub: Run, own: Path) -> None:
-    """A paper of two datasets comes once; two papers of one key get different keys."""
+def test_keys_are_unique(dshub: Run, registry: Path) -> None:
+    """A shared paper is listed once, and different papers with one key get different keys."""
     same = 'key = "a b"\ntitle = "One"\nauthor = ["Doe, Jane"]'
     other = 'key = "A b"\ntitle = "Another"\nauthor = ["Doe, Jane"]'
-    with_citations(own, "one", same)
-    with_citations(own, "two", same, other)
+    with_citations(registry, "one", same)
+    with_citations(registry, "two", same, other)
     answer = json.loads(dshub("cite", "tiny", "--json").stdout)["citations"]
     assert [(item["key"], item["title"], item["datasets"]) for item in answer] == [
         ("a-b", "One", ["tiny/one@1.0.0", "tiny/two@1.0.0"]),
@@ -55,18 +55,18 @@ def test_dataset_is_cited_once(dshub: Run) -> None:
             assert len(set(named)) == len(named)
 
 
-def test_dataset_without_a_paper_is_cited_by_its_homepage(dshub: Run, own: Path) -> None:
+def test_dataset_without_a_paper_is_cited_by_its_homepage(dshub: Run, registry: Path) -> None:
     done = dshub("cite", "tiny/one")
     assert "title = {Tiny}" in done.stdout
     assert "url = {https://data.example/}" in done.stdout
     assert "author" not in done.stdout
     refused = dshub("cite", "tiny/one", "--format", "cff")
     assert refused.returncode == 1
-    assert "names no authors" in refused.stderr
+    assert "has authors" in refused.stderr
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "printed"),
     [
         ("Cats & dogs", r"Cats \& dogs"),
         ("100% of $5", r"100\% of \$5"),
@@ -77,34 +77,33 @@ def test_dataset_without_a_paper_is_cited_by_its_homepage(dshub: Run, own: Path)
         ("for AT&T", r"for {AT\&T}"),
     ],
 )
-def test_commands_of_tex_are_escaped(text: str, shown: str) -> None:
+def test_tex_commands_are_escaped(text: str, printed: str) -> None:
     url = "https://data.example/~me/a_b?x=1&y=%20#z"
     citation = Citation(type="misc", key="k", title=text, author=(text,), url=url)
-    written = bibtex(citation)
-    assert f"title = {{{shown}}}" in written
-    assert f"url = {{{url}}}" in written
+    citation_text = bibtex(citation)
+    assert f"title = {{{printed}}}" in citation_text
+    assert f"url = {{{url}}}" in citation_text
 
 
 def schema() -> dict[str, Any]:
-    """The schema of CFF in the package cffconvert."""
+    """Return the CFF schema that cffconvert ships."""
     package = pytest.importorskip("cffconvert")
     folder = Path(package.__file__).parent / "schemas" / "1.2.0"
-    found: dict[str, Any] = json.loads((folder / "schema.json").read_text("utf-8"))
-    return found
+    content: dict[str, Any] = json.loads((folder / "schema.json").read_text("utf-8"))
+    return content
 
 
 def test_cff_is_valid() -> None:
-    """The file of each dataset with authors fits the schema."""
-    wanted = schema()
+    cff_schema = schema()
     jsonschema, yaml = pytest.importorskip("jsonschema"), pytest.importorskip("yaml")
     manifests = [item for item in Registry().manifests() if item.citations]
     for manifest in manifests:
         document = yaml.safe_load(cff(manifest))
-        jsonschema.validate(document, wanted)
+        jsonschema.validate(document, cff_schema)
         assert document["title"] == manifest.title
         assert document["preferred-citation"]["title"] == manifest.citations[0].title
     project = {"cff-version": "1.2.0", "title": "x", "message": "x", "authors": [{"name": "x"}]}
-    jsonschema.validate(project | yaml.safe_load(references(manifests)), wanted)
+    jsonschema.validate(project | yaml.safe_load(references(manifests)), cff_schema)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +119,8 @@ def test_cff_is_valid() -> None:
         ),
     ],
 )
-def test_names_in_cff(own: Path, name: str, parts: dict[str, str]) -> None:
+def test_names_in_cff(registry: Path, name: str, parts: dict[str, str]) -> None:
     yaml = pytest.importorskip("yaml")
-    with_citations(own, "one", f'key = "k"\ntitle = "T"\nauthor = ["{name}"]')
-    found = yaml.safe_load(cff(Registry([own]).manifest("tiny/one")))
-    assert found["authors"] == [parts]
+    with_citations(registry, "one", f'key = "k"\ntitle = "T"\nauthor = ["{name}"]')
+    document = yaml.safe_load(cff(Registry([registry]).manifest("tiny/one")))
+    assert document["authors"] == [parts]

@@ -1,4 +1,4 @@
-"""The table of commands, which `dshub --help` shows without importing any of them."""
+"""Test the command table that lets `dshub --help` run without importing any command."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def command():
 '''
 
 
-def test_commands_of_other_packages_are_a_group_of_their_own(
+def test_commands_of_other_packages_are_a_separate_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = tmp_path / "outside-1.0.dist-info"

@@ -1,4 +1,4 @@
-"""`dshub croissant`: export and import documents."""
+"""Test `dshub croissant`: export and import documents."""
 
 import hashlib
 import json
@@ -20,8 +20,8 @@ pytest.importorskip("tomlkit")
 
 
 @pytest.fixture
-def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in this process, which imports mlcroissant once."""
+def run_in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs the command in this process, which imports mlcroissant once."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         monkeypatch.setattr("sys.argv", ["dshub", *arguments])
@@ -36,23 +36,23 @@ def called(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_dataset_is_exported(dshub: Run) -> None:
-    shown = dshub("croissant", "mnist", "--version", "1.0")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    document = json.loads(shown.stdout)
+    printed = dshub("croissant", "mnist", "--version", "1.0")
+    assert (printed.returncode, printed.stderr) == (0, "")
+    document = json.loads(printed.stdout)
     assert document["conformsTo"] == "http://mlcommons.org/croissant/1.0"
 
 
-def test_exported_document_is_imported_as_the_same_manifest(called: Run, tmp_path: Path) -> None:
+def test_exported_document_is_imported_unchanged(run_in_process: Run, tmp_path: Path) -> None:
     pytest.importorskip("mlcroissant")
     path, manifest = tmp_path / "croissant.json", tmp_path / "new" / "1.0.0.toml"
-    assert called("croissant", "mnist", "-o", str(path)).returncode == 0
-    done = called("croissant", "--import", str(path), "-o", str(manifest))
+    assert run_in_process("croissant", "mnist", "-o", str(path)).returncode == 0
+    done = run_in_process("croissant", "--import", str(path), "-o", str(manifest))
     assert (done.returncode, done.stdout) == (0, "")
-    assert called("check", str(manifest)).returncode == 0
+    assert run_in_process("check", str(manifest)).returncode == 0
     assert Registry().manifest(str(manifest)) == Registry().manifest("mnist")
 
 
-def test_addresses_on_a_mirror_contain_checksums(dshub: Run) -> None:
+def test_mirror_urls_contain_checksums(dshub: Run) -> None:
     done = dshub("croissant", "mnist", "--mirror", "https://mirror.example/", "--json")
     files = json.loads(done.stdout)["croissant"]["distribution"]
     sha256 = files[0]["sha256"]
@@ -71,9 +71,9 @@ def test_addresses_on_a_mirror_contain_checksums(dshub: Run) -> None:
     ],
 )
 def test_faulty_reader_options_are_reported(
-    own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reader: str
+    registry: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reader: str
 ) -> None:
-    path = own / "tiny" / "one" / "1.0.0.toml"
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('{ format = "idx" }', reader), encoding="utf-8")
     for command in ("croissant", "check"):
@@ -86,7 +86,7 @@ def test_faulty_reader_options_are_reported(
 
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
-    """A document of another program: two tables, the second without checksum and size."""
+    """Write a document with two tables, the second without checksum and size."""
     pytest.importorskip("mlcroissant")
 
     def file(name: str, **facts: str) -> dict[str, Any]:
@@ -127,37 +127,37 @@ def document(tmp_path: Path) -> Path:
 TRAIN, TEST = b"said,count\na,1\nb,2\n", b"said,count\nc,3\n"
 
 
-def test_missing_facts_get_notes(called: Run, document: Path) -> None:
-    done = called("croissant", "--import", str(document))
+def test_missing_facts_get_notes(run_in_process: Run, document: Path) -> None:
+    done = run_in_process("croissant", "--import", str(document))
     assert done.returncode == 0
-    found = tomllib.loads(done.stdout)
-    assert "sha256" not in found["resources"]["test-csv"]
-    assert "rows" not in found["splits"]["train"]
+    content = tomllib.loads(done.stdout)
+    assert "sha256" not in content["resources"]["test-csv"]
+    assert "rows" not in content["splits"]["train"]
     assert "note: test.csv: its sha256 is not a checksum" in done.stderr
-    assert "missing: train: the document does not give its number of rows" in done.stderr
-    answer = json.loads(called("croissant", "--import", str(document), "--json").stdout)
+    assert "missing: train: no number of rows" in done.stderr
+    answer = json.loads(run_in_process("croissant", "--import", str(document), "--json").stdout)
     assert "test.csv" in {note["id"] for note in answer["notes"]}
     assert {note["id"] for note in answer["missing"]} == {"train", "test", "test-csv"}
 
 
 def test_context_with_fewer_terms_logs_no_warning(
-    called: Run, document: Path, caplog: pytest.LogCaptureFixture
+    run_in_process: Run, document: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Documents omit unused terms; the library logs a line of 600 characters."""
+    """mlcroissant would warn of each term that a valid document leaves out."""
     content = json.loads(document.read_text())
     del content["@context"]["parentField"]
     document.write_text(json.dumps(content))
-    assert called("croissant", "--import", str(document)).returncode == 0
+    assert run_in_process("croissant", "--import", str(document)).returncode == 0
     assert not caplog.records
 
 
-def test_invalid_arguments_are_errors(called: Run, document: Path, tmp_path: Path) -> None:
-    for wrong in (["mnist", "kmnist"], [], ["--import", str(document), "--mirror", "x"]):
-        assert called("croissant", *wrong).returncode == 2
-    assert called("croissant", "mnits").returncode == 3
+def test_invalid_arguments_are_errors(run_in_process: Run, document: Path, tmp_path: Path) -> None:
+    for arguments in (["mnist", "kmnist"], [], ["--import", str(document), "--mirror", "x"]):
+        assert run_in_process("croissant", *arguments).returncode == 2
+    assert run_in_process("croissant", "mnits").returncode == 3
     path = tmp_path / "1.0.0.toml"
     path.write_text("mine")
-    done = called("croissant", "--import", str(document), "-o", str(path))
+    done = run_in_process("croissant", "--import", str(document), "-o", str(path))
     assert (done.returncode, path.read_text()) == (8, "mine")
     path.write_text("{")
-    assert called("croissant", "--import", str(path)).returncode == 1
+    assert run_in_process("croissant", "--import", str(path)).returncode == 1

@@ -1,4 +1,4 @@
-"""`dshub doctor` on healthy and on ailing machines."""
+"""Test `dshub doctor`: find problems of the machine."""
 
 import json
 import os
@@ -14,27 +14,33 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str, str]]]:
-    """Findings by their subject."""
-    found: dict[str, list[dict[str, str]]] = {}
+    """Return findings by their subject."""
+    by_subject: dict[str, list[dict[str, str]]] = {}
     for finding in json.loads(done.stdout)["findings"]:
-        found.setdefault(finding["thing"], []).append(finding)
-    return found
+        by_subject.setdefault(finding["thing"], []).append(finding)
+    return by_subject
 
 
-def test_healthy_machine_has_no_bad_finding(dshub: Run, own: Path) -> None:
-    assert own.is_dir()  # whose files are on a server that answers
+def test_healthy_machine_has_no_bad_finding(dshub: Run, registry: Path) -> None:
+    assert registry.is_dir()  # the registry's server is running
     done = dshub("doctor", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["healthy"] is True
-    found = findings(done)
-    assert found["locks"][0]["state"] == "ok"
-    assert "127.0.0.1" in found["network"][0]["fact"]
-    assert {"cache", "space", "proxy", "certificates", "decoders", "frameworks"} <= found.keys()
+    by_subject = findings(done)
+    assert by_subject["locks"][0]["state"] == "ok"
+    assert "127.0.0.1" in by_subject["network"][0]["fact"]
+    assert {
+        "cache",
+        "space",
+        "proxy",
+        "certificates",
+        "decoders",
+        "frameworks",
+    } <= by_subject.keys()
     assert "everything works" in dshub("doctor").stderr
 
 
-def test_problems_come_with_advice(dshub: Run, tmp_path: Path) -> None:
-    """A cache that is a file, unreachable and missing mirrors, missing certificates."""
+def test_problems_have_advice(dshub: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     done = dshub(
         "doctor",
@@ -46,11 +52,11 @@ def test_problems_come_with_advice(dshub: Run, tmp_path: Path) -> None:
         https_proxy="http://me:secret@127.0.0.1:3128",
     )
     assert done.returncode == 1
-    found = findings(done)
-    bad = [found["cache"][0], found["certificates"][0], *found["mirror"]]
+    by_subject = findings(done)
+    bad = [by_subject["cache"][0], by_subject["certificates"][0], *by_subject["mirror"]]
     assert [finding["state"] for finding in bad] == ["bad"] * 4
     assert all(finding["advice"] for finding in bad)
-    assert "127.0.0.1:3128" in found["proxy"][0]["fact"]
+    assert "127.0.0.1:3128" in by_subject["proxy"][0]["fact"]
     assert "secret" not in done.stdout + done.stderr
 
 
@@ -68,19 +74,20 @@ def test_missing_network_is_bad_unless_a_mirror_is_configured(dshub: Run, tmp_pa
         assert findings(done)["network"][0]["state"] == "note"
 
 
-def test_mirror_of_unknown_datasets_is_measured(dshub: Run, own: Path, tmp_path: Path) -> None:
-    assert own.is_dir()
+def test_mirror_of_unknown_datasets_is_measured(dshub: Run, registry: Path, tmp_path: Path) -> None:
+    assert registry.is_dir()
     dshub("mirror", str(tmp_path / "mirror"), "tiny")
     alone = {"DSHUB_REGISTRY": "", "DSHUB_OFFLINE": "1"}
     done = dshub("doctor", "--json", DSHUB_MIRROR=str(tmp_path / "mirror"), **alone)
     assert "B/s" in findings(done)["mirror"][0]["fact"]
 
 
-def test_mirror_with_a_known_file_is_measured(dshub: Run, tmp_path: Path, own: Path) -> None:
+def test_mirror_with_a_known_file_is_measured(dshub: Run, tmp_path: Path, registry: Path) -> None:
     from dshub import Registry
     from dshub.cache.paths import blob_path
 
-    manifest = next(iter(Registry([own]).manifests()))  # only some of many are asked for
+    # with many manifests, only a few files are requested from mirrors
+    manifest = next(iter(Registry([registry]).manifests()))
     folder = tmp_path / "mirror"
     for resource in manifest.resources.values():
         blob = folder / blob_path(resource.digest)
@@ -95,9 +102,9 @@ def test_mirror_with_a_known_file_is_measured(dshub: Run, tmp_path: Path, own: P
     assert "B/s" in first["fact"]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="asks who owns a file")
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX file owners")
 def test_cache_folders_writable_by_others_are_reported(dshub: Run, cache: Path) -> None:
-    """Others could choose what is loaded; a private cache is not reported."""
+    """A private cache is not reported."""
     (cache / "blobs-v1").mkdir(parents=True)
     (cache / "tables-v1").mkdir()
     for folder in (cache, *cache.iterdir()):

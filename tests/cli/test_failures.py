@@ -1,4 +1,4 @@
-"""Failures: exit codes and messages."""
+"""Test exit codes and messages of failures."""
 
 import subprocess
 from collections.abc import Callable
@@ -36,14 +36,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("info hf:squad", {}, 3, "did you mean squad? names with hf: work only with `load`"),
         ("info imagenet", {}, 3, "did you mean imagenet-1k or"),
         ("info cats_vs_dogs", {}, 3, 'load("hf:owner/name")'),
-        ("preview mnist --split val", {"DSHUB_SYNTHETIC": "9"}, 3, "known: train, test"),
+        ("preview mnist --split val", {"DSHUB_SYNTHETIC": "9"}, 3, "choose from train, test"),
         ("fetch", {}, 2, "NAMES"),
         ("fetch mnist --jobs 0", {}, 2, "jobs"),
         ("fetch mnist --speed 3", {}, 2, "--speed"),
         ("cache rm", {}, 2, "--all"),
         ("cache rm --raw", {}, 2, "--all"),
         ("cache rm mnist --all", {}, 2, "--all"),
-        ("cache rm mnist@1.0.0", {}, 1, "name the dataset: mnist"),
+        ("cache rm mnist@1.0.0", {}, 1, "use the name without the version: mnist"),
         ("cache prune", {}, 2, "--max-size"),
         ("cache prune --max-size much", {}, 2, "1.5GB"),
         ("cache prune --max-size -1", {}, 2, "1.5GB"),
@@ -61,15 +61,14 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_failures_have_exit_codes_and_next_steps(
     dshub: Run, arguments: str, variables: dict[str, str], code: int, message: str
 ) -> None:
-    """Standard error has the next step; standard output is empty."""
     done = dshub(*arguments.split(), **variables)
     assert done.returncode == code
     assert message in done.stderr
     assert done.stdout == ""
 
 
-def test_failing_sources_have_exit_codes(dshub: Run, own: Path, upstream: Path) -> None:
-    """4 if a file is missing; 5 if its bytes differ, and none are kept."""
+def test_failing_sources_have_exit_codes(dshub: Run, registry: Path, upstream: Path) -> None:
+    """Exit code 4 means a missing file, and 5 a file with a wrong checksum."""
     (upstream / "labels-one.idx").write_bytes(b"other bytes")
     done = dshub("fetch", "tiny/one")
     assert done.returncode == 5
@@ -80,8 +79,8 @@ def test_failing_sources_have_exit_codes(dshub: Run, own: Path, upstream: Path) 
     assert "404" in done.stderr
 
 
-def test_manual_file_shows_its_instructions(dshub: Run, own: Path) -> None:
-    path = own / "tiny" / "one" / "1.0.0.toml"
+def test_manual_file_shows_its_instructions(dshub: Run, registry: Path) -> None:
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     lines = [line for line in path.read_text().splitlines() if "labels-one" not in line]
     text = "\n".join(lines).replace(
         "size = 11", 'access = "manual"\ninstructions = "Write a letter."\nfilename = "l.idx"'
@@ -93,8 +92,8 @@ def test_manual_file_shows_its_instructions(dshub: Run, own: Path) -> None:
     assert "dshub import tiny/one" in done.stderr
 
 
-def test_wrong_row_count_is_rejected(dshub: Run, own: Path, cache: Path) -> None:
-    path = own / "tiny" / "one" / "1.0.0.toml"
+def test_wrong_row_count_is_rejected(dshub: Run, registry: Path, cache: Path) -> None:
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     path.write_text(path.read_text().replace("rows = 3", "rows = 4"))
     done = dshub("fetch", "tiny/one")
     assert done.returncode == 9
@@ -102,15 +101,15 @@ def test_wrong_row_count_is_rejected(dshub: Run, own: Path, cache: Path) -> None
     assert not list(cache.glob("tables-v1/**/table.json"))
 
 
-def test_conflicting_manifests_are_an_error(dshub: Run, own: Path) -> None:
-    other = own.parent / "second" / "tiny" / "one" / "1.0.0.toml"
+def test_conflicting_manifests_are_an_error(dshub: Run, registry: Path) -> None:
+    other = registry.parent / "second" / "tiny" / "one" / "1.0.0.toml"
     other.parent.mkdir(parents=True)
-    text = (own / "tiny" / "one" / "1.0.0.toml").read_text()
+    text = (registry / "tiny" / "one" / "1.0.0.toml").read_text()
     other.write_text(text.replace("Three", "Forged"))
-    done = dshub("list", DSHUB_REGISTRY=f"{own}:{own.parent / 'second'}")
+    done = dshub("list", DSHUB_REGISTRY=f"{registry}:{registry.parent / 'second'}")
     assert done.returncode == 1
     assert str(other) in done.stderr
-    assert str(own / "tiny" / "one" / "1.0.0.toml") in done.stderr
+    assert str(registry / "tiny" / "one" / "1.0.0.toml") in done.stderr
 
 
 def test_debug_shows_the_traceback(dshub: Run) -> None:
@@ -120,7 +119,7 @@ def test_debug_shows_the_traceback(dshub: Run) -> None:
     assert "registry.py" in done.stderr
 
 
-def test_log_shows_the_answer_of_each_source(dshub: Run, own: Path) -> None:
-    del own
+def test_log_shows_the_response_of_each_source(dshub: Run, registry: Path) -> None:
+    del registry
     done = dshub("fetch", "tiny/one", DSHUB_LOG="info", DSHUB_MIRROR="http://127.0.0.1:9")
     assert "dshub: http://127.0.0.1:9/blobs-v1/" in done.stderr

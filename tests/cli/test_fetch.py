@@ -1,4 +1,4 @@
-"""Getting files: from a server, from a folder, made up, or not at all."""
+"""Test `dshub fetch` and `dshub import` with servers, local folders and synthetic data."""
 
 import gzip
 import json
@@ -16,24 +16,24 @@ from dshub import Hub, Settings
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-LABELS = [0, 1, 0]  # of tiny/one, as its file was written
+LABELS = [0, 1, 0]  # the labels of tiny/one
 
 
-def labels(cache: Path, own: Path) -> list[int]:
-    """The labels of `tiny/one` as a user loads them, with no connection allowed."""
-    settings = Settings.read(cache=cache, registry=[own], offline=True)
+def labels(cache: Path, registry: Path) -> list[int]:
+    """Load the labels of `tiny/one` from the cache, offline."""
+    settings = Settings.read(cache=cache, registry=[registry], offline=True)
     return [int(label) for label in Hub(settings=settings).load("tiny/one", "train")["label"]]
 
 
-def test_second_fetch_uses_the_cache(dshub: Run, own: Path, cache: Path) -> None:
+def test_second_fetch_uses_the_cache(dshub: Run, registry: Path, cache: Path) -> None:
     first = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
     second = json.loads(dshub("fetch", "tiny/one", "--json").stdout)
     assert (len(first["fetched"]), len(second["fetched"])) == (2, 0)
     assert [item["source"] for item in second["files"]] == ["cache", "cache"]
-    assert labels(cache, own) == LABELS
+    assert labels(cache, registry) == LABELS
 
 
-def test_dry_run_lists_missing_files(dshub: Run, own: Path, cache: Path) -> None:
+def test_dry_run_lists_missing_files(dshub: Run, registry: Path, cache: Path) -> None:
     planned = json.loads(dshub("fetch", "tiny", "--dry-run", "--json").stdout)
     assert not cache.exists()
     fetched = json.loads(dshub("fetch", "tiny", "--no-prepare", "--json").stdout)
@@ -41,27 +41,36 @@ def test_dry_run_lists_missing_files(dshub: Run, own: Path, cache: Path) -> None
     assert fetched["tables"] == []
 
 
+def test_dry_run_names_the_source_that_is_tried_first(dshub: Run, registry: Path) -> None:
+    command, mirror = ["fetch", "tiny/one", "--dry-run"], "https://mirror.example"
+    plain, offline = dshub(*command), dshub(*command, DSHUB_OFFLINE="1")
+    assert plain.stdout.count("/images.idx\n") == 1
+    assert "http" not in offline.stdout
+    for done in (dshub(*command, DSHUB_MIRROR=mirror), dshub(*command, "--from", mirror)):
+        assert [line.split()[-1] for line in done.stdout.splitlines()] == [mirror] * 2
+
+
 def test_import_recognizes_files_and_reports_missing_ones(
-    dshub: Run, own: Path, cache: Path, upstream: Path, tmp_path: Path
+    dshub: Run, registry: Path, cache: Path, upstream: Path, tmp_path: Path
 ) -> None:
-    """Other files are rejected and leave nothing; the right ones make the dataset loadable."""
-    wrong = tmp_path / "downloads"
-    wrong.mkdir()
-    (wrong / "images.idx").write_bytes(b"x" * 28)
-    (wrong / "labels-one.idx").write_bytes(gzip.compress(b"no labels"))
-    done = dshub("import", "tiny/one", str(wrong))
+    """Wrong files are rejected and not kept."""
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    (downloads / "images.idx").write_bytes(b"x" * 28)
+    (downloads / "labels-one.idx").write_bytes(gzip.compress(b"no labels"))
+    done = dshub("import", "tiny/one", str(downloads))
     assert done.returncode == 1
-    assert "damaged: of the right size" in done.stdout
+    assert "damaged: the size is right" in done.stdout
     assert "missing" in done.stdout
     assert "images" in done.stderr
     assert "labels" in done.stderr
     assert not list(cache.glob("blobs-v1/*/*"))
-    shutil.copy(upstream / "images.idx", wrong / "some-name")
-    answer = json.loads(dshub("import", "tiny/one", str(wrong), "--json").stdout)
+    shutil.copy(upstream / "images.idx", downloads / "some-name")
+    answer = json.loads(dshub("import", "tiny/one", str(downloads), "--json").stdout)
     assert [item["name"] for item in answer["imported"]] == ["images"]
     assert [item["name"] for item in answer["missing"]] == ["labels"]
     assert dshub("import", "tiny/one", str(upstream), DSHUB_OFFLINE="1").returncode == 0
-    assert labels(cache, own) == LABELS
+    assert labels(cache, registry) == LABELS
 
 
 @pytest.mark.parametrize("arguments", ["info mnist", "fetch mnist", "verify mnist"])
@@ -78,7 +87,7 @@ def test_synthetic_data_is_labeled(dshub: Run, arguments: str) -> None:
     assert {split["rows"] for split in manifest["splits"].values()} == {20}
 
 
-def test_damaged_synthetic_data_is_made_again(dshub: Run, cache: Path) -> None:
+def test_damaged_synthetic_data_is_regenerated(dshub: Run, cache: Path) -> None:
     before = dshub("info", "mnist", "--json", DSHUB_SYNTHETIC="20").stdout
     (kept,) = cache.glob("synthetic-v1/mnist/*.json")
     kept.write_bytes(b"\xff{")
@@ -100,7 +109,7 @@ def test_damaged_synthetic_data_is_made_again(dshub: Run, cache: Path) -> None:
     ],
 )
 def test_light_commands_import_no_numpy_or_arrow(
-    own: Path, tmp_path: Path, code: str, absent: str
+    registry: Path, tmp_path: Path, code: str, absent: str
 ) -> None:
     script = f"""
 import sys
@@ -120,25 +129,27 @@ assert not found, found
     assert done.returncode == 0, done.stderr
 
 
-def test_failed_attempts_are_reported(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """A dead mirror is named in a line and in JSON, without its password."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        dead = f"127.0.0.1:{held.getsockname()[1]}"
-        mirror = f"http://me:secret@{dead}"
+def test_failed_attempts_are_reported(dshub: Run, registry: Path, tmp_path: Path) -> None:
+    """Text and JSON name the failing mirror without its password."""
+    with socket.socket() as unused_socket:
+        unused_socket.bind(("127.0.0.1", 0))
+        unreachable = f"127.0.0.1:{unused_socket.getsockname()[1]}"
+        mirror = f"http://me:secret@{unreachable}"
         done = dshub("fetch", "tiny", DSHUB_MIRROR=mirror)
-        again = dshub(
+        as_json = dshub(
             "fetch", "tiny", "--json", DSHUB_MIRROR=mirror, DSHUB_CACHE=str(tmp_path / "another")
         )
-    assert done.returncode == again.returncode == 0
-    assert re.search(rf"^  not from {dead}: cannot connect", done.stdout, re.MULTILINE)
-    attempts = [told for item in json.loads(again.stdout)["files"] for told in item["attempts"]]
+    assert done.returncode == as_json.returncode == 0
+    assert re.search(rf"^  {unreachable} failed: cannot connect", done.stdout, re.MULTILINE)
+    attempts = [
+        attempt for item in json.loads(as_json.stdout)["files"] for attempt in item["attempts"]
+    ]
     assert attempts
-    assert all(dead in told and "cannot connect" in told for told in attempts)
-    assert "secret" not in done.stdout + done.stderr + again.stdout + again.stderr
+    assert all(unreachable in attempt and "cannot connect" in attempt for attempt in attempts)
+    assert "secret" not in done.stdout + done.stderr + as_json.stdout + as_json.stderr
 
 
-def test_lock_does_not_make_fetching_heavy(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_lock_does_not_make_fetching_heavy(dshub: Run, registry: Path, tmp_path: Path) -> None:
     assert dshub("lock", "tiny").returncode == 0
     script = """
 import sys

@@ -1,4 +1,4 @@
-"""Files of Finder, Explorer and NFS in a cache or a mirror do no harm."""
+"""Test that files of Finder, Explorer and NFS in caches and mirrors are kept."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ BUCKETS += [getattr(layout, name) for name in ["PINS", "MIRRORS", "TERMS", "REFE
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in this process; returns its JSON."""
+    """Return a function that runs a command in this process and returns its JSON answer."""
 
     def command(*arguments: str) -> object:
         capsys.readouterr()
@@ -30,8 +30,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Command:
     return command
 
 
-def content(root: Path) -> Files:
-    """Every file except locks."""
+def files_below(root: Path) -> Files:
+    """Return every file except locks, with its content."""
     return {
         path: path.read_bytes()
         for path in root.rglob("*")
@@ -39,8 +39,8 @@ def content(root: Path) -> Files:
     }
 
 
-def strew(root: Path, buckets: Sequence[str]) -> Files:
-    """Write files of other programs and empty folders into every folder; returns the files."""
+def write_strays(root: Path, buckets: Sequence[str]) -> Files:
+    """Write stray files and empty folders into every folder, and return the stray files."""
     for bucket in buckets:
         (root / bucket).mkdir(exist_ok=True)
     strays: Files = {}
@@ -55,8 +55,8 @@ def strew(root: Path, buckets: Sequence[str]) -> Files:
 
 
 @pytest.fixture
-def filled(own: Path, upstream: Path, cache: Path, run: Command) -> Files:
-    """The files of a cache with something in every bucket."""
+def cache_files(registry: Path, upstream: Path, cache: Path, run: Command) -> Files:
+    """Fill every bucket of a cache and return its files."""
     run("fetch", "tiny")
     run("cache", "pin", "tiny/two")
     labels = str(upstream / "labels-one.idx")
@@ -67,21 +67,21 @@ def filled(own: Path, upstream: Path, cache: Path, run: Command) -> Files:
     (cache / layout.TERMS / "tiny" / "one.accepted").write_text("yes")
     (cache / layout.PARTIAL / ("0" * 64)).mkdir()
     (cache / layout.PARTIAL / ("0" * 64) / "data").write_bytes(b"beginning")
-    return content(cache)
+    return files_below(cache)
 
 
 def test_files_of_other_programs_in_a_cache_are_kept(
-    filled: Files, cache: Path, run: Command
+    cache_files: Files, cache: Path, run: Command
 ) -> None:
-    strays = strew(cache, BUCKETS)
-    everything = filled | strays
+    strays = write_strays(cache, BUCKETS)
+    everything = cache_files | strays
     listed = run("cache", "ls")
     assert isinstance(listed, dict)
-    others = {item["path"] for item in listed["items"] if item["kind"] == "other"}
+    other_paths = {item["path"] for item in listed["items"] if item["kind"] == "other"}
     for bucket in BUCKETS:
-        assert {str(cache / bucket / name) for name in STRAYS} <= others
-    assert str(cache / "tables-v1" / "tiny" / "one" / ".DS_Store") in others
-    assert not others & set(map(str, filled))
+        assert {str(cache / bucket / name) for name in STRAYS} <= other_paths
+    assert str(cache / "tables-v1" / "tiny" / "one" / ".DS_Store") in other_paths
+    assert not other_paths & set(map(str, cache_files))
     usage = run("cache", "du")
     assert isinstance(usage, dict)
     assert usage["total"]["total"] == listed["size"]
@@ -93,13 +93,15 @@ def test_files_of_other_programs_in_a_cache_are_kept(
         assert isinstance(removed, dict)
         paths = [Path(item["path"]) for item in removed["removed"]]
         assert all(layout.PARTIAL in path.parts for path in paths)
-        gone = {path for path in everything if any(path.is_relative_to(own) for own in paths)}
-        everything = {path: data for path, data in everything.items() if path not in gone}
-        assert everything.items() <= content(cache).items()
+        removed_paths = {
+            path for path in everything if any(path.is_relative_to(registry) for registry in paths)
+        }
+        everything = {path: data for path, data in everything.items() if path not in removed_paths}
+        assert everything.items() <= files_below(cache).items()
     run("cache", "unpin", "tiny/two")
     run("cache", "pin", "tiny/two")
     run("fetch", "tiny")
     assert list(dshub.load("tiny/one", "train")["label"]) == [0, 1, 0]
     run("cache", "rm", "tiny/one")
     assert list(dshub.load("tiny/two", "train")["label"]) == [1, 1, 0]
-    assert cache / "tables-v1" / "tiny" / "one" / ".DS_Store" in content(cache)
+    assert cache / "tables-v1" / "tiny" / "one" / ".DS_Store" in files_below(cache)

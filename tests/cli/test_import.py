@@ -1,4 +1,4 @@
-"""`dshub import` of ImageNet, and what other commands tell of it afterwards."""
+"""Test `dshub import` with a small copy of ImageNet."""
 
 import json
 import shutil
@@ -15,10 +15,10 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Three classes of four images, and five for validation, named like ImageNet's."""
-    made = make_world(tmp_path / "world", classes=3, each=4, val=5)
+    """Create a small ImageNet with three classes of four images and five validation images."""
+    created = make_world(tmp_path / "world", classes=3, each=4, val=5)
     monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "world" / "registry"))
-    return made
+    return created
 
 
 def test_folder_of_classes_is_imported_and_prepared(
@@ -31,35 +31,35 @@ def test_folder_of_classes_is_imported_and_prepared(
     assert f"{NAME} is complete and ready to load" in done.stderr
     assert rows_of(hub_of(world, cache), "train") == world.truth("train")
 
-    told = dshub("info", NAME)
-    assert f"imported from {tree}, 12 files" in told.stdout
+    info = dshub("info", NAME)
+    assert f"imported from {tree}, 12 files" in info.stdout
     (imported, _) = json.loads(dshub("info", NAME, "--json").stdout)["imported"]
     assert Path(imported["sums"]).name == "files.sha256"
     assert f"imported as train-folders, at {tree}" in dshub("cache", "ls").stdout
     assert dshub("cache", "du").returncode == 0
-    kept = dshub("cache", "prune", "--max-size", "1GB")
-    assert kept.returncode == 0, kept.stderr
+    pruned = dshub("cache", "prune", "--max-size", "1GB")
+    assert pruned.returncode == 0, pruned.stderr
     assert dshub("cache", "gc").returncode == 0
     assert dshub("verify", NAME).returncode == 0
     assert rows_of(hub_of(world, cache), "validation") == world.truth("validation")
 
-    again = dshub("import", NAME, str(tree), "--json")
-    assert json.loads(again.stdout)["splits"] == {NAME: {"train": True, "validation": True}}
+    second = dshub("import", NAME, str(tree), "--json")
+    assert json.loads(second.stdout)["splits"] == {NAME: {"train": True, "validation": True}}
 
 
 def test_missing_files_are_listed_with_instructions(
     dshub: Run, world: World, tmp_path: Path
 ) -> None:
-    mine = world.official(tmp_path / "mine")
-    (mine / "ILSVRC2012_devkit_t12.tar.gz").unlink()
-    done = dshub("import", NAME, str(mine))
+    downloads = world.official(tmp_path / "mine")
+    (downloads / "ILSVRC2012_devkit_t12.tar.gz").unlink()
+    done = dshub("import", NAME, str(downloads))
     assert done.returncode == 1
     assert "ILSVRC2012_devkit_t12.tar.gz, size unknown" in done.stdout
     assert "Register at https://image-net.org" in done.stderr
-    other = tmp_path / "holiday.jpg"
-    other.write_bytes(b"something else")
-    assert f"{other} is not a file of {NAME}" in dshub("import", NAME, str(other)).stderr
-    answer = json.loads(dshub("import", NAME, str(mine), "--json").stdout)
+    photo = tmp_path / "holiday.jpg"
+    photo.write_bytes(b"something else")
+    assert f"{photo} is not a file of {NAME}" in dshub("import", NAME, str(photo)).stderr
+    answer = json.loads(dshub("import", NAME, str(downloads), "--json").stdout)
     assert answer["splits"] == {NAME: {"train": True, "validation": False}}
     assert [item["name"] for item in answer["missing"]] == ["devkit"]
     assert len(answer["tables"]) == 1
@@ -79,15 +79,15 @@ def test_missing_class_folders_are_reported(dshub: Run, world: World, tmp_path: 
 def test_archives_are_copied_linked_or_referenced(
     option: str, dshub: Run, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """`cache` shows and verifies a reference; the others are files of the cache."""
-    mine = world.official(tmp_path / "mine")
-    done = dshub("import", NAME, str(mine), option, "--no-prepare")
+    """Only `--reference` keeps the files out of the cache."""
+    downloads = world.official(tmp_path / "mine")
+    done = dshub("import", NAME, str(downloads), option, "--no-prepare")
     assert done.returncode == 0, done.stderr
     blobs = list((cache / "blobs-v1").rglob("?" * 64))
     assert len(blobs) == (0 if option == "--reference" else 3)
     assert rows_of(hub_of(world, cache), "train") == world.truth("train")
     listed = dshub("cache", "ls").stdout
-    tar = mine / "ILSVRC2012_img_val.tar"
+    tar = downloads / "ILSVRC2012_img_val.tar"
     assert (f"{NAME}: val, at {tar}" in listed) is (option == "--reference")
     assert dshub("cache", "verify").returncode == 0
     assert dshub("verify", NAME).returncode == 0
@@ -96,9 +96,9 @@ def test_archives_are_copied_linked_or_referenced(
 def test_changed_referenced_archive_is_reported(
     dshub: Run, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    mine = world.official(tmp_path / "mine")
-    assert dshub("import", NAME, str(mine), "--reference", "--no-prepare").returncode == 0
-    tar = mine / "ILSVRC2012_img_val.tar"
+    downloads = world.official(tmp_path / "mine")
+    assert dshub("import", NAME, str(downloads), "--reference", "--no-prepare").returncode == 0
+    tar = downloads / "ILSVRC2012_img_val.tar"
     data = bytearray(tar.read_bytes())
     data[700] ^= 1
     tar.write_bytes(data)

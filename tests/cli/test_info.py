@@ -1,4 +1,4 @@
-"""`dshub info`: facts of a dataset."""
+"""Test `dshub info`: show the facts of a dataset."""
 
 import json
 import subprocess
@@ -14,16 +14,16 @@ def test_info_shows_splits_classes_license_checksums_and_sources(dshub: Run) -> 
         assert fact in answer
 
 
-def test_info_says_how_to_obtain_manual_files(dshub: Run) -> None:
-    """Terms and instructions appear once; class names that contain commas are kept apart."""
+def test_info_shows_how_to_obtain_manual_files(dshub: Run) -> None:
+    """Terms and instructions appear once, and semicolons separate the names of classes."""
     answer = dshub("info", "imagenet-1k").stdout
     assert "1,000 classes: tench, Tinca tinca; goldfish, Carassius auratus; " in answer
     assert "terms " in answer
     assert answer.count("Register at https://image-net.org") == 1
 
 
-def test_info_shows_limits_that_a_manifest_sets(dshub: Run, own: Path) -> None:
-    path = own / "tiny" / "one" / "1.0.0.toml"
+def test_info_shows_limits_that_a_manifest_sets(dshub: Run, registry: Path) -> None:
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text()
     limits = "limits = { unpacked = 300_000_000_000, members = 2_000_000, ratio = 2000 }"
     path.write_text(text.replace("[resources.images]", f"[resources.images]\n{limits}"))
@@ -32,7 +32,7 @@ def test_info_shows_limits_that_a_manifest_sets(dshub: Run, own: Path) -> None:
     assert "unpacks to" not in dshub("info", "tiny/two").stdout
 
 
-def test_info_as_json_has_the_manifest_and_the_cache_state(dshub: Run, own: Path) -> None:
+def test_info_as_json_has_the_manifest_and_the_cache_state(dshub: Run, registry: Path) -> None:
     before = json.loads(dshub("info", "tiny/one", "--json").stdout)
     assert before["manifest"]["name"] == "tiny/one"
     assert before["versions"] == ["1.0.0"]

@@ -1,4 +1,4 @@
-"""`dshub licenses`: show licenses, and fail on denied ones."""
+"""Test `dshub licenses`: show licenses and fail on denied ones."""
 
 import json
 import subprocess
@@ -10,13 +10,13 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def set_license(own: Path, member: str, spdx: str) -> None:
-    path = own / "tiny" / member / "1.0.0.toml"
+def set_license(registry: Path, member: str, spdx: str) -> None:
+    path = registry / "tiny" / member / "1.0.0.toml"
     path.write_text(f'{path.read_text()}\n[license]\nspdx = "{spdx}"\nredistribution = "yes"\n')
 
 
-def test_licenses_are_listed(dshub: Run, own: Path) -> None:
-    set_license(own, "one", "CC-BY-NC-4.0")
+def test_licenses_are_listed(dshub: Run, registry: Path) -> None:
+    set_license(registry, "one", "CC-BY-NC-4.0")
     lines = dshub("licenses", "tiny").stdout.splitlines()[1:]
     assert [line.split()[:3] for line in lines] == [
         ["tiny/one", "CC-BY-NC-4.0", "yes"],
@@ -38,23 +38,25 @@ def test_licenses_are_listed(dshub: Run, own: Path) -> None:
         ("MIT", "unknown", False),
     ],
 )
-def test_denied_license_fails(dshub: Run, own: Path, spdx: str, deny: str, refused: bool) -> None:
-    set_license(own, "one", spdx)
+def test_denied_license_fails(
+    dshub: Run, registry: Path, spdx: str, deny: str, refused: bool
+) -> None:
+    set_license(registry, "one", spdx)
     done = dshub("licenses", "tiny/one", "--deny", deny)
     assert done.returncode == (1 if refused else 0)
     assert (f"and {deny} is denied" in done.stdout) == refused
 
 
-def test_unstated_license_passes_unless_unknown_is_denied(dshub: Run, own: Path) -> None:
+def test_unstated_license_passes_unless_unknown_is_denied(dshub: Run, registry: Path) -> None:
     passed = dshub("licenses", "tiny", "--deny", "nc")
     assert passed.returncode == 0
-    assert "2 without a stated license" in passed.stderr
+    assert "2 datasets without a stated license" in passed.stderr
     answer = json.loads(dshub("licenses", "tiny", "--deny", "unknown", "--json").stdout)
     assert answer["denied"] == ["tiny/one", "tiny/two"]
 
 
 def test_without_names_the_licenses_of_the_project_are_shown(
-    dshub: Run, own: Path, tmp_path: Path
+    dshub: Run, registry: Path, tmp_path: Path
 ) -> None:
     def named() -> list[str]:
         answer = json.loads(dshub("licenses", "--json").stdout)

@@ -1,4 +1,4 @@
-"""`dshub list`: datasets and families, and options to filter them."""
+"""Test `dshub list`: list and filter datasets and families."""
 
 import json
 import subprocess
@@ -13,17 +13,17 @@ from tests.commandline import run_on_terminal
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def _names(dshub: Run, *options: str) -> list[str]:
-    """The first column of the table."""
+def names_of(dshub: Run, *options: str) -> list[str]:
+    """Return the first column of the table."""
     return [line.split()[0] for line in dshub("list", *options).stdout.splitlines()[1:]]
 
 
-def _json_names(dshub: Run, *options: str) -> list[str]:
+def json_names_of(dshub: Run, *options: str) -> list[str]:
     answer = json.loads(dshub("list", "--json", *options).stdout)
     return [item["name"] for item in answer["datasets"]]
 
 
-def test_family_takes_one_line(dshub: Run, own: Path) -> None:
+def test_family_takes_one_line(dshub: Run, registry: Path) -> None:
     head, *lines = dshub("list").stdout.splitlines()
     assert head.split() == ["NAME", "ROWS", "DOWNLOAD", "TASK", "SUMMARY"]
     (line,) = (line for line in lines if line.startswith("tiny/"))
@@ -31,15 +31,20 @@ def test_family_takes_one_line(dshub: Run, own: Path) -> None:
     assert any(line.startswith("mnist ") for line in lines)
 
 
-def test_all_and_json_list_members(dshub: Run, own: Path) -> None:
-    names = _json_names(dshub)
+def test_members_with_numbers_are_in_numerical_order(dshub: Run) -> None:
+    (line,) = (line for line in dshub("list").stdout.splitlines() if line.startswith("dtd-folds"))
+    assert line.endswith("  1, 2, 3, 4, 5, 6, 7, 8, 9, 10")
+
+
+def test_all_and_json_list_members(dshub: Run, registry: Path) -> None:
+    names = json_names_of(dshub)
     assert {"mnist", "tiny/one", "tiny/two"} <= {*names}
-    assert _names(dshub, "--all") == names
+    assert names_of(dshub, "--all") == names
 
 
-def test_family_of_one_member_is_not_grouped(dshub: Run, own: Path) -> None:
-    (own / "tiny" / "two" / "1.0.0.toml").unlink()
-    names = _names(dshub)
+def test_family_of_one_member_is_not_grouped(dshub: Run, registry: Path) -> None:
+    (registry / "tiny" / "two" / "1.0.0.toml").unlink()
+    names = names_of(dshub)
     assert "tiny/one" in names
     assert "tiny/*" not in names
 
@@ -55,19 +60,19 @@ def test_family_of_one_member_is_not_grouped(dshub: Run, own: Path) -> None:
     ],
 )
 def test_options_filter_datasets(
-    dshub: Run, own: Path, options: list[str], shown: str, left_out: str
+    dshub: Run, registry: Path, options: list[str], shown: str, left_out: str
 ) -> None:
-    names = _json_names(dshub, *options)
+    names = json_names_of(dshub, *options)
     assert shown in names
     assert left_out not in names
-    assert _names(dshub, "--all", *options) == names
+    assert names_of(dshub, "--all", *options) == names
 
 
 def test_no_match_says_so_on_stderr(dshub: Run) -> None:
     done = dshub("list", "--task", "nothing-has-this-task")
     assert (done.returncode, done.stdout) == (0, "")
     assert "no dataset matches" in done.stderr
-    assert _json_names(dshub, "--task", "nothing-has-this-task") == []
+    assert json_names_of(dshub, "--task", "nothing-has-this-task") == []
 
 
 def test_list_takes_no_arguments(dshub: Run) -> None:
@@ -76,9 +81,9 @@ def test_list_takes_no_arguments(dshub: Run) -> None:
     assert "`dshub search trouser`" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 def test_every_line_fits_80_columns() -> None:
-    """Members without room give way to an ellipsis, whole names at a time."""
+    """The list of members ends with a whole name and an ellipsis."""
     lines = run_on_terminal("list", COLUMNS="80", NO_COLOR="1").stdout.splitlines()
     assert max(map(len, lines)) <= 80
     (line,) = (line for line in lines if line.startswith("glue/* "))
@@ -88,7 +93,7 @@ def test_every_line_fits_80_columns() -> None:
     assert ellipsis == ", …"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 @pytest.mark.parametrize(
     ("width", "shown", "left_out"),
     [

@@ -1,4 +1,4 @@
-"""Data pinned like code: dshub.lock, and what happens when the data are others."""
+"""Test `dshub lock`: pin datasets and detect drift."""
 
 import json
 import re
@@ -18,8 +18,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def project(tmp_path: Path, own: Path) -> Path:
-    """The folder that commands run in, with a pyproject.toml that names two datasets."""
+def project(tmp_path: Path, registry: Path) -> Path:
+    """Write a pyproject.toml that names two datasets and return its folder."""
     folder = tmp_path / "work"
     folder.mkdir(exist_ok=True)
     text = '[tool.dshub]\ndatasets = ["tiny"]\n'
@@ -27,29 +27,29 @@ def project(tmp_path: Path, own: Path) -> Path:
     return folder
 
 
-def locked(project: Path) -> dict[str, dict[str, Any]]:
+def locked_datasets(project: Path) -> dict[str, dict[str, Any]]:
     content = tomllib.loads((project / "dshub.lock").read_text("utf-8"))
     return {item["name"]: item for item in content["dataset"]}
 
 
-def hub(project: Path, **given: Any) -> Hub:
-    """The output of Python code in the project."""
-    return Hub(settings=Settings.read(folder=project, **given), progress=Silent())
+def project_hub(project: Path, **settings: Any) -> Hub:
+    """Return a hub with the settings of the project."""
+    return Hub(settings=Settings.read(folder=project, **settings), progress=Silent())
 
 
-def edit(own: Path, old: str, new: str, version: str = "1.0.0") -> None:
-    """Another manifest of tiny/one; beside the old one if its version differs."""
-    path = own / "tiny" / "one" / "1.0.0.toml"
+def edit_manifest(registry: Path, old: str, new: str, version: str = "1.0.0") -> None:
+    """Edit the manifest of `tiny/one`, or write a new version of it."""
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text().replace('"1.0.0"', f'"{version}"')
     path.with_name(f"{version}.toml").write_text(text.replace(old, new))
 
 
 def test_lock_holds_versions_checksums_and_fingerprints(dshub: Run, project: Path) -> None:
     assert dshub("lock").returncode == 0
-    found = locked(project)
-    assert list(found) == ["tiny/one", "tiny/two"]
-    for name, item in found.items():
-        manifest = hub(project).info(name)
+    datasets = locked_datasets(project)
+    assert list(datasets) == ["tiny/one", "tiny/two"]
+    for name, item in datasets.items():
+        manifest = project_hub(project).info(name)
         assert (item["version"], item["digest"]) == ("1.0.0", manifest.digest)
         for key, file in item["files"].items():
             resource = manifest.resources[key]
@@ -58,7 +58,7 @@ def test_lock_holds_versions_checksums_and_fingerprints(dshub: Run, project: Pat
                 "digest": f"sha256:{resource.sha256}",
                 "size": resource.size,
             }
-        dataset = hub(project).load(name, "train")
+        dataset = project_hub(project).load(name, "train")
         assert item["splits"] == {"train": {"rows": 3, "fingerprint": dataset.fingerprint}}
 
 
@@ -71,10 +71,12 @@ def test_lock_does_not_depend_on_the_cache(dshub: Run, project: Path, tmp_path: 
     assert [path.name for path in sorted(project.iterdir())] == ["dshub.lock", "pyproject.toml"]
 
 
-def test_changed_file_changes_one_line_of_the_lock(dshub: Run, project: Path, own: Path) -> None:
+def test_changed_file_changes_one_line_of_the_lock(
+    dshub: Run, project: Path, registry: Path
+) -> None:
     dshub("lock")
     before = (project / "dshub.lock").read_text().splitlines()
-    edit(own, "size = 28", "size = 29")
+    edit_manifest(registry, "size = 28", "size = 29")
     dshub("lock")
     after = (project / "dshub.lock").read_text().splitlines()
     changed = [line for line in after if line not in before]
@@ -83,43 +85,41 @@ def test_changed_file_changes_one_line_of_the_lock(dshub: Run, project: Path, ow
     assert changed[1].startswith("images = ")
 
 
-def test_locked_version_is_loaded(dshub: Run, project: Path, own: Path) -> None:
-    """A newer version is used only after it is locked."""
+def test_locked_version_is_loaded(dshub: Run, project: Path, registry: Path) -> None:
     dshub("lock")
-    edit(own, "Three pictures", "Three better pictures", version="1.1.0")
-    assert hub(project).info("tiny/one").version == "1.0.0"
-    assert hub(project).load("tiny/one", "train").manifest.version == "1.0.0"  # type: ignore[union-attr]
-    assert hub(project).info("tiny/one@1.1.0").version == "1.1.0"
-    assert hub(project, lock="off").info("tiny/one").version == "1.1.0"
+    edit_manifest(registry, "Three images", "Three better images", version="1.1.0")
+    assert project_hub(project).info("tiny/one").version == "1.0.0"
+    assert project_hub(project).load("tiny/one", "train").manifest.version == "1.0.0"  # type: ignore[union-attr]
+    assert project_hub(project).info("tiny/one@1.1.0").version == "1.1.0"
+    assert project_hub(project, lock="off").info("tiny/one").version == "1.1.0"
     assert json.loads(dshub("info", "tiny/one", "--json").stdout)["manifest"]["version"] == "1.0.0"
     assert dshub("lock", "--check").returncode == 0
     dshub("lock", "tiny/one")
-    assert hub(project).info("tiny/one").version == "1.1.0"
+    assert project_hub(project).info("tiny/one").version == "1.1.0"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"cat", "dog"', '"dog", "cat"', "its columns, or how rows are made from its files"),
-        ("rows = 3", "rows = 2", "split train was 3 rows, and is 2 rows"),
+        ('"cat", "dog"', '"dog", "cat"', "its columns or split definitions changed"),
+        ("rows = 3", "rows = 2", "split train was 3 rows and is now 2 rows"),
         ('sha256 = "', 'sha256 = "0000', "file images was sha256:"),
-        ("resources.labels]", "resources.marks]", "file labels is gone"),
+        ("resources.labels]", "resources.marks]", "file labels was removed"),
     ],
 )
 def test_changed_manifest_is_refused(
-    dshub: Run, project: Path, own: Path, old: str, new: str, message: str
+    dshub: Run, project: Path, registry: Path, old: str, new: str, message: str
 ) -> None:
-    """`load`, `fetch --locked` and `lock --check` say what changed, with exit code 5."""
     dshub("lock")
     if "0000" in new:
-        path = own / "tiny" / "one" / "1.0.0.toml"
+        path = registry / "tiny" / "one" / "1.0.0.toml"
         old = path.read_text().partition('sha256 = "')[2][:64]
         new = "0" * 64
-    edit(own, old, new)
+    edit_manifest(registry, old, new)
     if "marks" in message or "marks" in new:
-        edit(own, 'label = "labels"', 'label = "marks"')
+        edit_manifest(registry, 'label = "labels"', 'label = "marks"')
     with pytest.raises(LockError, match="tiny/one@1") as caught:
-        hub(project).load("tiny/one", "train")
+        project_hub(project).load("tiny/one", "train")
     assert message in str(caught.value)
     for command in (["lock", "--check"], ["fetch", "--locked"], ["fetch", "tiny/one"]):
         done = dshub(*command)
@@ -127,20 +127,20 @@ def test_changed_manifest_is_refused(
         assert message in done.stdout + done.stderr
     assert dshub("fetch", "--locked", "tiny/two").returncode == 0
     assert "DSHUB_LOCK=off" in dshub("fetch", "tiny/one").stderr
-    assert hub(project, lock="off").info("tiny/one").name == "tiny/one"
+    assert project_hub(project, lock="off").info("tiny/one").name == "tiny/one"
 
 
-def test_titles_and_urls_are_not_drift(dshub: Run, project: Path, own: Path) -> None:
+def test_titles_and_urls_are_not_drift(dshub: Run, project: Path, registry: Path) -> None:
     dshub("lock")
-    edit(own, "Three pictures.", "Three small pictures.")
-    edit(own, "/images.idx", "/elsewhere/images.idx")
+    edit_manifest(registry, "Three images.", "Three small images.")
+    edit_manifest(registry, "/images.idx", "/elsewhere/images.idx")
     assert dshub("lock", "--check").returncode == 0
-    assert hub(project).info("tiny/one").summary == "Three small pictures."
+    assert project_hub(project).info("tiny/one").summary == "Three small images."
 
 
 def test_fetch_locked_fetches_the_lock(dshub: Run, project: Path, cache: Path) -> None:
     assert dshub("fetch", "--locked").returncode == 5
-    assert "there is no" in dshub("lock", "--check").stdout
+    assert "does not exist" in dshub("lock", "--check").stdout
     dshub("lock", "tiny/two")
     answer = json.loads(dshub("fetch", "--locked", "--json").stdout)
     assert {item["dataset"] for item in answer["files"]} == {"tiny/two"}
@@ -151,41 +151,43 @@ def test_fetch_locked_fetches_the_lock(dshub: Run, project: Path, cache: Path) -
     assert check["drift"] == ["tiny/one is not locked"]
 
 
-def test_locking_one_dataset_keeps_the_others(dshub: Run, project: Path, own: Path) -> None:
+def test_locking_one_dataset_keeps_the_others(dshub: Run, project: Path, registry: Path) -> None:
     dshub("lock", "tiny/one")
     dshub("lock", "tiny/two")
     dshub("lock", "mnist")
-    assert list(locked(project)) == ["mnist", "tiny/one", "tiny/two"]
+    assert list(locked_datasets(project)) == ["mnist", "tiny/one", "tiny/two"]
     dshub("lock")
-    assert list(locked(project)) == ["tiny/one", "tiny/two"]
-    edit(own, "x", "x", version="2.0.0")
+    assert list(locked_datasets(project)) == ["tiny/one", "tiny/two"]
+    edit_manifest(registry, "x", "x", version="2.0.0")
     assert dshub("lock", "tiny/one@1.0.0", "tiny/one@2.0.0").returncode == 2
     assert dshub("lock", "tiny/one@2.0.0").returncode == 0
-    assert locked(project)["tiny/one"]["version"] == "2.0.0"
+    assert locked_datasets(project)["tiny/one"]["version"] == "2.0.0"
 
 
-def test_manifest_is_locked_by_its_path(dshub: Run, project: Path, own: Path) -> None:
-    """The path is relative to the project, whatever the current folder."""
+def test_manifest_is_locked_by_its_path(dshub: Run, project: Path, registry: Path) -> None:
+    """The path is relative to the project, not to the current folder."""
     path = project / "data" / "1.0.0.toml"
     path.parent.mkdir()
-    path.write_text((own / "tiny" / "one" / "1.0.0.toml").read_text().replace("tiny/one", "mine"))
+    path.write_text(
+        (registry / "tiny" / "one" / "1.0.0.toml").read_text().replace("tiny/one", "mine")
+    )
     (project / "pyproject.toml").write_text('[tool.dshub]\ndatasets = ["data/1.0.0.toml"]\n')
     dshub("lock")
-    assert locked(project)["mine"]["path"] == "data/1.0.0.toml"
-    assert hub(project).load(str(path), "train")[2]["label"] == 0
+    assert locked_datasets(project)["mine"]["path"] == "data/1.0.0.toml"
+    assert project_hub(project).load(str(path), "train")[2]["label"] == 0
     assert dshub("lock", "--check").returncode == 0
     path.write_text(path.read_text().replace("rows = 3", "rows = 2"))
     assert dshub("lock", "--check").returncode == 5
     with pytest.raises(LockError, match="split train was 3 rows"):
-        hub(project).load(str(path), "train")
+        project_hub(project).load(str(path), "train")
 
 
-def test_missing_locked_version_is_drift(dshub: Run, project: Path, own: Path) -> None:
+def test_missing_locked_version_is_drift(dshub: Run, project: Path, registry: Path) -> None:
     dshub("lock")
-    edit(own, "x", "x", version="1.1.0")
-    (own / "tiny" / "one" / "1.0.0.toml").unlink()
-    with pytest.raises(LockError, match="is no longer in any registry"):
-        hub(project).info("tiny/one")
+    edit_manifest(registry, "x", "x", version="1.1.0")
+    (registry / "tiny" / "one" / "1.0.0.toml").unlink()
+    with pytest.raises(LockError, match="is no longer in the registry"):
+        project_hub(project).info("tiny/one")
     assert dshub("lock", "--check").returncode == 5
 
 
@@ -196,7 +198,7 @@ def test_malformed_lock_is_an_error(dshub: Run, project: Path) -> None:
         assert done.returncode == 8
         assert "dshub.lock" in done.stderr
         assert "DSHUB_LOCK=off" in done.stderr
-        assert dshub("lock", "tiny/one").returncode == 8  # would lose the other entries
+        assert dshub("lock", "tiny/one").returncode == 8  # it would lose the other entries
     assert dshub("info", "tiny/one", DSHUB_LOCK="off").returncode == 0
     assert dshub("lock").returncode == 0
     assert dshub("lock", "--check").returncode == 0
@@ -212,14 +214,14 @@ def test_lock_without_names_is_a_usage_error(dshub: Run) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("rows = 3", "rows = 4", "split train was 4 rows, and is 3 rows"),
+        ("rows = 3", "rows = 4", "split train was 4 rows and is now 3 rows"),
         ("sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", ""),
     ],
 )
 def test_inconsistent_lock_is_an_error(
     dshub: Run, project: Path, old: str, new: str, message: str
 ) -> None:
-    """Lines of two sides of a merge can be mixed although the manifest's digest is right."""
+    """A merge can mix lines of two locks and keep a valid digest."""
     dshub("lock")
     path = project / "dshub.lock"
     text = path.read_text(encoding="utf-8")
@@ -229,13 +231,13 @@ def test_inconsistent_lock_is_an_error(
     assert (message or "file images was sha256:0") in done.stdout
 
 
-def test_missing_locked_dataset_is_drift(dshub: Run, project: Path, own: Path) -> None:
+def test_missing_locked_dataset_is_drift(dshub: Run, project: Path, registry: Path) -> None:
     dshub("lock", "tiny/one")
     (project / "pyproject.toml").write_text("[tool.dshub]\n", encoding="utf-8")
-    (own / "tiny" / "one" / "1.0.0.toml").unlink()
+    (registry / "tiny" / "one" / "1.0.0.toml").unlink()
     done = dshub("lock", "--check")
     assert done.returncode == 5
-    assert "tiny/one@1.0.0 is no longer in any registry" in done.stdout
+    assert "tiny/one@1.0.0 is no longer in the registry" in done.stdout
     done = dshub("info", "tiny/one")
     assert done.returncode == 5
     assert "DSHUB_REGISTRY" in done.stderr

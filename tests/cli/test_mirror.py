@@ -1,4 +1,4 @@
-"""`dshub mirror`: writing and verifying a mirror; `tests/mirrors` has the details."""
+"""Test `dshub mirror`: write and verify a mirror; `tests/mirrors` covers the details."""
 
 import json
 import subprocess
@@ -10,8 +10,8 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_mirror_serves_what_it_lists(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """A client with another cache and no registry gets files from it alone."""
+def test_mirror_serves_its_datasets(dshub: Run, registry: Path, tmp_path: Path) -> None:
+    """A client with an empty cache and no registry fetches from the mirror alone."""
     place = str(tmp_path / "mirror")
     answer = json.loads(dshub("mirror", place, "tiny/one", "--json", "--no-pages").stdout)
     assert answer["listed"] == ["tiny/one@1.0.0"]
@@ -19,7 +19,9 @@ def test_mirror_serves_what_it_lists(dshub: Run, own: Path, tmp_path: Path) -> N
     assert dshub("fetch", "tiny/one", **client).returncode == 0
 
 
-def test_damaged_mirror_is_reported_with_the_repair(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_damaged_mirror_is_reported_with_the_repair(
+    dshub: Run, registry: Path, tmp_path: Path
+) -> None:
     place = tmp_path / "mirror"
     dshub("mirror", str(place), "tiny/one", "--no-pages")
     blob = next(path for path in (place / "blobs-v1").rglob("*") if path.is_file())
@@ -27,14 +29,14 @@ def test_damaged_mirror_is_reported_with_the_repair(dshub: Run, own: Path, tmp_p
     blob.write_bytes(b"damaged")
     done = dshub("mirror", str(place), "--verify")
     assert done.returncode == 5
-    assert f"`dshub mirror {place} tiny/one` restores" in done.stderr
+    assert f"`dshub mirror {place} tiny/one` to restore" in done.stderr
     assert json.loads(dshub("mirror", str(place), "--verify", "--json").stdout)["wrong"] == 1
 
 
-def test_part_of_a_mirror_that_failed_is_an_error_after_the_answer(
-    dshub: Run, own: Path, upstream: Path, tmp_path: Path
+def test_incomplete_mirror_is_an_error_after_the_answer(
+    dshub: Run, registry: Path, upstream: Path, tmp_path: Path
 ) -> None:
-    """The complete datasets are listed, and the exit code says that one is missing."""
+    """The answer lists the complete datasets."""
     (upstream / "labels-two.idx").unlink()
     done = dshub("mirror", str(tmp_path / "mirror"), "tiny", "--json", "--no-pages")
     assert done.returncode == 4

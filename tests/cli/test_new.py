@@ -1,4 +1,4 @@
-"""`dshub new`: answers, files written, and interruptions."""
+"""Test `dshub new`: write manifests from local files."""
 
 import json
 import os
@@ -20,13 +20,13 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """The working folder of the commands."""
+    """Return the working folder of the commands."""
     return tmp_path / "work"
 
 
 @pytest.fixture
 def flowers(tmp_path: Path) -> Path:
-    """Class folders of images."""
+    """Write class folders of images."""
     folder = tmp_path / "My Flowers"
     for i in range(3):
         write_image(folder / "train" / "rose" / f"{i}.png", i)
@@ -38,12 +38,16 @@ def flowers(tmp_path: Path) -> Path:
 def test_folder_of_images_becomes_a_dataset(
     dshub: Run, flowers: Path, work: Path, hub: Hub
 ) -> None:
-    """The outline is printed, and the dataset loads by its manifest and by its name."""
     done = dshub("new", str(flowers))
     assert done.returncode == 0, done.stderr
-    for text_shown in ("rose 6, tulip 3", "image, 8 x 9 x 3, PNG", "train  6 rows", "dshub check"):
+    for text_shown in (
+        "rose (6), tulip (3)",
+        "image, 8 x 9 x 3, PNG",
+        "train  6 rows",
+        "dshub check",
+    ):
         assert text_shown in done.stdout
-    assert "packing 9 files" in done.stderr
+    assert "packing copies of 9 files" in done.stderr
     manifest = work / "own" / "my-flowers" / "1.0.0.toml"
     assert dshub("check", str(manifest)).returncode == 0
     assert list(hub.load(str(manifest), "train")["label"][:]) == [0, 0, 0, 1, 1, 1]
@@ -100,7 +104,7 @@ def test_no_import_leaves_the_cache_empty(
 
 def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Path) -> None:
     done = dshub("new", str(flowers), "--dry-run")
-    assert (done.returncode, "rose 6, tulip 3" in done.stdout) == (0, True)
+    assert (done.returncode, "rose (6), tulip (3)" in done.stdout) == (0, True)
     assert not list(work.iterdir())
     assert not cache.exists()
 
@@ -110,8 +114,8 @@ def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Pa
     [
         ((), 2, "Missing argument"),
         (("{data}", "--name", "My Set"), 2, "a-z 0-9"),
-        (("{data}", "--name", "mnist"), 1, "is a dataset of dshub"),
-        (("{data}", "-o", "x.json"), 2, "ends in .toml"),
+        (("{data}", "--name", "mnist"), 1, "already has a dataset named mnist"),
+        (("{data}", "-o", "x.json"), 2, "must end with .toml"),
         (("{data}", "-o", "{data}/1.0.0.toml"), 1, "would be inside the data"),
         (("{data}", "--split", "train"), 2, "is not NAME=PATH"),
         (("--split", "My Train={data}"), 2, "is not a split name"),
@@ -127,7 +131,7 @@ def test_invalid_arguments_are_rejected(
     assert not list(work.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals, and a sparse file")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and sparse files")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption_leaves_no_files(tmp_path: Path, work: Path, number: int, code: int) -> None:
     work.mkdir()
@@ -146,11 +150,11 @@ def test_interruption_leaves_no_files(tmp_path: Path, work: Path, number: int, c
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of a shell")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX resource limits")
 def test_ten_thousand_files_need_few_file_descriptors(
     tmp_path: Path, work: Path, cache: Path, hub: Hub
 ) -> None:
-    """Systems allow a few hundred open files; folders have many more."""
+    """Systems allow a few hundred open files per process."""
     work.mkdir()
     write_image(tmp_path / "one.png", 1, size=(2, 2))
     content = (tmp_path / "one.png").read_bytes()

@@ -1,4 +1,4 @@
-"""`dshub pin`: checksums and sizes of files in a manifest."""
+"""Test `dshub pin`: write checksums and sizes of files into a manifest."""
 
 import hashlib
 import json
@@ -38,15 +38,13 @@ files = { label = "labels" }
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """A manifest without a checksum."""
+    """Write a manifest without a checksum."""
     path = tmp_path / "1.0.0.toml"
     path.write_text(MANIFEST)
     return path
 
 
-def test_pin_writes_checksums_and_keeps_the_rest(
-    dshub: Run, manifest: Path, tmp_path: Path
-) -> None:
+def test_pin_changes_only_checksums_and_sizes(dshub: Run, manifest: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "below"
     folder.mkdir(parents=True)
     (folder / "labels one.idx").write_bytes(b"some bytes")
@@ -58,13 +56,12 @@ def test_pin_writes_checksums_and_keeps_the_rest(
     assert done.returncode == 0, done.stderr
     expected = MANIFEST.replace('"to be filled in"\n', f'"{sha256}"\nsize = 10\n')
     assert manifest.read_text() == expected
-    again = json.loads(dshub("pin", str(manifest), str(tmp_path / "data"), "--json").stdout)
-    assert again["changed"] == []
+    second = json.loads(dshub("pin", str(manifest), str(tmp_path / "data"), "--json").stdout)
+    assert second["changed"] == []
     assert dshub("check", str(manifest)).returncode == 0
 
 
 def test_failed_pin_leaves_the_manifest(dshub: Run, manifest: Path, tmp_path: Path) -> None:
-    """No file of that name, invalid TOML, and other faults."""
     (tmp_path / "other").write_bytes(b"x")
     done = dshub("pin", str(manifest), str(tmp_path / "other"))
     assert (done.returncode, "labels one.idx" in done.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""`dshub preview`: rows in a terminal, images in a file, a page in the browser."""
+"""Test `dshub preview`: show rows in a terminal, an image or a browser."""
 
 import hashlib
 import json
@@ -37,8 +37,8 @@ files = {{ text = "all" }}
 """
 
 
-def test_preview_shows_rows_and_classes(dshub: Run, own: Path) -> None:
-    """A line for each row, and a bar for each class, as long as it is frequent."""
+def test_preview_shows_rows_and_classes(dshub: Run, registry: Path) -> None:
+    """The bar of a class is proportional to its number of rows."""
     dshub("fetch", "tiny/one")
     done = dshub("preview", "tiny/one")
     lines = done.stdout.splitlines()
@@ -54,22 +54,22 @@ def test_preview_shows_rows_and_classes(dshub: Run, own: Path) -> None:
     assert done.stderr == ""
 
 
-def test_preview_labels_synthetic_rows(dshub: Run, own: Path) -> None:
+def test_preview_labels_synthetic_rows(dshub: Run, registry: Path) -> None:
     done = dshub("preview", "tiny/one")
     assert done.stdout.startswith("Synthetic data for Tiny")
-    assert "not prepared here" in done.stderr
+    assert "is not prepared" in done.stderr
     assert "`dshub fetch tiny/one`" in done.stderr
     assert json.loads(dshub("preview", "tiny/one", "--json").stdout)["synthetic"] is True
 
 
-def test_preview_with_synthetic_setting_has_no_remark(dshub: Run, own: Path) -> None:
+def test_preview_with_synthetic_setting_has_no_remark(dshub: Run, registry: Path) -> None:
     done = dshub("preview", "tiny/one", "--json", DSHUB_SYNTHETIC="2")
     answer = json.loads(done.stdout)
     assert (answer["version"], answer["rows"]) == ("1.0.0+synthetic.2", 2)
     assert done.stderr == ""
 
 
-def test_preview_json_has_the_same_rows(dshub: Run, own: Path) -> None:
+def test_preview_json_has_the_same_rows(dshub: Run, registry: Path) -> None:
     dshub("fetch", "tiny/one")
     answer = json.loads(dshub("preview", "tiny/one", "--rows", "2", "--json").stdout)
     assert answer["schema"] == 1
@@ -88,7 +88,7 @@ def test_preview_json_has_the_same_rows(dshub: Run, own: Path) -> None:
 
 
 def test_preview_shows_class_counts_of_the_manifest(dshub: Run) -> None:
-    """Synthetic rows are not counted if the manifest states counts."""
+    """Synthetic rows are not counted if the manifest states class counts."""
     answer = json.loads(dshub("preview", "fashion-mnist", "--json").stdout)
     assert {*answer["classes"]["label"].values()} == {6000}
 
@@ -102,17 +102,16 @@ def test_png_needs_an_image_column(dshub: Run, tmp_path: Path) -> None:
     assert "no split of iris named 'tset'" in done.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="BROWSER names a program of POSIX here")
-def test_open_shows_the_page_in_the_browser(dshub: Run, own: Path, tmp_path: Path) -> None:
-    """The system's browser gets the address of the dataset's page."""
+@pytest.mark.skipif(os.name == "nt", reason="the browser is a shell script")
+def test_open_shows_the_page_in_the_browser(dshub: Run, registry: Path, tmp_path: Path) -> None:
     dshub("fetch", "tiny/one")
-    asked = tmp_path / "asked"
+    opened_url = tmp_path / "opened-url"
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\necho "$1" > "{asked}"\n')
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{opened_url}"\n')
     browser.chmod(0o755)
     done = dshub("preview", "tiny/one", "--open", BROWSER=str(browser), TMPDIR=str(tmp_path))
     page = Path(done.stdout.strip())
-    assert asked.read_text().strip() == page.as_uri()
+    assert opened_url.read_text().strip() == page.as_uri()
     assert read(page).texts("h1") == ["Tiny"]
     assert "synthetic" not in read(page).texts("main")[0]
 

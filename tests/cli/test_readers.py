@@ -1,4 +1,4 @@
-"""Checks of readers without the files of a dataset, by `dshub check`."""
+"""Test that `dshub check` finds faults in readers without downloading files."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.test_check import HEAD, manifest, resource, split
 
-__all__ = ["manifest"]  # a fixture
+__all__ = ["manifest"]  # imported fixture
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -36,10 +36,10 @@ def test_faults_of_readers_are_reported(dshub: Run, manifest: Path) -> None:
         "splits.e.steps[0].reader": "columns",
     }
     assert len(answer["faults"]) == len(expected)
-    for fault, (place, word) in zip(answer["faults"], expected.items(), strict=True):
-        where, _, message = fault.partition(": ")
-        number, _, reported = where.partition(", ")
-        assert reported == place
+    for fault, (expected_place, word) in zip(answer["faults"], expected.items(), strict=True):
+        place, _, message = fault.partition(": ")
+        number, _, reported = place.partition(", ")
+        assert reported == expected_place
         assert word in message
         assert lines[int(number.removeprefix("line ")) - 1].startswith("reader = ")
 
@@ -57,7 +57,6 @@ def test_faults_of_readers_are_reported(dshub: Run, manifest: Path) -> None:
     ],
 )
 def test_impossible_members_are_faults(dshub: Run, manifest: Path, files: str, place: str) -> None:
-    """An empty name, and a step whose path cannot match the pattern."""
     step = '[[splits.a.steps]]\nstep = "attach"\npart = "images"\ncolumn = "x"\n'
     step += 'path = "jpg/{text}.jpg"\n'
     text = HEAD + resource("file", "https://data.example/file")

@@ -1,4 +1,4 @@
-"""Untrusted text on terminals, pipes and in files."""
+"""Test that untrusted text cannot control terminals, pipes and files."""
 
 import json
 import re
@@ -12,20 +12,20 @@ from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-# control characters of ECMA-48, except line breaks
+# ECMA-48 control characters except line breaks, and the right-to-left override
 COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]")
 
 
 @pytest.fixture
-def hostile(own: Path) -> str:
-    """A dataset whose texts would ring, clear the screen and set the window's title."""
-    path = own / "tiny" / "one" / "1.0.0.toml"
-    bad = r"\u001b]0;owned\u0007\u001b[2J\u009b2J\u007f\u202e"
-    citation = f'[[citations]]\ntype = "misc"\nkey = "k"\ntitle = "{bad}"\nauthor = ["{bad}"]\n'
-    terms = f'[license]\nspdx = "MIT"\nsource = "https://a.example"\nnote = "{bad}"\n'
-    text = path.read_text(encoding="utf-8").replace('"cat"', f'"cat{bad}"')
-    text = text.replace('title = "Tiny"', f'title = "Tiny{bad}"')
-    text = text.replace('summary = "Three', f'summary = "{bad}Three')
+def hostile_dataset(registry: Path) -> str:
+    """Write a manifest that contains terminal control sequences."""
+    path = registry / "tiny" / "one" / "1.0.0.toml"
+    codes = r"\u001b]0;owned\u0007\u001b[2J\u009b2J\u007f\u202e"
+    citation = f'[[citations]]\ntype = "misc"\nkey = "k"\ntitle = "{codes}"\nauthor = ["{codes}"]\n'
+    terms = f'[license]\nspdx = "MIT"\nsource = "https://a.example"\nnote = "{codes}"\n'
+    text = path.read_text(encoding="utf-8").replace('"cat"', f'"cat{codes}"')
+    text = text.replace('title = "Tiny"', f'title = "Tiny{codes}"')
+    text = text.replace('summary = "Three', f'summary = "{codes}Three')
     path.write_text(f"{text}\n{terms}\n{citation}", encoding="utf-8")
     return "tiny/one"
 
@@ -34,11 +34,11 @@ def hostile(own: Path) -> str:
     "command", ["list --all", "search tiny", "info", "cite", "licenses", "preview"]
 )
 def test_texts_of_a_manifest_cannot_control_the_terminal(
-    dshub: Run, hostile: str, command: str
+    dshub: Run, hostile_dataset: str, command: str
 ) -> None:
-    """Control characters are removed from text, and escaped in JSON."""
+    """Text output omits control characters, and JSON escapes them."""
     words = command.split()
-    arguments = words if words[0] in {"list", "search"} else [*words, hostile]
+    arguments = words if words[0] in {"list", "search"} else [*words, hostile_dataset]
     for option in ([], ["--json"]):
         done = dshub(*arguments, *option)
         assert done.returncode == 0, done.stderr
@@ -46,8 +46,8 @@ def test_texts_of_a_manifest_cannot_control_the_terminal(
         assert COMMANDS.findall(done.stdout + done.stderr) == []
 
 
-def test_json_preserves_control_characters(dshub: Run, hostile: str) -> None:
-    answer = json.loads(dshub("info", hostile, "--json").stdout)
+def test_json_preserves_control_characters(dshub: Run, hostile_dataset: str) -> None:
+    answer = json.loads(dshub("info", hostile_dataset, "--json").stdout)
     assert answer["manifest"]["title"] == "Tiny\x1b]0;owned\x07\x1b[2J\x9b2J\x7f\u202e"
 
 
@@ -57,8 +57,8 @@ def test_errors_cannot_control_the_terminal(dshub: Run) -> None:
     assert COMMANDS.findall(done.stderr) == []
 
 
-def test_unencodable_characters_are_replaced(dshub: Run, own: Path) -> None:
-    path = own / "tiny" / "one" / "1.0.0.toml"
+def test_unencodable_characters_are_replaced(dshub: Run, registry: Path) -> None:
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"Tiny"', '"Tiny \u2192 \u732b"'), encoding="utf-8")
     done = dshub("info", "tiny/one", PYTHONIOENCODING="cp1252")
@@ -67,20 +67,20 @@ def test_unencodable_characters_are_replaced(dshub: Run, own: Path) -> None:
     assert answer["manifest"]["title"] == "Tiny \u2192 \u732b"
 
 
-# the styles of `dshub.cli._screen`
+# the styles that `dshub.cli._screen` writes
 STYLES = re.compile(r"\x1b\[(?:[012]|3[1236])m")
 
 
 @pytest.fixture
-def colorful(own: Path) -> str:
-    """A dataset whose texts would be red, and contain lines that look like errors."""
-    path = own / "tiny" / "one" / "1.0.0.toml"
-    bad = r"\u001b[31mRED\nerror: fake\u2028error: fake\rerror: fake"
-    text = path.read_text(encoding="utf-8").replace('"cat"', f'"cat{bad}"')
-    text = text.replace('title = "Tiny"', f'title = "Tiny{bad}"')
-    text = text.replace('summary = "Three', f'summary = "{bad}Three')
-    text = text.replace('task = "', f'task = "{bad}')
-    notes = "".join(f'{field} = "{bad}"\n' for field in ("source", "note", "terms"))
+def colorful_dataset(registry: Path) -> str:
+    """Write a manifest that contains color sequences and fake error lines."""
+    path = registry / "tiny" / "one" / "1.0.0.toml"
+    codes = r"\u001b[31mRED\nerror: fake\u2028error: fake\rerror: fake"
+    text = path.read_text(encoding="utf-8").replace('"cat"', f'"cat{codes}"')
+    text = text.replace('title = "Tiny"', f'title = "Tiny{codes}"')
+    text = text.replace('summary = "Three', f'summary = "{codes}Three')
+    text = text.replace('task = "', f'task = "{codes}')
+    notes = "".join(f'{field} = "{codes}"\n' for field in ("source", "note", "terms"))
     path.write_text(f'{text}\n[license]\nspdx = "MIT"\n{notes}', encoding="utf-8")
     return "tiny/one"
 
@@ -97,15 +97,17 @@ def colorful(own: Path) -> str:
         "check NAME",
     ],
 )
-def test_data_cannot_add_styles_or_lines(colorful: str, command: str) -> None:
-    shown = run_on_terminal(*command.replace("NAME", colorful).split(), COLUMNS="200").stdout
-    assert "RED" in shown or command == "check NAME"
-    plain = STYLES.sub("", shown)
+def test_data_cannot_add_styles_or_lines(colorful_dataset: str, command: str) -> None:
+    printed = run_on_terminal(
+        *command.replace("NAME", colorful_dataset).split(), COLUMNS="200"
+    ).stdout
+    assert "RED" in printed or command == "check NAME"
+    plain = STYLES.sub("", printed)
     assert COMMANDS.findall(plain) == []
-    assert "\x1b[31mRED" not in shown
+    assert "\x1b[31mRED" not in printed
     assert [line for line in plain.splitlines() if line.startswith("error: fake")] == []
 
 
-def test_only_terminals_get_styles(own: Path, dshub: Run) -> None:
+def test_only_terminals_get_styles(registry: Path, dshub: Run) -> None:
     assert STYLES.search(run_on_terminal("info", "tiny/one").stdout)
     assert not STYLES.search(dshub("info", "tiny/one").stdout)

@@ -1,4 +1,4 @@
-"""Passwords and tokens: in no answer, no error, no log, and no file."""
+"""Test that passwords and tokens stay out of answers, errors, logs and files."""
 
 import signal
 import subprocess
@@ -15,7 +15,7 @@ Call = Callable[..., str]
 
 SECRET = "hunter2"
 
-# no server listens on port 9
+# nothing listens on port 9
 SPELLINGS = [
     f"http://user:{SECRET}@127.0.0.1:9/",
     f"http://{SECRET}@127.0.0.1:9",
@@ -31,10 +31,13 @@ SPELLINGS = [
 
 
 @pytest.fixture
-def call(
-    own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def run_command(
+    registry: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Iterator[Call]:
-    """Runs a command in this process; returns all that it prints."""
+    """Return a function that runs a command in this process and returns its output."""
     before = signal.getsignal(signal.SIGTERM)
     work = tmp_path / "work"
     work.mkdir()
@@ -51,8 +54,8 @@ def call(
     signal.signal(signal.SIGTERM, before)
 
 
-def leaks(*folders: Path) -> list[Path]:
-    """Files that have the secret in their content or their name."""
+def files_with_secret(*folders: Path) -> list[Path]:
+    """Return files with the secret in their content or name."""
     files = [path for folder in folders for path in folder.rglob("*")]
     return [
         path
@@ -63,19 +66,19 @@ def leaks(*folders: Path) -> list[Path]:
 
 @pytest.mark.parametrize("address", SPELLINGS)
 def test_no_command_shows_the_password_of_a_mirror(
-    call: Call, address: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run_command: Call, address: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DSHUB_MIRROR", address)
     for command in ("list", "--debug info tiny/three", "fetch tiny/one", "doctor"):
-        printed = call(*command.split())
+        printed = run_command(*command.split())
         assert printed
         assert SECRET not in printed, command
         assert "Traceback" not in printed or "--debug" in command
-    assert leaks(cache, tmp_path / "work") == []
+    assert files_with_secret(cache, tmp_path / "work") == []
 
 
 def test_no_file_contains_the_password_of_a_mirror(
-    call: Call, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run_command: Call, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DSHUB_MIRROR", f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}")
     for command in (
@@ -86,10 +89,10 @@ def test_no_file_contains_the_password_of_a_mirror(
         "cache ls --json",
         "croissant tiny/one -o document.json",
     ):
-        printed = call(*command.split())
+        printed = run_command(*command.split())
         assert "error: " not in printed
         assert SECRET not in printed, command
-    assert leaks(cache, tmp_path / "work") == []
+    assert files_with_secret(cache, tmp_path / "work") == []
 
 
 @pytest.mark.parametrize(
@@ -105,16 +108,15 @@ def test_no_file_contains_the_password_of_a_mirror(
         f'[tool]\nmirrors = "{SECRET}"',
     ],
 )
-def test_config_with_a_wrong_value_is_refused_without_showing_it(
-    call: Call, config: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_invalid_config_value_is_not_shown(
+    run_command: Call, config: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The name of the setting is there, and no secret."""
     path = tmp_path / "home" / "config" / "dshub" / "config.toml"
     path.parent.mkdir(parents=True)
     path.write_text(config)
     monkeypatch.delenv("DSHUB_CACHE")
     monkeypatch.delenv("DSHUB_REGISTRY")
-    printed = call("list")
+    printed = run_command("list")
     assert "error: " in printed
     assert "config.toml" in printed
     assert SECRET not in printed
@@ -133,9 +135,8 @@ def test_config_with_a_wrong_value_is_refused_without_showing_it(
         f"croissant tiny/one --mirror http://user:{SECRET}@127.0.0.1:9/",
     ],
 )
-def test_password_in_an_argument_is_not_repeated(call: Call, command: str) -> None:
-    """The error names the host; whoever reads it over a shoulder learns nothing."""
-    printed = call("--debug", *command.split())
+def test_password_in_an_argument_is_not_shown(run_command: Call, command: str) -> None:
+    printed = run_command("--debug", *command.split())
     assert "rror" in printed
     assert SECRET not in printed
 
@@ -145,15 +146,15 @@ def test_password_in_an_argument_is_not_repeated(call: Call, command: str) -> No
     [f"http://user:{SECRET}@127.0.0.1:9", f"user:a/{SECRET}@127.0.0.1:9", f"{SECRET}@127.0.0.1:9"],
 )
 def test_password_of_a_proxy_is_not_shown(
-    call: Call, proxy: str, monkeypatch: pytest.MonkeyPatch
+    run_command: Call, proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, proxy)
     for command in ("--debug fetch tiny/one", "doctor", "--debug list"):
-        assert SECRET not in call(*command.split())
+        assert SECRET not in run_command(*command.split())
 
 
-def test_log_does_not_show_a_password(dshub: Run, own: Path) -> None:
+def test_log_does_not_show_a_password(dshub: Run, registry: Path) -> None:
     done = dshub(
         "list", DSHUB_LOG="debug", DSHUB_MIRROR=f"http://u:{SECRET}@127.0.0.1:9/?k={SECRET}"
     )

@@ -1,4 +1,4 @@
-"""`dshub serve` as a program: output, served files, and stopping."""
+"""Test `dshub serve` as a subprocess: output, responses and shutdown."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Serving:
-    """A running `dshub serve`, after its start line."""
+    """A running `dshub serve` that has printed its start line."""
 
     def __init__(self, *arguments: str, **variables: str) -> None:
         self.process = subprocess.Popen(
@@ -35,7 +35,7 @@ class Serving:
         self.url: str = self.start["mirror"]
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Stop it; returns the exit code and the text of standard error."""
+        """Stop the server and return its exit code and standard error."""
         self.process.send_signal(number)
         _, stderr = self.process.communicate(timeout=60)
         assert "Traceback" not in stderr
@@ -47,7 +47,7 @@ Serve = Callable[..., Serving]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts servers, and stops those that a test leaves running."""
+    """Return a function that starts servers, which are killed after the test."""
     started: list[Serving] = []
 
     def start(*arguments: str, **variables: str) -> Serving:
@@ -61,24 +61,24 @@ def serve() -> Iterator[Serve]:
             server.process.communicate()
 
 
-def blobs(cache: Path) -> dict[str, bytes]:
-    """Paths and bytes of the files in a cache."""
+def files_by_path(cache: Path) -> dict[str, bytes]:
+    """Return the files of a cache by their URL path."""
     files = [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
     return {f"/{path.relative_to(cache).as_posix()}": path.read_bytes() for path in files}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_cache_is_served_until_a_signal(
-    dshub: Run, own: Path, serve: Serve, cache: Path, number: int
+    dshub: Run, registry: Path, serve: Serve, cache: Path, number: int
 ) -> None:
-    del own
+    del registry
     assert dshub("fetch", "tiny/one").returncode == 0
     server = serve()
     assert server.start["schema"] == 1
     assert server.start["folder"] == str(cache)
     assert server.start["addresses"] == [server.url]
     assert server.url.startswith("http://127.0.0.1:")
-    files = blobs(cache)
+    files = files_by_path(cache)
     assert len(files) == 2
     for path, content in files.items():
         assert ask(server.url, path).body == content
@@ -91,9 +91,9 @@ def test_cache_is_served_until_a_signal(
 
 
 def test_another_machine_fetches_without_upstream(
-    dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
+    dshub: Run, registry: Path, upstream: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    del own
+    del registry
     assert dshub("fetch", "tiny").returncode == 0
     for path in upstream.iterdir():
         path.unlink()
@@ -105,9 +105,9 @@ def test_another_machine_fetches_without_upstream(
 
 
 def test_missing_files_are_fetched_from_sources(
-    dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
+    dshub: Run, registry: Path, upstream: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    del own
+    del registry
     folder = tmp_path / "lab"
     server = serve(str(folder), "--upstream", "sources", DSHUB_MIRROR="http://127.0.0.1:9")
     first = {"DSHUB_CACHE": str(tmp_path / "first"), "DSHUB_MIRROR": server.url}
@@ -117,15 +117,15 @@ def test_missing_files_are_fetched_from_sources(
         path.unlink()
     second = {"DSHUB_CACHE": str(tmp_path / "second"), "DSHUB_MIRROR": server.url}
     assert dshub("fetch", "tiny", **second).returncode == 0
-    assert len(blobs(folder)) == 3
+    assert len(files_by_path(folder)) == 3
     _, stderr = server.end()
     assert stderr.count("tiny/one") + stderr.count("tiny/two") == 3
 
 
 def test_server_fetches_from_another_server(
-    dshub: Run, own: Path, upstream: Path, serve: Serve, tmp_path: Path
+    dshub: Run, registry: Path, upstream: Path, serve: Serve, tmp_path: Path
 ) -> None:
-    del own
+    del registry
     assert dshub("fetch", "tiny/one").returncode == 0
     for path in upstream.iterdir():
         path.unlink()
@@ -135,9 +135,9 @@ def test_server_fetches_from_another_server(
 
 
 def test_offline_server_fetches_nothing(
-    own: Path, serve: Serve, tmp_path: Path, upstream: Path
+    registry: Path, serve: Serve, tmp_path: Path, upstream: Path
 ) -> None:
-    del own
+    del registry
     server = serve(str(tmp_path / "lab"), "--upstream", "sources", DSHUB_OFFLINE="1")
     assert ask(server.url, "/blobs-v1/aa/" + "a" * 64).status == 404
     digest = hashlib.sha256((upstream / "images.idx").read_bytes()).hexdigest()
@@ -146,7 +146,7 @@ def test_offline_server_fetches_nothing(
     assert b"DSHUB_OFFLINE" in reply.body
 
 
-def test_verbose_logs_each_request(own: Path, serve: Serve, cache: Path) -> None:
+def test_verbose_logs_each_request(registry: Path, serve: Serve, cache: Path) -> None:
     (cache / "registry" / "a").mkdir(parents=True)
     (cache / "registry" / "a" / "1.0.0.toml").write_text("schema = 1")
     loud, quiet = serve("-v"), serve()
@@ -207,8 +207,8 @@ def test_start_errors_are_explained(dshub: Run, tmp_path: Path) -> None:
     done = dshub("serve", "--upstream", "source")
     assert done.returncode == 1
     assert "'sources'" in done.stderr
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as used_port:
+        port = used_port.getsockname()[1]
         done = dshub("serve", "--port", str(port))
         assert done.returncode == 1
         assert f"port {port}" in done.stderr
@@ -222,16 +222,16 @@ def test_folder_without_a_mirror_is_served_with_a_warning(serve: Serve, tmp_path
     folder.mkdir()
     server = serve(str(folder))
     assert ask(server.url, "/index.json").status == 404
-    assert "holds no mirror" in server.end()[1]
+    assert "does not contain a mirror" in server.end()[1]
     (folder / "blobs-v1").mkdir()
-    assert "holds no mirror" not in serve(str(folder)).end()[1]
+    assert "does not contain a mirror" not in serve(str(folder)).end()[1]
 
 
-def test_bucket_that_is_a_link_out_is_warned_about(serve: Serve, tmp_path: Path) -> None:
+def test_bucket_linked_outside_the_cache_is_a_warning(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "m").mkdir()
     link = tmp_path / "m" / "blobs-v1"
     link.symlink_to(tmp_path / "disk", target_is_directory=True)
     stderr = serve(str(tmp_path / "m")).end()[1]
     assert str(link) in stderr
-    assert "nothing in it is served" in stderr
+    assert "its files are not served" in stderr

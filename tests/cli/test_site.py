@@ -1,4 +1,4 @@
-"""`dshub site`: pages in a folder."""
+"""Test `dshub site`: write pages to a folder."""
 
 import json
 import subprocess
@@ -10,31 +10,33 @@ from tests.independent.pages import read
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_site_writes_pages_of_the_registry(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_site_writes_pages_of_the_registry(dshub: Run, registry: Path, tmp_path: Path) -> None:
     target = tmp_path / "pages"
     done = dshub("site", str(target), "tiny", "--title", "Ours", "--json")
     answer = json.loads(done.stdout)
     assert answer["first"] == str(target / "index.html")
     assert answer["written"][-1] == "index.html"
-    assert {"catalogue/tiny/one/index.html", "catalogue/tiny/two/index.html"} < {*answer["written"]}
+    assert {"site/tiny/one/index.html", "site/tiny/two/index.html"} < {*answer["written"]}
     assert read(target / "index.html").texts("h1") == ["Ours"]
-    again = json.loads(dshub("site", str(target), "tiny", "--title", "Ours", "--json").stdout)
-    assert again["written"] == []
-    assert again["kept"] == len(answer["written"])
+    second = json.loads(dshub("site", str(target), "tiny", "--title", "Ours", "--json").stdout)
+    assert second["written"] == []
+    assert second["kept"] == len(answer["written"])
 
 
-def test_site_shows_real_rows_once_they_are_prepared(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_site_shows_real_rows_once_they_are_prepared(
+    dshub: Run, registry: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "pages"
     dshub("site", str(target), "tiny")
     assert dshub("fetch", "tiny/one").returncode == 0
     done = dshub("site", str(target), "tiny", "--json")
     pages = [name for name in json.loads(done.stdout)["written"] if name.endswith(".html")]
-    assert pages == ["catalogue/tiny/one/index.html", "index.html"]
-    main = read(target / "catalogue" / "tiny" / "one" / "index.html").texts("main")[0]
+    assert pages == ["site/tiny/one/index.html", "index.html"]
+    main = read(target / "site" / "tiny" / "one" / "index.html").texts("main")[0]
     assert "synthetic" not in main
 
 
-def test_site_does_not_replace_foreign_pages(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_site_does_not_replace_foreign_pages(dshub: Run, registry: Path, tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("mine")
     done = dshub("site", str(tmp_path), "tiny")
     assert done.returncode == 8

@@ -1,4 +1,4 @@
-"""Terms of upstream: shown, accepted once, remembered."""
+"""Test that the terms of a dataset are shown once and the answer is remembered."""
 
 import hashlib
 import subprocess
@@ -15,70 +15,71 @@ from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-WORDS = "for research only; you must not sell the pictures"
+WORDS = "for research only; you must not sell the images"
 
 
 @pytest.fixture
-def strict(own: Path) -> Path:
-    """A registry whose dataset tiny/one has terms."""
-    set_terms(own, WORDS)
-    return own
+def registry_with_terms(registry: Path) -> Path:
+    """Add terms to `tiny/one` and return the registry."""
+    set_terms(registry, WORDS)
+    return registry
 
 
-def set_terms(own: Path, words: str) -> None:
-    path = own / "tiny" / "one" / "1.0.0.toml"
+def set_terms(registry: Path, words: str) -> None:
+    path = registry / "tiny" / "one" / "1.0.0.toml"
     text = path.read_text().partition("[license]")[0]
     path.write_text(
         f'{text}\n[license]\nsource = "https://data.example/terms"\nterms = "{words}"\n'
     )
 
 
-def load(cache: Path, own: Path) -> int:
-    settings = Settings.read(cache=cache, registry=[own])
+def load(cache: Path, registry: Path) -> int:
+    settings = Settings.read(cache=cache, registry=[registry])
     return len(Hub(settings=settings, progress=Silent()).load("tiny/one", "train"))
 
 
-def test_without_a_terminal_the_error_has_the_answer(dshub: Run, strict: Path, cache: Path) -> None:
+def test_error_without_a_terminal_shows_how_to_accept_terms(
+    dshub: Run, registry_with_terms: Path, cache: Path
+) -> None:
     done = dshub("fetch", "tiny/one")
     assert done.returncode == 7
     assert WORDS in done.stderr
     assert "DSHUB_ACCEPT_TERMS=tiny/one" in done.stderr
     assert not list(cache.glob("blobs-v1/*/*"))
     with pytest.raises(TermsError, match=WORDS):
-        load(cache, strict)
+        load(cache, registry_with_terms)
 
 
 @pytest.mark.parametrize("answer", ["tiny/one", "mnist, tiny/one", "tiny"])
 def test_environment_variable_accepts_terms(
-    dshub: Run, strict: Path, cache: Path, answer: str
+    dshub: Run, registry_with_terms: Path, cache: Path, answer: str
 ) -> None:
-    """A dataset or its family is named; what is here then needs no further answer."""
+    """The variable names a dataset or its family, and cached files need no further answer."""
     assert dshub("fetch", "tiny/one", DSHUB_ACCEPT_TERMS="tiny/two").returncode == 7
     assert dshub("fetch", "tiny/one", DSHUB_ACCEPT_TERMS=answer).returncode == 0
-    assert load(cache, strict) == 3
+    assert load(cache, registry_with_terms) == 3
     assert dshub("fetch", "tiny/one").returncode == 0
 
 
-def test_terms_are_asked_for_only_to_download(dshub: Run, strict: Path) -> None:
-    """Datasets without terms, synthetic data and `info` need no answer."""
+def test_terms_are_shown_only_before_a_download(dshub: Run, registry_with_terms: Path) -> None:
     assert dshub("fetch", "tiny/two").returncode == 0
     assert dshub("info", "tiny/one").returncode == 0
     assert dshub("fetch", "tiny/one", "--dry-run").returncode == 0
     assert dshub("fetch", "tiny/one", DSHUB_SYNTHETIC="2").returncode == 0
 
 
-def test_terms_do_not_change_the_digest(own: Path) -> None:
-    hub = Hub(settings=Settings.read(registry=[own]), progress=Silent())
+def test_terms_do_not_change_the_digest(registry: Path) -> None:
+    hub = Hub(settings=Settings.read(registry=[registry]), progress=Silent())
     before = hub.info("tiny/one").digest
-    set_terms(own, WORDS)
-    after = Hub(settings=Settings.read(registry=[own]), progress=Silent()).info("tiny/one")
+    set_terms(registry, WORDS)
+    after = Hub(settings=Settings.read(registry=[registry]), progress=Silent()).info("tiny/one")
     assert after.license.terms == WORDS
     assert after.digest == before
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
-def test_terms_are_asked_for_once(dshub: Run, strict: Path, cache: Path) -> None:
-    """A yes is remembered, a no fetches nothing, changed terms are asked for again."""
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
+def test_accepted_terms_are_remembered(dshub: Run, registry_with_terms: Path, cache: Path) -> None:
+    """Only changed terms are asked for again."""
     done = run_on_terminal("fetch", "tiny/one", typed="n\n")
     assert done.returncode == 7
     assert WORDS in done.stdout
@@ -89,7 +90,7 @@ def test_terms_are_asked_for_once(dshub: Run, strict: Path, cache: Path) -> None
     assert dshub("fetch", "tiny/one").returncode == 0
     for blob in cache.glob("blobs-v1/*/*"):
         blob.unlink()
-    set_terms(strict, "now also: be kind")
+    set_terms(registry_with_terms, "now also: be kind")
     assert dshub("fetch", "tiny/one").returncode == 7
     assert dshub("cache", "gc").returncode == 0
 
@@ -108,8 +109,8 @@ features.text = { kind = "text" }
 
 
 @pytest.fixture
-def by_hand(tmp_path: Path) -> Path:
-    """A registry of a dataset with terms, whose two files a person must obtain."""
+def manual_registry(tmp_path: Path) -> Path:
+    """Write a registry with a manually downloaded dataset that has terms."""
     text = MANUAL
     for split, data in (("train", b"a\nb\n"), ("test", b"c\nd\n")):
         (tmp_path / f"{split}.txt").write_bytes(data)
@@ -130,9 +131,11 @@ files = {{ text = "{split}" }}
     return tmp_path / "registry"
 
 
-def test_imported_files_need_no_accepted_terms(by_hand: Path, tmp_path: Path, cache: Path) -> None:
-    """Upstream had them accepted; the error for a missing file says how to obtain it."""
-    settings = Settings.read(cache=cache, registry=[by_hand])
+def test_imported_files_need_no_accepted_terms(
+    manual_registry: Path, tmp_path: Path, cache: Path
+) -> None:
+    """Files that users download themselves need no accepted terms."""
+    settings = Settings.read(cache=cache, registry=[manual_registry])
     hub = Hub(settings=settings, progress=Silent())
     hub.import_files("by/hand", [tmp_path / "train.txt"])
     assert list(hub.load("by/hand", "train")["text"]) == ["a", "b"]
@@ -141,12 +144,12 @@ def test_imported_files_need_no_accepted_terms(by_hand: Path, tmp_path: Path, ca
 
 
 def test_manual_files_of_a_mirror_need_accepted_terms(
-    by_hand: Path, tmp_path: Path, cache: Path
+    manual_registry: Path, tmp_path: Path, cache: Path
 ) -> None:
-    """A mirror passes on other people's copies; a split that is cached needs no answer."""
+    """A mirror has copies of other users, but a cached split needs no answer."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    settings = Settings.read(cache=cache, registry=[by_hand], mirrors=[str(mirror)])
+    settings = Settings.read(cache=cache, registry=[manual_registry], mirrors=[str(mirror)])
     hub = Hub(settings=settings, progress=Silent())
     hub.import_files("by/hand", [tmp_path / "train.txt"])
     assert len(hub.load("by/hand", "train")) == 2

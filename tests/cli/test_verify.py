@@ -1,4 +1,4 @@
-"""`dshub verify`: cached files and tables, and published figures."""
+"""Test `dshub verify`: check cached files and tables, and published figures."""
 
 import json
 import subprocess
@@ -8,14 +8,14 @@ from pathlib import Path
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_verify_reports_nothing_cached(dshub: Run, own: Path) -> None:
+def test_verify_reports_nothing_cached(dshub: Run, registry: Path) -> None:
     done = dshub("verify", "tiny/one")
     assert done.returncode == 1
     assert "`dshub fetch tiny/one`" in done.stderr
 
 
-def test_verify_reports_damage_that_fetch_replaces(dshub: Run, own: Path, cache: Path) -> None:
-    """Exit code 5 names the damaged file; afterwards a fetch is enough."""
+def test_verify_reports_damage_that_fetch_replaces(dshub: Run, registry: Path, cache: Path) -> None:
+    """The damaged file is moved aside, so a fetch replaces it."""
     dshub("fetch", "tiny/one")
     intact = dshub("verify", "tiny/one")
     assert (intact.returncode, intact.stderr) == (0, "")

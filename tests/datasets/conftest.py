@@ -1,4 +1,4 @@
-"""A table with every kind of column, in one or several shards, and its rows as plain values."""
+"""Build a table with every kind of column, and its rows as plain values."""
 
 import io
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ FEATURES: dict[str, Feature] = {
 
 @dataclass
 class Prepared:
-    """Folders of tables by split, and their rows."""
+    """Table folders and plain rows by split."""
 
     folders: dict[str, Path]
     rows: dict[str, list[dict[str, Any]]]

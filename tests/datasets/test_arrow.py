@@ -10,7 +10,7 @@ from dshub.testing.adapters import RowsTests, example, varied
 
 
 def to_numpy(value: Any) -> Any:
-    """Convert a value of Arrow to that of the dataset."""
+    """Convert an Arrow value to the value that the dataset returns."""
     kind = value.type
     if pa.types.is_list(kind) and pa.types.is_string(kind.value_type):
         return value.as_py()
@@ -55,7 +55,7 @@ def test_adjacent_rows_are_not_copied(hub: Hub) -> None:
         images = view.numpy()["image"]
         assert isinstance(images, np.ndarray)
         assert address(table, "image") == images.ctypes.data
-        assert table.column("label").to_pylist() == view["label"].tolist()  # type: ignore[union-attr]
+        assert table.column("label").to_pylist() == view["label"].tolist()
     assert pa.total_allocated_bytes() - before < 28 * 28 * 300
 
 
@@ -83,7 +83,7 @@ def test_chunked_rows_keep_their_order() -> None:
 
 
 def test_many_files_become_several_chunks() -> None:
-    """Offsets have 32 bits, so more than 2 GiB need several chunks."""
+    """Arrow offsets have 32 bits, so a chunk holds at most 2 GiB."""
     dataset = varied().select(np.arange(600) % 53).columns(["photo"])
     column = dataset.to("arrow").column("photo")
     assert column.num_chunks > 1

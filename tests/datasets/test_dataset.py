@@ -1,4 +1,4 @@
-"""Views, compared with plain Python lists of the same rows."""
+"""Compare views with Python lists of the same rows."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ def plain(row: Row) -> Row:
 
 
 def rows_of(batch: dict[str, Any]) -> list[Row]:
-    """Turn columns into rows."""
+    """Convert a batch to rows."""
     columns = [
         values.tolist()
         if isinstance(values, np.ndarray)
@@ -44,10 +44,10 @@ def selected(rows: list[Row], numbers_drawn: list[int]) -> list[Row]:
 
 @st.composite
 def steps(draw: st.DrawFn) -> Step:
-    """A method of a dataset, and the same operation on a list."""
+    """Draw a method of a dataset and the same operation on a list."""
     n, k = draw(numbers), draw(st.integers(1, 5))
     numbers_drawn = draw(st.lists(st.integers(0, 60), max_size=30))
-    from_end = [-1 if i % 2 else 0 for i in numbers_drawn]  # some counted from the end
+    from_end = [-1 if i % 2 else 0 for i in numbers_drawn]  # makes every other index negative
     several: list[Step] = [
         (lambda ds: ds.take(n), lambda rows: rows[: max(n, 0)]),
         (lambda ds: ds.skip(n), lambda rows: rows[max(n, 0) :]),
@@ -81,13 +81,12 @@ def steps(draw: st.DrawFn) -> Step:
 
 @pytest.mark.parametrize("splits", [("train",), ("test", "train"), ("train", "test", "train")])
 def test_chained_views_match_chained_lists(prepared: Any, splits: tuple[str, ...]) -> None:
-    """Views in any combination give the rows that lists give."""
-    whole = prepared.dataset(*splits)
+    dataset = prepared.dataset(*splits)
     all_rows = [row for split in splits for row in prepared.rows[split]]
 
     @given(st.lists(steps(), max_size=5), numbers | st.none(), numbers | st.none(), st.data())
     def check(chain: list[Step], start: int | None, stop: int | None, data: st.DataObject) -> None:
-        view, rows = whole, all_rows
+        view, rows = dataset, all_rows
         for of_dataset, of_list in chain:
             view, rows = of_dataset(view), of_list(rows)
         assert len(view) == len(rows)
@@ -105,7 +104,6 @@ def test_chained_views_match_chained_lists(prepared: Any, splits: tuple[str, ...
 
 
 def test_rows_have_documented_types(prepared: Any) -> None:
-    """Images are uint8 (height, width, channels), labels Python numbers, text `str`."""
     row = prepared.dataset()[3]
     assert list(row) == ["image", "label", "size", "text", "photo", "tokens", "words"]
     assert (row["image"].dtype, row["image"].shape) == (np.uint8, (2, 3, 1))
@@ -118,7 +116,7 @@ def test_rows_have_documented_types(prepared: Any) -> None:
 
 @pytest.mark.parametrize("take", [0, 1, 40])
 def test_columns_have_documented_types(prepared: Any, take: int) -> None:
-    """Types are the same for many rows, one, and none."""
+    """Types do not depend on the number of rows."""
     columns = prepared.dataset().take(take).numpy()
     for name, dtype, shape in [
         ("image", np.uint8, (2, 3, 1)),
@@ -143,8 +141,8 @@ def test_columns_have_documented_types(prepared: Any, take: int) -> None:
         (lambda ds: ds.split(float("nan")), "shares is"),
         (lambda ds: ds.split(0.5, seed="x", stratify="label"), "seed is 'x'"),
         (lambda ds: ds.folds(2.0), "count is 2.0; it must be a whole number from 2 to 40"),
-        (lambda ds: ds.take(1).folds(2), "1 rows make no folds"),
-        (lambda ds: ds.columns(["label", "label"]), "each of them once"),
+        (lambda ds: ds.take(1).folds(2), "folds need at least 2 rows"),
+        (lambda ds: ds.columns(["label", "label"]), "columns without duplicates"),
         (lambda ds: ds.filter(5), "keep is 5; it must be a function of a row or a batch"),
         (lambda ds: ds.align_labels("abc"), "names is 'abc'; it must be a list of names"),
         (lambda ds: ds.align_labels(5), "names is 5"),
@@ -153,7 +151,7 @@ def test_columns_have_documented_types(prepared: Any, take: int) -> None:
 def test_invalid_arguments_are_rejected(
     prepared: Any, make: Callable[[Any], Any], words: str
 ) -> None:
-    """The error names the argument, its value and what is expected."""
+    """The error names the argument, its value and the expected values."""
     with pytest.raises(ArgumentError, match=words):
         make(prepared.dataset())
 
@@ -178,7 +176,9 @@ def test_unknown_column_error_lists_known_columns(prepared: Any) -> None:
     for get in (dataset.__getitem__, lambda name: dataset.columns(["label", name])):
         with pytest.raises(UnknownNameError, match="no column named 'lable'") as caught:
             get("lable")
-        assert caught.value.hint.endswith("known: image, label, size, text, photo, tokens, words")
+        assert caught.value.hint.endswith(
+            "choose from image, label, size, text, photo, tokens, words"
+        )
     with pytest.raises(UnknownNameError) as caught:
         dataset.columns(["text"])["label"]
     assert caught.value.known == ("text",)
@@ -193,16 +193,16 @@ def test_views_do_not_change_the_dataset(prepared: Any) -> None:
 
 
 def test_shards_hold_each_row_once(prepared: Any) -> None:
-    whole = prepared.dataset().shuffle(2)
-    parts = [whole.shard(i, 3) for i in range(3)]
+    dataset = prepared.dataset().shuffle(2)
+    parts = [dataset.shard(i, 3) for i in range(3)]
     assert [len(part) for part in parts] == [14, 13, 13]
     together = sorted(row["text"] for part in parts for row in part)
-    assert together == sorted(whole["text"])
+    assert together == sorted(dataset["text"])
     for index, count in [(3, 3), (-1, 3), (0.5, 3), ("a", 3)]:
         with pytest.raises(ArgumentError, match=r"index is .* a whole number from 0 to 2"):
-            whole.shard(index, count)
+            dataset.shard(index, count)
     with pytest.raises(ArgumentError, match="count is 0"):
-        whole.shard(0, 0)
+        dataset.shard(0, 0)
 
 
 @pytest.mark.parametrize(
@@ -220,8 +220,8 @@ def test_shards_hold_each_row_once(prepared: Any) -> None:
 def test_split_divides_rows_into_consecutive_parts(
     prepared: Any, shares: tuple[float, ...], lengths: list[int], seed: int | None
 ) -> None:
-    whole = prepared.dataset()
-    parts = whole.split(*shares, seed=seed)
+    dataset = prepared.dataset()
+    parts = dataset.split(*shares, seed=seed)
     assert [len(part) for part in parts] == lengths
     together = [plain(row) for part in parts for row in part]
     rows = prepared.rows["train"]
@@ -230,7 +230,7 @@ def test_split_divides_rows_into_consecutive_parts(
 
 @pytest.mark.parametrize("shares", [(), (0,), (-0.5,), (0.6, 0.6), (1.1,)])
 def test_invalid_shares_are_rejected(prepared: Any, shares: tuple[float, ...]) -> None:
-    """Shares are above 0 and at most 1 in total."""
+    """Shares must be positive and add up to at most 1."""
     with pytest.raises(ValueError, match="above 0"):
         prepared.dataset().split(*shares)
 

@@ -1,4 +1,4 @@
-"""Encoded images and audio, compared with Pillow, soundfile and arithmetic."""
+"""Compare decoded images and audio with Pillow, soundfile and computed values."""
 
 import io
 import pickle
@@ -23,10 +23,10 @@ from dshub.errors import ArgumentError, DshubError, ReadError, SchemaError
 
 ANY = ImageFeature(encoding="any")
 COLORS = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
-GREYS = COLORS[..., 0]
+GRAYS = COLORS[..., 0]
 
 
-def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+def encode_image(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     sink = io.BytesIO()
     image.save(sink, form, **options)
     return sink.getvalue()
@@ -37,12 +37,8 @@ def dataset(*files: bytes, feature: Any = ANY) -> Dataset:
 
 
 def decode_one(data: bytes, feature: Any = ANY) -> np.ndarray:
-    """Decode one file."""
     decoded: np.ndarray = dataset(data, feature=feature)[0]["x"]
     return decoded
-
-
-# Images
 
 
 def palette() -> Image.Image:
@@ -55,31 +51,31 @@ def transparent_palette() -> Image.Image:
     return image
 
 
-SIXTEEN = (GREYS.astype(np.uint16) << 8) + 77
-CLEAR = np.dstack([COLORS, GREYS])
+SIXTEEN = (GRAYS.astype(np.uint16) << 8) + 77
+CLEAR = np.dstack([COLORS, GRAYS])
 IMAGES: dict[str, tuple[bytes, np.ndarray]] = {
-    "rgb": (saved(Image.fromarray(COLORS)), COLORS),
-    "grey": (saved(Image.fromarray(GREYS)), np.dstack([GREYS] * 3)),
-    "alpha": (saved(Image.fromarray(CLEAR)), COLORS),
-    "grey with alpha": (
-        saved(Image.fromarray(np.dstack([GREYS, GREYS]))),
-        np.dstack([GREYS] * 3),
+    "rgb": (encode_image(Image.fromarray(COLORS)), COLORS),
+    "gray": (encode_image(Image.fromarray(GRAYS)), np.dstack([GRAYS] * 3)),
+    "alpha": (encode_image(Image.fromarray(CLEAR)), COLORS),
+    "gray with alpha": (
+        encode_image(Image.fromarray(np.dstack([GRAYS, GRAYS]))),
+        np.dstack([GRAYS] * 3),
     ),
-    "palette": (saved(palette()), np.array(palette().convert("RGB"))),
+    "palette": (encode_image(palette()), np.array(palette().convert("RGB"))),
     "palette with alpha": (
-        saved(transparent_palette(), transparency=bytes([0, 100, 200])),
+        encode_image(transparent_palette(), transparency=bytes([0, 100, 200])),
         np.array(palette().convert("RGB")),
     ),
-    "16 bits": (saved(Image.fromarray(SIXTEEN)), np.dstack([GREYS] * 3)),
-    "16 bits, TIFF": (saved(Image.fromarray(SIXTEEN), "TIFF"), np.dstack([GREYS] * 3)),
+    "16 bits": (encode_image(Image.fromarray(SIXTEEN)), np.dstack([GRAYS] * 3)),
+    "16 bits, TIFF": (encode_image(Image.fromarray(SIXTEEN), "TIFF"), np.dstack([GRAYS] * 3)),
     "one bit": (
-        saved(Image.fromarray(GREYS > 99)),
-        np.dstack([np.where(GREYS > 99, 255, 0)] * 3).astype(np.uint8),
+        encode_image(Image.fromarray(GRAYS > 99)),
+        np.dstack([np.where(GRAYS > 99, 255, 0)] * 3).astype(np.uint8),
     ),
-    "webp": (saved(Image.fromarray(COLORS), "WEBP", lossless=True), COLORS),
-    "bmp": (saved(Image.fromarray(COLORS), "BMP"), COLORS),
+    "webp": (encode_image(Image.fromarray(COLORS), "WEBP", lossless=True), COLORS),
+    "bmp": (encode_image(Image.fromarray(COLORS), "BMP"), COLORS),
     "two images": (
-        saved(Image.fromarray(COLORS), "TIFF", save_all=True, append_images=[palette()]),
+        encode_image(Image.fromarray(COLORS), "TIFF", save_all=True, append_images=[palette()]),
         COLORS,
     ),
 }
@@ -97,7 +93,7 @@ def test_every_image_decodes_to_rgb(name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_decodes_like_pillow(mode: str) -> None:
-    data = saved(Image.fromarray(COLORS).convert(mode), "JPEG", quality=95)
+    data = encode_image(Image.fromarray(COLORS).convert(mode), "JPEG", quality=95)
     with Image.open(io.BytesIO(data)) as image:
         assert image.mode == mode
         assert np.array_equal(decode_one(data), np.array(image.convert("RGB")))
@@ -113,11 +109,11 @@ def test_shape_with_one_channel_decodes_to_gray(name: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
-@pytest.mark.parametrize("held", range(1, 9))
-def test_exif_orientation_is_applied(form: str, held: int) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(form: str, orientation: int) -> None:
     upright = np.zeros((16, 32, 3), np.uint8)
-    upright[:8, :8] = 250  # a light corner, up and to the left
-    seen = {  # where the corner lies in the file: turned, mirrored
+    upright[:8, :8] = 250  # a light corner at the top left
+    stored = {  # pixels in the file, by EXIF orientation
         1: upright,
         2: upright[:, ::-1],
         3: upright[::-1, ::-1],
@@ -126,17 +122,16 @@ def test_exif_orientation_is_applied(form: str, held: int) -> None:
         6: np.rot90(upright, 1),
         7: upright[::-1, ::-1].swapaxes(0, 1),
         8: np.rot90(upright, -1),
-    }[held]
+    }[orientation]
     exif = Image.Exif()
-    exif[0x0112] = held
-    decoded = decode_one(saved(Image.fromarray(seen.copy()), form, exif=exif))
+    exif[0x0112] = orientation
+    decoded = decode_one(encode_image(Image.fromarray(stored.copy()), form, exif=exif))
     assert decoded.shape == upright.shape
     assert np.array_equal(decoded > 128, upright > 128)
 
 
 def test_damaged_exif_is_ignored() -> None:
-    """The pixels are decoded as if there were no EXIF."""
-    data = saved(Image.fromarray(COLORS), "JPEG", exif=b"Exif\0\0nonsense" * 3)
+    data = encode_image(Image.fromarray(COLORS), "JPEG", exif=b"Exif\0\0nonsense" * 3)
     assert decode_one(data).shape == (6, 5, 3)
 
 
@@ -146,14 +141,14 @@ def test_damaged_exif_is_ignored() -> None:
         b"",
         b"\xff\xd8\xff" + b"x" * 100,
         b"<!DOCTYPE html>",
-        saved(Image.fromarray(COLORS))[:-30],
-        saved(Image.fromarray(np.zeros((64, 64, 3), np.uint8)), "JPEG")[:400],
-        saved(Image.fromarray(np.float32(GREYS)), "TIFF"),
+        encode_image(Image.fromarray(COLORS))[:-30],
+        encode_image(Image.fromarray(np.zeros((64, 64, 3), np.uint8)), "JPEG")[:400],
+        encode_image(Image.fromarray(np.float32(GRAYS)), "TIFF"),
     ],
     ids=["nothing", "noise", "page", "short png", "short jpeg", "floats"],
 )
 def test_undecodable_image_is_a_read_error(data: bytes) -> None:
-    """The error names row and column, and the hint says how to get the file."""
+    """The hint shows how to get the undecoded file."""
     rows = dataset(IMAGES["rgb"][0], data, IMAGES["rgb"][0])
     with pytest.raises(ReadError, match="row 1, column x: it ") as caught:
         rows[:]
@@ -187,12 +182,9 @@ def test_changed_byte_gives_pixels_or_a_dshub_error(name: str, place: float, fli
     assert decoded in {None, np.dtype(np.uint8)}
 
 
-# Several at once
-
-
 def test_images_without_a_shape_are_a_list() -> None:
     images = [Image.fromarray(COLORS), Image.fromarray(COLORS[:3]), Image.fromarray(COLORS)]
-    rows = dataset(*map(saved, images))
+    rows = dataset(*map(encode_image, images))
     for several in (rows[:], rows[[0, 1, 2]], rows[np.array([True] * 3)]):
         assert type(several["x"]) is list
         assert [image.shape for image in several["x"]] == [(6, 5, 3), (3, 5, 3), (6, 5, 3)]
@@ -212,7 +204,7 @@ def test_images_with_a_shape_are_one_array() -> None:
 
 def test_image_of_another_shape_is_rejected() -> None:
     feature = ImageFeature(encoding="any", shape=(6, 5, 3))
-    rows = dataset(IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:4])), feature=feature)
+    rows = dataset(IMAGES["rgb"][0], encode_image(Image.fromarray(COLORS[:4])), feature=feature)
     with pytest.raises(SchemaError, match="row 1, column x: got 4x5x3, expected 6x5x3"):
         rows[:]
 
@@ -236,25 +228,25 @@ def test_lazy_column_decodes_row_by_row() -> None:
 def test_lazy_column_pickles_with_its_functions() -> None:
     column = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])["x"]
     assert isinstance(column, LazyColumn)
-    again = pickle.loads(pickle.dumps(column.mapped(np.fliplr)))
-    assert np.array_equal(again[1], column[1][:, ::-1])
-    assert np.array_equal(again[::-1][0], column[1][:, ::-1])
+    unpickled = pickle.loads(pickle.dumps(column.map(np.fliplr)))
+    assert np.array_equal(unpickled[1], column[1][:, ::-1])
+    assert np.array_equal(unpickled[::-1][0], column[1][:, ::-1])
 
 
 def test_lazy_column_becomes_one_array() -> None:
     rows = dataset(IMAGES["rgb"][0], IMAGES["webp"][0])
     assert np.array_equal(np.asarray(rows["x"]), np.stack([COLORS] * 2))
     assert np.array(rows["x"], np.float32).dtype == np.float32
-    mixed = dataset(IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:3])))
-    with pytest.raises(ValueError, match="column x have several shapes, 3x5x3 and 6x5x3"):
+    mixed = dataset(IMAGES["rgb"][0], encode_image(Image.fromarray(COLORS[:3])))
+    with pytest.raises(ValueError, match="column x have different shapes, such as 3x5x3 and 6x5x3"):
         np.asarray(mixed["x"])
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts pages")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts memory pages")
 def test_iterating_images_takes_little_memory() -> None:
     import resource
 
-    data = saved(Image.fromarray(np.zeros((1000, 1000, 3), np.uint8)), "JPEG")
+    data = encode_image(Image.fromarray(np.zeros((1000, 1000, 3), np.uint8)), "JPEG")
     rows = dataset(*[data] * 200)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert sum(row["x"].shape[0] for row in rows) == 200_000
@@ -271,31 +263,29 @@ def test_decode_false_returns_files(prepared: Any) -> None:
     assert view[2:5]["photo"] == files[2:5]
     (first, *_) = view.batches(8, layout="chw")
     assert first["photo"] == files[:8]
-    assert view.pictures == ["image"]
-    assert prepared.dataset().pictures == ["image", "photo"]
+    assert view.image_columns == ["image"]
+    assert prepared.dataset().image_columns == ["image", "photo"]
     with Image.open(io.BytesIO(files[5])) as image:
         assert np.array_equal(view.decode()[5]["photo"], np.array(image))
     assert view.fingerprint != prepared.dataset().fingerprint == view.decode().fingerprint
 
 
 def test_load_data_rejects_images_of_several_shapes() -> None:
-    # the arrays of Keras's convention are whole columns
+    # `load_data` returns whole columns as arrays, as Keras does
     images: dict[str, Any] = {
-        "x": [IMAGES["rgb"][0], saved(Image.fromarray(COLORS[:3]))],
+        "x": [IMAGES["rgb"][0], encode_image(Image.fromarray(COLORS[:3]))],
         "y": np.arange(2),
     }
-    own = Dataset.from_arrays(images, features={"x": ANY}, supervised=("x", "y"))
+    dataset_of_images = Dataset.from_arrays(images, features={"x": ANY}, supervised=("x", "y"))
 
     class Fixed(Hub):
         def load(self, *_: Any, **__: Any) -> Any:
-            return own
+            return dataset_of_images
 
-    with pytest.raises(ArgumentError, match="several shapes") as caught:
+    with pytest.raises(ArgumentError, match="different shapes") as caught:
         Fixed().load_data("any")
-    assert "`batches`" in caught.value.hint
+    assert "batches(…, transform=Resize(…))" in caught.value.hint
 
-
-# Audio
 
 RATE = 8000
 SAMPLES = np.random.default_rng(1).integers(-(2**15), 2**15, (50, 2), np.int16)
@@ -317,7 +307,7 @@ def audio(channels: int = 1, **options: Any) -> AudioFeature:
 
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
-def test_wav_of_every_width_decodes_to_int16(width: int, channels: int) -> None:
+def test_wav_of_every_sample_size_decodes_to_int16(width: int, channels: int) -> None:
     samples = SAMPLES[:, :channels]
     values = {
         1: ((samples >> 8) + 128).astype(np.uint8).tobytes(),
@@ -354,7 +344,7 @@ def test_wav_with_other_encodings_is_read_by_soundfile(subtype: str) -> None:
 
 def test_wav_with_other_encodings_needs_soundfile(monkeypatch: pytest.MonkeyPatch) -> None:
     data = bytearray(wav(bytes(20), 2, 1))
-    data[20] = 3  # the kind: floats
+    data[20] = 3  # format tag 3 means floating-point samples
     monkeypatch.setitem(sys.modules, "soundfile", None)
     with pytest.raises(ReadError, match=r"row 0, column x: .*pip install 'dshub\[audio\]'"):
         decode_one(bytes(data), audio())
@@ -403,16 +393,17 @@ def test_audio_is_a_list_in_batches_and_lazy_in_columns() -> None:
     (batch,) = rows.batches(2)
     assert [part.shape for part in batch["x"]] == [(50, 2), (7, 2)]
     assert isinstance(rows["x"], LazyColumn)
-    assert rows.pictures == []
+    assert rows.image_columns == []
 
 
-def test_audio_that_promises_hours_is_rejected() -> None:
-    """A few bytes of FLAC can hold hours of silence; the header is checked before decoding."""
+def test_audio_that_declares_hours_is_rejected() -> None:
+    """FLAC can store hours of silence in a few bytes, so the header is checked before decoding."""
     soundfile = pytest.importorskip("soundfile")
     sink = io.BytesIO()
     soundfile.write(sink, np.zeros(65_536, np.int16), 16_000, format="FLAC", subtype="PCM_16")
     data = bytearray(sink.getvalue())
-    data[21:26] = (0xF << 36 | 1 << 31).to_bytes(5, "big")  # STREAMINFO: 16 bits, and samples
+    # sample size and number of samples in STREAMINFO
+    data[21:26] = (0xF << 36 | 1 << 31).to_bytes(5, "big")
     feature = AudioFeature(rate=16_000, encoding="flac")
     with pytest.raises(ReadError, match=r"promises 2,147,483,648 samples.* can hold 33,554,432"):
         decode_one(bytes(data), feature)

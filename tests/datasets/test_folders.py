@@ -1,4 +1,4 @@
-"""Folders of images and audio files, compared with the files in them."""
+"""Test folders of images and audio files as datasets."""
 
 import io
 import pickle
@@ -29,27 +29,27 @@ def save_audio(path: Path, *, rate: int = 8000, samples: int = 10) -> None:
 
 
 def labels_and_values(dataset: Dataset) -> list[tuple[str, int]]:
-    """The class and the first value of each row."""
+    """Return the class and the first pixel value of each row."""
     label = dataset.features["label"]
     assert isinstance(label, LabelFeature)
     return [(label.str(row["label"]), int(row["image"][0, 0, 0])) for row in dataset]
 
 
 @pytest.fixture
-def classes(tmp_path: Path) -> Path:
-    """Two classes, with nested folders, other files, hidden ones, and several formats."""
+def class_folders(tmp_path: Path) -> Path:
+    """Write two class folders with nested, hidden and other files."""
     for i, name in enumerate(["b/2.png", "a/x.PNG", "b/10.png", "a/deep/er/y.bmp", "b/1.png"]):
         save_image(tmp_path / "own" / name, i)
     save_image(tmp_path / "own" / "a" / ".hidden.png")
     save_image(tmp_path / "own" / ".git" / "z.png")
-    (tmp_path / "own" / "a" / "notes.txt").write_text("no save_image")
-    (tmp_path / "own" / "README.md").write_text("no save_image")
+    (tmp_path / "own" / "a" / "notes.txt").write_text("not an image")
+    (tmp_path / "own" / "README.md").write_text("not an image")
     return tmp_path / "own"
 
 
-def test_folder_for_each_class(classes: Path) -> None:
-    """Classes are sorted by name, rows by class and name; other and hidden files are ignored."""
-    for path in (classes, str(classes)):
+def test_folder_for_each_class(class_folders: Path) -> None:
+    """Rows are sorted by class and file name, and other files are ignored."""
+    for path in (class_folders, str(class_folders)):
         dataset = Dataset.from_folder(path)
         assert labels_and_values(dataset) == [("a", 3), ("a", 1), ("b", 4), ("b", 2), ("b", 0)]
     assert dataset.features == {
@@ -57,28 +57,28 @@ def test_folder_for_each_class(classes: Path) -> None:
         "label": LabelFeature(names=("a", "b")),
     }
     assert dataset.supervised == ("image", "label")
-    assert dataset["label"].tolist() == [0, 0, 1, 1, 1]  # type: ignore[union-attr]
-    assert dataset.decode(False)[1]["image"] == (classes / "a" / "x.PNG").read_bytes()
+    assert dataset["label"].tolist() == [0, 0, 1, 1, 1]
+    assert dataset.decode(False)[1]["image"] == (class_folders / "a" / "x.PNG").read_bytes()
     (batch,) = dataset.batches(5, shuffle=True, supervised=True)
     assert (len(batch[0]), sorted(batch[1].tolist())) == (5, [0, 0, 1, 1, 1])
 
 
-def test_files_are_read_when_their_rows_are_read(classes: Path) -> None:
-    """A damaged or missing file matters only then; the error names it."""
-    dataset = Dataset.from_folder(classes)
-    (classes / "b" / "10.png").write_bytes(b"\x89PNG damaged")
-    (classes / "b" / "2.png").unlink()
+def test_files_are_read_when_their_rows_are_read(class_folders: Path) -> None:
+    """A damaged or missing file raises an error only when its row is read."""
+    dataset = Dataset.from_folder(class_folders)
+    (class_folders / "b" / "10.png").write_bytes(b"\x89PNG damaged")
+    (class_folders / "b" / "2.png").unlink()
     assert len(dataset[[0, 1, 2]]["image"]) == 3
     with pytest.raises(ReadError, match=r"10\.png, column image: it is not an image"):
         dataset[3]
     with pytest.raises(ReadError, match=r"2\.png: .*such file"):
         dataset[4]
-    assert dataset["label"].tolist() == [0, 0, 1, 1, 1]  # type: ignore[union-attr]
+    assert dataset["label"].tolist() == [0, 0, 1, 1, 1]
 
 
 @pytest.fixture
-def splits(tmp_path: Path) -> Path:
-    """Splits with different classes, and one without classes."""
+def split_folders(tmp_path: Path) -> Path:
+    """Write splits with different classes, and one without classes."""
     names = ["train/a/1.png", "train/c/2.png", "train/c/3.png", "valid/b/4.png", "valid/c/5.png"]
     for i, name in enumerate(names):
         save_image(tmp_path / "own" / name, i)
@@ -100,19 +100,19 @@ def splits(tmp_path: Path) -> Path:
     ],
 )
 def test_split_folders_are_found_by_name_or_synonym(
-    splits: Path, split: str, expected: list[tuple[str, int]]
+    split_folders: Path, split: str, expected: list[tuple[str, int]]
 ) -> None:
-    dataset = Dataset.from_folder(splits, split=split)
+    dataset = Dataset.from_folder(split_folders, split=split)
     assert labels_and_values(dataset) == expected
     assert dataset.features["label"] == LabelFeature(names=("a", "b", "c"))
 
 
-def test_split_without_classes_has_no_labels(splits: Path) -> None:
-    dataset = Dataset.from_folder(splits, split="test")
+def test_split_without_classes_has_no_labels(split_folders: Path) -> None:
+    dataset = Dataset.from_folder(split_folders, split="test")
     assert [row["image"][0, 0, 0] for row in dataset] == [8, 9]
     assert (list(dataset.features), dataset.supervised) == (["image"], None)
     with pytest.raises(ReadError, match=r"8\.png: it is not in a class folder"):
-        Dataset.from_folder(splits, split="train+test")
+        Dataset.from_folder(split_folders, split="train+test")
 
 
 def test_any_folder_can_be_a_split(tmp_path: Path) -> None:
@@ -123,25 +123,25 @@ def test_any_folder_can_be_a_split(tmp_path: Path) -> None:
 
 
 def test_class_can_be_named_like_a_split(tmp_path: Path) -> None:
-    """Among folders that are not splits, `train` is a vehicle."""
+    """If the other folders are not splits, `train` is a class."""
     save_image(tmp_path / "train" / "1.png", 1)
     save_image(tmp_path / "bus" / "2.png", 2)
     assert labels_and_values(Dataset.from_folder(tmp_path)) == [("bus", 2), ("train", 1)]
 
 
-def test_split_has_to_be_named(splits: Path) -> None:
-    """Training and test rows are not mixed silently; an unknown name lists the splits."""
+def test_split_is_required(split_folders: Path) -> None:
+    """Splits are never mixed by default."""
     with pytest.raises(ArgumentError, match=r"one of the splits in .*: Test, train, valid"):
-        Dataset.from_folder(splits)
+        Dataset.from_folder(split_folders)
     with pytest.raises(UnknownNameError, match="'trian'") as caught:
-        Dataset.from_folder(splits, split="trian")
+        Dataset.from_folder(split_folders, split="trian")
     assert caught.value.known == ("Test", "train", "valid")
     with pytest.raises(SplitError):
-        Dataset.from_folder(splits, split="train[")
+        Dataset.from_folder(split_folders, split="train[")
 
 
 def test_folder_without_classes(tmp_path: Path) -> None:
-    """Files side by side; a file next to class folders is an error."""
+    """A file next to class folders is an error."""
     for i in (2, 1):
         save_image(tmp_path / f"{i}.png", i)
     dataset = Dataset.from_folder(tmp_path)
@@ -152,13 +152,12 @@ def test_folder_without_classes(tmp_path: Path) -> None:
 
 
 def test_audio_files_have_the_rate_of_the_first(tmp_path: Path) -> None:
-    """A file of another rate is an error that names it."""
     save_audio(tmp_path / "yes" / "1.wav", samples=4)
     save_audio(tmp_path / "no" / "2.wav", samples=7)
     dataset = Dataset.from_folder(tmp_path)
     assert dataset.features["audio"] == AudioFeature(rate=8000, channels=1, encoding="wav")
     assert [row["audio"].tolist() for row in dataset] == [list(range(7)), list(range(4))]
-    assert dataset["label"].tolist() == [0, 1]  # type: ignore[union-attr]
+    assert dataset["label"].tolist() == [0, 1]
     save_audio(tmp_path / "yes" / "3.wav", rate=16000)
     with pytest.raises(SchemaError, match=r"3\.wav, column audio: .*16000 Hz"):
         list(Dataset.from_folder(tmp_path))
@@ -176,7 +175,7 @@ def test_flac_is_detected_by_content(tmp_path: Path) -> None:
 
 def _no_media(path: Path) -> None:
     (path / "cat").mkdir()
-    (path / "cat" / "notes.txt").write_text("no save_image")
+    (path / "cat" / "notes.txt").write_text("not an image")
 
 
 def _no_folder(path: Path) -> None:
@@ -206,7 +205,7 @@ def _invalid_wav(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "words"),
     [
-        (_no_media, ReadError, "own: it contains no image and no audio file"),
+        (_no_media, ReadError, "own: it contains no image or audio files"),
         (_no_folder, ReadError, "own: No such file|own: .*cannot find"),
         (_file, ReadError, "own: "),
         (_image_and_audio, SchemaError, r"image \(a/1\.png\) and \.wav file \(a/2\.wav\)"),
@@ -217,35 +216,34 @@ def _invalid_wav(path: Path) -> None:
 def test_invalid_folder_is_rejected(
     tmp_path: Path, make: Callable[[Path], None], kind: type[Exception], words: str
 ) -> None:
-    """The error names the folder or file, and says what is wrong."""
     (tmp_path / "own").mkdir()
     make(tmp_path / "own")
     with pytest.raises(kind, match=words):
         Dataset.from_folder(tmp_path / "own")
 
 
-def test_fingerprint_depends_on_the_files(classes: Path) -> None:
+def test_fingerprint_depends_on_the_files(class_folders: Path) -> None:
     def fingerprint() -> str:
-        return Dataset.from_folder(classes).fingerprint
+        return Dataset.from_folder(class_folders).fingerprint
 
     prints = [fingerprint()]
     assert fingerprint() == prints[0]
-    save_image(classes / "b" / "3.png")
+    save_image(class_folders / "b" / "3.png")
     prints.append(fingerprint())
-    (classes / "b" / "3.png").rename(classes / "a" / "3.png")
+    (class_folders / "b" / "3.png").rename(class_folders / "a" / "3.png")
     prints.append(fingerprint())
-    (classes / "a" / "3.png").write_bytes(b"other")
+    (class_folders / "a" / "3.png").write_bytes(b"other")
     prints.append(fingerprint())
     assert len(set(prints)) == 4
 
 
-def test_pickle_contains_no_file_contents(classes: Path) -> None:
+def test_pickle_contains_no_file_contents(class_folders: Path) -> None:
     for i in range(20):
         noise = np.random.default_rng(i).integers(0, 256, (50, 50, 3), np.uint8)
         sink: Any = io.BytesIO()
         Image.fromarray(noise).save(sink, "PNG")
-        (classes / "a" / f"{i}.png").write_bytes(sink.getvalue())
-    dataset = Dataset.from_folder(classes)
+        (class_folders / "a" / f"{i}.png").write_bytes(sink.getvalue())
+    dataset = Dataset.from_folder(class_folders)
     data = pickle.dumps(dataset)
     assert len(data) < 3000
     assert labels_and_values(pickle.loads(data)) == labels_and_values(dataset)

@@ -39,11 +39,11 @@ def test_features_are_inferred() -> None:
 
 
 def test_arrays_are_not_copied_and_read_only() -> None:
-    own = np.arange(10)
-    column = Dataset.from_arrays({"n": own})["n"]
+    array = np.arange(10)
+    column = Dataset.from_arrays({"n": array})["n"]
     assert isinstance(column, np.ndarray)
-    assert np.shares_memory(own, column)
-    assert own.flags.writeable
+    assert np.shares_memory(array, column)
+    assert array.flags.writeable
     assert not column.flags.writeable
 
 
@@ -66,7 +66,7 @@ def test_given_features_are_kept() -> None:
         supervised=("image", "label"),
     )
     assert dataset.features == features
-    assert dataset.pictures == ["image"]
+    assert dataset.image_columns == ["image"]
     assert dataset.supervised == ("image", "label")
 
 
@@ -91,7 +91,7 @@ def test_given_features_are_kept() -> None:
 def test_column_that_does_not_fit_its_feature_is_rejected(
     column: Any, feature: Feature, words: str
 ) -> None:
-    """The error names the column, its values and what is expected."""
+    """The error names the column, its values and the expected values."""
     with pytest.raises(SchemaError, match=f"column x: .*{words}"):
         Dataset.from_arrays({"x": column}, features={"x": feature})
 
@@ -133,7 +133,7 @@ def test_unsupported_dtype_is_rejected(column: np.ndarray) -> None:
     "column", [["a", None], np.array([1.5, None]), np.array(["a", None], object)], ids=str
 )
 def test_missing_value_is_rejected(column: Any) -> None:
-    """The error names the row, and the hint suggests a fix."""
+    """The hint suggests a fix."""
     with pytest.raises(SchemaError, match="column x, row 1: got None, expected a value") as caught:
         Dataset.from_arrays({"x": column})
     assert "fillna" in caught.value.hint
@@ -150,7 +150,7 @@ def test_missing_value_is_rejected(column: Any) -> None:
         (lambda: Dataset.from_arrays({"x": np.array(5)}), "column x is array"),
         (lambda: Dataset.from_arrow({"x": [1]}), "table is .* it must be a pyarrow.Table"),
         (lambda: Dataset.from_arrays({"x": [1]}, supervised="x"), "supervised is 'x'; .* a pair"),  # type: ignore[arg-type]
-        (lambda: Dataset.from_arrays({"x": [1]}, supervised=("x",)), "a pair of columns"),  # type: ignore[arg-type]
+        (lambda: Dataset.from_arrays({"x": [1]}, supervised=("x",)), "it must be a pair"),  # type: ignore[arg-type]
     ],
 )
 def test_wrong_type_is_rejected(make: Any, words: str) -> None:
@@ -159,13 +159,13 @@ def test_wrong_type_is_rejected(make: Any, words: str) -> None:
 
 
 def test_arrow_c_stream_is_a_table() -> None:
-    """A reader of batches, as DuckDB returns it, or a data frame."""
+    """DuckDB returns a stream of batches, and pandas exports its frames as one."""
     table = pa.table({"n": [1, 2, 3], "text": ["a", "b", "c"]})
     dataset = Dataset.from_arrow(table.to_reader())
     assert dataset[:]["text"] == ["a", "b", "c"]
-    assert dataset["n"].tolist() == [1, 2, 3]  # type: ignore[union-attr]
+    assert dataset["n"].tolist() == [1, 2, 3]
     frames = pytest.importorskip("pandas")
-    assert Dataset.from_arrow(frames.DataFrame({"n": [1, 2]}))["n"].tolist() == [1, 2]  # type: ignore[union-attr]
+    assert Dataset.from_arrow(frames.DataFrame({"n": [1, 2]}))["n"].tolist() == [1, 2]
 
 
 def nested(values: list[Any], *lengths: int) -> pa.Array:
@@ -176,7 +176,6 @@ def nested(values: list[Any], *lengths: int) -> pa.Array:
 
 
 def test_arrow_table() -> None:
-    """Numbers, nested lists of fixed lengths and text, in several chunks and sliced."""
     matrix = nested([[[n, 1, 2], [3, 4, n]] for n in range(6)], 2, 3)
     table = pa.table(
         {
@@ -226,7 +225,6 @@ def test_empty_arrow_table() -> None:
     ids=str,
 )
 def test_unsupported_arrow_column_is_rejected(column: pa.Array) -> None:
-    """Missing values and other types are an error that names the column."""
     with pytest.raises(SchemaError, match="column x"):
         Dataset.from_arrow(pa.table({"x": column}))
 
@@ -246,7 +244,6 @@ LISTS: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("rows", "item"), LISTS, ids=str)
 def test_rows_of_several_lengths_are_lists(rows: Any, item: Any) -> None:
-    """Arrays, lists of numbers and lists of words come back unchanged."""
     dataset = Dataset.from_arrays({"x": rows})
     assert dataset.features == {"x": ListFeature(of=item)}
     assert values_of(dataset["x"]) == values_of(rows)
@@ -295,7 +292,7 @@ def test_gathered_rows_are_copies() -> None:
 
 
 def test_bytes_need_a_feature() -> None:
-    with pytest.raises(SchemaError, match=r"column x: got bytes, .*features="):
+    with pytest.raises(SchemaError, match=r"column x: got bytes, .*in `features`"):
         Dataset.from_arrays({"x": [b"abc"]})
     image = ImageFeature(encoding="any")
     with pytest.raises(SchemaError, match="column x: got text, expected bytes"):
@@ -305,7 +302,7 @@ def test_bytes_need_a_feature() -> None:
 
 
 def test_arrow_lists_and_files() -> None:
-    """Lists are recognized by type, in several chunks, sliced and large; files by a feature."""
+    """Arrow's list types are recognized, but files need a feature."""
     rows = [[1], [], [2, 3], [4], [5, 6, 7]]
     words = [["a"], ["b", ""], [], ["pâté"], ["c"]]
     table = pa.table(

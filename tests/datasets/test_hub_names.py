@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face Hub by name, from a folder that is like a repository."""
+"""Test loading datasets of the Hugging Face Hub by name, from a local folder."""
 
 import importlib
 from pathlib import Path
@@ -11,14 +11,14 @@ from dshub.catalog.features import NumberFeature, TextFeature
 from dshub.errors import DshubError, OfflineError, ReadError, SplitError, UnknownNameError
 from dshub.progress import Silent
 
-pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
 
 hf: Any = importlib.import_module("datasets")
 
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like a repository of the Hub, with two configurations."""
+    """Write a folder in the layout of a Hub repository, with two configurations."""
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "hf")
     folder = tmp_path / "birds"
     for config in ("small", "large"):
@@ -53,7 +53,7 @@ def test_repository_by_name(hub: Hub, repository: Path) -> None:
     ]:
         view = hub.load(name, split, columns=["n"])
         assert list(view.features) == ["n"]
-        assert view["n"].tolist() == numbers  # type: ignore[union-attr]
+        assert view["n"].tolist() == numbers
 
 
 def test_all_splits_of_a_repository(hub: Hub, repository: Path) -> None:
@@ -71,7 +71,7 @@ def test_folder_is_read_offline(cache: Path, repository: Path) -> None:
 
 
 def test_offline_load_makes_no_connection(cache: Path, repository: Path) -> None:
-    """The error suggests the cache of `datasets`; its settings are restored."""
+    """The error suggests the cache of `datasets`."""
     offline = hub_of(cache, offline=True)
     before = hf.config.HF_HUB_OFFLINE
     with pytest.raises(OfflineError, match="hf:owner/name/config") as caught:

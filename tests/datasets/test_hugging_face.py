@@ -1,4 +1,4 @@
-"""Hugging Face datasets as sources, compared with `datasets` itself."""
+"""Compare converted Hugging Face datasets with `datasets` itself."""
 
 import importlib
 import io
@@ -24,7 +24,7 @@ from dshub.catalog.features import (
 )
 from dshub.errors import ArgumentError, DshubError, ReadError, SchemaError
 
-pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
 
 hf: Any = importlib.import_module("datasets")
 
@@ -109,8 +109,8 @@ FEATURES: dict[str, tuple[Any, Any, Callable[[int], Any]]] = {
 }
 
 
-def of_rows(rows: list[dict[str, Any]], features: dict[str, Any]) -> Any:
-    """Make a `datasets.Dataset`, which can encode audio only with another package."""
+def dataset_of(rows: list[dict[str, Any]], features: dict[str, Any]) -> Any:
+    """Build a `datasets.Dataset` without encoding audio, which needs another package."""
     file = {"bytes": hf.Value("binary"), "path": hf.Value("string")}
     plain = {n: file if isinstance(kind, hf.Audio) else kind for n, kind in features.items()}
     dataset = hf.Dataset.from_list(rows, features=hf.Features(plain))
@@ -125,17 +125,17 @@ def row_of(n: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=["whole", "chunks", "mapped"])
 def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A row for each number: in one piece, in several, and mapped from files."""
+    """Build a source in one chunk, in several chunks or memory-mapped."""
     features = {name: kind for name, (kind, _, _) in FEATURES.items()}
     rows = [row_of(n) for n in range(ROWS)]
     if request.param == "whole":
-        return of_rows(rows, features)
-    parts = [of_rows(rows[a:b], features) for a, b in ((0, 2), (2, ROWS))]
-    whole = hf.concatenate_datasets(parts)
+        return dataset_of(rows, features)
+    parts = [dataset_of(rows[a:b], features) for a, b in ((0, 2), (2, ROWS))]
+    concatenated = hf.concatenate_datasets(parts)
     if request.param == "chunks":
-        return whole
+        return concatenated
     folder = tmp_path_factory.mktemp("saved")
-    whole.save_to_disk(folder, num_shards=2)
+    concatenated.save_to_disk(folder, num_shards=2)
     return hf.load_from_disk(folder)
 
 
@@ -143,17 +143,16 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def expected(n: int) -> dict[str, Any]:
+def expected_row(n: int) -> dict[str, Any]:
     return row_of(n) | {"image": np.full((2, 3, 3), n).tolist(), "audio": list(range(n))}
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_features_and_values_are_converted(source: Any, name: str) -> None:
-    """Kind, dtype, shape and class names; and the values, one by one and several."""
     dataset = Dataset.from_hf(source.select_columns([name]))
     assert dataset.features == {name: FEATURES[name][1]}
     rows = [plain(row[name]) for row in dataset]
-    assert rows == [expected(n)[name] for n in range(ROWS)]
+    assert rows == [expected_row(n)[name] for n in range(ROWS)]
     assert [plain(value) for value in dataset[[5, 0, 5]][name]] == [rows[5], rows[0], rows[5]]
 
 
@@ -170,15 +169,17 @@ def test_selections_keep_their_order(source: Any) -> None:
         dataset = Dataset.from_hf(view)
         assert [row["int"] for row in dataset] == numbers
         assert [len(row["audio"]) for row in dataset] == numbers
-        assert dataset.shuffle(3)["int"].tolist() == [  # type: ignore[union-attr]
+        assert dataset.shuffle(3)["int"].tolist() == [
             numbers[i] for i in Dataset.from_arrays({"i": np.arange(len(view))}).shuffle(3)["i"]
         ]
 
 
 def test_nothing_is_copied() -> None:
-    """Numbers, arrays and lists are views of the memory of `datasets`."""
+    """Numbers, arrays and lists share memory with `datasets`."""
     features = {name: FEATURES[name][0] for name in ("int", "matrix", "tokens")}
-    source = of_rows([{name: row_of(n)[name] for name in features} for n in range(ROWS)], features)
+    source = dataset_of(
+        [{name: row_of(n)[name] for name in features} for n in range(ROWS)], features
+    )
     dataset = Dataset.from_hf(source)
     for name, depth in [("int", 0), ("matrix", 2), ("tokens", 1)]:
         array = source.data.column(name).chunk(0)
@@ -193,14 +194,14 @@ def test_nothing_is_copied() -> None:
 
 def test_pickle_opens_the_same_rows(source: Any) -> None:
     dataset = Dataset.from_hf(source).shuffle(2)
-    again = pickle.loads(pickle.dumps(dataset))
-    assert [plain(row["text"]) for row in again] == [row["text"] for row in dataset]
-    assert again.fingerprint == dataset.fingerprint
+    unpickled = pickle.loads(pickle.dumps(dataset))
+    assert [plain(row["text"]) for row in unpickled] == [row["text"] for row in dataset]
+    assert unpickled.fingerprint == dataset.fingerprint
     assert Dataset.from_hf(source.select([1])).fingerprint != Dataset.from_hf(source).fingerprint
 
 
 def test_images_can_be_paths(tmp_path: Path) -> None:
-    """`datasets` can keep paths only; a missing file is an error that names it."""
+    """`datasets` can store paths instead of images."""
     paths = [str(tmp_path / f"{n}.png") for n in range(3)]
     for n, path in enumerate(paths):
         Path(path).write_bytes(png(n))
@@ -214,7 +215,7 @@ def test_images_can_be_paths(tmp_path: Path) -> None:
 
 
 def test_hidden_classes_are_left_out() -> None:
-    """A published test split has -1 for each row; if only some are hidden, that is an error."""
+    """A label column of only -1 is left out, but a column of some -1 is an error."""
     features = hf.Features({"n": hf.Value("int8"), "label": hf.ClassLabel(names=["a", "b"])})
     hidden = hf.Dataset.from_dict({"n": [1, 2], "label": [-1, -1]}, features=features)
     assert list(Dataset.from_hf(hidden).features) == ["n"]
@@ -226,7 +227,7 @@ def test_hidden_classes_are_left_out() -> None:
 
 
 def test_bytes_need_a_feature() -> None:
-    """`features` give the kind of the files, and the classes of text."""
+    """Binary and text columns need `features` to become images and classes."""
     source = hf.Dataset.from_dict({"file": [png(1), png(2)], "kind": ["dog", "cat"]})
     source = source.cast_column("file", hf.Value("binary"))
     with pytest.raises(SchemaError, match=r"column file: got .*binary") as caught:
@@ -239,7 +240,7 @@ def test_bytes_need_a_feature() -> None:
     dataset = Dataset.from_hf(source, features=features)
     assert dataset.features == features
     assert dataset[1]["file"][0, 0, 0] == 2
-    assert dataset["kind"].tolist() == [1, 0]  # type: ignore[union-attr]
+    assert dataset["kind"].tolist() == [1, 0]
     with pytest.raises(SchemaError, match="column fil: got no such column"):
         Dataset.from_hf(source, features={"fil": features["file"]})
 
@@ -261,7 +262,7 @@ def test_bytes_need_a_feature() -> None:
     ids=str,
 )
 def test_unsupported_column_is_rejected(kind: Any, values: list[Any]) -> None:
-    source = of_rows([{"x": value} for value in values], {"x": kind})
+    source = dataset_of([{"x": value} for value in values], {"x": kind})
     with pytest.raises(DshubError, match="column x") as caught:
         Dataset.from_hf(source)
     assert caught.value.exit_code == 9
@@ -280,7 +281,7 @@ def test_empty_dataset_has_its_columns(source: Any) -> None:
         dataset = Dataset.from_hf(empty)
         assert (len(dataset), list(dataset)) == (0, [])
         assert dataset.features == {k: f for k, (_, f, _) in FEATURES.items() if k != "audio"}
-    with pytest.raises(SchemaError, match="column audio: got audio, but no row"):
+    with pytest.raises(SchemaError, match="column audio: got audio of unknown rate"):
         Dataset.from_hf(some)
     rated = some.cast_column("audio", hf.Audio(sampling_rate=8000, decode=False))
     assert Dataset.from_hf(rated).features["audio"] == AudioFeature(rate=8000)

@@ -1,4 +1,4 @@
-"""Image files that promise too many pixels, end early, or have an unusual format."""
+"""Test that images that declare too many pixels or end early are rejected."""
 
 import io
 import json
@@ -29,13 +29,13 @@ GIF_OF_41_BYTES = bytes.fromhex(
 )
 
 
-def saved(image: Image.Image, form: str, **options: Any) -> bytes:
+def encode_image(image: Image.Image, form: str, **options: Any) -> bytes:
     sink = io.BytesIO()
     image.save(sink, form, **options)
     return sink.getvalue()
 
 
-def decoded(data: bytes, feature: ImageFeature = ANY) -> np.ndarray:
+def decode(data: bytes, feature: ImageFeature = ANY) -> np.ndarray:
     image: np.ndarray = Dataset.from_arrays({"x": [data]}, features={"x": feature})[0]["x"]
     return image
 
@@ -55,7 +55,7 @@ def png(
 
 
 def deflated_zeros(size: int) -> bytes:
-    """Deflate `size` deflated_zeros without having them in memory."""
+    """Compress `size` zeros in small pieces."""
     packer = zlib.compressobj(9)
     pieces = [packer.compress(bytes(1 << 20)) for _ in range(size >> 20)]
     return b"".join(pieces) + packer.compress(bytes(size & 0xFFFFF)) + packer.flush()
@@ -81,8 +81,8 @@ def gif(frame: bytes, *, size: tuple[int, int], interlace: bool = False) -> byte
     return head + b"," + struct.pack("<HHHHB", 0, 0, *size, flags) + b"\x08" + frame + b";"
 
 
-def lzw(values: int) -> bytes:
-    """A clear code before each value: nine bits for both, and the end."""
+def encode_lzw(values: int) -> bytes:
+    """Encode values as LZW with a clear code before each, so that every code has nine bits."""
     codes = [0x100, *[code for _ in range(values) for code in (7, 0x100)], 0x101]
     number = sum(code << 9 * i for i, code in enumerate(codes))
     data = number.to_bytes(9 * len(codes) // 8 + 1, "little")
@@ -92,11 +92,8 @@ def lzw(values: int) -> bytes:
 
 def webp_of_16383() -> bytes:
     body = b"VP8X" + struct.pack("<I", 10) + bytes(4) + b"\xfe\x3f\x00\xfe\x3f\x00"
-    frame = saved(Image.new("RGB", (16, 16)), "WEBP", lossless=True)[12:]
+    frame = encode_image(Image.new("RGB", (16, 16)), "WEBP", lossless=True)[12:]
     return b"RIFF" + struct.pack("<I", 4 + len(body + frame)) + b"WEBP" + body + frame
-
-
-# Bombs
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
@@ -127,7 +124,7 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         answer = Dataset.from_arrays({"x": [data]}, features={"x": ImageFeature(encoding="any")})[0]
     except ReadError as error:
         answer = str(error)
-    status = Path("/proc/self/status").read_text()  # ru_maxrss begins with that of the parent
+    status = Path("/proc/self/status").read_text()  # ru_maxrss starts at the parent's peak
     peak = int(status.partition("VmHWM:")[2].split()[0]) >> 10
     answers[path.name] = [str(answer), time.process_time() - begin, peak]
 print(json.dumps(answers))
@@ -135,8 +132,8 @@ print(json.dumps(answers))
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float, int]]:
-    """The error of another process for each bomb, its seconds, and its memory by then."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float, int]]:
+    """Decode each bomb in a subprocess and return its error, CPU seconds and peak memory in MiB."""
     folder = tmp_path_factory.mktemp("bombs")
     for name, make in BOMBS.items():
         (folder / name).write_bytes(make())
@@ -152,112 +149,112 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, fl
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("name", BOMBS)
-def test_small_file_never_takes_gigabytes(
-    name: str, answers: dict[str, tuple[str, float, int]]
+def test_bombs_take_little_time_and_memory(
+    name: str, outcomes: dict[str, tuple[str, float, int]]
 ) -> None:
-    """A file that promises too many pixels is rejected before they are decoded."""
-    message, seconds, megabytes = answers[name]
+    """An image with too many pixels is rejected before its pixels are decoded."""
+    message, seconds, megabytes = outcomes[name]
     assert "row 0, column x" in message
     assert seconds < 2
     assert megabytes < 300
 
 
-def test_error_names_the_size_and_how_to_lift_the_bound() -> None:
+def test_error_shows_the_size_and_how_to_lift_the_limit() -> None:
     with pytest.raises(ReadError, match=r"6,000 x 6,000 pixels.*MAX_IMAGE_PIXELS = None"):
-        decoded(png(6_000, 6_000, b""))
+        decode(png(6_000, 6_000, b""))
 
 
-def test_pillows_setting_lifts_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pillow_setting_lifts_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     data = png(1000, 400, bytes(400 * 3001))
     with pytest.raises(ReadError, match="pixels"):
-        decoded(data)
+        decode(data)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert decoded(data).shape == (400, 1000, 3)
+    assert decode(data).shape == (400, 1000, 3)
 
 
 def test_image_of_declared_shape_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A feature with a shape says how large its images are: masks of zeros are fine."""
+    """A feature with a shape states the size of its images, so large masks of zeros are valid."""
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     data = png(1000, 400, bytes(400 * 3001))
-    assert decoded(data, ImageFeature(encoding="png", shape=(400, 1000, 3))).shape == (400, 1000, 3)
+    assert decode(data, ImageFeature(encoding="png", shape=(400, 1000, 3))).shape == (400, 1000, 3)
 
 
 def test_image_of_other_shape_is_rejected_without_decoding() -> None:
     with pytest.raises(SchemaError, match="got 4000x5000x3, expected 40x30x3"):
-        decoded(png(5000, 4000, b""), ImageFeature(encoding="any", shape=(40, 30, 3)))
+        decode(png(5000, 4000, b""), ImageFeature(encoding="any", shape=(40, 30, 3)))
 
 
 def test_large_photo_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "ALWAYS_PIXELS", 100)
     for form in ("JPEG", "TIFF", "WEBP", "PNG"):
-        assert decoded(saved(Image.fromarray(COLORS), form)).shape == COLORS.shape
+        assert decode(encode_image(Image.fromarray(COLORS), form)).shape == COLORS.shape
     plain = Image.new("RGB", (2000, 2000), "white")
-    assert decoded(saved(plain, "JPEG")).shape == (2000, 2000, 3)
+    assert decode(encode_image(plain, "JPEG")).shape == (2000, 2000, 3)
 
 
-# Files that end early, though their streams end well
+# compressed data that ends properly but holds too few pixels
 
 
-def _raw(rows: int, row_bytes: int) -> bytes:
+def png_rows(rows: int, row_bytes: int) -> bytes:
     return (b"\0" + b"\x09" * row_bytes) * rows
 
 
-SHORT = {
-    "png": png(30, 40, _raw(20, 90)),
-    "png, last row": png(30, 40, _raw(39, 90)),
-    "png, gray": png(30, 40, _raw(20, 30), color=0),
-    "png, 16 bits": png(30, 40, _raw(20, 60), color=0, bits=16),
-    "png, palette": png(30, 40, _raw(20, 30), color=3),
-    "png, one bit": png(30, 40, _raw(20, 4), color=0, bits=1),
-    "png, alpha": png(30, 40, _raw(20, 120), color=6),
-    "png, gray and alpha": png(30, 40, _raw(20, 60), color=4),
-    "png, interlaced": png(30, 40, _raw(30, 12), interlace=1),
-    "gif": gif(lzw(600), size=(30, 40)),
-    "gif, last pixel": gif(lzw(1199), size=(30, 40)),
-    "gif, interlaced": gif(lzw(1100), size=(30, 40), interlace=True),
+INCOMPLETE = {
+    "png": png(30, 40, png_rows(20, 90)),
+    "png, last row": png(30, 40, png_rows(39, 90)),
+    "png, gray": png(30, 40, png_rows(20, 30), color=0),
+    "png, 16 bits": png(30, 40, png_rows(20, 60), color=0, bits=16),
+    "png, palette": png(30, 40, png_rows(20, 30), color=3),
+    "png, one bit": png(30, 40, png_rows(20, 4), color=0, bits=1),
+    "png, alpha": png(30, 40, png_rows(20, 120), color=6),
+    "png, gray and alpha": png(30, 40, png_rows(20, 60), color=4),
+    "png, interlaced": png(30, 40, png_rows(30, 12), interlace=1),
+    "gif": gif(encode_lzw(600), size=(30, 40)),
+    "gif, last pixel": gif(encode_lzw(1199), size=(30, 40)),
+    "gif, interlaced": gif(encode_lzw(1100), size=(30, 40), interlace=True),
     "ppm": b"P6 30 40 255\n" + bytes(1800),
     "ppm, text": b"P3 30 40 255\n" + b"9 " * 1800,
 }
 
 
-def truncated() -> Iterator[tuple[str, bytes]]:
-    """Files of each format without their last third."""
+def truncated_files() -> Iterator[tuple[str, bytes]]:
+    """Yield files of each format without their last third."""
     for form in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI"):
         if form in images.formats() and form in Image.SAVE:
-            data = saved(Image.fromarray(COLORS), form)
+            data = encode_image(Image.fromarray(COLORS), form)
             yield form, data[: len(data) * 2 // 3]
     for kind in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
-        data = saved(Image.fromarray(COLORS), "TIFF", compression=kind)
+        data = encode_image(Image.fromarray(COLORS), "TIFF", compression=kind)
         yield kind, data[: len(data) * 2 // 3]
 
 
-@pytest.mark.parametrize(("name", "data"), [*SHORT.items(), *truncated()])
+@pytest.mark.parametrize(("name", "data"), [*INCOMPLETE.items(), *truncated_files()])
 def test_image_that_ends_early_is_rejected(name: str, data: bytes, tmp_path: Path) -> None:
     with pytest.raises(ReadError, match="row 0, column x"):
-        decoded(data)
+        decode(data)
     path = tmp_path / "a.png"
     path.write_bytes(data)
     with pytest.raises(ReadError, match=r"a\.png"):
         image_feature(Entry("a.png", path, LooseFile(path, "a.png")))
 
 
-WHOLE = {
+COMPLETE = {
     "interlaced": png(3, 3, bytes(33), interlace=1),
     "black": png(30, 40, bytes(40 * 91)),
     "mark": png(30, 40, (b"\0" + b"\xa5" * 90) * 40),
     "white bits": png(30, 40, (b"\0" + b"\xff" * 4) * 40, color=0, bits=1),
-    "gif": gif(lzw(1200), size=(30, 40)),
-    "gif, interlaced": gif(lzw(1200), size=(30, 40), interlace=True),
-    "gif, transparent": saved(Image.fromarray(COLORS).quantize(20), "GIF", transparency=0),
-    "gif, black": saved(Image.new("P", (300, 400)), "GIF"),
+    "gif": gif(encode_lzw(1200), size=(30, 40)),
+    "gif, interlaced": gif(encode_lzw(1200), size=(30, 40), interlace=True),
+    "gif, transparent": encode_image(Image.fromarray(COLORS).quantize(20), "GIF", transparency=0),
+    "gif, black": encode_image(Image.new("P", (300, 400)), "GIF"),
 }
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", COMPLETE)
 def test_complete_image_passes(name: str) -> None:
-    with Image.open(io.BytesIO(WHOLE[name])) as image:
-        assert np.array_equal(decoded(WHOLE[name]), np.array(image.convert("RGB")))
+    with Image.open(io.BytesIO(COMPLETE[name])) as image:
+        assert np.array_equal(decode(COMPLETE[name]), np.array(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA", "1", "LA", "I;16"])
@@ -269,13 +266,13 @@ def test_png_of_every_mode_decodes_like_pillow(mode: str) -> None:
         else Image.fromarray(COLORS).convert(mode)
     )
     expected = np.dstack([gray] * 3) if mode == "I;16" else np.array(image.convert("RGB"))
-    assert np.array_equal(decoded(saved(image, "PNG")), expected)
+    assert np.array_equal(decode(encode_image(image, "PNG")), expected)
 
 
 def test_postscript_does_not_start_ghostscript(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "Popen", None)  # what would start it
+    monkeypatch.setattr(subprocess, "Popen", None)  # Pillow would start Ghostscript with it
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/a.jpg").write_bytes(BOMBS["eps"]())
     with pytest.raises(ReadError, match="not an image in a supported format"):

@@ -1,4 +1,4 @@
-"""Classes in another order, compared with a dictionary of names."""
+"""Test aligning class numbers to another order of names."""
 
 import pickle
 from typing import Any
@@ -13,8 +13,8 @@ from dshub.errors import SchemaError, UnknownNameError
 CAT_DOG_OWL = LabelFeature(names=("cat", "dog", "owl"), codes=("n1", "n2", "n3"))
 
 
-def own(**features: Feature) -> Dataset:
-    """Five rows of each of some columns of classes."""
+def dataset_with(**features: Feature) -> Dataset:
+    """Return five rows of label columns or lists of labels."""
     columns: dict[str, Any] = {
         name: [[0, 2], [], [1], [2, 2], [0]]
         if isinstance(feature, ListFeature)
@@ -45,19 +45,19 @@ def names_of(dataset: Dataset, column: str) -> list[str]:
 def test_align_labels_renumbers_classes(
     names: list[str], numbers: list[int], expected: tuple[str, ...]
 ) -> None:
-    before = own(label=CAT_DOG_OWL)
+    before = dataset_with(label=CAT_DOG_OWL)
     after = before.align_labels(names)
     feature = after.features["label"]
     assert isinstance(feature, LabelFeature)
-    assert (after["label"].tolist(), feature.names) == (numbers, expected)  # type: ignore[union-attr]
+    assert (after["label"].tolist(), feature.names) == (numbers, expected)
     assert names_of(after, "label") == names_of(before, "label")
     assert feature.int("cat") == feature.int("n1") == numbers[0]
     assert after[2] == {"label": numbers[2]}
-    assert before["label"].tolist() == [0, 1, 2, 2, 1]  # type: ignore[union-attr]
+    assert before["label"].tolist() == [0, 1, 2, 2, 1]
 
 
 def test_align_labels_renumbers_lists() -> None:
-    after = own(tags=ListFeature(of=CAT_DOG_OWL)).align_labels(["owl", "cat", "dog"])
+    after = dataset_with(tags=ListFeature(of=CAT_DOG_OWL)).align_labels(["owl", "cat", "dog"])
     assert [row.tolist() for row in after["tags"]] == [[1, 0], [], [2], [0, 0], [1]]
     feature = after.features["tags"]
     assert isinstance(feature, ListFeature)
@@ -77,15 +77,15 @@ def test_align_labels_renumbers_lists() -> None:
 )
 def test_missing_and_repeated_classes_are_listed(names: list[str], message: str) -> None:
     with pytest.raises(SchemaError, match=rf"column label: .*{message}"):
-        own(label=CAT_DOG_OWL).align_labels(names)
+        dataset_with(label=CAT_DOG_OWL).align_labels(names)
 
 
 def test_code_distinguishes_classes_of_one_name() -> None:
     cranes = LabelFeature(names=("crane", "owl", "crane"), codes=("n1", "n2", "n3"))
     with pytest.raises(SchemaError, match=r"2 of 3 classes .*: 'crane' \(n1\), 'crane' \(n3\)"):
-        own(label=cranes).align_labels(["crane", "owl"])
-    after = own(label=cranes).align_labels(["n3", "n1", "n2"])
-    assert after["label"].tolist() == [1, 2, 0, 0, 2]  # type: ignore[union-attr]
+        dataset_with(label=cranes).align_labels(["crane", "owl"])
+    after = dataset_with(label=cranes).align_labels(["n3", "n1", "n2"])
+    assert after["label"].tolist() == [1, 2, 0, 0, 2]
 
 
 def test_align_labels_finds_the_column() -> None:
@@ -106,18 +106,18 @@ def test_align_labels_finds_the_column() -> None:
 
 
 def test_aligned_view_supports_all_views(prepared: Any) -> None:
-    whole = prepared.dataset()
-    after = whole.align_labels(["owl", "cat", "dog"])
-    again = pickle.loads(pickle.dumps(after.shuffle(1)))
-    expected = [[1, 2, 0][number] for number in whole.shuffle(1)["label"]]
-    assert again["label"].tolist() == expected
-    assert np.concatenate([b["label"] for b in again.batches(7)]).tolist() == expected
-    assert after.align_labels(["cat", "dog", "owl"])["label"].tolist() == whole["label"].tolist()
-    assert after.manifest == whole.manifest
+    dataset = prepared.dataset()
+    after = dataset.align_labels(["owl", "cat", "dog"])
+    unpickled = pickle.loads(pickle.dumps(after.shuffle(1)))
+    expected = [[1, 2, 0][number] for number in dataset.shuffle(1)["label"]]
+    assert unpickled["label"].tolist() == expected
+    assert np.concatenate([b["label"] for b in unpickled.batches(7)]).tolist() == expected
+    assert after.align_labels(["cat", "dog", "owl"])["label"].tolist() == dataset["label"].tolist()
+    assert after.manifest == dataset.manifest
     assert after.supervised == ("image", "label")
     prints = {
-        view.fingerprint for view in (whole, after, whole.align_labels(["dog", "owl", "cat"]))
+        view.fingerprint for view in (dataset, after, dataset.align_labels(["dog", "owl", "cat"]))
     }
     assert len(prints) == 3
-    assert whole.align_labels(["owl", "cat", "dog"]).fingerprint == after.fingerprint
-    assert after.columns(["text"]).features == whole.columns(["text"]).features
+    assert dataset.align_labels(["owl", "cat", "dog"]).fingerprint == after.fingerprint
+    assert after.columns(["text"]).features == dataset.columns(["text"]).features

@@ -10,8 +10,8 @@ from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.transforms.colors import Normalize
 
 
-def part(name: str, rows: int) -> Dataset:
-    """Rows that contain the name of their dataset, an image, text and a list."""
+def dataset_named(name: str, rows: int) -> Dataset:
+    """Return a dataset of images, lists and text, with its own name in the column `of`."""
     return Dataset.from_arrays(
         {
             "image": np.arange(rows, dtype=np.uint8).repeat(12).reshape(rows, 2, 2, 3),
@@ -24,11 +24,11 @@ def part(name: str, rows: int) -> Dataset:
     )
 
 
-A, B = part("a", 300), part("b", 1100)
+A, B = dataset_named("a", 300), dataset_named("b", 1100)
 
 
 def rows_of(loader: Any, epochs: int = 1) -> list[tuple[str, int]]:
-    """The dataset of each row, and its number there."""
+    """Return the dataset name and row number of each row."""
     return [
         pair
         for _ in range(epochs)
@@ -38,16 +38,19 @@ def rows_of(loader: Any, epochs: int = 1) -> list[tuple[str, int]]:
 
 
 def test_each_dataset_has_its_share() -> None:
-    """An epoch has as many rows as all datasets; each row of a dataset comes equally often."""
-    parts = [part("a", 3000).columns(["id", "of"]), part("b", 11_000).columns(["id", "of"])]
+    """An epoch has as many rows as all datasets together, and rows repeat equally often."""
+    parts = [
+        dataset_named("a", 3000).columns(["id", "of"]),
+        dataset_named("b", 11_000).columns(["id", "of"]),
+    ]
     rows = rows_of(Dataset.mix(parts, weights=[0.75, 0.25]).batches(64, seed=1))
     counts = Counter(name for name, _ in rows)
     assert len(rows) == 14_000
     assert abs(counts["a"] / 14_000 - 0.75) < 0.01
     numbers = [number for name, number in rows if name == "a"]
-    often = Counter(numbers).values()
-    assert len(often) == 3000
-    assert max(often) - min(often) <= 2
+    counts_of_rows = Counter(numbers).values()
+    assert len(counts_of_rows) == 3000
+    assert max(counts_of_rows) - min(counts_of_rows) <= 2
     assert numbers[:3000] != numbers[3000:6000]
 
 
@@ -65,7 +68,6 @@ def test_columns_of_a_row_stay_together() -> None:
 
 
 def test_options_of_batches_apply() -> None:
-    """Transforms, pairs, channels first, ranks; options of single datasets are rejected."""
     mixture = Dataset.mix([A, B])
     normal = Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     x, y = next(iter(mixture.batches(8, supervised=True, layout="chw", transform=normal)))
@@ -83,7 +85,7 @@ def test_options_of_batches_apply() -> None:
 
 def test_state_resumes_with_another_batch_size() -> None:
     first = Dataset.mix([A, B], weights=[1, 2]).batches(64, seed=1)
-    whole = rows_of(first, epochs=2)
+    expected = rows_of(first, epochs=2)
     walk = iter(first)
     first.epoch = 0
     walk = iter(first)
@@ -91,12 +93,12 @@ def test_state_resumes_with_another_batch_size() -> None:
         next(walk)
     second = Dataset.mix([A, B], weights=[1, 2]).batches(96, seed=1)
     second.load_state_dict(first.state_dict())
-    assert rows_of(second, epochs=2) == whole[320:]
+    assert rows_of(second, epochs=2) == expected[320:]
     assert first.fingerprint != Dataset.mix([A, B]).batches(64, seed=1).fingerprint
 
 
 def test_different_columns_are_rejected() -> None:
-    """The error names the column and the dataset, and how to fix it."""
+    """The error names the column and the dataset."""
     with pytest.raises(SchemaError, match="column of of dataset 1: got no such column") as caught:
         Dataset.mix([A, B.columns(["image", "id", "tokens"])])
     assert "ds.columns" in caught.value.hint
@@ -111,10 +113,9 @@ def test_different_columns_are_rejected() -> None:
 
 @pytest.mark.parametrize("weights", [[1.0], [0.0, 0.0], [-1.0, 2.0], [float("nan"), 1.0]])
 def test_invalid_weights_are_rejected(weights: list[float]) -> None:
-    """There is one for each dataset, none below 0, not all 0."""
     with pytest.raises(ValueError, match=r"weights is .* 2 numbers of at least 0"):
         Dataset.mix([A, B], weights=weights)
-    with pytest.raises(ValueError, match="a list of datasets, each of which has rows"):
+    with pytest.raises(ValueError, match="a list of datasets that are not empty"):
         Dataset.mix([A, B.take(0)])
 
 
@@ -132,8 +133,11 @@ def test_weights_can_be_an_array() -> None:
 
 
 def test_small_dataset_is_not_left_out() -> None:
-    """Its rows come however small its share; with a share of 0 they do not."""
-    large, small = part("a", 20_000).columns(["id", "of"]), part("b", 3).columns(["id", "of"])
+    """Every row appears, however small the share, unless its weight is 0."""
+    large, small = (
+        dataset_named("a", 20_000).columns(["id", "of"]),
+        dataset_named("b", 3).columns(["id", "of"]),
+    )
     rows = rows_of(Dataset.mix([large, small]).batches(512))
     assert {row for name, row in rows if name == "b"} == {0, 1, 2}
     assert len(rows) == 20_003

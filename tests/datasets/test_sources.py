@@ -1,4 +1,4 @@
-"""Cheap table-backed datasets: views of the memory map, and small pickles."""
+"""Test datasets that share the memory map of their tables and pickle without rows."""
 
 import json
 import pickle
@@ -43,9 +43,9 @@ def test_column_is_a_read_only_view_of_the_memory_map(hub: Hub) -> None:
         column[0] = 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the maps of its process")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/maps")
 def test_column_memory_is_the_mapped_file(hub: Hub) -> None:
-    """Its memory is the pages of the table's file, which processes share."""
+    """Processes share the pages of the table's file."""
     column = hub.load("mnist", "train", synthetic=30)["image"]
     assert isinstance(column, np.ndarray)
     maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
@@ -55,7 +55,7 @@ def test_column_memory_is_the_mapped_file(hub: Hub) -> None:
 
 
 def test_selected_rows_are_new_arrays(hub: Hub) -> None:
-    """A row, and rows from a list, can be written to."""
+    """Rows and selections can be modified without changing the column."""
     dataset = hub.load("mnist", "train", synthetic=30)
     column = dataset["image"]
     assert isinstance(column, np.ndarray)
@@ -67,15 +67,15 @@ def test_selected_rows_are_new_arrays(hub: Hub) -> None:
 
 @views
 def test_pickle_is_small_and_gives_the_same_rows(prepared: Any, view: View) -> None:
-    """A pickle stays under 1 KB, also after cached properties were used."""
+    """Cached properties do not become part of the pickle."""
     dataset = view(prepared.dataset())
     before = [plain(row) for row in dataset]
-    seen = (dataset.features, dataset.fingerprint, dataset.supervised)
+    cached = (dataset.features, dataset.fingerprint, dataset.supervised)
     data = pickle.dumps(dataset)
     assert len(data) < 1000
-    again = pickle.loads(data)
-    assert [plain(row) for row in again] == before
-    assert (again.features, again.fingerprint, again.supervised) == seen
+    unpickled = pickle.loads(data)
+    assert [plain(row) for row in unpickled] == before
+    assert (unpickled.features, unpickled.fingerprint, unpickled.supervised) == cached
 
 
 def test_pickle_does_not_grow_with_the_manifest(hub: Hub) -> None:
@@ -105,17 +105,17 @@ def test_equal_views_have_equal_fingerprints(prepared: Any, view: View, tmp_path
 
 
 def test_different_views_have_different_fingerprints(prepared: Any) -> None:
-    whole = prepared.dataset()
+    dataset = prepared.dataset()
     several = [
-        *(view(whole) for view in VIEWS.values()),
-        whole.take(39),
-        whole.skip(1),
-        whole.shard(0, 2),
-        whole.shuffle(5),
-        whole.shuffle(4).take(39),
-        whole.select([3, 5, 3, 39]),
-        whole.columns(["label"]),
-        whole.columns(["text", "label"]),
+        *(view(dataset) for view in VIEWS.values()),
+        dataset.take(39),
+        dataset.skip(1),
+        dataset.shard(0, 2),
+        dataset.shuffle(5),
+        dataset.shuffle(4).take(39),
+        dataset.select([3, 5, 3, 39]),
+        dataset.columns(["label"]),
+        dataset.columns(["text", "label"]),
         prepared.dataset("test"),
         prepared.dataset("train", "test"),
         prepared.dataset("test", "train"),
@@ -123,8 +123,8 @@ def test_different_views_have_different_fingerprints(prepared: Any) -> None:
     assert len({dataset.fingerprint for dataset in several}) == len(several)
 
 
-def test_fingerprint_of_own_data_depends_on_the_values() -> None:
-    """A changed value, dtype, shape, name or text changes the fingerprint."""
+def test_fingerprint_of_arrays_depends_on_the_values() -> None:
+    """A change of a value, dtype, shape, name or text changes the fingerprint."""
     base = np.arange(6)
     changed = base.copy()
     changed[5] = 7
@@ -146,7 +146,7 @@ def test_repr_names_dataset_rows_and_columns(hub: Hub) -> None:
     text = repr(hub.load("mnist", "train", synthetic=30))
     for word in ("mnist", "synthetic", "30 rows", "image", "label"):
         assert word in text
-    own = repr(Dataset.from_arrays({"n": np.arange(1200)}))
+    text = repr(Dataset.from_arrays({"n": np.arange(1200)}))
     for word in ("own data", "1,200 rows", "of n"):
-        assert word in own
-    assert "synthetic" not in own
+        assert word in text
+    assert "synthetic" not in text

@@ -1,4 +1,4 @@
-"""The mapping of splits, and parts of several splits as one dataset."""
+"""Test opening splits by name, and parts of several splits as one dataset."""
 
 import pickle
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from dshub import Dataset
 from dshub.datasets.split_expressions import parse_split
-from dshub.datasets.splits import Splits, together
+from dshub.datasets.splits import Splits, concatenate
 from dshub.errors import UnknownNameError
 from dshub.tables.table import Table
 
@@ -63,4 +63,4 @@ def test_parts_of_splits_are_concatenated(prepared: Any, expression: str) -> Non
         for part in parts
         for row in np.take(prepared.rows[part.split], part.rows(len(prepared.rows[part.split])))
     ]
-    assert together(manifest, parts, folders)["text"] == rows
+    assert concatenate(manifest, parts, folders)["text"] == rows

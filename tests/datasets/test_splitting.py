@@ -12,8 +12,8 @@ from dshub.errors import SchemaError, UnknownNameError
 seeds = st.none() | st.integers(0, 5)
 
 
-def example(labels: list[int]) -> Dataset:
-    """Rows with their own number and a class."""
+def labeled_rows(labels: list[int]) -> Dataset:
+    """Return rows with their number and a class."""
     return Dataset.from_arrays(
         {"id": np.arange(len(labels)), "label": np.array(labels, np.int64)},
         features={"label": LabelFeature(names=tuple("abcdefgh"))},
@@ -28,29 +28,33 @@ def ids(dataset: Dataset) -> list[int]:
 def test_every_row_is_held_out_once(
     labels: list[int], data: st.DataObject, seed: int | None, stratify: bool
 ) -> None:
-    """Folds differ by at most a row, and so do classes in them."""
+    """The sizes of folds differ by at most one row, in total and per class."""
     count = data.draw(st.integers(2, len(labels)))
-    dataset = example(labels)
+    dataset = labeled_rows(labels)
     folds = dataset.folds(count, seed=seed, stratify="label" if stratify else None)
     assert len(folds) == count
-    assert sorted(row for _, held in folds for row in ids(held)) == list(range(len(labels)))
-    for train, held in folds:
-        assert sorted(ids(train) + ids(held)) == list(range(len(labels)))
-        assert ids(held) == sorted(ids(held))
-    sizes = [len(held) for _, held in folds]
+    assert sorted(row for _, held_out in folds for row in ids(held_out)) == list(range(len(labels)))
+    for train, held_out in folds:
+        assert sorted(ids(train) + ids(held_out)) == list(range(len(labels)))
+        assert ids(held_out) == sorted(ids(held_out))
+    sizes = [len(held_out) for _, held_out in folds]
     assert max(sizes) - min(sizes) <= 1
     if stratify:
-        counts = [Counter(np.asarray(held["label"]).tolist()) for _, held in folds]
+        counts = [Counter(np.asarray(held_out["label"]).tolist()) for _, held_out in folds]
         for number in set(labels):
             of_class = [count[number] for count in counts]
             assert max(of_class) - min(of_class) <= 1
 
 
 def test_folds_are_consecutive_unless_shuffled() -> None:
-    dataset = example([0] * 10)
-    assert [ids(held) for _, held in dataset.folds(3)] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
-    first, again = dataset.folds(3, seed=1), dataset.folds(3, seed=1)
-    assert [ids(held) for _, held in first] == [ids(held) for _, held in again]
+    dataset = labeled_rows([0] * 10)
+    assert [ids(held_out) for _, held_out in dataset.folds(3)] == [
+        [0, 1, 2, 3],
+        [4, 5, 6],
+        [7, 8, 9],
+    ]
+    first, second = dataset.folds(3, seed=1), dataset.folds(3, seed=1)
+    assert [ids(held_out) for _, held_out in first] == [ids(held_out) for _, held_out in second]
     assert ids(first[0][1]) != [0, 1, 2, 3]
 
 
@@ -58,11 +62,11 @@ def test_folds_are_consecutive_unless_shuffled() -> None:
 def test_stratified_split_keeps_proportions(
     labels: list[int], share: float, seed: int | None
 ) -> None:
-    """Parts have as many rows as without classes, and their share of each class."""
-    dataset = example(labels)
-    train, rest = dataset.split(share, seed=seed, stratify="label")
+    """Stratifying does not change the sizes of the parts."""
+    dataset = labeled_rows(labels)
+    train, test = dataset.split(share, seed=seed, stratify="label")
     assert len(train) == len(dataset.split(share)[0])
-    assert sorted(ids(train) + ids(rest)) == list(range(len(labels)))
+    assert sorted(ids(train) + ids(test)) == list(range(len(labels)))
     counts = Counter(np.asarray(train["label"]).tolist())
     for number, count in Counter(labels).items():
         assert abs(counts[number] - count * share) <= 2
@@ -71,14 +75,14 @@ def test_stratified_split_keeps_proportions(
 
 
 def test_equal_classes_are_divided_equally() -> None:
-    parts = example([0, 1, 2, 3] * 10).split(0.5, 0.3, seed=2, stratify="label")
+    parts = labeled_rows([0, 1, 2, 3] * 10).split(0.5, 0.3, seed=2, stratify="label")
     assert [Counter(np.asarray(part["label"]).tolist()) for part in parts] == [
         dict.fromkeys(range(4), count) for count in (5, 3, 2)
     ]
 
 
 def test_stratify_accepts_any_column_of_single_values() -> None:
-    """Text and numbers work; arrays and unknown columns are rejected."""
+    """Text and number columns work, but arrays do not."""
     dataset = Dataset.from_arrays(
         {"id": np.arange(8), "kind": ["x", "y"] * 4, "point": np.zeros((8, 2))}
     )
@@ -95,4 +99,4 @@ def test_invalid_number_of_folds_is_rejected(count: int) -> None:
     with pytest.raises(
         ValueError, match=f"count is {count}; it must be a whole number from 2 to 8"
     ):
-        example([0] * 8).folds(count)
+        labeled_rows([0] * 8).folds(count)

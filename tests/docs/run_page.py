@@ -1,14 +1,14 @@
 """Run every example of a Markdown page, in order, in the working folder.
 
-Python blocks share one namespace; each `$ command` of a console block runs in bash. Lines
-`export NAME=value` of console blocks hold for the rest of the page. HTML comments steer a block:
+Python blocks share one namespace. Each `$ command` of a console block runs in bash, and
+`export NAME=value` and `unset NAME` apply to the rest of the page. HTML comments control blocks:
 
-    <!-- setup ... -->         Python to run first, such as making the files that a page talks about
-    <!-- skip: reason -->      the next block is not run
-    <!-- exit: 5 -->           the last command of the next block ends with this code
+    <!-- setup ... -->         Python code that runs here but is not part of the page
+    <!-- skip: reason -->      do not run the next block
+    <!-- exit: 5 -->           expect this exit code from the last command of the next block
 
-A block that imports a framework that is not installed is left out, with what follows it if it needs
-its names. The last line printed says how many blocks ran and which were left out.
+Blocks that import a missing framework are left out, and so are later blocks that use their names.
+The last printed line counts the blocks that ran and lists the missing frameworks.
 """
 
 import os
@@ -32,7 +32,7 @@ FRAMEWORKS |= {"pandas", "polars", "ray", "grain", "duckdb", "sklearn"}
 
 @dataclass
 class Block:
-    """A fenced block with the comments before it."""
+    """A fenced block and the comments before it."""
 
     language: str
     code: str
@@ -41,22 +41,22 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """The blocks of a page that can run."""
-    found, comments = [], dict[str, str]()
+    """Return the blocks of a page that can run."""
+    all_blocks, comments = [], dict[str, str]()
     for part in _PART.finditer(text):
         line = text.count("\n", 0, part.start()) + 1
         if part["key"] == "setup":
-            found.append(Block("python", part["value"], line, {}))
+            all_blocks.append(Block("python", part["value"], line, {}))
         elif part["key"]:
             comments[part["key"]] = part["value"].strip()
         else:
-            found.append(Block(part["language"], part["code"], line, comments))
+            all_blocks.append(Block(part["language"], part["code"], line, comments))
             comments = {}
-    return [block for block in found if block.language in {"python", "console"}]
+    return [block for block in all_blocks if block.language in {"python", "console"}]
 
 
 class Page:
-    """The state of a page: names of its Python, and which blocks were left out."""
+    """State of a page: Python names and blocks that were left out."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,7 +64,7 @@ class Page:
         self.ran, self.left_out = 0, list[str]()
 
     def run(self) -> None:
-        """Run every block; raises what one raises."""
+        """Run every block and raise the first error."""
         for block in blocks(self.path.read_text("utf-8")):
             if "skip" in block.comments:
                 continue
@@ -77,7 +77,7 @@ class Page:
     def _python(self, block: Block) -> None:
         code = compile("\n" * block.line + block.code, str(self.path), "exec")
         try:
-            exec(code, self.names)  # the page's own example
+            exec(code, self.names)  # runs code of this repository's own pages
         except MissingExtraError as error:
             self.left_out.append(error.package)
         except ImportError as error:
@@ -98,13 +98,16 @@ class Page:
                 os.environ[name] = os.path.expandvars(value.partition(" #")[0].strip().strip("'\""))
                 continue
             expected = int(block.comments.get("exit", 0)) if number == len(commands) - 1 else 0
+            if command.startswith("unset "):
+                os.environ.pop(command.split()[1], None)
+                continue
             done = subprocess.run(["bash", "-c", command], check=False, text=True)
             place = f"{self.path}, line {block.line}: {command}"
             assert done.returncode == expected, f"{place}: exit code {done.returncode}"
 
 
 if __name__ == "__main__":
-    os.environ["PWD"] = str(Path.cwd())  # `export X=$PWD/…`
+    os.environ["PWD"] = str(Path.cwd())  # for `export NAME=$PWD/…` in pages
     page = Page(Path(sys.argv[1]).resolve())
     page.run()
     print(f"ran {page.ran}, left out: {page.left_out}")

@@ -1,4 +1,4 @@
-"""Every example in the README and the documentation runs, on synthetic data."""
+"""Run every example of the README and the documentation on synthetic data."""
 
 import os
 import subprocess

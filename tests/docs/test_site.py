@@ -1,4 +1,4 @@
-"""The documentation site: built without warnings, complete in itself, and accessible."""
+"""Build the documentation site and check its links and accessibility."""
 
 import re
 import shutil
@@ -22,6 +22,7 @@ PAGES = [
     "api",
     "datasets/mnist",
     "datasets/index",
+    "commands",
     "settings",
 ]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole site; any warning of Sphinx is an error."""
+    """Build the whole site and fail on any Sphinx warning."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -39,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Links(HTMLParser):
-    """Collect anchors, and addresses by the kind of element that names them."""
+    """Collect anchors, links and URLs of loaded files."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -59,8 +60,8 @@ class Links(HTMLParser):
             self.loaded.append(values["src"])
 
 
-def test_no_link_is_broken_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
-    """Links within the site lead to a page and to an anchor on it."""
+def test_links_work_and_all_files_are_local(site: Path) -> None:
+    """Links within the site lead to an existing page and anchor."""
     pages = {path.resolve(): Links(path.read_text("utf-8")) for path in site.rglob("*.html")}
     broken = []
     for path, page in pages.items():
@@ -69,8 +70,8 @@ def test_no_link_is_broken_and_nothing_is_loaded_from_elsewhere(site: Path) -> N
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            known = pages[target].anchors if target in pages else None
-            wrong_anchor = known is not None and parts.fragment and parts.fragment not in known
+            anchors = pages[target].anchors if target in pages else None
+            wrong_anchor = anchors is not None and parts.fragment and parts.fragment not in anchors
             if not target.exists() or wrong_anchor:
                 broken.append(f"{path.relative_to(site.resolve())}: {link}")
     assert broken == []
@@ -85,9 +86,17 @@ def test_site_has_an_index_for_language_models(site: Path) -> None:
     assert all(page in text for page in ("tutorial", "howto/offline", "settings"))
 
 
+def test_commands_page_shows_names_usage_and_examples(site: Path) -> None:
+    text = re.sub("<[^>]+>", "", (site / "commands.html").read_text("utf-8"))
+    assert "dshub fetch [OPTIONS] [NAMES]..." in text
+    assert "dshub cache du [OPTIONS]" in text
+    assert "dshub fetch mnist --from https://mirror.example\n" in text
+    assert "dshub command" not in text
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium without a window."""
+    """Start Chromium without a window."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM:
         pytest.skip("Chromium is not installed")
@@ -100,18 +109,18 @@ def browser() -> Iterator[Any]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pages_are_accessible_and_fit(site: Path, browser: Any, width: int, scheme: str) -> None:
-    """Axe has no complaint, and no page is wider than the window."""
+    """Axe reports no violations, and no page is wider than the window."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
     )
     page = context.new_page()
-    complaints = []
+    violations = []
     for name in PAGES:
         page.goto((site / f"{name}.html").as_uri())
         too_wide = page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
         result = axe.run(page).response["violations"]
-        complaints += [f"{name}: {item['id']} {item['nodes'][0]['html'][:150]}" for item in result]
-        complaints += [f"{name}: wider than the window"] * too_wide
+        violations += [f"{name}: {item['id']} {item['nodes'][0]['html'][:150]}" for item in result]
+        violations += [f"{name}: wider than the window"] * too_wide
     context.close()
-    assert complaints == []
+    assert violations == []

@@ -1,4 +1,4 @@
-"""Files with checksums, a server for them, and fetchers without waits."""
+"""Create a file with a checksum, its folder and fetchers that do not wait."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,21 +14,21 @@ from dshub.download.sources import Job
 
 
 @pytest.fixture(autouse=True)
-def no_patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make waits between tries as short as possible, except in tests about waiting."""
+def short_delays(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the delays between tries, except in tests marked `patient`."""
     if request.node.get_closest_marker("patient") is None:
         monkeypatch.setattr("dshub.download.download._delay", lambda *_: 0.001)
 
 
 @pytest.fixture
 def content() -> bytes:
-    """3 MB in which the place of every byte matters."""
+    """Return 3 MB without repeated blocks."""
     return b"".join(i.to_bytes(4, "big") for i in range(750_000))
 
 
 @pytest.fixture
 def upstream(tmp_path: Path, content: bytes) -> Path:
-    """A folder to serve, with the file under its upstream name and as in a mirror."""
+    """Write the file under its upstream name and at its path on a mirror."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     (folder / "data.bin").write_bytes(content)
@@ -40,7 +40,7 @@ def upstream(tmp_path: Path, content: bytes) -> Path:
 
 @pytest.fixture
 def job(content: bytes) -> Callable[..., Job]:
-    """A function that makes the job of fetching the file from some addresses."""
+    """Return a function that creates a download job of the file from URLs."""
 
     def make(*urls: str, size: int | None = len(content)) -> Job:
         digest = Digest.of_bytes(content)
@@ -52,11 +52,9 @@ def job(content: bytes) -> Callable[..., Job]:
 
 @pytest.fixture
 def store(cache: Path) -> Store:
-    """The store of the test's cache."""
     return Store(cache)
 
 
 @pytest.fixture
 def fetcher(store: Store) -> Fetcher:
-    """A fetcher into that store."""
     return Fetcher(store, timeout=1)

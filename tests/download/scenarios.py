@@ -1,13 +1,13 @@
-"""Everything that can go wrong with a download, by name, with the right outcome.
+"""Behavior of download sources, each with a name and the expected outcome.
 
-Run a downloader against each scenario; `play` sets it up::
+Run a downloader against each scenario, which `play` sets up::
 
     write_files(folder)
     for scenario in SCENARIOS:
         with play(scenario, folder) as stage:
             ...  # download stage.url + "/data-0.gz", and check the result
 
-Faults happen at places within files of 2 MB, which `write_files` writes.
+Offsets of faults are for the 2 MB files that `write_files` writes.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ def _legal(name: str, *faults: Fault, **options: Any) -> Scenario:
 
 
 def _headers(*lines: str, kind: str | tuple[str, ...] = "plain", **options: Any) -> Fault:
-    """Replace headers, each written as `Name: value`."""
+    """Return a fault that replaces headers, each in the form `Name: value`."""
     pairs = (line.partition(": ") for line in lines)
     return Fault(kind, headers=tuple((name, value) for name, _, value in pairs), **options)
 
@@ -45,16 +45,16 @@ def _redirect(location: str, **options: Any) -> Fault:
     return _headers(f"Location: {location}", kind="redirect", status=302, **options)
 
 
-_SLOW = 10.0  # bytes a second
+_SLOW = 10.0  # bytes per second
 _SILENCE = "timed out|too slow|no answer|stall"
 _CLOSED = "ended|cut|closed"
 _PORTAL, _ELSEWHERE = "{elsewhere}/portal", "{elsewhere}{path}"
 _FUTURE = "Tue, 01 Jan 2999 12:00"
 _CUT = Fault("cut", times=1, after=HALF)
 
-# Each row is a name, what an error says, and faults: their kind, `times` and `after`.
+# columns: name, pattern of the error, faults with kind, `times` and `after`
 SCENARIOS: tuple[Scenario, ...] = (
-    # connections that fail, or end too early
+    # connections that fail or close early
     _passes("reset before the response, three times", Fault("abort", 3)),
     _passes("closed before the response, three times", Fault("hang-up", 3)),
     _passes("no response, once", Fault("silent", 1)),
@@ -81,7 +81,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _lasts("reset after every head", "reset|cut|ended", Fault("reset", after=0)),
     _lasts("closed after every head", _CLOSED, Fault("cut", after=0)),
     _lasts("closed after 400 bytes of every body", _CLOSED, Fault("cut", after=400)),
-    # each try brings the first half again
+    # each try downloads the first half again
     _lasts("closed halfway, no ranges", _CLOSED, Fault(("no-range", "cut"), after=HALF), most=3.5),
     # slow responses
     _passes("a stall in the body", Fault("stall", 1, 500_000)),
@@ -97,7 +97,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _lasts("every body stalls", _SILENCE, Fault("stall", after=0)),
     _lasts("every body drips", _SILENCE, Fault("plain", rate=_SLOW)),
     _lasts("every head drips", _SILENCE, Fault("drip-head", rate=_SLOW)),
-    # refusals
+    # error statuses
     *(
         _passes(f"{status}, twice", Fault("status", 2, status=status))
         for status in (408, 425, 429, 500, 502, 503, 504)
@@ -142,12 +142,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     _lasts("503 for a day", "503.*86,?400", _headers("Retry-After: 86400", kind="status")),
     _lasts(
         "429 until the year 2999",
-        "429.*wait",
+        "429.*retry after",
         _headers(f"Retry-After: {_FUTURE}:00 GMT", kind="status", status=429),
     ),
     _lasts("404 with an endless body", "404", Fault(("status", "long"), status=404)),
     _lasts("511 with a page, always", "511", Fault(("status", "page"), status=511)),
-    # bodies that are not the file, and wrong lengths
+    # bodies with wrong content, and wrong lengths
     _passes("a page, once", Fault("page", 1)),
     _passes("an encoded page, once", Fault(("page", "gzip"), 1)),
     _passes("an empty 200, once", Fault("short", 1, 0)),
@@ -192,7 +192,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         most=2,
     ),
     _passes("chunks without a size, once", Fault("bad-chunk", 1)),
-    # the rest of a download that was cut
+    # resumed downloads
     _resumes("ranges work", most=1),
     _resumes("a range begins at 0", Fault("start", after=0, only="range")),
     _resumes("a range begins too late", Fault("start", after=HALF + 1000, only="range")),
@@ -201,7 +201,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _resumes("a range without Content-Range", _headers("Content-Range: ", only="range")),
     _resumes("a nonsense Content-Range", _headers("Content-Range: bytes banana", only="range")),
     _resumes("a range is multipart", Fault("multipart", only="range")),
-    # a client that waits has time to request parts again meanwhile, which it should not
+    # patient, because a waiting client must not request parts again
     _resumes("a range has bytes of another", Fault("misplaced", only="range"), patient=True),
     _resumes("a range has too many bytes", Fault("extra", only="range")),
     _resumes("a range looks complete and is short", Fault("short", 1, only="range")),
@@ -218,7 +218,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _resumes("503 for one range", Fault("status", 1, only="range"), most=1),
     _resumes("a portal's page instead of a range", Fault("page", 1), most=1.5),
     _resumes("a portal's bytes instead of a range", Fault("other", 1, only="range")),
-    _passes("the file changed meanwhile", Fault(("old", "cut"), 1, HALF), most=1.5),
+    _passes("the file changed during the download", Fault(("old", "cut"), 1, HALF), most=1.5),
     _passes(
         "the file changed, and If-Range is ignored",
         Fault(("old", "cut"), 1, HALF),
@@ -268,7 +268,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     _lasts("a redirect to a portal, always", "HTML page", _redirect(_PORTAL), code=5),
     _lasts("a redirect from https to http", "redirect", _redirect(_ELSEWHERE), place="https"),
-    # unusual responses that follow the rules
+    # unusual but valid responses
     _legal("nothing odd"),
     _legal("https", place="https"),
     _legal("no length", Fault("no-length")),

@@ -1,4 +1,4 @@
-"""Scenarios, and the servers that play them."""
+"""Define scenarios and run their servers."""
 
 import gzip
 import random
@@ -16,22 +16,22 @@ from dshub.testing.answers import Fault
 from dshub.testing.server import FaultyServer, faulty_server
 
 Outcome = Literal[
-    "passes",  # the right file must arrive from this source alone
-    "lasts",  # a clear error, and nothing at the final path
-    "legal",  # not a fault: the file must arrive at the first try
+    "passes",  # this source alone must deliver the file
+    "lasts",  # the fetch must fail with a clear error and leave no file at the final path
+    "legal",  # not a fault: the first try must deliver the file
 ]
 Place = Literal[
     "http",
-    "https",  # with a certificate of the stage's authority
-    "self-signed",  # with a certificate of an unknown authority
-    "other-name",  # with a certificate of the stage's authority, for another host
-    "expired",  # with a certificate that expired yesterday
-    "refused",  # a port without a listener
-    "backlog",  # a listener that never accepts connections
-    "unknown-host",  # a name that cannot be resolved
+    "https",  # certificate of the trusted authority
+    "self-signed",  # certificate of an unknown authority
+    "other-name",  # certificate of the trusted authority for another host
+    "expired",  # certificate that expired yesterday
+    "refused",  # port without a listener
+    "backlog",  # listener that never accepts connections
+    "unknown-host",  # host name that cannot be resolved
 ]
 
-FILE_SIZE = 2_000_000  # bytes, about
+FILE_SIZE = 2_000_000  # approximate bytes per file
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class Scenario:
     """One behavior of a source.
 
     Attributes:
-        name: the behavior in words.
-        outcome: the right result.
-        faults: applied to the requests of each path, in order.
-        place: where the source is.
-        says: for `lasts`, a pattern that the error must match, ignoring case.
-        code: for `lasts`, the exit code: 4 if no file came, 5 if wrong bytes came.
-        most: limit of the bytes received from all sources, in multiples of the file size.
-        requests: for `legal`, limit of requests for each file; 0 if a file may be split.
-        files: how many files are requested at once.
-        patient: the server expects clients to wait before they retry.
-        login: the address carries a name and a password.
+        name: description, which is also the test ID.
+        outcome: expected outcome of a fetch.
+        faults: faults of the responses for each path, in order.
+        place: kind of server.
+        says: pattern of the error message for `lasts`, ignoring case.
+        code: exit code for `lasts`, 4 if no file arrived and 5 if its bytes were wrong.
+        most: limit of bytes received from all sources, in multiples of the file size.
+        requests: limit of requests per file for `legal`, or 0 if a file can be split.
+        files: number of files to fetch at once.
+        patient: True if clients must wait before they retry.
+        login: True if the URL has a user name and a password.
     """
 
     name: str
@@ -69,11 +69,11 @@ class Scenario:
 
 
 def write_files(folder: Path, count: int = 1) -> dict[str, bytes]:
-    """Write the files to serve, `data-0.gz` and so on; returns their bytes by name."""
+    """Write `count` files named `data-0.gz` and so on, and return their bytes by name."""
     folder.mkdir(parents=True, exist_ok=True)
     files = {}
     for i in range(count):
-        data = random.Random(i).randbytes(FILE_SIZE)  # not a secret
+        data = random.Random(i).randbytes(FILE_SIZE)  # test data, not a secret
         files[f"data-{i}.gz"] = gzip.compress(data, compresslevel=0, mtime=0)
         (folder / f"data-{i}.gz").write_bytes(files[f"data-{i}.gz"])
     return files
@@ -81,13 +81,13 @@ def write_files(folder: Path, count: int = 1) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Stage:
-    """The servers of a scenario.
+    """Servers of a scenario.
 
     Attributes:
-        url: the address of the source, without a file name.
-        server: the source; if it cannot be reached, a server without requests.
-        elsewhere: another host with the same files, and a portal's page at `/portal`.
-        authority: the certificate file that clients must trust, if the scenario uses TLS.
+        url: URL of the source, without a file name.
+        server: the source, or a server without requests if the source is unreachable.
+        elsewhere: another host with the same files and a login page at `/portal`.
+        authority: file of the certificate that clients must trust, if the scenario uses TLS.
     """
 
     url: str
@@ -97,11 +97,11 @@ class Stage:
 
     @property
     def sent(self) -> int:
-        """Bytes of bodies that all servers sent."""
+        """Bytes of response bodies that all servers sent."""
         return self.server.sent + self.elsewhere.sent
 
     def heal(self) -> None:
-        """Remove all faults of the source's responses."""
+        """Remove all faults of the source."""
         self.server.faults.clear()
 
 
@@ -110,8 +110,8 @@ def play(scenario: Scenario, folder: Path) -> Iterator[Stage]:
     """Run the servers of a scenario.
 
     Args:
-        scenario: the behavior of the source.
-        folder: the files to serve, as `write_files` writes them.
+        scenario: behavior of the source.
+        folder: folder that `write_files` filled.
     """
     with ExitStack() as stack:
         enter = stack.enter_context
@@ -139,19 +139,19 @@ def _source(
 ) -> FaultyServer:
     place = scenario.place
     if place == "unknown-host":
-        return FaultyServer("http://data.invalid")  # RFC 6761: cannot be resolved
+        return FaultyServer("http://data.invalid")  # reserved by RFC 6761, never resolves
     if place == "refused":
         bound = stack.enter_context(socket.socket())
         bound.bind(("127.0.0.1", 0))
         return FaultyServer(f"http://127.0.0.1:{bound.getsockname()[1]}")
     if place == "backlog":
-        return FaultyServer(_full(stack))
+        return FaultyServer(url_of_full_queue(stack))
     tls = authority.context(place) if authority and place in _CERTIFICATES else None
     return stack.enter_context(faulty_server(folder, {"*": scenario.faults}, tls=tls, words=words))
 
 
-def _full(stack: ExitStack) -> str:
-    """The address of a socket with a full queue of connections."""
+def url_of_full_queue(stack: ExitStack) -> str:
+    """Return the URL of a socket with a full queue of connections."""
     listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
     for _ in range(8):
         waiting = stack.enter_context(socket.socket())
@@ -160,7 +160,7 @@ def _full(stack: ExitStack) -> str:
     return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-# the host of a certificate, and the days until it expires
+# host of the certificate, and days until it expires
 _CERTIFICATES = {
     "https": ("127.0.0.1", 1),
     "self-signed": ("127.0.0.1", 1),
@@ -170,10 +170,10 @@ _CERTIFICATES = {
 
 
 class _Authority:
-    """Issues certificates.
+    """Certificate authority.
 
     Attributes:
-        path: the certificate file that clients must trust.
+        path: certificate file that clients must trust.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -184,7 +184,7 @@ class _Authority:
         self._known.cert_pem.write_to_path(str(self.path))
 
     def context(self, place: str) -> ssl.SSLContext:
-        """The TLS context of a server at a place."""
+        """Return the TLS context of a kind of server."""
         host, days = _CERTIFICATES[place]
         issuer = self._unknown if place == "self-signed" else self._known
         end = datetime.now(UTC) + timedelta(days=days)

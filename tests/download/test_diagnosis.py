@@ -1,4 +1,4 @@
-"""Explanations of wrong bytes."""
+"""Test explanations of wrong downloaded bytes."""
 
 import gzip
 import time
@@ -21,16 +21,16 @@ PUBLISHED = gzip.compress(bytes(range(256)) * 100, mtime=1)
 PORTAL = b"\n<!DOCTYPE html><html><head><title>Caf\xc3\xa9 &amp; Bar:\n Sign in</title>"
 
 
-def put(partial: Partial, data: bytes) -> None:
-    """Append bytes."""
+def append(partial: Partial, data: bytes) -> None:
+    """Append bytes to a partial download."""
     span = partial.claim(None)
     assert span is not None
     partial.write(span, memoryview(data))
     partial.release(span)
 
 
-def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, FetchError]:
-    """Return the errors for a source with these bytes."""
+def errors_for(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, FetchError]:
+    """Fetch wrong bytes and return the checksum error and the fetch error."""
     folder.mkdir()
     (folder / "data.gz").write_bytes(data)
     with serving(folder) as url, pytest.raises(FetchError) as caught:
@@ -46,12 +46,12 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
 @pytest.mark.parametrize(
     ("data", "message", "hint"),
     [
-        (PORTAL, "an HTML page titled 'Café & Bar: Sign in'", "login"),
+        (PORTAL, "an HTML page titled 'Café & Bar: Sign in'", "log in"),
         (b"<html><title>Quota exceeded</title>", "about a quota", "try again later"),
         (b"<!doctype html><p>Not here.", "an HTML page", "browser"),
         (b"<html><title>\x1b[31mred\x07</title>", "titled '[31mred'", "browser"),
         (PUBLISHED[:-20], "cut short", "part of the file"),
-        (b"more" + PUBLISHED, "longer than the file", ""),
+        (b"more" + PUBLISHED, "longer than the published file", ""),
         (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer", "git lfs pull"),
         (b"", "empty", "try again later"),
         (PUBLISHED[:-1] + b"?", "changed upstream", "newer version of the dataset"),
@@ -66,20 +66,19 @@ def wrong(data: bytes, store: Store, folder: Path) -> tuple[ChecksumError, Fetch
         "long",
         "lfs",
         "empty",
-        "anew",
+        "changed",
         "zeros",
     ],
 )
-def test_wrong_bytes_are_named(
+def test_wrong_bytes_are_explained(
     data: bytes, message: str, hint: str, store: Store, tmp_path: Path
 ) -> None:
-    """The message says what came, the hint what to do; the exit code is that of integrity."""
-    error, whole = wrong(data, store, tmp_path / "upstream")
-    assert message in error.diagnosis
-    assert message in str(whole)
-    assert hint in whole.hint
-    assert "DSHUB_MIRROR" in whole.hint
-    assert whole.exit_code == 5
+    checksum_error, fetch_error = errors_for(data, store, tmp_path / "upstream")
+    assert message in checksum_error.diagnosis
+    assert message in str(fetch_error)
+    assert hint in fetch_error.hint
+    assert "DSHUB_MIRROR" in fetch_error.hint
+    assert fetch_error.exit_code == 5
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def test_wrong_bytes_are_named(
     ids=["many", "long", "digits", "second"],
 )
 def test_any_page_is_diagnosed_quickly(page: bytes, title: str, tmp_path: Path) -> None:
-    """Endless titles, or numbers that Python refuses, take no time."""
+    """Unclosed titles and huge character references take linear time."""
     path = tmp_path / "page"
     path.write_bytes(b"<html>" + page)
     began = time.process_time()
@@ -104,12 +103,12 @@ def test_any_page_is_diagnosed_quickly(page: bytes, title: str, tmp_path: Path) 
 
 def test_wrong_bytes_are_kept_until_the_file_arrives(store: Store, tmp_path: Path) -> None:
     for i in range(3):
-        error, _ = wrong(PORTAL, store, tmp_path / f"upstream{i}")
+        error, _ = errors_for(PORTAL, store, tmp_path / f"upstream{i}")
     kept = Path(error.kept)
     assert kept.read_bytes() == PORTAL
     assert [item.path for item in usage(store.root) if item.size] == [kept]
 
     with store.partial(Digest.of_bytes(PUBLISHED)) as partial:
-        put(partial, PUBLISHED)
+        append(partial, PUBLISHED)
         store.publish(partial)
     assert not kept.exists()

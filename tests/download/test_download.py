@@ -1,4 +1,4 @@
-"""The right bytes or nothing, whatever the server does."""
+"""Test that faulty servers deliver the right bytes or nothing."""
 
 import os
 from collections.abc import Callable
@@ -27,7 +27,7 @@ PASSING = [
     Fault("no-range"),
     Fault("flip", times=1, after=2_000_000),
     Fault("page", times=1),
-    Fault("cut", times=50, after=100_000),  # more failures than tries, but each brings bytes
+    Fault("cut", times=50, after=100_000),  # more failures than tries, but each try makes progress
 ]
 LASTING = [
     Fault("status", status=404),
@@ -53,7 +53,6 @@ def test_passing_faults_end_with_the_file(
 def test_lasting_faults_leave_nothing(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, cache: Path
 ) -> None:
-    """An error that names the file and the source, and no file under its final name."""
     with faulty_server(upstream, {"*": fault}) as server:
         with pytest.raises(FetchError) as caught:
             fetcher.fetch([job(f"{server.url}/data.bin")])
@@ -71,10 +70,10 @@ def test_good_second_source_always_delivers(
 ) -> None:
     with (
         faulty_server(upstream, {"*": fault}) as bad,
-        faulty_server(upstream) as good,
+        faulty_server(upstream) as content_of_file,
     ):
-        [fetched] = fetcher.fetch([job(f"{bad.url}/data.bin", f"{good.url}/data.bin")])
-        assert good.sent <= len(content)
+        [fetched] = fetcher.fetch([job(f"{bad.url}/data.bin", f"{content_of_file.url}/data.bin")])
+        assert content_of_file.sent <= len(content)
     assert fetched.path.read_bytes() == content
 
 
@@ -93,17 +92,17 @@ def test_cut_download_resumes(
 def test_later_fetch_resumes_an_earlier_one(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
-    """A fetch that failed leaves its bytes to the next one, in any process."""
+    """The bytes of a failed fetch are kept for later fetches."""
     with faulty_server(upstream, {"*": Fault("cut", times=1, after=2_000_000)}) as server:
-        wanted = job(f"{server.url}/data.bin")
+        data_job = job(f"{server.url}/data.bin")
         server.faults["*"] = Fault("status", status=404)
-        partial = store.root / "partial-v1" / (wanted.resource.sha256 or "")
+        partial = store.root / "partial-v1" / (data_job.resource.sha256 or "")
         partial.mkdir(parents=True)
         (partial / "data").write_bytes(content[:2_000_000])
         with pytest.raises(FetchError):
-            Fetcher(store, timeout=1).fetch([wanted])
+            Fetcher(store, timeout=1).fetch([data_job])
         server.faults.clear()
-        [fetched] = Fetcher(store, timeout=1).fetch([wanted])
+        [fetched] = Fetcher(store, timeout=1).fetch([data_job])
         assert server.sent == 1_000_000
     assert fetched.path.read_bytes() == content
     assert not partial.exists()
@@ -112,15 +111,15 @@ def test_later_fetch_resumes_an_earlier_one(
 @pytest.mark.parametrize(
     ("leftover", "most"),
     [
-        (lambda good: b"x" + good[1:1_000_000], 2.0),
-        (lambda good: good + b"more", 1.0),
-        (lambda good: good, 0.0),
+        (lambda content_of_file: b"x" + content_of_file[1:1_000_000], 2.0),
+        (lambda content_of_file: content_of_file + b"more", 1.0),
+        (lambda content_of_file: content_of_file, 0.0),
         (lambda _: b"", 1.0),
-        (lambda good: b"\0" * len(good), 1.0),
+        (lambda content_of_file: b"\0" * len(content_of_file), 1.0),
     ],
     ids=["wrong", "too long", "complete", "empty", "right size, wrong bytes"],
 )
-def test_damaged_leftover_only_costs_bytes(
+def test_damaged_leftover_is_downloaded_again(
     leftover: Callable[[bytes], bytes],
     most: float,
     upstream: Path,
@@ -129,11 +128,11 @@ def test_damaged_leftover_only_costs_bytes(
     content: bytes,
 ) -> None:
     with faulty_server(upstream) as server:
-        wanted = job(f"{server.url}/data.bin")
-        partial = fetcher.store.root / "partial-v1" / (wanted.resource.sha256 or "")
+        data_job = job(f"{server.url}/data.bin")
+        partial = fetcher.store.root / "partial-v1" / (data_job.resource.sha256 or "")
         partial.mkdir(parents=True)
         (partial / "data").write_bytes(leftover(content))
-        [fetched] = fetcher.fetch([wanted])
+        [fetched] = fetcher.fetch([data_job])
         assert server.sent <= most * len(content)
     assert fetched.path.read_bytes() == content
 
@@ -151,14 +150,14 @@ def test_damaged_leftover_only_costs_bytes(
         "journal is a pipe",
     ],
 )
-def test_other_things_in_place_of_a_partial_are_replaced(
+def test_invalid_partial_is_replaced(
     kind: str, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes, tmp_path: Path
 ) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     with faulty_server(upstream) as server:
-        wanted = job(f"{server.url}/data.bin")
-        partial = fetcher.store.root / "partial-v1" / (wanted.resource.sha256 or "")
+        data_job = job(f"{server.url}/data.bin")
+        partial = fetcher.store.root / "partial-v1" / (data_job.resource.sha256 or "")
         partial.parent.mkdir(parents=True)
         if kind not in {"file", "link"}:
             partial.mkdir()
@@ -174,7 +173,7 @@ def test_other_things_in_place_of_a_partial_are_replaced(
             (partial / "data").hardlink_to(victim)
         elif kind.endswith("pipe"):
             os.mkfifo(partial / kind.partition(" ")[0])
-        [fetched] = fetcher.fetch([wanted])
+        [fetched] = fetcher.fetch([data_job])
     assert fetched.path.read_bytes() == content
     assert victim.read_bytes() == b"precious"
 
@@ -183,7 +182,7 @@ def test_other_things_in_place_of_a_partial_are_replaced(
 def test_tampered_file_is_fetched_again(
     damage: str, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes, tmp_path: Path
 ) -> None:
-    """A cached file of another size, or that is not a file, is a miss."""
+    """A cached file with another size, a link and a folder are misses."""
     target = fetcher.store.root / blob_path(Digest.of_bytes(content))
     target.parent.mkdir(parents=True)
     other = tmp_path / "other"

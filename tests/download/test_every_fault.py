@@ -1,4 +1,4 @@
-"""Every scenario of the catalogue: what must arrive arrives, and what cannot ends clearly."""
+"""Test a fetch from the server of every scenario."""
 
 import os
 import re
@@ -21,24 +21,28 @@ from dshub.testing.server import FaultyServer, faulty_server
 from tests.download.scenarios import SCENARIOS
 from tests.download.stage import Scenario, play, write_files
 
-LIMIT = 30  # seconds after which a fetch that has not ended never will
+LIMIT = 30  # seconds until a fetch counts as hanging
 TIMEOUTS = {"lasts": 0.5, "passes": 1.0, "legal": 5.0}  # seconds
-SLACK = 1 << 20  # bytes that may be on their way when a client leaves
+SLACK = 1 << 20  # bytes in transit when a client disconnects
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @dataclass
 class Result:
-    """The result of a fetch.
+    """Result of a fetch.
 
     Attributes:
-        files: the files that were asked for.
-        urls: the sources of the first file.
-        wrong: files under a final name with wrong or missing bytes.
+        files: requested files by name.
+        urls: source URLs of the first file.
+        ended: True if the fetch ended in time.
+        error: exception that the fetch raised.
+        arrived: number of files in the cache with right bytes.
+        wrong: cached files with wrong or missing bytes.
         sent: bytes that all servers sent.
-        peak: most bytes that the cache held at once.
-        asked: the most requests for one file that the first source saw.
-        recovered: the result of a second fetch, once nothing was wrong.
+        peak: maximum size of the cache in bytes.
+        max_requests: maximum number of requests to the first source for one file.
+        leaked: `Authorization` headers that another host received.
+        recovered: result of a second fetch without faults.
     """
 
     files: Mapping[str, bytes]
@@ -49,19 +53,19 @@ class Result:
     wrong: list[str] = field(default_factory=list)
     sent: int = 0
     peak: int = 0
-    asked: int = 0
+    max_requests: int = 0
     leaked: list[str] = field(default_factory=list)
     recovered: "Result | None" = None
 
     def check(self) -> None:
-        """It ended, with every file right."""
+        """Check that the fetch ended with every file right."""
         assert self.ended, f"it did not end within {LIMIT} s"
         assert self.error is None, f"{type(self.error).__name__}: {self.error}"
         assert (self.arrived, self.wrong) == (len(self.files), [])
 
 
 def jobs(files: Mapping[str, bytes], bases: Sequence[str]) -> list[Job]:
-    """The files, each from several sources."""
+    """Return a job for each file, with a URL below each base."""
     return [
         Job(
             "tiny",
@@ -77,40 +81,40 @@ def jobs(files: Mapping[str, bytes], bases: Sequence[str]) -> list[Job]:
 
 
 def fetch(cache: Path, files: Mapping[str, bytes], bases: Sequence[str], timeout: float) -> Result:
-    """Fetch in a thread, which is left behind if it does not end."""
+    """Fetch in a thread and abandon the thread after LIMIT."""
     result = Result(files, [f"{base}/data-0.gz" for base in bases])
 
-    def run() -> None:
+    def fetch_files() -> None:
         try:
             Fetcher(Store(cache), timeout=timeout).fetch(jobs(files, bases))
-        except BaseException as error:  # noqa: BLE001  # for the thread that asked
+        except BaseException as error:  # noqa: BLE001  # the main thread checks it
             result.error = error
         result.ended = True
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=fetch_files, daemon=True)
     thread.start()
     end = time.monotonic() + LIMIT
     while thread.is_alive() and time.monotonic() < end:
-        result.peak = max(result.peak, held(cache))
+        result.peak = max(result.peak, size_of(cache))
         thread.join(0.01)
     for path in cache.glob("blobs-v1/*/*"):
-        right = Digest.of_file(path).hex == path.name
-        result.arrived += right
-        result.wrong += [] if right else [path.name]
+        is_right = Digest.of_file(path).hex == path.name
+        result.arrived += is_right
+        result.wrong += [] if is_right else [path.name]
     return result
 
 
-def held(cache: Path) -> int:
-    """Sum up the bytes of all files in a folder."""
+def size_of(cache: Path) -> int:
+    """Return the total size of all files in a folder."""
     total = 0
-    for folder, _, names in os.walk(cache):  # which takes folders that vanish as empty
+    for folder, _, names in os.walk(cache):  # ignores folders that vanish
         for name in names:
-            with suppress(OSError):  # it was renamed meanwhile
+            with suppress(OSError):  # the file was renamed
                 total += Path(folder, name).stat().st_size
     return total
 
 
-def run(
+def play_and_fetch(
     scenario: Scenario, folder: Path, monkeypatch: pytest.MonkeyPatch, *, second: bool
 ) -> Result:
     """Play a scenario, alone or with a good second source, then fetch again without faults."""
@@ -125,98 +129,98 @@ def run(
             timeout = TIMEOUTS[scenario.outcome]
             result = fetch(folder / "cache", files, bases, timeout)
             result.sent = stage.sent + good.sent
-            result.asked = most_asked(stage.server)
+            result.max_requests = most_requests(stage.server)
             headers = [request.headers for request in stage.elsewhere.requests]
-            result.leaked = [seen["Authorization"] for seen in headers if "Authorization" in seen]
+            result.leaked = [
+                header["Authorization"] for header in headers if "Authorization" in header
+            ]
             if result.ended and not second and scenario.outcome == "lasts":
                 stage.heal()
-                again = stage.url if scenario.place in {"http", "https"} else good.url
-                result.recovered = fetch(folder / "cache", files, [again], 5.0)
+                healed_url = stage.url if scenario.place in {"http", "https"} else good.url
+                result.recovered = fetch(folder / "cache", files, [healed_url], 5.0)
     return result
 
 
-def most_asked(server: FaultyServer) -> int:
-    """Return the largest number of requests for the bytes of one file."""
+def most_requests(server: FaultyServer) -> int:
+    """Return the maximum number of GET requests for one file."""
     paths = [r.path.partition("?")[0] for r in server.requests if r.method == "GET"]
     return max((paths.count(path) for path in paths), default=0)
 
 
-def named(scenario: Scenario) -> object:
-    """Make a parameter with a readable id."""
+def parameter(scenario: Scenario) -> object:
+    """Return a test parameter with a readable ID."""
     marks = [pytest.mark.patient, pytest.mark.slow] if scenario.patient else []
     return pytest.param(scenario, id=scenario.name, marks=marks)
 
 
-def every(*outcomes: str) -> pytest.MarkDecorator:
-    """Parametrize with each scenario of an outcome."""
+def each_scenario(*outcomes: str) -> pytest.MarkDecorator:
+    """Parametrize a test with all scenarios of the outcomes."""
     chosen = [scenario for scenario in SCENARIOS if scenario.outcome in outcomes]
-    return pytest.mark.parametrize("scenario", [named(scenario) for scenario in chosen])
+    return pytest.mark.parametrize("scenario", [parameter(scenario) for scenario in chosen])
 
 
 _results: dict[str, Result] = {}
 
 
 @pytest.fixture
-def alone(
+def result_alone(
     scenario: Scenario, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Result:
-    """The result of a fetch whose only source plays the scenario; played once for all tests."""
+    """Fetch from the scenario's source alone, once for all tests."""
     if scenario.name not in _results:
         folder = tmp_path_factory.mktemp("alone")
-        _results[scenario.name] = run(scenario, folder, monkeypatch, second=False)
+        _results[scenario.name] = play_and_fetch(scenario, folder, monkeypatch, second=False)
     return _results[scenario.name]
 
 
-@every("passes", "legal")
-def test_passing_faults_end_with_the_file(scenario: Scenario, alone: Result) -> None:
-    """The source fails on the way, or is odd, and the right bytes arrive from it alone."""
-    alone.check()
+@each_scenario("passes", "legal")
+def test_passing_faults_end_with_the_file(scenario: Scenario, result_alone: Result) -> None:
+    result_alone.check()
 
 
-@every("lasts")
-def test_lasting_faults_end_with_a_clear_error(scenario: Scenario, alone: Result) -> None:
-    assert alone.ended, f"it did not end within {LIMIT} s"
-    assert isinstance(alone.error, FetchError)
-    message = str(alone.error)
+@each_scenario("lasts")
+def test_lasting_faults_end_with_a_clear_error(scenario: Scenario, result_alone: Result) -> None:
+    assert result_alone.ended, f"it did not end within {LIMIT} s"
+    assert isinstance(result_alone.error, FetchError)
+    message = str(result_alone.error)
     assert "data-0.gz (2.0 MB)" in message
-    assert alone.urls[0] in message
+    assert result_alone.urls[0] in message
     assert re.search(scenario.says, message, re.IGNORECASE), message
     assert len(message.splitlines()) <= 60
-    assert alone.error.exit_code == scenario.code
-    assert (alone.arrived, alone.wrong) == (0, [])
+    assert result_alone.error.exit_code == scenario.code
+    assert (result_alone.arrived, result_alone.wrong) == (0, [])
 
 
-@every("passes", "lasts", "legal")
-def test_received_bytes_are_bounded(scenario: Scenario, alone: Result) -> None:
-    size = sum(map(len, alone.files.values()))
-    assert alone.sent <= scenario.most * size + SLACK
-    assert alone.peak <= 2.2 * size + (2 << 20)
+@each_scenario("passes", "lasts", "legal")
+def test_received_bytes_are_bounded(scenario: Scenario, result_alone: Result) -> None:
+    size = sum(map(len, result_alone.files.values()))
+    assert result_alone.sent <= scenario.most * size + SLACK
+    assert result_alone.peak <= 2.2 * size + (2 << 20)
 
 
-@every("legal")
-def test_legal_answers_need_no_second_try(scenario: Scenario, alone: Result) -> None:
-    """An unusual answer that follows the rules is taken as it is."""
+@each_scenario("legal")
+def test_valid_responses_need_no_second_try(scenario: Scenario, result_alone: Result) -> None:
     if scenario.requests:
-        assert alone.asked <= scenario.requests
+        assert result_alone.max_requests <= scenario.requests
 
 
-@every("passes", "legal")
-def test_a_password_stays_with_its_host(scenario: Scenario, alone: Result) -> None:
-    assert alone.leaked == []
+@each_scenario("passes", "legal")
+def test_password_is_not_sent_to_another_host(scenario: Scenario, result_alone: Result) -> None:
+    assert result_alone.leaked == []
 
 
-@every("lasts")
-def test_the_next_fetch_succeeds(scenario: Scenario, alone: Result) -> None:
-    assert alone.recovered is not None
-    alone.recovered.check()
+@each_scenario("lasts")
+def test_next_fetch_succeeds(scenario: Scenario, result_alone: Result) -> None:
+    assert result_alone.recovered is not None
+    result_alone.recovered.check()
 
 
 @pytest.mark.slow
-@every("passes", "lasts", "legal")
+@each_scenario("passes", "lasts", "legal")
 def test_good_second_source_always_delivers(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = run(scenario, tmp_path, monkeypatch, second=True)
+    result = play_and_fetch(scenario, tmp_path, monkeypatch, second=True)
     result.check()
     size = sum(map(len, result.files.values()))
     assert result.sent <= scenario.most * size + SLACK

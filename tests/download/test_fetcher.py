@@ -1,4 +1,4 @@
-"""Order of sources, results and errors of a fetch."""
+"""Test the order of sources, and the results and errors of a fetch."""
 
 import socket
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from dshub.testing.server import faulty_server
 MakeJob = Callable[..., Job]
 
 
-def put(partial: Partial, data: bytes) -> None:
-    """Append bytes."""
+def append(partial: Partial, data: bytes) -> None:
+    """Append bytes to a partial download."""
     span = partial.claim(None)
     assert span is not None
     partial.write(span, memoryview(data))
@@ -32,10 +32,10 @@ def put(partial: Partial, data: bytes) -> None:
 
 @pytest.fixture
 def closed_port() -> str:
-    """An address that refuses connections."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{held.getsockname()[1]}"
+    """Return a URL that refuses connections."""
+    with socket.socket() as unused_socket:
+        unused_socket.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused_socket.getsockname()[1]}"
 
 
 def test_mirror_without_the_file_is_skipped(
@@ -48,16 +48,16 @@ def test_mirror_without_the_file_is_skipped(
         assert fetched.source == f"{origin}/data.bin"
 
 
-def test_mirror_with_wrong_bytes_is_left(
+def test_mirror_with_wrong_bytes_is_skipped(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
     with (
-        faulty_server(upstream, {"*": Fault("flip", after=5)}) as liar,
+        faulty_server(upstream, {"*": Fault("flip", after=5)}) as wrong_mirror,
         faulty_server(upstream) as origin,
     ):
-        fetcher = Fetcher(store, mirrors=[liar.url])
+        fetcher = Fetcher(store, mirrors=[wrong_mirror.url])
         [fetched] = fetcher.fetch([job(f"{origin.url}/data.bin")])
-        assert liar.sent + origin.sent <= 3 * len(content)
+        assert wrong_mirror.sent + origin.sent <= 3 * len(content)
     assert fetched.path.read_bytes() == content
 
 
@@ -66,9 +66,9 @@ def test_cached_file_makes_no_request(upstream: Path, store: Store, job: MakeJob
         data_job = job(f"{server.url}/data.bin")
         Fetcher(store).fetch([data_job])
         before = len(server.requests)
-        [again] = Fetcher(store).fetch([data_job])
+        [second] = Fetcher(store).fetch([data_job])
         assert len(server.requests) == before
-    assert again.source == "cache"
+    assert second.source == "cache"
 
 
 def test_error_names_every_file_and_source(closed_port: str, store: Store) -> None:
@@ -91,7 +91,7 @@ def test_error_names_every_file_and_source(closed_port: str, store: Store) -> No
 def test_error_names_the_dataset_of_each_file(
     closed_port: str, store: Store, offline: bool
 ) -> None:
-    """Files of one name differ, and no command names the wrong dataset."""
+    """Datasets can have files of the same name."""
     jobs = []
     for dataset in ("glue/rte", "glue/cola"):
         digest = Digest.of_bytes(dataset.encode())
@@ -105,9 +105,7 @@ def test_error_names_the_dataset_of_each_file(
     assert "`dshub import NAME FOLDER`" in caught.value.hint
 
 
-def test_one_failing_file_does_not_cost_the_others(
-    upstream: Path, store: Store, job: MakeJob
-) -> None:
+def test_other_files_are_kept_if_one_fails(upstream: Path, store: Store, job: MakeJob) -> None:
     with serving(upstream) as url:
         good = job(f"{url}/data.bin")
         bad = Job("tiny", "other", Resource(urls=(f"{url}/gone",), sha256="a" * 64))
@@ -120,14 +118,15 @@ def test_one_failing_file_does_not_cost_the_others(
 def test_offline_makes_no_connection(
     upstream: Path, store: Store, job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error lists missing files, and folders may still be read."""
+    """Folders are read offline too."""
     data_job = job("http://127.0.0.1:9/data.bin")
     monkeypatch.setattr(socket, "socket", None)
     with pytest.raises(OfflineError, match=r"data \(3\.0 MB\)") as caught:
         Fetcher(store, offline=True).fetch([data_job])
     assert caught.value.exit_code == 6
-    with pytest.raises(OfflineError):
-        Fetcher(store, offline=True, mirrors=[str(upstream / "nowhere")]).fetch([data_job])
+    nowhere = str(upstream / "nowhere")
+    with pytest.raises(OfflineError, match=f"or the mirror {nowhere}, and DSHUB_OFFLINE"):
+        Fetcher(store, offline=True, mirrors=[nowhere]).fetch([data_job])
     [fetched] = Fetcher(store, offline=True, mirrors=[str(upstream)]).fetch([data_job])
     assert fetched.source.startswith(str(upstream))
 
@@ -185,52 +184,51 @@ def test_space_is_checked_before_the_first_byte(
     assert caught.value.exit_code == 8
 
 
-def test_partial_file_needs_space_for_its_rest(
+def test_partial_file_needs_space_for_its_missing_bytes(
     upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Space for the rest of an interrupted download is enough."""
+    """Only the missing bytes of an interrupted download need space."""
     with faulty_server(upstream) as server:
         data_job = job(f"{server.url}/data.bin")
         with store.partial(data_job.resource.digest) as partial:
-            put(partial, content[:-1000])
+            append(partial, content[:-1000])
         monkeypatch.setattr(Store, "free", lambda _: 1000)
         [fetched] = Fetcher(store).fetch([data_job])
         assert server.sent == 1000
     assert fetched.path.read_bytes() == content
 
 
-def test_broken_lock_only_costs_bytes(
+def test_broken_lock_still_gives_the_right_file(
     upstream: Path, store: Store, job: MakeJob, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Lying:
+    class BrokenLock:
         def __init__(self, *_: object, **__: object) -> None: ...
         def acquire(self, **_: object) -> None: ...
         def release(self) -> None: ...
 
-    monkeypatch.setattr("filelock.FileLock", Lying)
+    monkeypatch.setattr("filelock.FileLock", BrokenLock)
     flip, cut = Fault("flip", after=1_000_000), Fault("cut", times=2, after=1_500_000)
     with (
-        faulty_server(upstream, {"*": flip}) as liar,
+        faulty_server(upstream, {"*": flip}) as wrong_mirror,
         faulty_server(upstream, {"*": cut}) as server,
     ):
         data_job = job(f"{server.url}/data.bin")
 
-        def run(mirrors: list[str]) -> bytes:
+        def fetch_content(mirrors: list[str]) -> bytes:
             return Fetcher(store, mirrors=mirrors).fetch([data_job])[0].path.read_bytes()
 
         with ThreadPoolExecutor(8) as pool:
-            results = list(pool.map(run, [[liar.url], []] * 4))
-    assert all(found == content for found in results)
+            results = list(pool.map(fetch_content, [[wrong_mirror.url], []] * 4))
+    assert all(result == content for result in results)
     target = store.file(data_job.resource)
     assert target is not None
     assert target.read_bytes() == content
 
 
-def test_long_retry_after_is_not_waited_for(upstream: Path, store: Store, job: MakeJob) -> None:
-    """The next source is asked, and the error says why."""
+def test_long_retry_after_is_an_error(upstream: Path, store: Store, job: MakeJob) -> None:
     busy = Fault("status", status=503, headers=(("Retry-After", "86400"),))
     with faulty_server(upstream, {"*": busy}) as server:
-        with pytest.raises(FetchError, match=r"503.*wait 86,400 s"):
+        with pytest.raises(FetchError, match=r"503.*retry after 86,400 s"):
             Fetcher(store).fetch([job(f"{server.url}/data.bin")])
         assert len(server.requests) == 1
 

@@ -1,4 +1,4 @@
-"""Servers that break the rules of HTTP, or keep them in unusual ways."""
+"""Test servers that violate HTTP or use unusual parts of it."""
 
 import socket
 import struct
@@ -24,43 +24,42 @@ Answer = Callable[[socket.socket, int, int | None, bytes], None]
 
 
 @contextmanager
-def speaking(answer: Answer, content: bytes) -> Iterator[tuple[str, list[int | None]]]:
-    """Serve one answer, byte by byte, to each connection.
+def serve_answer(answer: Answer, content: bytes) -> Iterator[tuple[str, list[int | None]]]:
+    """Serve one response to each connection and yield the URL and the requested offsets.
 
-    `answer` gets the connection, which connection it is, the offset that a Range header asks for,
-    and the file. Yields an address, and the offsets that were asked for.
+    `answer` gets the connection, its number, the offset of the Range header and the file.
     """
-    seen: list[int | None] = []
+    offsets: list[int | None] = []
 
-    def talk(connection: socket.socket) -> None:
+    def respond(connection: socket.socket) -> None:
         with connection, connection.makefile("rb") as reader:
             start = None
             for line in iter(reader.readline, b"\r\n"):
                 name, _, value = line.decode().partition(": ")
                 if name == "Range":
                     start = int(value.strip().removeprefix("bytes=").removesuffix("-"))
-            seen.append(start)
-            with suppress(OSError):  # a client may leave before the end
-                answer(connection, len(seen), start, content)
+            offsets.append(start)
+            with suppress(OSError):  # the client can disconnect before the end
+                answer(connection, len(offsets), start, content)
 
-    def listen() -> None:
+    def accept_connections() -> None:
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            talk(connection)
+            respond(connection)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = Thread(target=listen, daemon=True)
+        thread = Thread(target=accept_connections, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/data.bin", seen
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/data.bin", offsets
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 
 
 def head(status: str, length: int | None, *more: str) -> bytes:
-    """Build the head of an answer."""
+    """Build the status line and headers of a response."""
     lines = [f"HTTP/1.1 {status}", "Connection: close", *more]
     if length is not None:
         lines.append(f"Content-Length: {length}")
@@ -79,9 +78,7 @@ def resets(connection: socket.socket, number: int, start: int | None, content: b
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def tells_no_length(
-    connection: socket.socket, number: int, start: int | None, content: bytes
-) -> None:
+def omits_length(connection: socket.socket, number: int, start: int | None, content: bytes) -> None:
     begin = start or 0
     content_range = (
         [f"Content-Range: bytes {begin}-{len(content) - 1}/{len(content)}"] if begin else []
@@ -90,7 +87,7 @@ def tells_no_length(
     connection.sendall(head(status, None, *content_range) + content[begin : begin + 2_000_000])
 
 
-def speaks_nonsense(
+def sends_invalid_length(
     connection: socket.socket, number: int, start: int | None, content: bytes
 ) -> None:
     connection.sendall(head("200 OK", None, "Content-Length: \xb2") + content)
@@ -143,19 +140,18 @@ def changes_the_file(
     [
         hangs_up,
         resets,
-        tells_no_length,
-        speaks_nonsense,
+        omits_length,
+        sends_invalid_length,
         sends_chunks,
         sends_a_part_at_a_time,
         forbids_ranges,
         changes_the_file,
     ],
 )
-def test_odd_answers_end_with_the_file(
+def test_odd_responses_deliver_the_file(
     answer: Answer, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
-    """The answer can be understood, or the next one can."""
-    with speaking(answer, content) as (url, _):
+    with serve_answer(answer, content) as (url, _):
         [fetched] = fetcher.fetch([job(url)])
     assert fetched.path.read_bytes() == content
 
@@ -172,12 +168,12 @@ def drips(connection: socket.socket, number: int, start: int | None, content: by
             continue
 
 
-def redirects_at_length(
+def redirects_with_large_body(
     connection: socket.socket, number: int, start: int | None, content: bytes
 ) -> None:
     connection.sendall(head("302 Found", None, "Location: /data.bin"))
     for _ in range(100):
-        connection.sendall(content)  # 300 MB: a client that reads them all has failed
+        connection.sendall(content)  # a client that reads all 300 MB fails the test
 
 
 def redirects_nowhere(
@@ -186,7 +182,7 @@ def redirects_nowhere(
     connection.sendall(head("302 Found", 0, "Location: http://[not-an-address"))
 
 
-def asks_to_wait_oddly(
+def sends_invalid_retry_after(
     connection: socket.socket, number: int, start: int | None, content: bytes
 ) -> None:
     connection.sendall(head("503 Service Unavailable", 0, "Retry-After: \xb2"))
@@ -196,19 +192,19 @@ def asks_to_wait_oddly(
     ("answer", "reason", "requests"),
     [
         (drips, "too slow", 2),
-        (redirects_at_length, "more than 10 redirects", 11),
+        (redirects_with_large_body, "more than 10 redirects", 11),
         (redirects_nowhere, "not a valid address", 1),
-        (asks_to_wait_oddly, "503 Service Unavailable, 5 tries", 5),
+        (sends_invalid_retry_after, "503 Service Unavailable, 5 tries", 5),
     ],
 )
-def test_useless_answers_end_with_an_error(
+def test_useless_responses_are_errors(
     answer: Answer, reason: str, requests: int, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
     fetcher.timeout = 0.3
-    with speaking(answer, content) as (url, seen):
+    with serve_answer(answer, content) as (url, offsets):
         with pytest.raises(FetchError, match=reason) as caught:
             fetcher.fetch([job(url)])
-        assert len(seen) == requests
+        assert len(offsets) == requests
     assert caught.value.exit_code == 4
 
 
@@ -218,7 +214,7 @@ def test_useless_answers_end_with_an_error(
 def test_unusable_address_is_skipped(
     address: str, upstream: Path, fetcher: Fetcher, job: MakeJob
 ) -> None:
-    """A source that no transport can open costs a line in the error."""
+    """A source that no transport can open is listed in the error."""
     with serving(upstream) as url:
         [fetched] = fetcher.fetch([job(address, f"{url}/data.bin")])
         assert fetched.source == f"{url}/data.bin"
@@ -238,9 +234,7 @@ def test_file_of_unknown_size_does_not_fill_the_disk(
     job: MakeJob,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A source without end is left at half of the free disk, nothing of it is kept, and the next
-    source brings the file.
-    """
+    """A source that sends more than half of the free disk space is skipped."""
     monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
     fetcher = Fetcher(store, timeout=5)
     with faulty_server(upstream, {"*": Fault(kind)}) as bad, faulty_server(upstream) as good:

@@ -1,4 +1,4 @@
-"""Limiting the rate of all connections."""
+"""Test limiting the total rate of all connections."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The addresses of a file."""
+"""Test the choice of sources of a file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ MakeJob = Callable[..., Job]
 
 
 def test_mirrors_come_first(upstream: Path, store: Store, job: MakeJob) -> None:
-    """A mirror that has the file spares upstream; its address follows from the checksum."""
+    """A mirror's URL follows from the checksum, and the upstream server gets no request."""
     with faulty_server(upstream) as mirror, faulty_server(upstream) as origin:
         data_job = job(f"{origin.url}/data.bin")
         [fetched] = Fetcher(store, mirrors=[mirror.url]).fetch([data_job])
@@ -28,7 +28,7 @@ def test_mirrors_come_first(upstream: Path, store: Store, job: MakeJob) -> None:
 def test_only_replaces_every_source(
     *, as_url: bool, upstream: Path, store: Store, job: MakeJob
 ) -> None:
-    """`only` takes files under their upstream names, from a folder or a server."""
+    """`only` takes files by their upstream names from a folder or a server."""
     for blob in upstream.glob("blobs-v1/*/*"):
         blob.unlink()
     with serving(upstream) as url:

@@ -1,4 +1,4 @@
-"""Helpers, damaged chunks, and slow sources."""
+"""Test helper connections, repair by chunks and slow sources."""
 
 import hashlib
 import os
@@ -21,7 +21,6 @@ MakeJob = Callable[..., Job]
 def test_slow_connection_gets_helpers(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
-    """Parts of a file arrive in parallel, no byte twice, and the file is right."""
     large = content * 4
     (upstream / "large.bin").write_bytes(large)
     slow = Fault("plain", rate=2_000_000)
@@ -35,11 +34,11 @@ def test_slow_connection_gets_helpers(
         ranges = [request.headers.get("Range") for request in server.requests]
     assert fetched.path.read_bytes() == large
     assert ranges[0] is None
-    assert len([found for found in ranges if found]) >= 2
+    assert len([header for header in ranges if header]) >= 2
     assert list((store.root / "partial-v1").iterdir()) == []
 
 
-def test_slow_source_is_left_for_another(
+def test_slow_source_is_replaced(
     upstream: Path, store: Store, job: MakeJob, content: bytes
 ) -> None:
     crawl = Fault("plain", rate=20_000)
@@ -59,7 +58,7 @@ LARGE = bytes(range(256)) * (3 * CHUNK // 256) + b"rest"
 
 
 def large_job(upstream: Path, url: str) -> Job:
-    """Make the job of a file with checksums of chunks, the last one short."""
+    """Return the job of a file with chunk checksums, the last chunk being shorter."""
     (upstream / "large.bin").write_bytes(LARGE)
     pieces = [LARGE[start : start + CHUNK] for start in range(0, len(LARGE), CHUNK)]
     resource = Resource(
@@ -79,32 +78,32 @@ def test_only_damaged_chunks_are_fetched_again(upstream: Path, store: Store) -> 
     assert fetched.path.read_bytes() == LARGE
 
 
-@pytest.mark.parametrize("how", ["flip", "cut", "longer", "other"])
-def test_damaged_cached_file_is_repaired_by_chunks(upstream: Path, store: Store, how: str) -> None:
-    """Only damaged or missing chunks are fetched: for bits that `dshub verify` finds,
-    and for a file of another length, which a fetch notices itself.
-    """
+@pytest.mark.parametrize("damage", ["flip", "cut", "longer", "other"])
+def test_damaged_cached_file_is_repaired_by_chunks(
+    upstream: Path, store: Store, damage: str
+) -> None:
+    """Verifying finds changed bytes, and a fetch itself finds a wrong length."""
     with faulty_server(upstream) as server:
         data_job = large_job(upstream, server.url)
         [fetched] = Fetcher(store).fetch([data_job])
         server.requests.clear()
         with fetched.path.open("r+b") as file:
             file.seek(CHUNK + 5)
-            if how == "flip":
+            if damage == "flip":
                 file.write(b"?")
-            elif how == "cut":
+            elif damage == "cut":
                 file.truncate()
-            elif how == "longer":
+            elif damage == "longer":
                 file.seek(0, os.SEEK_END)
                 file.write(b"more")
             else:
                 file.truncate(0)
                 file.write(bytes(len(LARGE)))
-        if how in {"flip", "other"}:
+        if damage in {"flip", "other"}:
             verify_file("file large", fetched.path, data_job.resource.digest, store)
-        # helpers make the server send more than is read
+        # jobs=1 avoids helpers, which make the server send more bytes than the fetch reads
         [fetched] = Fetcher(store, jobs=1).fetch([data_job])
         missing = {"flip": CHUNK, "cut": 2 * CHUNK + 4, "longer": 0, "other": len(LARGE)}
-        assert server.sent == missing[how]
+        assert server.sent == missing[damage]
     assert fetched.path.read_bytes() == LARGE
     assert [path.name for path in store.root.glob("partial-v1/*")] == []

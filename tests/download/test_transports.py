@@ -1,4 +1,4 @@
-"""The transport of an address."""
+"""Test the choice of the transport of a URL."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Connections: for many files, and for parts of large ones."""
+"""Test many files at once."""
 
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""A place for tests with several users."""
-
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A folder that every user can enter; pytest closes its own whenever it starts."""
+    """Yield a folder that every user can enter, unlike `tmp_path`."""
     with tempfile.TemporaryDirectory(prefix="dshub-test-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

@@ -1,9 +1,10 @@
-"""Get the real Fashion-MNIST files without their own hosts: `real_fashion_mnist.py FOLDER`.
+"""Rebuild the published Fashion-MNIST files from a Debian package.
 
-Debian's package `dataset-fashion-mnist` holds them with two fields of each gzip header removed: the
-time and the name of the file. Putting those back gives the published files, which is checked
-against the checksums in the built-in manifest. FOLDER gets them under their upstream names, and in
-FOLDER/debian the package's own copies, which are the same content in other bytes.
+    python real_fashion_mnist.py FOLDER
+
+Debian's package `dataset-fashion-mnist` lacks the time and the file name in each gzip header. This
+script restores both and compares the result with the checksums in the built-in manifest. It writes
+the published files to FOLDER, and the files of the package to FOLDER/debian.
 """
 
 import argparse
@@ -17,13 +18,13 @@ from dshub import info
 from dshub.checksums import Digest
 
 PACKAGE = "dataset-fashion-mnist"
-HEADER = 10  # bytes of a gzip header without a name
-HAS_NAME, UNIX = 8, 3  # the flag, and the system, of RFC 1952
-TIMES = {"train": 1504176606, "t10k": 1504176627}  # as in the published headers
+HEADER = 10  # bytes in a gzip header without a file name
+HAS_NAME, UNIX = 8, 3  # flag and system number, from RFC 1952
+TIMES = {"train": 1504176606, "t10k": 1504176627}  # from the published gzip headers
 
 
 def published(debian: bytes, name: str) -> bytes:
-    """The published bytes of a file that Debian stripped."""
+    """Return the published bytes of a file from the Debian package."""
     stem = name.removesuffix(".gz")
     time = TIMES[stem.partition("-")[0]]
     header = struct.pack("<HBBIBB", 0x8B1F, 8, HAS_NAME, time, 0, UNIX)
@@ -31,10 +32,10 @@ def published(debian: bytes, name: str) -> bytes:
 
 
 def main() -> None:
-    """Rebuild, check, and write the files."""
+    """Rebuild, check and write the files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--deb", type=Path, help="the package, where it is here already")
+    parser.add_argument("--deb", type=Path, help="package file to use instead of downloading it")
     args = parser.parse_args()
     (args.folder / "debian").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -48,7 +49,7 @@ def main() -> None:
             debian = (unpacked / resource.name).read_bytes()
             data = published(debian, resource.name)
             if Digest.of_bytes(data) != resource.digest:
-                raise SystemExit(f"{resource.name}: not the published bytes")
+                raise SystemExit(f"{resource.name}: the rebuilt file has the wrong checksum")
             (args.folder / resource.name).write_bytes(data)
             (args.folder / "debian" / resource.name).write_bytes(debian)
             sys.stdout.write(f"{resource.name}: {len(data):,} bytes, {resource.digest}\n")

@@ -1,4 +1,4 @@
-"""Three datasets on a bad day: one mirror is dead, one crawls, and upstream has them all."""
+"""Fetch three datasets with a dead mirror, a slow mirror and a working upstream server."""
 
 import json
 import os
@@ -21,7 +21,7 @@ NAMES = ("one", "two", "three")
 
 
 def write(upstream: Path, mirror: Path) -> dict[str, bytes]:
-    """The files of each dataset, under their upstream names and as a mirror has them."""
+    """Write each dataset's file to the upstream folder and to the mirror."""
     files = {}
     for number, name in enumerate(NAMES):
         labels = bytes([number]) * ROWS
@@ -35,7 +35,7 @@ def write(upstream: Path, mirror: Path) -> dict[str, bytes]:
 
 
 def fetch(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    """The command, in a process of its own."""
+    """Run `dshub fetch` in a subprocess."""
     command = [sys.executable, "-m", "dshub", "fetch", *NAMES, *options]
     return subprocess.run(
         command, env={**os.environ, **environment}, check=False, capture_output=True, text=True
@@ -47,12 +47,12 @@ def fetch(environment: dict[str, str], *options: str) -> subprocess.CompletedPro
 def test_fetch_succeeds_despite_dead_and_slow_mirrors(*, as_json: bool, tmp_path: Path) -> None:
     files = write(tmp_path / "upstream", tmp_path / "mirror")
     with (
-        socket.socket() as held,
+        socket.socket() as unserved,
         faulty_server(tmp_path / "mirror", {"*": Fault("plain", rate=30_000)}) as slow,
         faulty_server(tmp_path / "upstream") as good,
     ):
-        held.bind(("127.0.0.1", 0))
-        dead = f"127.0.0.1:{held.getsockname()[1]}"
+        unserved.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{unserved.getsockname()[1]}"
         for name, data in files.items():
             resources = {"labels": make_resource(data, f"{good.url}/{name}.idx")}
             manifest = make_manifest(resources, name=name, splits={"train": label_split(ROWS)})
@@ -63,18 +63,18 @@ def test_fetch_succeeds_despite_dead_and_slow_mirrors(*, as_json: bool, tmp_path
             "DSHUB_TIMEOUT": "2",
         }
         done = fetch(environment, *(["--json"] if as_json else []))
-        crawling = slow.url.removeprefix("http://")
-        upstream = good.url.removeprefix("http://")
+        slow_host = slow.url.removeprefix("http://")
+        upstream_host = good.url.removeprefix("http://")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     if as_json:
-        told = json.loads(done.stdout)["files"]
-        assert all(upstream in item["source"] for item in told)
-        attempts = [attempt for item in told for attempt in item["attempts"]]
+        files = json.loads(done.stdout)["files"]
+        assert all(upstream_host in item["source"] for item in files)
+        attempts = [attempt for item in files for attempt in item["attempts"]]
         assert any(dead in attempt and "cannot connect" in attempt for attempt in attempts)
-        assert any(crawling in attempt and "slow" in attempt for attempt in attempts)
+        assert any(slow_host in attempt and "slow" in attempt for attempt in attempts)
     else:
-        assert f"fetched and verified 3 files from {upstream}" in done.stdout
-        assert f"not from {dead}: cannot connect" in done.stdout
-        assert f"not from {crawling}: slow" in done.stdout
-        assert f"{crawling} is slow" in done.stderr
+        assert f"fetched and verified 3 files from {upstream_host}" in done.stdout
+        assert f"{dead} failed: cannot connect" in done.stdout
+        assert f"{slow_host} failed: slow" in done.stdout
+        assert f"{slow_host} is slow" in done.stderr

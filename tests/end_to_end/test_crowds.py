@@ -1,4 +1,4 @@
-"""Several processes and several people over one cache, disks that fill up, and owners that stop."""
+"""Fetch with several processes or users in one cache, on full disks, and past stopped processes."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ DIGEST = Digest.of_bytes(CONTENT)
 CHILD = """
 import os, resource, sys
 from pathlib import Path
-# another user may not be able to read what is imported when it is needed
+# Import these now, because another user may lack permission to read the packages.
 import encodings.ascii, encodings.idna, encodings.latin_1
 import filelock, platformdirs, dshub.download.transports.http
 from dshub.errors import DshubError
@@ -50,7 +50,6 @@ except DshubError as error:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[FaultyServer]:
-    """A server with the one file."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     (folder / "data").write_bytes(CONTENT)
@@ -61,7 +60,7 @@ def server(tmp_path: Path) -> Iterator[FaultyServer]:
 def start(
     server: FaultyServer, cache: Path, *, patience: float = 60, before: str = ""
 ) -> subprocess.Popen[str]:
-    """A process that fetches the file, after running some code."""
+    """Start a process that runs the code in `before` and then fetches the file."""
     arguments = [f"{server.url}/data", cache, DIGEST.hex, len(CONTENT), patience, before]
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, *map(str, arguments)],
@@ -72,7 +71,7 @@ def start(
 
 
 def wait_for(cache: Path, count: int) -> None:
-    """Until a process has that much of the file."""
+    """Wait until a partial download has `count` bytes."""
     end = time.monotonic() + 30
     while sum(path.stat().st_size for path in cache.glob("partial-v1/*/data")) < count:
         assert time.monotonic() < end
@@ -84,24 +83,23 @@ def published(cache: Path) -> bytes:
 
 
 @pytest.mark.slow
-def test_waiting_process_names_the_one_it_waits_for(server: FaultyServer, cache: Path) -> None:
-    """The process that is waited for is named, with what it has so far."""
-    server.faults["*"] = Fault("plain", rate=600_000)  # outlasts the start of another process
+def test_waiting_process_names_the_downloading_process(server: FaultyServer, cache: Path) -> None:
+    server.faults["*"] = Fault("plain", rate=600_000)  # slow enough for the second process to start
     first = start(server, cache)
     wait_for(cache, 1_000_000)
     second = start(server, cache)
-    _, told = second.communicate(timeout=60)
+    _, errors = second.communicate(timeout=60)
     first.communicate(timeout=60)
     assert first.returncode == second.returncode == 0
-    assert f"crowd: data is being fetched by process {first.pid}, which has" in told
+    assert f"crowd: waiting for process {first.pid}, which is downloading data (" in errors
     assert server.sent <= 1.02 * len(CONTENT)
     assert published(cache) == CONTENT
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
-def test_stopped_owner_of_a_download_is_passed_by(server: FaultyServer, cache: Path) -> None:
-    """Its bytes are not fetched again, and it finishes when it continues."""
+def test_download_of_a_stopped_process_is_taken_over(server: FaultyServer, cache: Path) -> None:
+    """The second process reuses the first one's bytes; the first one succeeds on continuing."""
     server.faults["*"] = Fault("plain", rate=3_000_000)
     owner = start(server, cache)
     wait_for(cache, 3_000_000)
@@ -121,28 +119,28 @@ def test_stopped_owner_of_a_download_is_passed_by(server: FaultyServer, cache: P
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
-def test_two_people_share_the_cache_of_a_group(server: FaultyServer, place: Path) -> None:
+def test_two_users_share_the_cache_of_a_group(server: FaultyServer, place: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can be two people")
+        pytest.skip("only root can run as two users")
     cache = place / "shared"
     cache.mkdir()
     os.chown(cache, 0, 54321)
     cache.chmod(0o2775)
-    person = "os.setgroups([]); os.setgid(54321); os.setuid({}); os.umask(0o002)"
+    become_user = "os.setgroups([]); os.setgid(54321); os.setuid({}); os.umask(0o002)"
     server.faults["*"] = Fault("stall", times=1, after=2_000_000)
-    first = start(server, cache, before=person.format(54321))
+    first = start(server, cache, before=become_user.format(54321))
     wait_for(cache, 2_000_000)
     first.send_signal(signal.SIGTERM)
     first.communicate(timeout=30)
     server.faults.clear()
-    second = start(server, cache, before=person.format(54322))
+    second = start(server, cache, before=become_user.format(54322))
     answer, errors = second.communicate(timeout=60)
     assert second.returncode == 0, answer + errors
     assert server.sent == len(CONTENT)
     path = cache / blob_path(DIGEST)
     status = path.stat()
     assert (status.st_gid, status.st_mode & 0o060) == (54321, 0o060)
-    third = start(server, cache, before=person.format(54321))
+    third = start(server, cache, before=become_user.format(54321))
     assert third.communicate(timeout=60)[0].strip() == "cache"
 
 
@@ -152,32 +150,31 @@ def test_two_people_share_the_cache_of_a_group(server: FaultyServer, place: Path
 def test_unreadable_download_of_another_user_is_fetched_again(
     server: FaultyServer, place: Path, mode: int
 ) -> None:
-    """An unfinished download that others cannot read or move stops no other process."""
     if os.geteuid() != 0:
-        pytest.skip("only root can be two people")
+        pytest.skip("only root can run as two users")
     cache = place / "shared"
     for folder in (cache, cache / "partial-v1", cache / "blobs-v1"):
         folder.mkdir()
         os.chown(folder, 0, 54321)
         folder.chmod(mode)
     (cache / "CACHEDIR.TAG").touch()
-    person = "os.setgroups([]); os.setgid(54321); os.setuid({}); os.umask({})"
+    become_user = "os.setgroups([]); os.setgid(54321); os.setuid({}); os.umask({})"
     server.faults["*"] = Fault("stall", times=1, after=2_000_000)
-    first = start(server, cache, before=person.format(54321, 0o077))
+    first = start(server, cache, before=become_user.format(54321, 0o077))
     wait_for(cache, 2_000_000)
     first.send_signal(signal.SIGTERM)
     first.communicate(timeout=30)
     server.faults.clear()
-    second = start(server, cache, before=person.format(54322, 0o002))
+    second = start(server, cache, before=become_user.format(54322, 0o002))
     answer, errors = second.communicate(timeout=60)
     assert second.returncode == 0, answer + errors
     assert published(cache) == CONTENT
 
 
-def test_a_quota_on_file_size_is_an_error_and_loses_nothing(
+def test_file_size_limit_raises_an_error_and_the_next_run_succeeds(
     server: FaultyServer, cache: Path
 ) -> None:
-    """No signal ends the process: exit code 8, nothing under the final name; then it goes on."""
+    """Exceeding the limit raises an error instead of ending the process with SIGXFSZ."""
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
     process = start(server, cache, before=limit)
     answer, _ = process.communicate(timeout=60)
@@ -192,7 +189,7 @@ def test_a_quota_on_file_size_is_an_error_and_loses_nothing(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MB that can be made larger."""
+    """Mount a file system of 4 MB that can grow."""
     folder = tmp_path / "small"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
@@ -202,11 +199,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_that_fills_up_keeps_what_it_has(
+def test_download_resumes_after_a_full_disk_gets_more_space(
     server: FaultyServer, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk raises DiskFullError; the download resumes when space is free."""
-    monkeypatch.setattr(Store, "free", lambda _: None)  # another process fills it meanwhile
+    # Skip the space check before the download, so that the disk fills up while writing.
+    monkeypatch.setattr(Store, "free", lambda _: None)
     resource = Resource(
         urls=(f"{server.url}/data",), filename="data", sha256=DIGEST.hex, size=len(CONTENT)
     )
@@ -223,6 +220,6 @@ def test_a_disk_that_fills_up_keeps_what_it_has(
     assert server.sent < len(CONTENT)
 
 
-def test_a_waiting_process_is_named_with_its_machine() -> None:
+def test_process_on_another_machine_is_named_with_its_host() -> None:
     assert str(Waiting("node_7", 42, 0)) == "process 42 on node_7"
     assert str(Waiting("", 42, 0)) == "process 42"

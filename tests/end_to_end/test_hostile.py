@@ -1,4 +1,4 @@
-"""Hostile values in files that others can write: accepted, or an error of ours."""
+"""Put hostile values into files; reading must succeed or raise a `DshubError`."""
 
 import copy
 import hashlib
@@ -60,46 +60,46 @@ HOSTILE = {
 MARK = "@hostile@"
 
 
-def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a document, containers included."""
-    yield place
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value in a document, containers included."""
+    yield path
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from places(item, (*place, key))
+            yield from paths(item, (*path, key))
 
 
 def mutated(document: Any) -> Iterator[tuple[str, str]]:
-    """The document as JSON with each hostile value in each place, and what was done to it."""
-    for place in list(places(document))[1:]:
+    """Yield a description and the JSON text for each hostile value at each path."""
+    for path in list(paths(document))[1:]:
         changed = copy.deepcopy(document)
         inner = changed
-        for key in place[:-1]:
+        for key in path[:-1]:
             inner = inner[key]
-        inner[place[-1]] = MARK
+        inner[path[-1]] = MARK
         text = json.dumps(changed)
         for name, literal in HOSTILE.items():
-            yield f"{place}: {name}", text.replace(f'"{MARK}"', literal)
+            yield f"{path}: {name}", text.replace(f'"{MARK}"', literal)
 
 
 def survives(work: Callable[[], object], title: str, *errors: type[Exception]) -> bool:
-    """Whether some work succeeds; it must, or raise one of some errors."""
+    """Return True if `work` succeeds and False if it raises one of `errors`; fail otherwise."""
     try:
         work()
     except errors:
         return False
-    except Exception as error:  # noqa: BLE001  # that is what is tested
+    except Exception as error:  # noqa: BLE001  # any other error fails the test
         pytest.fail(f"{title}: {type(error).__name__}: {str(error)[:200]}")
     return True
 
 
 def promptly(work: Callable[[], object]) -> object:
-    """The result of some work, or the error; it has to end soon."""
+    """Return the result or the exception of `work`, which must end within 30 seconds."""
     results: list[object] = []
 
     def run() -> None:
         try:
             results.append(work())
-        except Exception as error:  # noqa: BLE001  # looked at by the caller
+        except Exception as error:  # noqa: BLE001  # the caller checks the error
             results.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
@@ -113,7 +113,7 @@ DATA = b"one\ntwo\nthree\n"
 
 
 def text_manifest(name: str) -> str:
-    """A dataset of three lines, whose file only a mirror has."""
+    """Return the manifest of three lines of text with an unreachable URL."""
     return f"""\
 schema = 1
 name = "{name}"
@@ -140,7 +140,7 @@ files = {{ text = "lines" }}
 
 
 def publish(folder: Path, name: str) -> dict[str, Any]:
-    """Make a mirror of a dataset; returns what its index lists."""
+    """Write a mirror of a dataset and return the dataset's entry in the index."""
     text = text_manifest(name).encode()
     facts = BlobFacts(digest=f"sha256:{'1' * 64}", size=9)
     table = TableFacts(key="0" * 16, files={"table.json": facts})
@@ -150,12 +150,12 @@ def publish(folder: Path, name: str) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     (folder / "index.json").write_bytes(Index.of([entry]).encode())
-    listed: dict[str, Any] = json.loads(Index.of([entry]).body)[0]
-    return listed
+    decoded: dict[str, Any] = json.loads(Index.of([entry]).body)[0]
+    return decoded
 
 
 def index_of(body: str) -> bytes:
-    """An index with a body whose checksum is right."""
+    """Build an index with a correct checksum around a JSON body."""
     digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
     head = f'{{"schema":1,"sha256":"{digest}","signatures":[],"datasets":'
     return f"{head}{body}}}\n".encode("utf-8", "surrogatepass")
@@ -165,16 +165,16 @@ def index_of(body: str) -> bytes:
 def mirrors(tmp_path: Path) -> tuple[Path, Path, dict[str, Any]]:
     """Return a mirror to corrupt, an intact one, and the first one's index entry."""
     bad, good = tmp_path / "bad", tmp_path / "good"
-    listed = publish(bad, "toy")
+    entry_json = publish(bad, "toy")
     publish(good, "sound")
     local = tmp_path / "registry" / "mine"
     local.mkdir(parents=True)
     (local / "1.0.0.toml").write_text(text_manifest("mine"))
-    return bad, good, listed
+    return bad, good, entry_json
 
 
 def hub(bad: Path, good: Path) -> tuple[Hub, Mirrors]:
-    """A hub with both mirrors, a folder of manifests, and nothing built in."""
+    """Return a hub with both mirrors and a local registry, without the built-in registry."""
     parent = bad.parent
     settings = Settings.read(
         environment={}, cache=parent / "cache", mirrors=[str(bad), str(good)], timeout=1
@@ -184,31 +184,31 @@ def hub(bad: Path, good: Path) -> tuple[Hub, Mirrors]:
     return Hub(settings=settings, registry=registry, progress=Silent()), mirrors
 
 
-def test_a_bad_mirror_is_the_trouble_of_that_mirror_alone(
+def test_bad_index_of_a_mirror_does_not_affect_other_mirrors(
     mirrors: tuple[Path, Path, dict[str, Any]],
 ) -> None:
-    bad, good, listed = mirrors
+    bad, good, entry_json = mirrors
     refused = 0
-    for title, text in mutated(listed):
+    for title, text in mutated(entry_json):
         (bad / "index.json").write_bytes(index_of(f"[{text}]"))
-        mine, asked = hub(bad, good)
-        assert {"mine", "sound"} <= set(mine.names()), title
-        assert {"mine", "sound"} <= {item.name for item in mine.registry.listing()}, title
-        troubles = asked.errors
-        for address, error in troubles.items():
+        hub_, client = hub(bad, good)
+        assert {"mine", "sound"} <= set(hub_.names()), title
+        assert {"mine", "sound"} <= {item.name for item in hub_.registry.listing()}, title
+        errors = client.errors
+        for address, error in errors.items():
             assert address == str(bad), title
             assert isinstance(error, ReadError), title
             assert str(bad) in str(error), title
-        if asked.errors:
+        if client.errors:
             refused += 1
         else:
-            survives(partial(every_manifest, mine), title, DshubError)
+            survives(partial(every_manifest, hub_), title, DshubError)
     assert refused > 300
 
 
-def every_manifest(mine: Hub) -> list[Manifest]:
+def every_manifest(hub_: Hub) -> list[Manifest]:
     """Read every manifest that the hub lists."""
-    return [mine.info(name) for name in mine.names()]
+    return [hub_.info(name) for name in hub_.names()]
 
 
 CASES: dict[str, Callable[[dict[str, Any]], object]] = {
@@ -225,24 +225,25 @@ CASES: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_files_are_fetched_though_another_mirror_has_a_bad_index(
+def test_bad_index_of_a_mirror_does_not_stop_downloads_from_others(
     mirrors: tuple[Path, Path, dict[str, Any]], case: str
 ) -> None:
-    """A dataset listed only by the bad mirror raises an error that names it."""
-    bad, good, listed = mirrors
-    CASES[case](listed)
-    entries = [listed, listed] if case == "listed twice" else [listed]
+    bad, good, entry_json = mirrors
+    CASES[case](entry_json)
+    entries = [entry_json, entry_json] if case == "listed twice" else [entry_json]
     (bad / "index.json").write_bytes(index_of(json.dumps(entries)))
-    mine, _ = hub(bad, good)
-    assert mine.names() == ["mine", "sound"]
-    fetched = promptly(lambda: mine.fetch("mine", "sound", prepare=False))
+    hub_, _ = hub(bad, good)
+    assert hub_.names() == ["mine", "sound"]
+    fetched = promptly(lambda: hub_.fetch("mine", "sound", prepare=False))
     assert isinstance(fetched, list), fetched
-    refused = promptly(lambda: mine.fetch("toy", prepare=False))
+    refused = promptly(lambda: hub_.fetch("toy", prepare=False))
     assert isinstance(refused, ReadError)
     assert str(bad) in str(refused)
 
 
-def test_the_head_of_an_index_may_hold_anything(mirrors: tuple[Path, Path, Any]) -> None:
+def test_hostile_index_head_is_accepted_or_raises_a_dshub_error(
+    mirrors: tuple[Path, Path, Any],
+) -> None:
     document = json.loads((mirrors[0] / "index.json").read_bytes())
     document |= {"serial": 7, "date": "2026-01-31T12:00:00Z", "signatures": ["x"]}
     for title, text in mutated(document):
@@ -252,7 +253,7 @@ def test_the_head_of_an_index_may_hold_anything(mirrors: tuple[Path, Path, Any])
         assert not survives(partial(Index.read, data, source="m"), "head", ReadError)
 
 
-def test_a_size_below_zero_is_refused_before_anything_waits_for_it(hub: Hub) -> None:
+def test_negative_size_is_rejected_before_the_download(hub: Hub) -> None:
     from dshub.download.sources import Job
 
     resource = Resource(urls=("http://127.0.0.1:9/x",), sha256="0" * 64, size=-3)
@@ -262,20 +263,20 @@ def test_a_size_below_zero_is_refused_before_anything_waits_for_it(hub: Hub) -> 
 
 
 @pytest.mark.parametrize("version", ["\u00b2", "9" * 5000, "1.\u0663.0", "", "...", "-1", "1.0.x"])
-def test_any_text_can_be_sorted_as_a_version(version: str) -> None:
-    """A file of any name may lie in a registry."""
+def test_any_text_sorts_as_a_version(version: str) -> None:
+    """Files in a registry can have any name."""
     assert sorted(["1.0.0", version], key=version_key)
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """The folder of a table in two shards."""
+    """Write a table of two shards and return its folder."""
     manifest = Manifest(
         schema=1,
         name="ds",
         version="1.0.0",
         title="A dataset",
-        summary="Made up.",
+        summary="A dataset for tests.",
         task="none",
         homepage="https://example.invalid",
         resources={"r": Resource(filename="r", sha256="0" * 64, size=5)},
@@ -292,20 +293,19 @@ def table(tmp_path: Path) -> Path:
     return folder
 
 
-def walked(folder: Path) -> int:
-    """Read every row of a table."""
+def count_rows(folder: Path) -> int:
+    """Return the number of rows after reading every batch of a table."""
     rows = Dataset.from_tables([folder])
     return sum(len(batch["label"]) for batch in rows.batches(7, shuffle=False))
 
 
-def test_a_table_is_read_right_or_refused(table: Path) -> None:
-    """Any `table.json` gives an error of ours or the right rows."""
+def test_hostile_table_record_gives_all_rows_or_a_dshub_error(table: Path) -> None:
     path = table / "table.json"
     document = json.loads(path.read_bytes())
     for title, text in mutated(document):
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
-        if survives(lambda: walked(table), title, DshubError):
-            assert walked(table) == 40, title
+        if survives(lambda: count_rows(table), title, DshubError):
+            assert count_rows(table) == 40, title
 
 
 @pytest.mark.parametrize(
@@ -319,8 +319,9 @@ def test_a_table_is_read_right_or_refused(table: Path) -> None:
         (1, {"size": -1}),
     ],
 )
-def test_shards_have_to_fit_their_table(table: Path, shard: int, change: dict[str, Any]) -> None:
-    """Their rows add up, their names stay in the folder."""
+def test_table_record_with_inconsistent_shards_is_rejected(
+    table: Path, shard: int, change: dict[str, Any]
+) -> None:
     path = table / "table.json"
     document = json.loads(path.read_bytes())
     document["shards"][shard] |= change
@@ -331,8 +332,9 @@ def test_shards_have_to_fit_their_table(table: Path, shard: int, change: dict[st
 
 
 @pytest.mark.parametrize("rows", [0, 19, 21])
-def test_a_resumed_table_has_the_rows_of_its_shards(table: Path, tmp_path: Path, rows: int) -> None:
-    """A journal that says otherwise is not gone on with."""
+def test_journal_with_a_wrong_row_count_is_not_resumed(
+    table: Path, tmp_path: Path, rows: int
+) -> None:
     record = Table(table).record
     shard = json.loads((table / "table.json").read_bytes())["shards"][0]
     journal = {"stamp": "s", "shards": [shard | {"rows": rows}]}
@@ -342,7 +344,7 @@ def test_a_resumed_table_has_the_rows_of_its_shards(table: Path, tmp_path: Path,
         assert writer.rows == 0
 
 
-def test_a_resumed_table_survives_any_journal(table: Path) -> None:
+def test_hostile_journal_does_not_break_resuming_a_table(table: Path) -> None:
     record = Table(table).record
     shards = json.loads((table / "table.json").read_bytes())["shards"]
     before = {path.name: path.read_bytes() for path in table.iterdir()}
@@ -355,7 +357,7 @@ def test_a_resumed_table_survives_any_journal(table: Path) -> None:
             assert writer.rows in {0, 20, 40}, title
 
 
-def test_a_journal_of_a_download_says_something_or_nothing(tmp_path: Path) -> None:
+def test_hostile_download_journal_is_read_or_ignored(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     for title, text in mutated({"url": "https://a.example/x", "etag": '"1"'}):
         path.write_text(text.ljust(HEAD - 1) + "\n", encoding="utf-8", errors="surrogatepass")
@@ -369,7 +371,7 @@ def test_a_journal_of_a_download_says_something_or_nothing(tmp_path: Path) -> No
     assert journal[0] == Origin("u", '"1"')
 
 
-def test_a_reference_is_one_or_none(tmp_path: Path) -> None:
+def test_hostile_reference_is_read_or_ignored(tmp_path: Path) -> None:
     note = tmp_path / "note.json"
     file = tmp_path / "caf\udce9"  # a name that is not UTF-8
     file.write_bytes(b"data")
@@ -379,11 +381,11 @@ def test_a_reference_is_one_or_none(tmp_path: Path) -> None:
     for title, text in mutated({"path": str(tmp_path / "x"), "size": 4, "changed": 5}):
         note.write_bytes(text.encode("utf-8", "surrogatepass"))
 
-        def look() -> None:
-            found = read_reference(note)
-            assert found is None or isinstance(found.fault, str)
+        def read_record_of_mutation() -> None:
+            parsed = read_reference(note)
+            assert parsed is None or isinstance(parsed.fault, str)
 
-        survives(look, title)
+        survives(read_record_of_mutation, title)
 
 
 def test_import_record_that_does_not_match_its_dataset_is_ignored(tmp_path: Path) -> None:
@@ -413,16 +415,16 @@ def test_import_record_that_does_not_match_its_dataset_is_ignored(tmp_path: Path
     for title, text in mutated(document):
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
 
-        def look() -> None:
+        def read_record_of_mutation() -> None:
             for record in imports(Store(tmp_path), manifest):
                 assert record.manifest(manifest).resources
                 assert (record.name, record.layout) == (manifest.name, name)
 
-        survives(look, title)
+        survives(read_record_of_mutation, title)
 
 
-def test_a_record_of_an_export_is_read_or_refused(tmp_path: Path) -> None:
-    """The files that it names are removed with --force, so they lie in its folder."""
+def test_hostile_export_record_is_read_or_rejected(tmp_path: Path) -> None:
+    """`--force` removes the files that a record names, so they must be in the export folder."""
     file = {"name": "train-00000-of-00001.parquet", "size": 3}
     split = {
         "dataset": "ds@1.0.0",
@@ -438,16 +440,16 @@ def test_a_record_of_an_export_is_read_or_refused(tmp_path: Path) -> None:
     for title, text in mutated({"schema": 1, "format": "parquet", "splits": {"train": split}}):
         path.write_bytes(text.encode("utf-8", "surrogatepass"))
 
-        def look() -> None:
+        def read_record_of_mutation() -> None:
             record = read_record(tmp_path, "parquet")
             for item in record.splits.values():
                 assert all(Path(f.name).name == f.name for fs in item.done.values() for f in fs)
 
-        survives(look, title, DshubError)
+        survives(read_record_of_mutation, title, DshubError)
 
 
-def test_a_lock_is_read_or_refused(tmp_path: Path) -> None:
-    """TOML holds numbers of any length, in hexadecimal digits, and dates."""
+def test_hostile_lockfile_is_read_or_rejected(tmp_path: Path) -> None:
+    """TOML allows dates, and hexadecimal numbers that Python cannot print in decimal."""
     path = tmp_path / "dshub.lock"
     fields = {
         "name": '"mnist"',
@@ -481,8 +483,8 @@ def test_a_lock_is_read_or_refused(tmp_path: Path) -> None:
         "figures = {{ label-counts = [0x{}, 1] }}",
     ],
 )
-def test_a_manifest_with_an_endless_number_has_faults(line: str) -> None:
-    """Python refuses to write such a number in decimal digits."""
+def test_manifest_with_a_huge_hexadecimal_number_is_rejected(line: str) -> None:
+    """Python raises ValueError when it converts such a number to decimal digits."""
     name = line.partition(" ")[0]
     lines = [old for old in text_manifest("toy").splitlines() if not old.startswith(f"{name} =")]
     if name == "resources":
@@ -494,22 +496,22 @@ def test_a_manifest_with_an_endless_number_has_faults(line: str) -> None:
         parse("\n".join(lines), source="test")
 
 
-def test_a_kept_manifest_is_whole_or_refused() -> None:
+def test_hostile_cached_manifest_is_read_or_rejected() -> None:
     document = json.loads(to_json(parse(text_manifest("toy"), source="test")))
     for title, text in mutated(document):
         data = text.encode("utf-8", "surrogatepass")
 
-        def look(data: bytes = data) -> None:
+        def read_record_of_mutation(data: bytes = data) -> None:
             manifest = from_json(data)
             assert manifest.digest
             assert [item.digest for item in manifest.resources.values()]
             assert manifest.prepared_size() >= 0
 
-        survives(look, title, ManifestError)
+        survives(read_record_of_mutation, title, ManifestError)
 
 
 @pytest.mark.parametrize(
-    ("change", "taken"),
+    ("change", "accepted"),
     [
         ({}, True),
         ({"rows": 41}, False),
@@ -518,8 +520,8 @@ def test_a_kept_manifest_is_whole_or_refused() -> None:
         ({"recipe": {"key": "other"}}, False),
     ],
 )
-def test_a_table_of_a_mirror_is_taken_whole_or_not_at_all(
-    table: Path, tmp_path: Path, cache: Path, change: dict[str, Any], taken: bool
+def test_table_of_a_mirror_is_rejected_if_its_record_does_not_match(
+    table: Path, tmp_path: Path, cache: Path, change: dict[str, Any], accepted: bool
 ) -> None:
     path = table / "table.json"
     manifest = Table(table).record.manifest
@@ -536,5 +538,5 @@ def test_a_table_of_a_mirror_is_taken_whole_or_not_at_all(
     entry = entry_of(manifest, b"", {"train": TableFacts(key=key, files=facts)})
     settings = Settings.read(environment={}, cache=cache, mirrors=[str(tmp_path / "mirror")])
     mirrors = Mirrors(settings, Store(cache))
-    assert mirrors.take_table(entry, "train", key, {"key": "value"}) is taken
-    assert (cache / "tables-v1" / "ds" / key).is_dir() is taken
+    assert mirrors.take_table(entry, "train", key, {"key": "value"}) is accepted
+    assert (cache / "tables-v1" / "ds" / key).is_dir() is accepted

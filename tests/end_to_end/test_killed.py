@@ -1,4 +1,4 @@
-"""A process that fetches and prepares, killed at any moment: never anything wrong, soon whole."""
+"""Kill processes at random while they fetch and prepare, and check the cache after each kill."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ from tests.manifests import make_manifest
 RECORD = 3073
 ROWS = {"small": 10, "middle": 700, "large": 6000, "packed": 900}
 
-# Forks, so that each round begins where the work begins and not where Python does.
+# The child forks instead of starting Python, so that a kill hits the work and not the startup.
 KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
@@ -32,10 +32,10 @@ from dshub import Hub, Registry, Settings
 from dshub.catalog.parsing import from_json
 from dshub.progress import Silent
 from dshub.cache.usage import usage
-from dshub.tables.table import Table  # brings Arrow and NumPy
+from dshub.tables.table import Table  # also imports Arrow and NumPy
 
 manifest, cache, kills = from_json(sys.stdin.buffer.read()), Path(sys.argv[1]), int(sys.argv[2])
-chance = random.Random()
+generator = random.Random()
 
 def hub():
     registry = Registry(manifests=[manifest], built_in=False)
@@ -57,35 +57,35 @@ def sha256(path):
 
 def check():
     # Every file under a final name is complete and correct.
-    found = 0
+    complete = 0
     for path in cache.glob("blobs-v1/*/*"):
         assert sha256(path) == path.name, path
-        found += 1
+        complete += 1
     for folder in cache.glob("tables-v1/killed/*"):
         for shard in Table(folder).record.shards:
             assert sha256(folder / shard.file) == shard.sha256, folder
-        found += 1
-    return found
+        complete += 1
+    return complete
 
 def leftovers():
     return [item for item in usage(cache) if item.kind == "partial"]
 
 began = time.monotonic()
 assert os.waitpid(begin(), 0)[1] == 0
-whole, all_there = time.monotonic() - began, check()
+duration, expected = time.monotonic() - began, check()
 shutil.rmtree(cache)
-report = {"killed": 0, "complete": 0, "all": all_there, "entries": 0, "bytes": 0, "partly": 0}
+report = {"killed": 0, "complete": 0, "all": expected, "entries": 0, "bytes": 0, "partly": 0}
 while report["killed"] < kills:
     pid = begin()
-    time.sleep(chance.uniform(0, 0.7 * whole))
+    time.sleep(generator.uniform(0, 0.7 * duration))
     os.kill(pid, signal.SIGKILL)
     report["killed"] += os.WIFSIGNALED(os.waitpid(pid, 0)[1])
-    found = check()
-    report["partly"] += 0 < found < all_there
-    left = leftovers()
-    report["entries"] = max(report["entries"], len(left))
-    report["bytes"] = max(report["bytes"], sum(item.size for item in left))
-    if found == all_there:
+    complete = check()
+    report["partly"] += 0 < complete < expected
+    partials = leftovers()
+    report["entries"] = max(report["entries"], len(partials))
+    report["bytes"] = max(report["bytes"], sum(item.size for item in partials))
+    if complete == expected:
         shutil.rmtree(cache)
         report["complete"] += 1
 assert os.waitpid(begin(), 0)[1] == 0
@@ -97,14 +97,14 @@ print(json.dumps(report))
 
 
 def records(split: str) -> bytes:
-    """A split as CIFAR-10 has it."""
-    found = np.random.default_rng(ROWS[split]).integers(0, 256, (ROWS[split], RECORD), np.uint8)
-    found[:, 0] %= 10
-    return found.tobytes()
+    """Return random records of a split in the binary format of CIFAR-10."""
+    table = np.random.default_rng(ROWS[split]).integers(0, 256, (ROWS[split], RECORD), np.uint8)
+    table[:, 0] %= 10
+    return table.tobytes()
 
 
 def tarred(name: str, data: bytes) -> bytes:
-    """A compressed tar with one member."""
+    """Pack one member into a compressed tar."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as file:
         info = tarfile.TarInfo(name)
@@ -114,8 +114,9 @@ def tarred(name: str, data: bytes) -> bytes:
 
 
 def published(folder: Path, url: str) -> Manifest:
-    """Files in a folder, and their manifest: one small, one of unknown size, one with chunks, and
-    an archive.
+    """Write one file per split and return their manifest.
+
+    One file is small, one has an unknown size, one has chunk checksums and one is an archive.
     """
     resources, splits = {}, {}
     for split, rows in ROWS.items():
@@ -148,11 +149,9 @@ def published(folder: Path, url: str) -> Manifest:
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.slow)])
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills processes")
 def test_cache_stays_consistent_after_random_kills(cache: Path, tmp_path: Path, kills: int) -> None:
-    """Files and tables under final names are whole after each kill, leftovers do not pile up, what
-    had arrived is not fetched again, and the next run completes it.
-    """
+    """Finished files stay correct, partial downloads stay few, and the next run resumes."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     with faulty_server(folder, {"/large": Fault("plain", rate=20_000_000)}) as server:
@@ -169,7 +168,7 @@ def test_cache_stays_consistent_after_random_kills(cache: Path, tmp_path: Path, 
         report = json.loads(done.stdout)
         assert server.sent <= 1.6 * size * (report["complete"] + 2)
     assert report["killed"] == kills
-    assert report["partly"] or kills < 10  # few kills can all be early
+    assert report["partly"] or kills < 10  # a few kills can all come before the first file
     assert report["all"] == report["last"] == 2 * len(ROWS)
     assert report["entries"] <= 3 * len(ROWS)
     assert report["bytes"] <= 3 * size

@@ -1,4 +1,4 @@
-"""Whole processes that fetch: interrupted, killed, and many at once."""
+"""Run `dshub fetch` processes that are interrupted, killed, or started together."""
 
 import os
 import re
@@ -22,7 +22,6 @@ SHA256 = Digest.of_bytes(CONTENT).hex
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[FaultyServer]:
-    """A server with one large file."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     (folder / "data.gz").write_bytes(CONTENT)
@@ -32,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[FaultyServer]:
 
 @pytest.fixture
 def environment(tmp_path: Path, server: FaultyServer) -> dict[str, str]:
-    """A registry with a dataset that needs that file, for a process."""
+    """Write a registry with a dataset that needs the file, and return variables that select it."""
     resources = {"data": make_resource(CONTENT, f"{server.url}/data.gz")}
     manifest = make_manifest(resources, name="big", splits={"train": label_split(1, "data")})
     save_manifest(manifest, tmp_path / "registry")
@@ -40,7 +39,7 @@ def environment(tmp_path: Path, server: FaultyServer) -> dict[str, str]:
 
 
 def start(environment: dict[str, str]) -> subprocess.Popen[str]:
-    """A process that fetches the file."""
+    """Start `dshub fetch` for the dataset."""
     command = [sys.executable, "-m", "dshub", "fetch", "big", "--no-prepare", "--json"]
     return subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -48,7 +47,7 @@ def start(environment: dict[str, str]) -> subprocess.Popen[str]:
 
 
 def wait_for_bytes(cache: Path, count: int) -> None:
-    """Until a process has written that many bytes of the download."""
+    """Wait until a partial download has `count` bytes."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
         if sum(path.stat().st_size for path in cache.glob(f"partial-v1/{SHA256}*/data")) >= count:
@@ -57,26 +56,30 @@ def wait_for_bytes(cache: Path, count: int) -> None:
     pytest.fail("nothing arrived")
 
 
-def kept(cache: Path) -> Path:
+def blob(cache: Path) -> Path:
     return cache / "blobs-v1" / SHA256[:2] / SHA256
 
 
 @pytest.mark.parametrize(
-    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+    ("signal_", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
-def test_the_next_run_goes_on(
-    how: signal.Signals, code: int, server: FaultyServer, environment: dict[str, str], cache: Path
+def test_interrupted_download_resumes_in_the_next_run(
+    signal_: signal.Signals,
+    code: int,
+    server: FaultyServer,
+    environment: dict[str, str],
+    cache: Path,
 ) -> None:
     server.faults["*"] = Fault("stall", after=3_000_000)
     process = start(environment)
     wait_for_bytes(cache, 3_000_000)
-    process.send_signal(how)
+    process.send_signal(signal_)
     output, errors = process.communicate(timeout=10)
     assert process.returncode == code
-    assert ("kept" in errors) == (how != signal.SIGKILL)
+    assert ("kept" in errors) == (signal_ != signal.SIGKILL)
     assert "Traceback" not in errors
     assert output == ""
-    assert not kept(cache).exists()
+    assert not blob(cache).exists()
 
     server.faults.clear()
     server.requests.clear()
@@ -84,28 +87,26 @@ def test_the_next_run_goes_on(
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
     assert server.sent == 1_000_000
-    assert kept(cache).read_bytes() == CONTENT
-    left = [path.name for path in cache.glob("partial-v1/*") if not path.name.endswith(".lock")]
-    assert left == []
+    assert blob(cache).read_bytes() == CONTENT
+    partials = [path.name for path in cache.glob("partial-v1/*") if not path.name.endswith(".lock")]
+    assert partials == []
 
 
 @pytest.mark.slow
-def test_a_crowd_fetches_once(
+def test_concurrent_processes_download_a_file_once(
     server: FaultyServer, environment: dict[str, str], cache: Path
 ) -> None:
-    """Six processes that start together all succeed, and the bytes come once."""
-    crowd = [start(environment) for _ in range(6)]
-    for process in crowd:
+    processes = [start(environment) for _ in range(6)]
+    for process in processes:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors
     assert server.sent == len(CONTENT)
-    assert kept(cache).read_bytes() == CONTENT
+    assert blob(cache).read_bytes() == CONTENT
 
 
-def test_errors_name_what_and_next_and_show_no_code(
+def test_failed_download_prints_an_error_and_a_hint_without_a_traceback(
     server: FaultyServer, environment: dict[str, str]
 ) -> None:
-    """A person reads an error: and a hint: line; the exit code says which kind it was."""
     server.faults["*"] = Fault("page")
     process = start(environment)
     output, errors = process.communicate(timeout=20)

@@ -1,4 +1,4 @@
-"""Real data, real checksums: Fashion-MNIST as it is published, through the built-in manifest."""
+"""Load the published Fashion-MNIST files through the built-in manifest."""
 
 import os
 import re
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def mirror(real_fashion_mnist: Path, tmp_path: Path) -> Path:
-    """A folder laid out as a mirror, made without dshub's help but for the layout."""
+    """Copy the files into the layout of a mirror without dshub."""
     for path in real_fashion_mnist.glob("*.gz"):
         blob = tmp_path / "mirror" / blob_path(Digest.of_file(path))
         blob.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def mirror(real_fashion_mnist: Path, tmp_path: Path) -> Path:
 
 
 def dshub(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command; it must go well."""
+    """Run the `dshub` command and fail the test if it fails."""
     command = [sys.executable, "-m", "dshub", *arguments]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -38,7 +38,7 @@ def dshub(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def check(train: Dataset) -> None:
-    """Published facts about the training rows."""
+    """Compare the training rows with published facts."""
     assert len(train) == 60_000
     assert (train[0]["image"].shape, train[0]["image"].dtype) == ((28, 28, 1), np.uint8)
     assert np.bincount(train["label"]).tolist() == [6000] * 10
@@ -48,7 +48,7 @@ def check(train: Dataset) -> None:
     assert int(train[0]["image"].sum()) == 76_247
 
 
-def test_from_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dataset_loads_from_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(mirror) as url:
         monkeypatch.setenv("DSHUB_MIRROR", url)
         dshub("fetch", "fashion-mnist")
@@ -63,10 +63,10 @@ def test_from_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "command", [["import", "fashion-mnist"], ["fetch", "fashion-mnist", "--from"]]
 )
-def test_from_a_folder(
+def test_dataset_loads_from_a_folder(
     command: list[str], copies: str, real_fashion_mnist: Path, tmp_path: Path
 ) -> None:
-    """The published files, and recompressed copies, are taken from disk."""
+    """Recompressed files in Debian's package are accepted like the published files."""
     folder = tmp_path / "folder"
     folder.mkdir()
     for path in (real_fashion_mnist / copies).glob("*.gz"):
@@ -76,7 +76,7 @@ def test_from_a_folder(
     dshub("verify", "fashion-mnist")
 
 
-def test_the_same_rows_in_torch_and_tensorflow(real_fashion_mnist: Path, hub: Hub) -> None:
+def test_torch_and_tensorflow_get_the_same_rows(real_fashion_mnist: Path, hub: Hub) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("tensorflow")
     hub.import_files("fashion-mnist", [real_fashion_mnist])
@@ -94,7 +94,7 @@ def test_the_same_rows_in_torch_and_tensorflow(real_fashion_mnist: Path, hub: Hu
     assert int(next(iter(train.tf()))["image"].numpy().sum()) == 76_247
 
 
-def test_keras_learns(real_fashion_mnist: Path, hub: Hub) -> None:
+def test_keras_example_reaches_its_accuracy(real_fashion_mnist: Path, hub: Hub) -> None:
     pytest.importorskip("keras")
     pytest.importorskip("tensorflow")
     hub.import_files("fashion-mnist", [real_fashion_mnist])
@@ -113,8 +113,7 @@ def test_keras_learns(real_fashion_mnist: Path, hub: Hub) -> None:
     assert float(accuracy[1]) >= 88
 
 
-def test_site_caches_and_own_cache(mirror: Path, tmp_path: Path) -> None:
-    """Tables of a site cache are used from there, and nothing is written."""
+def test_table_of_a_site_cache_is_used_without_writing(mirror: Path, tmp_path: Path) -> None:
     site = Hub(
         settings=Settings.read(cache=tmp_path / "site", mirrors=[str(mirror)], progress="off")
     )

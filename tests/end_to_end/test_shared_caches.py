@@ -1,6 +1,6 @@
-"""A cache that two users share, one of whom plants links, pipes and other files in it.
+"""Share a cache between two users, one of whom plants links, pipes and other files in it.
 
-The other's own files stay whole, and nothing hangs.
+The other user's own files must not change, and no process can hang.
 """
 
 import multiprocessing
@@ -31,14 +31,14 @@ if not hasattr(os, "geteuid") or os.geteuid() != 0:
 ANNE, BOB, GROUP = 54321, 54322, 54323
 CONTENT = b"published" * 1000
 DIGEST = Digest.of_bytes(CONTENT)
-LONGEST = 10.0  # seconds; what hangs takes for ever
+LONGEST = 10.0  # seconds before a process counts as hung
 NAMES = 200
 
 _fork = multiprocessing.get_context("fork")
 
 
 def start(user: int, act: Callable[[], object]) -> tuple[ForkProcess, Connection]:
-    """Begin to do something as a user."""
+    """Start a process that calls `act` as a user."""
     ours, theirs = _fork.Pipe(duplex=False)
 
     def child() -> None:
@@ -59,7 +59,7 @@ def start(user: int, act: Callable[[], object]) -> tuple[ForkProcess, Connection
 
 
 def run(user: int, act: Callable[[], object]) -> str:
-    """Do something as a user; returns the error that dshub gives, or nothing."""
+    """Call `act` as a user; return the dshub error as text, or an empty string."""
     process, answer = start(user, act)
     try:
         assert answer.poll(LONGEST), "it hangs"
@@ -71,7 +71,7 @@ def run(user: int, act: Callable[[], object]) -> str:
 
 @pytest.fixture
 def home(place: Path) -> Path:
-    """Anne's own files."""
+    """Create Anne's own folder."""
     folder = place / "anne"
     folder.mkdir()
     (folder / "precious").write_bytes(b"precious")
@@ -82,7 +82,7 @@ def home(place: Path) -> Path:
 
 @pytest.fixture
 def shared(place: Path, home: Path) -> Path:
-    """A cache where both can write and move each other's files."""
+    """Create a cache where both users can write and move each other's files."""
     folder = place / "shared"
     for path in (folder, folder / "partial-v1"):
         path.mkdir()
@@ -92,19 +92,18 @@ def shared(place: Path, home: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def whole(home: Path) -> Iterator[None]:
-    """Anne's files never change, and none are added."""
+def anne_files_do_not_change(home: Path) -> Iterator[None]:
     yield
     assert [path.name for path in home.iterdir()] == ["precious"]
     assert (home / "precious").read_bytes() == b"precious"
 
 
 def guess(partials: Path, victim: Path) -> None:
-    """Link every predictable name to another user's file."""
+    """Create links to another user's file under every predictable name."""
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
-        for seen in partials.iterdir():
-            stem, _, last = seen.name.rpartition("-")
+        for partial in partials.iterdir():
+            stem, _, last = partial.name.rpartition("-")
             token, count = last[:8], last[8:]
             if not stem.startswith("text.") or len(count) > 4:
                 continue
@@ -134,16 +133,14 @@ def test_names_of_unfinished_files_cannot_be_guessed(shared: Path, home: Path) -
     assert len(list(shared.glob("pins-v1/*.pin"))) == NAMES
 
 
-def test_names_share_nothing_but_the_process() -> None:
-    """Names are unpredictable, and none looks like a dead process's."""
+def test_names_of_unfinished_files_are_random() -> None:
     names = [own_name("text").rpartition("-")[2] for _ in range(100)]
     assert len({name[8:] for name in names}) == 100
     assert min(map(len, names)) >= 24
     assert not is_orphan(Path(own_name("text")))
 
 
-def test_a_planted_tag_creates_no_file(shared: Path, home: Path) -> None:
-    """A dangling link in the place of CACHEDIR.TAG stays one."""
+def test_dangling_link_at_cachedir_tag_is_not_followed(shared: Path, home: Path) -> None:
     (shared / "CACHEDIR.TAG").symlink_to(home / "planted")
     assert (
         run(ANNE, lambda: Store(shared).write_text(PurePosixPath("pins-v1", "a.pin"), b"note"))
@@ -153,7 +150,6 @@ def test_a_planted_tag_creates_no_file(shared: Path, home: Path) -> None:
 
 
 def fetch(shared: Path, mirror: Path) -> None:
-    """Fetch the file from a mirror."""
     resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
     store = Store(shared, patience=0.5)
     [fetched] = Fetcher(store, mirrors=[str(mirror)]).fetch([Job("ds", "data", resource)])
@@ -162,7 +158,7 @@ def fetch(shared: Path, mirror: Path) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:
-    """Import what a fetch needs: another user may not be able to read the packages."""
+    """Import the modules of a fetch now, because another user may lack permission to read them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "mirror") / blob_path(DIGEST)
         path.parent.mkdir(parents=True)
@@ -172,7 +168,6 @@ def imported() -> None:
 
 @pytest.fixture
 def mirror(place: Path, home: Path) -> Path:
-    """A folder with the published file."""
     path = place / "mirror" / blob_path(DIGEST)
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)
@@ -180,7 +175,7 @@ def mirror(place: Path, home: Path) -> Path:
 
 
 @pytest.mark.parametrize("bucket", ["blobs-v1", f"blobs-v1/{DIGEST.hex[:2]}", "partial-v1"])
-def test_a_bucket_that_another_user_linked_is_not_written_to(
+def test_bucket_linked_by_another_user_is_not_written_to(
     shared: Path, home: Path, mirror: Path, bucket: str
 ) -> None:
     (shared / "partial-v1").rmdir()
@@ -192,14 +187,14 @@ def test_a_bucket_that_another_user_linked_is_not_written_to(
         if not folder.is_symlink():
             folder.chmod(0o2777)
     error = run(ANNE, lambda: fetch(shared, mirror))
-    assert f"{link}: it is a link that another user made" in error
+    assert f"{link}: it is a symlink created by another user" in error
 
 
 @pytest.mark.parametrize("user", [ANNE, 0])
-def test_a_bucket_may_be_a_link_to_a_larger_disk(
+def test_bucket_linked_by_its_user_or_root_is_used(
     shared: Path, mirror: Path, place: Path, user: int
 ) -> None:
-    """One's own link is followed, and that of the administrator, and to the cache itself."""
+    """A link to the whole cache is followed for every owner."""
     disk = place / "disk"
     disk.mkdir()
     os.chown(disk, ANNE, GROUP)
@@ -212,18 +207,17 @@ def test_a_bucket_may_be_a_link_to_a_larger_disk(
 
 
 def test_nothing_is_removed_through_a_link_of_another_user(shared: Path, home: Path) -> None:
-    """`dshub cache` finds the files of a linked bucket, and leaves them."""
     (shared / "blobs-v1").symlink_to(home)
     os.chown(shared / "blobs-v1", BOB, GROUP, follow_symlinks=False)
     error = run(ANNE, lambda: remove(shared, shared / "blobs-v1" / "precious"))
-    assert "it is a link that another user made" in error
+    assert "it is a symlink created by another user" in error
 
 
 @pytest.mark.parametrize("kind", ["link", "pipe", "held", "unreadable"])
-def test_a_lock_of_another_user_stops_nobody(
+def test_lock_of_another_user_does_not_block_a_fetch(
     shared: Path, home: Path, mirror: Path, kind: str
 ) -> None:
-    """Locks save work only: without one, the file is fetched all the same."""
+    """A lock only saves duplicate work, so a fetch proceeds without it."""
     import fcntl
 
     path = shared / f"{partial_path(DIGEST)}.lock"
@@ -241,8 +235,7 @@ def test_a_lock_of_another_user_stops_nobody(
         assert run(ANNE, lambda: fetch(shared, mirror)) == ""
 
 
-def test_a_working_folder_that_became_a_link_is_not_emptied(shared: Path, home: Path) -> None:
-    """Another user can replace a folder by a link; files are not removed through it."""
+def test_working_folder_replaced_by_a_link_is_not_emptied(shared: Path, home: Path) -> None:
     from dshub.cache.disk import empty
 
     folder = shared / "partial-v1" / own_name("table-0123")
@@ -268,7 +261,7 @@ def test_a_table_that_another_user_began_is_not_continued(shared: Path) -> None:
 
 
 def test_a_planted_file_is_hashed_before_use(shared: Path, place: Path) -> None:
-    """Bytes of the right size that another user put there are refused; root's are not read."""
+    """A file that root owns is trusted and not hashed again."""
     resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
     fetcher = Fetcher(Store(shared))
     path = shared / blob_path(DIGEST)
@@ -284,8 +277,7 @@ def test_a_planted_file_is_hashed_before_use(shared: Path, place: Path) -> None:
     fetcher.check(fetched)
 
 
-def test_a_file_that_another_user_refers_to_is_hashed(shared: Path, place: Path) -> None:
-    """A reference that another user owns is not trusted, so its file is hashed."""
+def test_file_in_another_users_reference_is_hashed(shared: Path, place: Path) -> None:
     from dshub.cache.references import Reference
 
     resource = Resource(filename="data", sha256=DIGEST.hex, size=len(CONTENT))
@@ -311,10 +303,9 @@ def test_socket_is_rejected_as_a_file(shared: Path, home: Path) -> None:
             read_file(path)
 
 
-def test_errors_name_the_link(shared: Path, home: Path) -> None:
-    """A table whose record is a link is an error of ours."""
+def test_table_record_that_is_a_link_is_rejected(shared: Path, home: Path) -> None:
     from dshub.tables.record import TableRecord
 
     (shared / TABLE_FILE).symlink_to(home / "precious")
-    with pytest.raises(StoreError, match="it is a link, not a file"):
+    with pytest.raises(StoreError, match="it is a symlink, not a file"):
         TableRecord.read(shared / TABLE_FILE)

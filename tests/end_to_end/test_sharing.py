@@ -1,4 +1,4 @@
-"""One cache or mirror for many: served, read-only, prepared already, and left by the dead."""
+"""Share a cache: as a mirror, offline, read-only, or while other processes remove files."""
 
 import os
 import signal
@@ -30,7 +30,6 @@ IDX_FILE = struct.pack(">2xBBI", 8, 1, len(LABELS)) + LABELS.tobytes()
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
-    """A folder with the one file of a dataset."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     (folder / "labels.idx").write_bytes(IDX_FILE)
@@ -38,7 +37,6 @@ def upstream(tmp_path: Path) -> Path:
 
 
 def registry(url: str) -> Registry:
-    """A registry with that dataset alone."""
     manifest = make_manifest(
         {"labels": make_resource(IDX_FILE, f"{url}/labels.idx")},
         name="digits",
@@ -49,13 +47,12 @@ def registry(url: str) -> Registry:
 
 
 def hub_of(url: str, cache: Path, **settings: Any) -> Hub:
-    """A hub that knows that dataset."""
-    chosen = Settings.read(cache=cache, **settings)
-    return Hub(settings=chosen, registry=registry(url), progress=Silent())
+    values = Settings.read(cache=cache, **settings)
+    return Hub(settings=values, registry=registry(url), progress=Silent())
 
 
 @pytest.mark.parametrize("offline", [None, True])
-def test_what_is_prepared_loads_without_a_connection(
+def test_prepared_dataset_loads_without_a_connection(
     offline: Any, upstream: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with faulty_server(upstream) as server:
@@ -66,7 +63,7 @@ def test_what_is_prepared_loads_without_a_connection(
     assert np.array_equal(again["label"], LABELS)
 
 
-def test_a_cache_served_as_it_is_is_a_mirror(upstream: Path, tmp_path: Path) -> None:
+def test_served_cache_works_as_a_mirror(upstream: Path, tmp_path: Path) -> None:
     with faulty_server(upstream) as origin:
         hub_of(origin.url, tmp_path / "mine").fetch("digits")
         origin.requests.clear()
@@ -84,7 +81,7 @@ sys.path.insert(0, {folder!r})
 from tests.end_to_end.test_sharing import hub_of
 from dshub.errors import StoreError
 from pathlib import Path
-# another user may not be able to read these
+# Import these now, because another user may lack permission to read the packages.
 import filelock, platformdirs, dshub.download.transports.http
 if {drop}:
     os.setuid(65534)
@@ -97,7 +94,7 @@ except StoreError as error:
 
 
 def start(server: FaultyServer, cache: Path, *, unprivileged: bool = False) -> "Process":
-    """A process that fetches the file."""
+    """Start a process that fetches the file."""
     drop = unprivileged and os.geteuid() == 0
     code = CHILD.format(folder=str(Path(__file__).parents[2]), drop=drop)
     command = [sys.executable, "-c", code, server.url, str(cache)]
@@ -108,9 +105,7 @@ Process = subprocess.Popen[str]
 
 
 @pytest.mark.skipif(not hasattr(os, "setuid"), reason="changes the user of a child process")
-def test_a_read_only_cache_is_noticed_before_the_first_byte(
-    upstream: Path, enterable: Path
-) -> None:
+def test_read_only_cache_is_an_error_before_the_download(upstream: Path, enterable: Path) -> None:
     cache = enterable / "locked"
     cache.mkdir(mode=0o555)
     with faulty_server(upstream) as server:
@@ -124,8 +119,7 @@ def test_a_read_only_cache_is_noticed_before_the_first_byte(
 
 
 @pytest.mark.slow
-def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> None:
-    """The process that downloads is killed; another goes on where it stopped."""
+def test_waiting_process_takes_over_from_a_killed_one(upstream: Path, cache: Path) -> None:
     sent = 2_000_000
     with faulty_server(upstream, {"*": Fault("stall", times=1, after=sent)}) as server:
         first = start(server, cache)
@@ -134,7 +128,7 @@ def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> 
             assert time.monotonic() < end
             time.sleep(0.01)
         others = [start(server, cache) for _ in range(3)]
-        time.sleep(0.5)  # most of them wait by now; the test holds if they do not
+        time.sleep(0.5)  # enough for most to wait; the test also passes if none does
         first.send_signal(signal.SIGKILL)
         first.communicate(timeout=30)
         for process in others:
@@ -146,12 +140,12 @@ def test_those_who_wait_take_over_from_the_dead(upstream: Path, cache: Path) -> 
 
 
 class Meddler(Silent):
-    """Another process with `dshub cache rm`, which always comes at the wrong moment.
+    """A progress listener that removes cached files, as `dshub cache rm` in another process could.
 
     Args:
-        cache: where it removes files and tables.
-        moment: what it waits for: the start or the end of some work, as `start fetching`.
-        times: how often it comes.
+        cache: cache to remove files and tables from.
+        moment: start or end of a progress title, such as `start fetching`.
+        times: number of removals.
     """
 
     def __init__(self, cache: Path, moment: str, times: int) -> None:
@@ -177,7 +171,7 @@ class Meddler(Silent):
 def test_file_removed_while_loading_is_fetched_again(
     moment: str, upstream: Path, cache: Path
 ) -> None:
-    """`dshub cache` may run beside a program that loads; if it never ends, the error says so."""
+    """If the removals never stop, the error says that another process removed the file."""
     with faulty_server(upstream) as server:
         hub = hub_of(server.url, cache)
         hub.progress = Meddler(cache, moment, 1)
@@ -190,14 +184,13 @@ def test_file_removed_while_loading_is_fetched_again(
 
 
 @pytest.mark.parametrize("how", ["fetch", "load"])
-def test_there_is_space_for_files_and_tables_before_the_first_byte(
+def test_missing_space_for_files_and_tables_is_an_error_before_the_download(
     how: str, upstream: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Room for the file alone is not enough: nothing is fetched, and the error has both sizes."""
     monkeypatch.setattr(Store, "free", lambda _: 20_000_000)
     with faulty_server(upstream) as server:
         hub = hub_of(server.url, cache)
         with pytest.raises(DiskFullError, match=r"5\.0 MB to fetch and 40\.0 MB to prepare"):
             hub.fetch("digits") if how == "fetch" else hub.load("digits", split="train")
         assert server.requests == []
-        hub.fetch("digits", prepare=False)  # which has room
+        hub.fetch("digits", prepare=False)  # there is enough space without the tables

@@ -1,4 +1,4 @@
-"""A dataset with a column of every kind, and its rows as plain values."""
+"""Build a dataset with a column of every kind, and its rows as plain values."""
 
 import io
 import wave
@@ -38,16 +38,16 @@ FEATURES: dict[str, Feature] = {
 }
 
 
-def image(n: int) -> bytes:
-    """Make a PNG or JPEG file."""
+def image_file(n: int) -> bytes:
+    """Return a PNG or JPEG file."""
     sink = io.BytesIO()
     pixels = Image.fromarray(np.full((2 + n % 3, 5, 3), n, np.uint8))
     pixels.save(sink, "PNG" if n % 2 else "JPEG")
     return sink.getvalue()
 
 
-def sound(n: int) -> bytes:
-    """Make a WAV file."""
+def wav_file(n: int) -> bytes:
+    """Return a WAV file."""
     sink = io.BytesIO()
     with wave.open(sink, "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
@@ -55,26 +55,26 @@ def sound(n: int) -> bytes:
     return sink.getvalue()
 
 
-def texts(n: int) -> str:
-    """Return text with separators, line ends, quotes and other alphabets."""
+def text_of(n: int) -> str:
+    """Return text with separators, line breaks, quotes or other alphabets."""
     return ["", "plain", 'a "quote", a comma', "two\nlines\r\nand more", "pâté 読む 🦉"][n % 5]
 
 
 def example_rows() -> list[dict[str, Any]]:
-    """Make the rows."""
+    """Return rows with a value of every kind."""
     return [
         {
             "pixels": np.full((3, 4, 1), n, np.uint8),
-            "photo": image(n),
-            "sound": sound(n),
+            "photo": image_file(n),
+            "sound": wav_file(n),
             "label": n % 3,
-            "text": texts(n),
+            "text": text_of(n),
             "count": -(2**60) + n if n % 2 else n,
             "ratio": np.float32(n / 7),
             "exact": n / 7,
             "box": np.array([[n, 0.1], [-n, 1e30]], np.float32),
             "tokens": np.arange(n % 4) - 1,
-            "words": [texts(i) for i in range(n % 3)],
+            "words": [text_of(i) for i in range(n % 3)],
             "tags": np.arange(n % 4) % 3,
         }
         for n in range(ROWS)
@@ -91,7 +91,7 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def some(rows: list[dict[str, Any]]) -> Some:
-    """Return a function that makes a dataset of some columns, or of all."""
+    """Return a function that builds a dataset of the given columns, or of all."""
 
     def dataset(*names: str) -> Dataset:
         columns: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""CSV files, read by other programs."""
+"""Export CSV and read it with other programs."""
 
 import csv
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.exporting import CLASSES, Rows, Some, written
 
 
 def test_standard_library_reads_csv(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Quotes, line ends and other alphabets survive; labels are names, numbers exact."""
+    """Quotes, line breaks and other alphabets survive, and numbers are exact."""
     files = written(some("label", "text", "count", "ratio", "exact"), "csv", tmp_path, 300)
     assert len(files) > 1
     cells = []

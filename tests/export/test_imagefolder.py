@@ -1,4 +1,4 @@
-"""Folders of images by class, read by other programs."""
+"""Export folders of images by class and read them with other programs."""
 
 import importlib
 from pathlib import Path
@@ -26,8 +26,8 @@ def test_each_class_has_a_folder(some: Some, rows: Rows, tmp_path: Path) -> None
 
 
 def test_hugging_face_loads_image_folders(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """`load_dataset("imagefolder")` gives the images of each class, also raw ones."""
-    pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+    """Raw images are written as files too."""
+    pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
     datasets: Any = importlib.import_module("datasets")
     written(some("pixels", "label"), "imagefolder", tmp_path / "exported")
     loaded = datasets.load_dataset(
@@ -40,7 +40,7 @@ def test_hugging_face_loads_image_folders(some: Some, rows: Rows, tmp_path: Path
 
 
 def test_class_names_become_valid_folder_names(tmp_path: Path) -> None:
-    """Names that differ only in case, device names and dots get their own folders."""
+    """Device names, dots and names that differ only in case get different folders."""
     names = ("Owl", "owl", "con", "..", "a/b", "a:b", " x ", "")
     count = len(names)
     dataset = Dataset.from_arrays(

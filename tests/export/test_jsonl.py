@@ -1,4 +1,4 @@
-"""JSON lines, read by the standard library."""
+"""Export JSON lines and read them with the standard library."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from tests.exporting import CLASSES, Rows, Some, pixels, same, written
 
 
 def test_standard_library_reads_json_lines(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """Labels are names, files base64, raw pixels PNG, arrays and lists are lists."""
+    """Labels are names, files are base64 and raw pixels are PNG files in base64."""
     exported = [
         json.loads(line)
         for path in written(some(), "jsonl", tmp_path)
@@ -31,10 +31,10 @@ def test_standard_library_reads_json_lines(some: Some, rows: Rows, tmp_path: Pat
 
 
 def test_nan_becomes_null_and_infinity_is_refused(tmp_path: Path) -> None:
-    """An infinite number is an error that names its row."""
+    """JSON has no NaN and no infinity."""
     dataset = Dataset.from_arrays({"x": np.array([1.5, math.nan])})
     (path,) = written(dataset, "jsonl", tmp_path / "nan")
     assert path.read_text() == '{"x": 1.5}\n{"x": null}\n'
     dataset = Dataset.from_arrays({"x": np.array([1.5, math.inf])})
-    with pytest.raises(DshubError, match="row 1: JSON cannot hold an infinite number"):
+    with pytest.raises(DshubError, match="row 1: JSON cannot represent an infinite number"):
         written(dataset, "jsonl", tmp_path / "inf")

@@ -1,4 +1,4 @@
-"""NumPy archives, read by NumPy."""
+"""Export NumPy archives and read them with NumPy."""
 
 import io
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_encoded_images_of_one_shape_become_pixels(tmp_path: Path) -> None:
 
 
 def test_npz_larger_than_memory_is_refused(tmp_path: Path) -> None:
-    """Text is as long as the longest: a million rows of a million characters are 4 TB."""
+    """NumPy pads text to the longest value, so a million rows of a million characters take 4 TB."""
     texts = ["short"] * 1_000_000
     texts[3] = "x" * 1_000_000
     with pytest.raises(DshubError, match=r"needs 4\.0 TB of memory"):

@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, read by other programs."""
+"""Export Parquet and Arrow files and read them with other programs."""
 
 import importlib
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_pyarrow_reads_every_column(some: Some, rows: Rows, tmp_path: Path, to: 
 def test_hugging_face_reads_its_own_features(
     some: Some, rows: Rows, tmp_path: Path, to: str
 ) -> None:
-    pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+    pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
     datasets: Any = importlib.import_module("datasets")
     files = written(some(), to, tmp_path / "exported")
     loaded = (

@@ -1,4 +1,4 @@
-"""RecordIO files, read by their description and by MXNet."""
+"""Export RecordIO and read it with an independent reader and MXNet."""
 
 import os
 import struct
@@ -35,8 +35,8 @@ def test_independent_reader_reads_recordio(
             assert content == (row[column].encode() if column == "text" else row[column])
 
 
-def with_magic() -> Dataset:
-    """Create files that contain the magic number, at places where it must be cut out and others."""
+def dataset_with_magic() -> Dataset:
+    """Return files with the magic number at aligned and unaligned offsets."""
     magic = struct.pack("<I", 0xCED7230A)
     head = b"\x89PNG"
     files = [
@@ -51,7 +51,7 @@ def with_magic() -> Dataset:
 
 
 def test_content_with_magic_numbers_survives(tmp_path: Path) -> None:
-    dataset = with_magic()
+    dataset = dataset_with_magic()
     exported = records(written(dataset, "recordio", tmp_path, 1 << 20))
     assert [content for _, _, content in exported] == dataset.decode(False)["image"]
 
@@ -67,11 +67,11 @@ for stem in sys.argv[1:]:
 
 
 def test_mxnet_reads_recordio(some: Some, rows: Rows, tmp_path: Path) -> None:
-    """DSHUB_TEST_MXNET names a Python with MXNet, which needs an old NumPy."""
+    """MXNet needs an old NumPy, so it runs in another Python that DSHUB_TEST_MXNET names."""
     python = os.environ.get("DSHUB_TEST_MXNET")
     if not python:
         pytest.skip("DSHUB_TEST_MXNET does not name a Python that has mxnet")
-    for dataset in (some("photo", "label"), with_magic()):
+    for dataset in (some("photo", "label"), dataset_with_magic()):
         files = written(dataset, "recordio", tmp_path / str(len(dataset)))
         stems = [str(path.with_suffix("")) for path in files if path.suffix == ".rec"]
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Columns that an export format cannot hold."""
+"""Test that columns that a format cannot store are refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""WebDataset shards, read by tarfile and webdataset."""
+"""Export WebDataset shards and read them with tarfile and webdataset."""
 
 import gc
 import io
@@ -30,9 +30,9 @@ def test_tarfile_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None:
         assert int(members[f"{key}.cls"]) == row["label"]
         assert np.array_equal(np.load(io.BytesIO(members[f"{key}.box.npy"])), row["box"])
         assert np.array_equal(np.load(io.BytesIO(members[f"{key}.tokens.npy"])), row["tokens"])
-        rest = json.loads(members[f"{key}.json"])
-        assert rest.keys() == {"text", "count", "ratio", "exact", "words", "tags"}
-        assert all(same(value, row[name]) for name, value in rest.items())
+        suffix = json.loads(members[f"{key}.json"])
+        assert suffix.keys() == {"text", "count", "ratio", "exact", "words", "tags"}
+        assert all(same(value, row[name]) for name, value in suffix.items())
     assert list(members) == sorted(members, key=lambda name: name.partition(".")[0])
 
 
@@ -42,7 +42,7 @@ def test_webdataset_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None
     files = written(some("photo", "label", "text"), "webdataset", tmp_path)
     urls = [path.as_uri().replace("file://", "file:") for path in files]
     samples = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"))
-    gc.collect()  # it leaves files open, which must not fail the next test
+    gc.collect()  # closes files that webdataset leaves open, before they fail the next test
     for sample, (number, row) in zip(samples, enumerate(rows), strict=True):
         assert sample["__key__"].endswith(f"{number:08d}")
         assert np.array_equal(sample["png" if number % 2 else "jpg"], pixels(row["photo"]))

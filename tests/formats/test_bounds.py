@@ -1,4 +1,4 @@
-"""Small files that would take gigabytes of memory."""
+"""Test that small files that expand to gigabytes are rejected."""
 
 import io
 import json
@@ -39,21 +39,21 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         outcome = ["", "read", ""]
     except DshubError as error:
         outcome = [type(error).__name__, str(error), error.hint]
-    status = Path("/proc/self/status").read_text()  # ru_maxrss begins with that of the parent
+    status = Path("/proc/self/status").read_text()  # ru_maxrss starts at the parent's peak
     peak = int(status.partition("VmHWM:")[2].split()[0]) >> 10
     answers[path.name] = [*outcome, time.process_time() - begin, peak]
 print(json.dumps(answers))
 """
 
 
-def gzipped(*pieces: tuple[bytes, int]) -> bytes:
-    """Compress pieces, each repeated."""
+def compress_repeated(*pieces: tuple[bytes, int]) -> bytes:
+    """Compress pieces that are each repeated a number of times."""
     sink = io.BytesIO()
     with archives.stream_for("a.gz").write(sink) as packed:  # type: ignore[union-attr]
         for piece, count in pieces:
-            whole = piece * (1 + (1 << 20) // len(piece))
-            for _ in range(count * len(piece) // len(whole) + 1):
-                packed.write(whole)
+            block = piece * (1 + (1 << 20) // len(piece))
+            for _ in range(count * len(piece) // len(block) + 1):
+                packed.write(block)
     return sink.getvalue()
 
 
@@ -63,8 +63,8 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def repeated(value: str, count: int) -> pa.DictionaryArray:
-    """One text, repeated."""
+def repeated_text(value: str, count: int) -> pa.DictionaryArray:
+    """Return a column with one text in every row."""
     return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array([value]))
 
 
@@ -81,22 +81,22 @@ def arrow(batch: pa.RecordBatch, times: int = 1, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-def views(value: bytes, count: int) -> pa.Array:
-    """Many rows that share one value."""
+def shared_values(value: bytes, count: int) -> pa.Array:
+    """Return rows that share the bytes of one value."""
     view = struct.pack("<i4sii", len(value), value[:4], 0, 0)
     buffers = [None, pa.py_buffer(view * count), pa.py_buffer(value)]
     return pa.Array.from_buffers(pa.binary_view(), count, buffers)
 
 
 def many_nulls(count: int) -> bytes:
-    """A column without bytes that claims a length."""
-    few = 1_234_567
-    data = arrow(pa.record_batch({"a": pa.nulls(few)}))
-    return data.replace(struct.pack("<q", few), struct.pack("<q", count))
+    """Return a column of nulls that declares a false row count."""
+    true_count = 1_234_567
+    data = arrow(pa.record_batch({"a": pa.nulls(true_count)}))
+    return data.replace(struct.pack("<q", true_count), struct.pack("<q", count))
 
 
 def long_lists() -> bytes:
-    """Rows of 500,000 zeros each."""
+    """Return rows of 500,000 zeros each."""
     table = pa.table({"a": lists(pa.array(np.zeros(500_000, np.int64)), 1)})
     sink = io.BytesIO()
     with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
@@ -106,7 +106,7 @@ def long_lists() -> bytes:
 
 
 def npy(*shape: int) -> bytes:
-    """A header without an array."""
+    """Return an npy header without an array."""
     sink = io.BytesIO()
     header = {"descr": "<f8", "fortran_order": True, "shape": shape}
     np.lib.format.write_array_header_1_0(sink, header)
@@ -124,11 +124,11 @@ Bomb = tuple[Callable[[], bytes], dict[str, Any]]
 
 BOMBS: dict[str, Bomb] = {
     "a-text.parquet": (
-        lambda: parquet(pa.table({"a": repeated("x" * 1_000_000, 2000)})),
+        lambda: parquet(pa.table({"a": repeated_text("x" * 1_000_000, 2000)})),
         {"format": "parquet"},
     ),
     "a-list-of-texts.parquet": (
-        lambda: parquet(pa.table({"a": lists(repeated("x" * 1_000_000, 2000), 1)})),
+        lambda: parquet(pa.table({"a": lists(repeated_text("x" * 1_000_000, 2000), 1)})),
         {"format": "parquet"},
     ),
     "long-lists.parquet": (long_lists, {"format": "parquet"}),
@@ -139,40 +139,40 @@ BOMBS: dict[str, Bomb] = {
         {"format": "arrow"},
     ),
     "dictionary.arrow": (
-        lambda: arrow(pa.record_batch({"a": repeated("x" * 10_000, 30_000)})),
+        lambda: arrow(pa.record_batch({"a": repeated_text("x" * 10_000, 30_000)})),
         {"format": "arrow"},
     ),
     "nested-dictionary.arrow": (
-        lambda: arrow(pa.record_batch({"a": lists(repeated("x" * 10_000, 30_000), 10)})),
+        lambda: arrow(pa.record_batch({"a": lists(repeated_text("x" * 10_000, 30_000), 10)})),
         {"format": "arrow"},
     ),
     "views.arrow": (
-        lambda: arrow(pa.record_batch({"a": views(b"x" * 100_000, 3000)})),
+        lambda: arrow(pa.record_batch({"a": shared_values(b"x" * 100_000, 3000)})),
         {"format": "arrow"},
     ),
     "nulls.arrow": (lambda: many_nulls(1 << 40), {"format": "arrow"}),
     "sentence.conll.gz": (
-        lambda: gzipped((b"ab cd\n", 10_000_000)),
+        lambda: compress_repeated((b"ab cd\n", 10_000_000)),
         {"format": "conll", "columns": ["token", "tag"]},
     ),
     "line.libsvm.gz": (
-        lambda: gzipped((b"1", 1), (b" 1:1.25", 4_000_000)),
+        lambda: compress_repeated((b"1", 1), (b" 1:1.25", 4_000_000)),
         {"format": "libsvm", "shape": [1000], "sparse": True},
     ),
     "document.json.gz": (
-        lambda: gzipped((b"[", 1), (b"[],", 15_000_000)),
+        lambda: compress_repeated((b"[", 1), (b"[],", 15_000_000)),
         {"format": "json", "lines": False, "columns": {"a": "[].a"}, "rows": "[]"},
     ),
     "line.jsonl.gz": (
-        lambda: gzipped((b"[],", 15_000_000)),
+        lambda: compress_repeated((b"[],", 15_000_000)),
         {"format": "json", "columns": {"a": "a"}},
     ),
     "line.tsv.gz": (
-        lambda: gzipped((b"ab\t", 10_000_000)),
+        lambda: compress_repeated((b"ab\t", 10_000_000)),
         {"format": "delimited", "delimiter": "\t", "quoting": False, "columns": ["a"]},
     ),
     "row.csv.gz": (
-        lambda: gzipped((b"ab,", 10_000_000)),
+        lambda: compress_repeated((b"ab,", 10_000_000)),
         {"format": "delimited", "columns": ["a", "b"]},
     ),
     "promise.npz": (
@@ -188,12 +188,12 @@ BOMBS: dict[str, Bomb] = {
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """Read each file in another process: its error, seconds, and peak memory in MiB."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Read each file in a subprocess and return its error, CPU seconds and peak memory in MiB."""
     folder = tmp_path_factory.mktemp("bombs")
     for name, (make, _) in BOMBS.items():
         (folder / name).write_bytes(make())
-    options = json.dumps({name: given for name, (_, given) in BOMBS.items()})
+    options = json.dumps({name: reader_options for name, (_, reader_options) in BOMBS.items()})
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), options],
         check=True,
@@ -206,8 +206,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("name", BOMBS)
-def test_small_file_never_takes_gigabytes(name: str, answers: dict[str, list[Any]]) -> None:
-    kind, message, hint, seconds, megabytes = answers[name]
+def test_bombs_take_little_time_and_memory(name: str, outcomes: dict[str, list[Any]]) -> None:
+    kind, message, hint, seconds, megabytes = outcomes[name]
     assert kind in {"ReadError", "UnsafeArchiveError"}, message
     assert message.startswith(name)
     assert kind == "ReadError" or "`limits." in hint
@@ -224,8 +224,8 @@ def opened(data: bytes, folder: Path, limits: Limits) -> Iterator[list[archives.
 
 
 def test_limits_of_the_resource_are_enforced(tmp_path: Path) -> None:
-    """A file within the limits is read to the last row; a larger one is rejected."""
-    data = parquet(pa.table({"a": repeated("x" * 1_000_000, 300)}))
+    """Raising the limits makes the file readable."""
+    data = parquet(pa.table({"a": repeated_text("x" * 1_000_000, 300)}))
     reader = formats.create({"format": "parquet"})
     with (
         opened(data, tmp_path, Limits()) as files,
@@ -250,7 +250,6 @@ def rows(data: bytes, **options: Any) -> list[Any]:
 
 @pytest.mark.parametrize("count", [1, 3000])
 def test_dictionary_columns_are_resolved(count: int) -> None:
-    """Repeated texts of all lengths are read as plain text, also in lists."""
     texts = [["a" * 3000, "", "b"][i % 3] for i in range(count)]
     table = pa.table(
         {
@@ -270,13 +269,12 @@ def test_dictionary_columns_are_resolved(count: int) -> None:
 
 
 def test_view_columns_are_resolved() -> None:
-    """Values that share their bytes are read one by one."""
-    batch = pa.record_batch({"a": views(b"x" * 20, 3)})
+    batch = pa.record_batch({"a": shared_values(b"x" * 20, 3)})
     assert rows(arrow(batch), format="arrow") == [{"a": b"x" * 20}] * 3
 
 
-def test_fields_after_the_first_superfluous_one_are_not_split() -> None:
-    """A line of a million delimiters does not become a million texts."""
+def test_excess_fields_are_not_split() -> None:
+    """A line of a million delimiters does not create a million strings."""
     options = {"format": "delimited", "delimiter": "\t", "quoting": False, "columns": ["a"]}
     with pytest.raises(ReadError, match="line 1 has more than 1 fields"):
         rows(b"a\t" * 5000 + b"\n", **options)

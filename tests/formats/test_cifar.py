@@ -1,4 +1,4 @@
-"""CIFAR's binary files, against a reading of each byte."""
+"""Read CIFAR's binary files and compare the rows with those of an independent reader."""
 
 from typing import Any, ClassVar
 
@@ -16,12 +16,12 @@ COARSE_FIRST = FORMAT | {"labels": ["coarse_label", "fine_label"]}
 
 
 def random_images(count: int, seed: int = 0) -> np.ndarray:
-    """Random images, (count, 32, 32, 3)."""
+    """Return random images of shape (count, 32, 32, 3)."""
     return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
 
 def nested(array: np.ndarray) -> pa.Array:
-    """Rows as nested fixed-size lists."""
+    """Convert an array to rows of nested fixed-size lists."""
     column = pa.array(array.reshape(-1))
     for length in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)
@@ -29,22 +29,20 @@ def nested(array: np.ndarray) -> pa.Array:
 
 
 def images(batches: list[pa.RecordBatch]) -> np.ndarray:
-    """The column `image` of all batches, (rows, 32, 32, 3)."""
+    """Return the column `image` of all batches, of shape (rows, 32, 32, 3)."""
     values = [batch.column("image").flatten().flatten().flatten() for batch in batches]
     return np.concatenate([part.to_numpy() for part in values]).reshape(-1, 32, 32, 3)
 
 
 def read(options: dict[str, Any], *contents: bytes) -> list[pa.RecordBatch]:
-    """All batches of some files of one part."""
+    """Read all batches of files of one part."""
     files = [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]
     return list(formats.create(options).read({"records": files}))
 
 
 class TestCifar10(ReaderTests):
-    """One label, and the training set in five files."""
-
     parts: ClassVar = {"records": tuple(f"data_batch_{i}.bin" for i in range(1, 6))}
-    detects_damage = False  # cut between two records, a file is a shorter one
+    detects_damage = False  # cutting a file between two records leaves a valid file
 
     def reader(self) -> formats.Reader:
         return formats.create(FORMAT)
@@ -55,8 +53,6 @@ class TestCifar10(ReaderTests):
 
 
 class TestCifar100(TestCifar10):
-    """Two labels."""
-
     parts: ClassVar = {"records": ("train.bin",)}
 
     def reader(self) -> formats.Reader:
@@ -67,8 +63,8 @@ class TestCifar100(TestCifar10):
         return rows.append_column("fine_label", pa.array((np.arange(count) % 100).astype(np.uint8)))
 
 
-def test_pixels_are_where_the_format_puts_them() -> None:
-    """Value (row, column, channel) is byte 1 + 1024 channel + 32 row + column of a record."""
+def test_pixels_have_the_order_of_the_format() -> None:
+    """Value (y, x, c) of an image is byte 1 + 1024 c + 32 y + x of its record."""
     record = bytes([7]) + bytes((i * 7 + i // 256) % 256 for i in range(3072))
     (batch,) = read(FORMAT, record)
     (image,) = images([batch])
@@ -83,7 +79,6 @@ def test_pixels_are_where_the_format_puts_them() -> None:
 
 @pytest.mark.parametrize("options", [FORMAT, COARSE_FIRST])
 def test_rows_match_the_independent_reader(options: dict[str, Any]) -> None:
-    """Random files are read one after another, in the order of their names."""
     size = 3072 + len(options.get("labels", ["label"]))
     contents = [np.random.default_rng(i).bytes(size * rows) for i, rows in enumerate((3, 0, 5))]
     expected = cifar.read({"records": [("", data) for data in contents]}, options)
@@ -101,17 +96,17 @@ def test_coarse_label_of_cifar_100_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "rest", "place"), [(0, 1, "0"), (4, 3072, "12,292"), (3000, 5, "9,219,000")]
+    ("rows", "excess", "place"), [(0, 1, "0"), (4, 3072, "12,292"), (3000, 5, "9,219,000")]
 )
-def test_truncated_record_is_rejected(rows: int, rest: int, place: str) -> None:
-    """The error names the file, the start of the record, and the number of its bytes."""
+def test_truncated_record_is_rejected(rows: int, excess: int, place: str) -> None:
+    """The error names the file and the incomplete record."""
     with pytest.raises(ReadError, match="file-1: it ends within a record") as caught:
-        read(FORMAT, bytes(3073), bytes(3073 * rows + rest))
-    assert f"{rest:,} bytes follow at byte {place}," in str(caught.value)
+        read(FORMAT, bytes(3073), bytes(3073 * rows + excess))
+    assert f"at byte {place} has {excess:,} of 3,073 bytes" in str(caught.value)
 
 
 def test_cifar_100_file_is_rejected_as_cifar_10() -> None:
-    with pytest.raises(ReadError, match="and a record has 3,073"):
+    with pytest.raises(ReadError, match="of 3,073 bytes"):
         read(FORMAT, bytes(3074 * 50))
 
 
@@ -137,7 +132,7 @@ def test_unknown_option_is_rejected() -> None:
 
 
 def test_missing_label_is_filled_with_row_numbers() -> None:
-    """A synthetic file with only the fine label is still a file of CIFAR-100."""
+    """Synthetic data can lack the coarse label."""
     reader = formats.create(COARSE_FIRST)
     fine = pa.RecordBatch.from_pydict(
         {"image": nested(random_images(3)), "fine_label": pa.array([1, 2, 3], pa.uint8())}

@@ -1,4 +1,4 @@
-"""CIFAR's pickles: the rows that unpickling gives, without running anything."""
+"""Test reading CIFAR's pickles without running code from them."""
 
 import collections
 import os
@@ -26,7 +26,7 @@ CIFAR_100 = FORMAT | {
 
 
 def nested(array: np.ndarray) -> pa.Array:
-    """Rows as nested fixed-size lists."""
+    """Convert an array to rows of nested fixed-size lists."""
     column = pa.array(array.reshape(-1))
     for length in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)
@@ -34,38 +34,36 @@ def nested(array: np.ndarray) -> pa.Array:
 
 
 def images(batches: list[pa.RecordBatch]) -> np.ndarray:
-    """The column `image` of all batches, (rows, 32, 32, 3)."""
+    """Return the column `image` of all batches, of shape (rows, 32, 32, 3)."""
     values = [batch.column("image").flatten().flatten().flatten() for batch in batches]
     return np.concatenate([part.to_numpy() for part in values]).reshape(-1, 32, 32, 3)
 
 
 def read(data: bytes, options: dict[str, Any] | None = None) -> list[pa.RecordBatch]:
-    """All batches of a file."""
+    """Read all batches of a file."""
     files = {"records": [MemoryFile("some-file", data)]}
     return list(formats.create(options or FORMAT).read(files))
 
 
-def string(value: bytes) -> bytes:
-    """A string as Python 2 pickles it."""
+def pickled_string(value: bytes) -> bytes:
+    """Pickle a string as Python 2 does."""
     return b"T" + struct.pack("<i", len(value)) + value
 
 
-def python_2(rows: int, dtype: bytes = b"u1", order: bytes = b"|") -> bytes:
-    """A file as Python 2's cPickle and its NumPy wrote it, with each value memoized."""
+def python_2_pickle(rows: int, dtype: bytes = b"u1", order: bytes = b"|") -> bytes:
+    """Build a file as Python 2's cPickle writes it, with memoized values."""
     pixels = np.random.default_rng(0).bytes(rows * 3072)
     shape = b"K\x01M" + struct.pack("<H", rows) + b"M\x00\x0c\x86q\x07"
     array = b"cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\nq\x04K\x00\x85U\x01b\x87"
     array += b"Rq\x06(" + shape + b"cnumpy\ndtype\nq\x08U\x02" + dtype + b"q\x09K\x00K\x01\x87R"
     array += b"q\x0a(K\x03U\x01" + order + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
-    array += string(pixels) + b"tb"
+    array += pickled_string(pixels) + b"tb"
     labels = b"]q\x0e(" + b"".join(bytes([0x4B, i % 10]) for i in range(rows)) + b"e"
     begin = b"\x80\x02}q\x01(U\x0bbatch_labelq\x02U\x15training batch 1 of 5q\x0fU\x04data"
     return begin + array + b"U\x06labelsq\x0d" + labels + b"u."
 
 
 class TestCifar10Python(ReaderTests):
-    """One list of labels, several files."""
-
     parts: ClassVar = {"records": tuple(f"data_batch_{i}" for i in range(1, 6))}
 
     def reader(self) -> formats.Reader:
@@ -79,8 +77,6 @@ class TestCifar10Python(ReaderTests):
 
 
 class TestCifar100Python(TestCifar10Python):
-    """Two lists of labels and the names of files."""
-
     parts: ClassVar = {"records": ("train",)}
 
     def reader(self) -> formats.Reader:
@@ -94,7 +90,7 @@ class TestCifar100Python(TestCifar10Python):
 
 
 def test_pickle_of_python_2_matches_unpickling() -> None:
-    data = python_2(700)
+    data = python_2_pickle(700)
     expected = cifar_python.read({"records": [("", data)]}, {})
     batches = read(data)
     np.testing.assert_array_equal(images(batches), np.stack(expected["image"]))
@@ -102,9 +98,9 @@ def test_pickle_of_python_2_matches_unpickling() -> None:
     assert table.column("label").to_pylist() == expected["label"]
 
 
-def test_pixels_are_where_the_format_puts_them() -> None:
-    """Value (row, column, channel) is 1024 channel + 32 row + column of an array's row."""
-    (image,) = images(read(python_2(1)))
+def test_pixels_have_the_order_of_the_format() -> None:
+    """Value (y, x, c) of an image is value 1024 c + 32 y + x of its array row."""
+    (image,) = images(read(python_2_pickle(1)))
     pixels = np.random.default_rng(0).bytes(3072)
     assert all(
         image[y, x, c] == pixels[1024 * c + 32 * y + x]
@@ -137,9 +133,9 @@ def test_hostile_pickle_runs_nothing(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trap = tmp_path / "trap"
-    monkeypatch.setattr(os, "system", lambda _: pytest.fail("it ran"))
-    monkeypatch.setattr(np, "load", lambda *_: pytest.fail("it ran"))
-    monkeypatch.setattr(pickle, "loads", lambda *_: pytest.fail("it was unpickled"))
+    monkeypatch.setattr(os, "system", lambda _: pytest.fail("the pickle ran code"))
+    monkeypatch.setattr(np, "load", lambda *_: pytest.fail("the pickle ran code"))
+    monkeypatch.setattr(pickle, "loads", lambda *_: pytest.fail("the file was unpickled"))
     with pytest.raises(ReadError, match="some-file: it is not a pickle of arrays: "):
         read(HOSTILE[kind].replace(b"{path}", str(trap).encode()))
     assert not trap.exists()
@@ -201,7 +197,7 @@ def test_small_hostile_pickle_is_rejected_fast(data: bytes) -> None:
     ids=range(10),
 )
 def test_hostile_pickle_takes_little_memory(data: bytes) -> None:
-    """Lying lengths, far memo indices and millions of small values are rejected early."""
+    """False lengths, large memo indices and millions of small values are rejected early."""
     tracemalloc.start()
     try:
         with pytest.raises(ReadError, match="some-file"):
@@ -214,17 +210,23 @@ def test_hostile_pickle_takes_little_memory(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (pickle.dumps([1, 2], 2), "no dictionary with an array 'data'"),
+        (pickle.dumps([1, 2], 2), "no uint8 array 'data'"),
         (pickle.dumps({b"data": [1]}, 0).replace(b"\x80\x00", b""), "some-file"),
-        (python_2(3, b"i1"), "an array of other values than uint8"),
-        (python_2(3).replace(b"M\x00\x0c\x86", b"M\x00\x06\x86"), "cannot reshape"),
-        (python_2(3, b"O8"), "an array of other values than uint8"),
-        (python_2(3)[:-1], "exhausted"),
-        (python_2(3) + b"x", "bytes follow its end"),
-        (python_2(3).replace(b"]q\x0e(K\x00", b"]q\x0e("), "has 2 values for 3 images"),
-        (python_2(3).replace(b"K\x00K\x01K\x02e", b"K\x00K\x01Ne"), "holds neither only numbers"),
-        (python_2(3).replace(b"U\x06labels", b"U\x06lebals"), "no list 'labels', only batch_label"),
-        (python_2(3).replace(b"labelsq\x0d]", b"labelsq\x0d}"), "some-file"),
+        (python_2_pickle(3, b"i1"), "an array is not uint8"),
+        (python_2_pickle(3).replace(b"M\x00\x0c\x86", b"M\x00\x06\x86"), "cannot reshape"),
+        (python_2_pickle(3, b"O8"), "an array is not uint8"),
+        (python_2_pickle(3)[:-1], "exhausted"),
+        (python_2_pickle(3) + b"x", "bytes follow its end"),
+        (python_2_pickle(3).replace(b"]q\x0e(K\x00", b"]q\x0e("), "has 2 values for 3 images"),
+        (
+            python_2_pickle(3).replace(b"K\x00K\x01K\x02e", b"K\x00K\x01Ne"),
+            "does not contain only integers",
+        ),
+        (
+            python_2_pickle(3).replace(b"U\x06labels", b"U\x06lebals"),
+            "no list 'labels', only batch_label",
+        ),
+        (python_2_pickle(3).replace(b"labelsq\x0d]", b"labelsq\x0d}"), "some-file"),
     ],
     ids=range(11),
 )
@@ -235,7 +237,7 @@ def test_pickle_with_other_content_is_rejected(data: bytes, message: str) -> Non
 
 
 def test_file_name_that_is_not_utf_8_is_rejected() -> None:
-    data = python_2(1).replace(b"K\x00e", string(b"\xff") + b"e")
+    data = python_2_pickle(1).replace(b"K\x00e", pickled_string(b"\xff") + b"e")
     with pytest.raises(ReadError, match=r"some-file: its list 'labels': .*utf-8"):
         read(data)
 

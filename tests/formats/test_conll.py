@@ -1,4 +1,4 @@
-"""Columns of tokens, against an independent reading of the same bytes."""
+"""Read columns of tokens and compare the rows with those of an independent reader."""
 
 import re
 from typing import Any, ClassVar
@@ -18,20 +18,18 @@ FORMAT = {"format": "conll", "columns": NAMES, "document": "-DOCSTART-"}
 
 
 def read(*contents: bytes, **options: Any) -> list[dict[str, list[str]]]:
-    """Read rows, and check that the independent reader gives the same."""
-    chosen = FORMAT | options
+    """Read rows and check that the independent reader returns the same."""
+    reader_options = FORMAT | options
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
-    batches = list(formats.create(chosen).read(files))
+    batches = list(formats.create(reader_options).read(files))
     rows = [row for batch in batches for row in batch.to_pylist()]
-    whole = {"text": [("", data) for data in contents]}
-    columns = independent.read(whole, chosen)
+    contents_by_part = {"text": [("", data) for data in contents]}
+    columns = independent.read(contents_by_part, reader_options)
     assert rows == [dict(zip(columns, row, strict=True)) for row in zip(*columns.values())]  # noqa: B905
     return rows
 
 
 class TestConll(ReaderTests):
-    """Tokens and tags, one blank between them."""
-
     parts: ClassVar = {"text": ("",)}
     detects_damage = False
     options: ClassVar[dict[str, Any]] = {}
@@ -48,14 +46,14 @@ class TestConll(ReaderTests):
 
 
 class TestTabs(TestConll):
-    """With tabs, a token can contain blanks."""
+    """Tokens can contain spaces if tabs separate the columns."""
 
     options: ClassVar = {"separator": "\t", "document": ""}
     word = "New York "
 
 
 class TestMoreColumns(TestConll):
-    """Missing columns are filled for every token."""
+    """Missing columns are filled with a value for every token."""
 
     options: ClassVar = {"columns": ["tokens", "pos", "ner_tags"]}
 
@@ -101,9 +99,9 @@ def test_without_documents_the_marker_is_a_token() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"token", "line 3 has 1 of 2 fields"),
-        (b"token O O", "line 3 has 3 of 2 fields"),
-        (b"token\tO", "line 3 has 1 of 2 fields"),
+        (b"token", "line 3: got 1 fields, expected 2"),
+        (b"token O O", "line 3: got 3 fields, expected 2"),
+        (b"token\tO", "line 3: got 1 fields, expected 2"),
         (b"token  O", "line 3 has more than one ' '"),
         (b"token O ", "line 3 has more than one ' '"),
         (b"t\xff O", "line 3: byte 2, 0xff, is not utf-8"),
@@ -122,7 +120,7 @@ def test_endless_sentence_is_rejected() -> None:
 
 @pytest.mark.parametrize("columns", [[], ["tokens", "tokens"]])
 def test_empty_or_repeated_columns_are_rejected(columns: list[str]) -> None:
-    with pytest.raises(ManifestError, match="`columns` must name each field"):
+    with pytest.raises(ManifestError, match="`columns` is empty or repeats a name"):
         formats.create(FORMAT | {"columns": columns})
 
 
@@ -142,7 +140,6 @@ pieces = st.sampled_from([b"a O", b"b B-PER", b"\n", b"\n", b"\r\n", b" ", b"\t"
 
 @given(st.one_of(st.lists(pieces, max_size=12).map(b"".join), st.binary(max_size=40)))
 def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
-    """The rows match the independent reader, or the error names the file."""
     try:
         read(data)
     except ReadError as error:

@@ -1,4 +1,4 @@
-"""Delimited text, against an independent reading of the same bytes."""
+"""Read delimited text and compare the rows with those of an independent reader."""
 
 import tracemalloc
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ PIECES = [b"a", b'"', b",", b"\t", b"\n", b"\r", b"\0", b" ", b"\xff", b"\xc3"]
 
 
 def read(options: dict[str, Any], *files: bytes) -> list[tuple[str, ...]]:
-    """All rows of some files."""
+    """Read all rows of the files."""
     rows = [MemoryFile(f"file-{i}", data) for i, data in enumerate(files)]
     batches = formats.create(options).read({"rows": rows})
     return [tuple(row.values()) for batch in batches for row in batch.to_pylist()]
@@ -37,7 +37,7 @@ def error_of(options: dict[str, Any], data: bytes) -> str:
 
 
 class TestQuoted(ReaderTests):
-    """CSV, whose fields can contain anything."""
+    """CSV fields can contain any character."""
 
     parts: ClassVar = {"rows": ("",)}
     detects_damage = False
@@ -87,7 +87,7 @@ class TestSpace(TestQuoted):
 
 
 class TestSeveralFiles(TestQuoted):
-    """Files of one part follow one another, each with its header."""
+    """Each file has a header."""
 
     parts: ClassVar = {"rows": ("one.csv", "two.csv", "three.csv")}
     options: ClassVar = {"header": True}
@@ -113,7 +113,6 @@ QUOTED = {
 
 @pytest.mark.parametrize("kind", QUOTED)
 def test_quoted_fields_follow_rfc_4180(kind: str) -> None:
-    """The rows are as expected, and match the independent reader."""
     data, rows = QUOTED[kind]
     assert read(CSV, data) == rows
     columns = delimited.read({"rows": [("", data)]}, CSV)
@@ -158,11 +157,11 @@ def test_skipped_lines_are_counted_but_not_parsed() -> None:
 
 
 def test_header_must_match_the_manifest() -> None:
-    """Other names, another order or a missing header are errors that show both."""
+    """The error shows both headers."""
     options = CSV | {"header": True}
     assert read(options, b'"a",b\r\n1,2\n') == [("1", "2")]
     assert read(options, b"\xef\xbb\xbfa,b\n1,2\n") == [("1", "2")]
-    assert "the header in line 1 is 'b', 'a'; the manifest says 'a', 'b'" in error_of(
+    assert "the header in line 1 is 'b', 'a', but the manifest has 'a', 'b'" in error_of(
         options, b"b,a\n1,2\n"
     )
     assert "the header in line 1 is 'a', 'b', 'c'" in error_of(options, b"a,b,c\n1,2\n")
@@ -176,26 +175,26 @@ def test_lines_of_another_length_are_rejected(options: dict[str, Any]) -> None:
 
 
 def test_error_names_the_first_line_of_a_row() -> None:
-    """Line numbers after a row of several lines are right, too."""
+    """Line numbers stay right after a row that spans several lines."""
     assert "line 4 has more than 2 fields" in error_of(CSV, b'a,b\n"c\nc",d\n"e\ne",f,g\n')
 
 
-def test_short_lines_are_filled_on_request() -> None:
-    """Missing last columns are empty; a superfluous field is still an error."""
+def test_short_lines_can_be_filled() -> None:
+    """Missing last columns become empty, but an additional field is an error."""
     for options in (CSV | {"short": "fill"}, TSV | {"short": "fill", "delimiter": ","}):
         assert read(options, b"a\nb,c\n") == [("a", ""), ("b", "c")]
         assert "line 2 has more than 2 fields" in error_of(options, b"a\nb,c,d\n")
 
 
-def test_last_column_takes_the_rest_of_the_line_on_request() -> None:
-    """Names with blanks need no quotes; a missing field is still an error."""
-    rest = TSV | {"delimiter": " ", "long": "last"}
-    assert read(rest, b"01 Boeing 707\n02  x \n03 \n") == [
+def test_last_column_can_take_the_rest_of_the_line() -> None:
+    """Names with spaces need no quotes, but a missing field is an error."""
+    options = TSV | {"delimiter": " ", "long": "last"}
+    assert read(options, b"01 Boeing 707\n02  x \n03 \n") == [
         ("01", "Boeing 707"),
         ("02", " x "),
         ("03", ""),
     ]
-    assert "line 2 has 1 of 2 fields" in error_of(rest, b"01 a b\n02\n")
+    assert "line 2 has 1 of 2 fields" in error_of(options, b"01 a b\n02\n")
 
 
 def test_unclosed_quote_is_rejected() -> None:
@@ -203,7 +202,7 @@ def test_unclosed_quote_is_rejected() -> None:
 
 
 def test_text_after_a_closing_quote_is_rejected() -> None:
-    """RFC 4180 does not allow it, and loaders disagree about it."""
+    """RFC 4180 forbids it, and parsers disagree about its meaning."""
     assert "the row at line 1 cannot be read" in error_of(CSV, b'"a"b,c\n')
 
 
@@ -215,7 +214,6 @@ def test_carriage_return_alone_does_not_end_a_line() -> None:
 
 @pytest.mark.parametrize("options", [CSV, TSV | {"delimiter": ","}])
 def test_invalid_utf_8_is_rejected_with_its_line(options: dict[str, Any]) -> None:
-    """The error names the line and the byte, also far into the file."""
     assert "line 2: byte 3, 0xff, is not utf-8" in error_of(options, b"a,b\nc,\xff\n")
     data = b"a,b\n" * 500_000 + b"c,\xc3\n"
     assert "line 500,001: byte 3, 0xc3, is not utf-8" in error_of(options, data)
@@ -230,7 +228,7 @@ def test_latin_1_is_decoded() -> None:
     "data", [b'"' + b"a\n" * 200_000, b'"%s\n",' % (b"x" * 99) * 200_000, b"a" * 70_000_000]
 )
 def test_endless_row_takes_little_memory(data: bytes) -> None:
-    """A quote or a line that swallows the file is rejected early."""
+    """An unclosed quote or an endless line is rejected early."""
     tracemalloc.start()
     try:
         assert "line 1" in error_of(CSV, data)
@@ -254,7 +252,7 @@ def test_rows_are_split_into_batches_in_order() -> None:
 
 
 def test_rows_are_read_lazily() -> None:
-    """The first rows are available before an error further down."""
+    """The first rows are available before an error later in the file."""
     data = b"a,b\n" * 1_000_000 + b"broken\n"
     batches = formats.create(CSV).read({"rows": [MemoryFile("file", data)]})
     assert next(batches).column("a")[0].as_py() == "a"
@@ -299,7 +297,6 @@ def test_quoted_text_round_trips(
     ),
 )
 def test_any_bytes_are_read_or_rejected(data: bytes, options: dict[str, Any]) -> None:
-    """The rows match the independent reader, or the error names the file."""
     try:
         rows = read(options, data)
     except ReadError as error:

@@ -1,4 +1,4 @@
-"""Files in folders, against an independent reading of the same names and bytes."""
+"""Read files in folders and compare the rows with those of an independent reader."""
 
 import io
 import tarfile
@@ -24,19 +24,19 @@ CLASSES = {"format": "folder", "path": "train/{label}/{name}.JPEG"}
 
 
 def read(options: dict[str, Any], files: dict[str, bytes], part: str = "image") -> pa.Table:
-    """All rows of some files, in their order."""
+    """Read all rows of the files, in their order."""
     members = [MemoryFile(f"data.tar:{name}", data, name) for name, data in files.items()]
     return pa.Table.from_batches(formats.create(FORMAT | options).read({part: members}))
 
 
-def independently(options: dict[str, Any], files: dict[str, bytes]) -> dict[str, list[Any]]:
-    """Read the same with the independent reader."""
+def read_independently(options: dict[str, Any], files: dict[str, bytes]) -> dict[str, list[Any]]:
+    """Read the files with the independent reader."""
     columns: dict[str, list[Any]] = folder.read({"image": list(files.items())}, options)
     return columns
 
 
 class FolderTests(ReaderTests):
-    """Damage cannot be detected, because any bytes are a valid file."""
+    """Any bytes are a valid file, so damage cannot be detected."""
 
     parts: ClassVar = {"image": ("train/*.JPEG",)}
     detects_damage = False
@@ -60,11 +60,11 @@ class FolderTests(ReaderTests):
 
 
 class TestClassFolders(FolderTests):
-    """Imagenette: a folder for each class."""
+    """Imagenette has a folder per class."""
 
 
 class TestNumbers(ReaderTests):
-    """Flowers-102: no folders, but numbers with leading zeros."""
+    """Flowers-102 has numbered files without class folders."""
 
     parts: ClassVar = {"image": ("jpg/*.jpg",)}
     detects_damage = False
@@ -83,7 +83,7 @@ class TestNumbers(ReaderTests):
 
 
 class TestText(ReaderTests):
-    """Reviews: the content is text, and the name holds two numbers."""
+    """Text files whose names contain two numbers."""
 
     parts: ClassVar = {"text": ("aclImdb/train/*/*.txt",)}
     detects_damage = False
@@ -150,13 +150,12 @@ TREES: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
 
 @pytest.mark.parametrize("kind", TREES)
 def test_columns_match_the_independent_reader(kind: str) -> None:
-    """The columns come from names and bytes, in the order of the archive."""
     options, files = TREES[kind]
-    assert read(options, files).to_pydict() == independently(options, files)
+    assert read(options, files).to_pydict() == read_independently(options, files)
 
 
 def test_file_and_stem_begin_at_the_first_column() -> None:
-    """`stem` is `file` without its ending; lists can name either."""
+    """`stem` is `file` without its extension."""
     files = {"food-101/images/apple_pie/1005649.jpg": b"1"}
     table = read({"path": "food-101/images/{label}/{name}.jpg"}, files)
     assert table["file"].to_pylist() == ["apple_pie/1005649.jpg"]
@@ -188,7 +187,7 @@ def test_class_numbers_come_from_the_manifest() -> None:
     ],
 )
 def test_member_with_another_name_is_rejected(member: str) -> None:
-    """A stray file is never a row of a class that does not exist."""
+    """A stray file must not add a class."""
     with pytest.raises(ReadError, match="its name does not match") as caught:
         read(CLASSES, {"train/a/x.JPEG": b"", member: b""})
     assert caught.value.file == f"data.tar:{member}"
@@ -203,7 +202,7 @@ def test_member_with_another_name_is_rejected(member: str) -> None:
     ],
 )
 def test_ambiguous_name_is_matched_in_linear_time(path: str, count: int) -> None:
-    """More columns in a path do not multiply the work."""
+    """The time does not grow with the number of columns in the path."""
     began = time.process_time()
     with pytest.raises(ReadError, match="its name does not match"):
         read({"path": path}, {"-" * count + end: b"" for end in (".jp", "/.jpg", ".png.")})
@@ -224,7 +223,7 @@ def test_malformed_number_is_rejected(number: str) -> None:
 
 
 def test_width_of_a_number_is_a_minimum() -> None:
-    """More digits are read; fewer, or superfluous zeros, are rejected."""
+    """Longer numbers are read, but fewer digits and additional zeros are rejected."""
     options = {"path": "image_{id:05d}.jpg"}
     table = read(options, {"image_00001.jpg": b"", "image_08189.jpg": b"", "image_123456.jpg": b""})
     assert table["id"].to_pylist() == [1, 8189, 123456]
@@ -234,7 +233,7 @@ def test_width_of_a_number_is_a_minimum() -> None:
 
 
 def test_name_that_is_not_utf_8_is_rejected() -> None:
-    with pytest.raises(ReadError, match="not UTF-8 from character 8"):
+    with pytest.raises(ReadError, match="not valid UTF-8 at character 9"):
         read(CLASSES, {"train/a/\udcff.JPEG": b""})
 
 
@@ -274,8 +273,8 @@ def test_no_batch_if_all_files_are_skipped() -> None:
     assert list(reader.read({"image": [MemoryFile("x", b"", "train/._x")]})) == []
 
 
-def test_plain_tar_named_tar_gz_is_read(tmp_path: Path) -> None:
-    """ImageNet-V2: the content decides, not the name; rows are in the order of the archive."""
+def test_uncompressed_tar_named_tar_gz_is_read(tmp_path: Path) -> None:
+    """ImageNet-V2 is such a file, and its rows keep the order of the archive."""
     path = tmp_path / "imagenetv2.tar.gz"
     with tarfile.open(path, "w") as tar:
         for number in (3, 10, 2):
@@ -291,7 +290,7 @@ def test_plain_tar_named_tar_gz_is_read(tmp_path: Path) -> None:
 
 
 def test_zip_is_read_in_the_order_of_names(tmp_path: Path) -> None:
-    """The order of packing does not matter; other members are left out."""
+    """Zip members are sorted by name, because the order of packing is arbitrary."""
     path = tmp_path / "data.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("2750/River/2.jpg", "2750/Forest/1.jpg", "2750/notes.txt"):
@@ -362,7 +361,7 @@ def test_missing_columns_are_filled_with_row_numbers() -> None:
     ],
 )
 def test_unreadable_names_are_not_written(columns: dict[str, list[Any]], message: str) -> None:
-    """The name of a row must be read back as the same columns."""
+    """Written names must give the same columns when they are read."""
     reader = formats.create(CLASSES)
     size = len(columns["label"])
     rows = pa.RecordBatch.from_pydict({"image": pa.array([b""] * size, pa.binary()), **columns})

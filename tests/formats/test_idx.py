@@ -1,4 +1,4 @@
-"""IDX, against an independent reading of the same bytes."""
+"""Read IDX and compare the rows with those of an independent reader."""
 
 import gzip
 import struct
@@ -23,19 +23,19 @@ CODES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 
 
 def idx(code: int, shape: Sequence[int], values: bytes) -> bytes:
-    """A file as MNIST's page describes it."""
+    """Build a file from the description on the MNIST page."""
     return struct.pack(f">HBB{len(shape)}I", 0, code, len(shape), *shape) + values
 
 
-def reference(data: bytes) -> np.ndarray:
-    """The array in a valid file, read with struct and NumPy alone."""
+def parse_idx(data: bytes) -> np.ndarray:
+    """Parse a valid file with struct and NumPy."""
     code, dimensions = data[2], data[3]
     shape = struct.unpack(f">{dimensions}I", data[4 : 4 + 4 * dimensions])
     return np.frombuffer(data[4 + 4 * dimensions :], f">{CODES[code]}").reshape(shape)
 
 
 def is_valid(data: bytes) -> bool:
-    """Whether the bytes follow the description exactly, with values in each row."""
+    """Return True if the bytes are a valid file and no row is empty."""
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in CODES or not 0 < data[3] <= 32:
         return False
     if len(data) < 4 + 4 * data[3]:
@@ -46,7 +46,7 @@ def is_valid(data: bytes) -> bool:
 
 
 def array_of(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """A column as NumPy, by way of Python values."""
+    """Convert a column to NumPy through Python values."""
     kind = column.type
     while pa.types.is_fixed_size_list(kind):
         kind = kind.value_type
@@ -54,14 +54,14 @@ def array_of(column: pa.ChunkedArray | pa.Array) -> np.ndarray:
 
 
 def read(reader: formats.Reader, **parts: bytes) -> list[pa.RecordBatch]:
-    """All batches of some bytes."""
+    """Read all batches of one file per part."""
     return list(
         reader.read({name: [MemoryFile(f"{name}-file", data)] for name, data in parts.items()})
     )
 
 
 def nested(array: np.ndarray) -> pa.Array:
-    """Rows as nested fixed-size lists."""
+    """Convert an array to rows of nested fixed-size lists."""
     column = pa.array(array.reshape(-1))
     for length in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)
@@ -84,7 +84,7 @@ class IdxTests(ReaderTests):
 
 
 class TestUint8(IdxTests):
-    """The type of MNIST."""
+    """The dtype of MNIST."""
 
 
 class TestInt8(IdxTests):
@@ -108,14 +108,14 @@ class TestFloat64(IdxTests):
 
 
 class TestTransposed(IdxTests):
-    """EMNIST: images are stored column by column."""
+    """EMNIST stores images column by column."""
 
     def reader(self) -> formats.Reader:
         return formats.create(FORMAT | {"transpose": ["image"]})
 
 
 class TestColumns(ReaderTests):
-    """QMNIST: a part whose rows are several columns."""
+    """QMNIST has a part with several columns per row."""
 
     parts: ClassVar = {"image": ("",), "numbers": ("",)}
     names = ("label", "writer", "unused")
@@ -132,7 +132,7 @@ class TestColumns(ReaderTests):
 
 
 class TestFloatColumns(TestColumns):
-    """Columns of fractions keep their type."""
+    """Columns of floating-point numbers keep their dtype."""
 
     def rows(self, count: int) -> pa.RecordBatch:
         numbers = np.arange(count * 3).reshape(count, 3) / 8
@@ -150,7 +150,7 @@ def test_every_type_matches_numpy(code: int, shape: tuple[int, ...]) -> None:
     (batch,) = read(formats.create(FORMAT), x=data)
     actual = array_of(batch.column("x"))
     assert actual.dtype == np.dtype(CODES[code])
-    np.testing.assert_array_equal(actual, reference(data))
+    np.testing.assert_array_equal(actual, parse_idx(data))
 
 
 def test_transposed_images_are_restored() -> None:
@@ -180,13 +180,13 @@ def test_columns_of_a_part_are_split() -> None:
 @pytest.mark.parametrize("shape", [(3,), (3, 7), (3, 9), (3, 8, 1)])
 def test_wrong_number_of_columns_is_rejected(shape: tuple[int, ...]) -> None:
     reader = formats.create(FORMAT | {"columns": {"numbers": [f"c{i}" for i in range(8)]}})
-    with pytest.raises(ReadError, match=r"numbers-file: .*8 columns are named"):
+    with pytest.raises(ReadError, match=r"numbers-file: .*`columns` has 8 names"):
         read(reader, numbers=idx(0x08, shape, bytes(prod(shape))))
 
 
 @pytest.mark.parametrize("options", [{"transpose": ["images"]}, {"columns": {"nmbers": ["a"]}}])
 def test_option_for_an_unknown_part_is_rejected(options: dict[str, object]) -> None:
-    with pytest.raises(ReadError, match="a reader option is for"):
+    with pytest.raises(ReadError, match="a reader option names"):
         read(formats.create(FORMAT | options), image=idx(8, (1, 1), b"1"))
 
 
@@ -237,7 +237,7 @@ LYING = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_lying_idx_header_is_rejected_in_little_memory(kind: str) -> None:
+def test_false_idx_header_takes_little_memory(kind: str) -> None:
     reader = formats.create(FORMAT)
     tracemalloc.start()
     try:
@@ -261,8 +261,8 @@ valid_files = st.builds(
 
 
 @st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    """A valid file with a few mutations, mostly in its header."""
+def mutated_files(draw: st.DrawFn) -> bytes:
+    """Draw a valid file and change a few bytes, mostly in its header."""
     data = bytearray(draw(valid_files))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.one_of(st.integers(0, 20), st.integers(0, 700))) % len(data)
@@ -280,9 +280,8 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@given(data=st.one_of(mutated(), st.binary(max_size=60)))
+@given(data=st.one_of(mutated_files(), st.binary(max_size=60)))
 def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
-    """A valid file matches NumPy's reading; for any other, the error names the file."""
     try:
         batches = read(formats.create(FORMAT), x=data)
     except ReadError as error:
@@ -293,7 +292,7 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
     if message:
         assert message.startswith("x-file: ")
         return
-    expected = reference(data)
+    expected = parse_idx(data)
     assert sum(batch.num_rows for batch in batches) == len(expected)
     if batches:
         actual = array_of(pa.Table.from_batches(batches).column("x"))
@@ -301,15 +300,15 @@ def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
 
 
 def test_compressed_file_is_read_and_verified(tmp_path: Path) -> None:
-    """A gzip file is read through `archives`, with the checksum at its end."""
+    """The checksum at the end of a gzip file is verified."""
     data = idx(8, (100, 2), bytes(range(200)))
     path = tmp_path / "f"
     path.write_bytes(gzip.compress(data))
     with archives.open_files(path, title="images.gz") as files:
         (batch,) = formats.create(FORMAT).read({"x": files})
-    np.testing.assert_array_equal(array_of(batch.column("x")), reference(data))
+    np.testing.assert_array_equal(array_of(batch.column("x")), parse_idx(data))
     damaged = bytearray(gzip.compress(data))
-    damaged[-8] ^= 1  # its CRC
+    damaged[-8] ^= 1  # first byte of the CRC
     path.write_bytes(damaged)
     with (
         archives.open_files(path, title="images.gz") as files,
@@ -328,7 +327,6 @@ def test_compressed_file_is_read_and_verified(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, object], message: str) -> None:
-    """Unknown options and values of the wrong type are errors in the manifest."""
     with pytest.raises(ManifestError, match=r"splits\.train\.reader: format 'idx'") as caught:
         formats.create(FORMAT | options, place="splits.train.reader")
     assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""JSON, against an independent reading of the same bytes."""
+"""Read JSON and compare the rows with those of an independent reader."""
 
 import json
 import re
@@ -54,15 +54,15 @@ MULTIRC: dict[str, Any] = {
 FLAT: dict[str, Any] = {"columns": {"text": "text", "label": "label"}, "types": {}}
 
 
-def reader(options: dict[str, Any]) -> formats.Reader:
-    """The reader with some options."""
+def json_reader(options: dict[str, Any]) -> formats.Reader:
+    """Create a JSON reader."""
     return formats.create({"format": "json"} | options)
 
 
 def read(options: dict[str, Any], *contents: bytes) -> list[dict[str, Any]]:
-    """Read rows, and check that the independent reader gives the same."""
+    """Read rows and check that the independent reader returns the same."""
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
-    actual = [row for batch in reader(options).read(files) for row in batch.to_pylist()]
+    actual = [row for batch in json_reader(options).read(files) for row in batch.to_pylist()]
     columns = independent.read({"text": [("", data) for data in contents]}, options)
     rows = zip(*columns.values(), strict=True)
     assert actual == [dict(zip(columns, row, strict=True)) for row in rows]
@@ -70,12 +70,12 @@ def read(options: dict[str, Any], *contents: bytes) -> list[dict[str, Any]]:
 
 
 def jsonl(*documents: Any) -> bytes:
-    """A document on each line."""
+    """Write one document per line."""
     return "".join(f"{json.dumps(document)}\n" for document in documents).encode()
 
 
 class TestLines(ReaderTests):
-    """Every type, one document a line."""
+    """Columns of every type."""
 
     parts: ClassVar = {"text": ("a/train.jsonl", "b.jsonl")}
     detects_damage = False
@@ -83,7 +83,7 @@ class TestLines(ReaderTests):
     def reader(self) -> formats.Reader:
         columns = {"text": "text", "span": "target.span.index", "x": "x", "truth": "truth"}
         types = {"span": "integer", "x": "number", "truth": "boolean"}
-        return reader({"columns": columns, "types": types})
+        return json_reader({"columns": columns, "types": types})
 
     def rows(self, count: int) -> pa.RecordBatch:
         numbers = range(count)
@@ -97,23 +97,23 @@ class TestLines(ReaderTests):
 
 
 class TestListOfDocuments(TestLines):
-    """The same, as items of one list."""
+    """Rows are the items of one list."""
 
     detects_damage = True
 
     def reader(self) -> formats.Reader:
         columns = {"text": "[].text", "span": "[].a.b", "x": "[].a.c", "truth": "[].truth"}
         types = {"span": "integer", "x": "number", "truth": "boolean"}
-        return reader({"lines": False, "rows": "[]", "columns": columns, "types": types})
+        return json_reader({"lines": False, "rows": "[]", "columns": columns, "types": types})
 
 
 class TestSquad(ReaderTests):
-    """Questions in paragraphs in articles, with lists of answers that can be empty."""
+    """Questions in paragraphs of articles, with lists of answers that can be empty."""
 
     parts: ClassVar = {"text": ("",)}
 
     def reader(self) -> formats.Reader:
-        return reader(SQUAD)
+        return json_reader(SQUAD)
 
     def rows(self, count: int) -> pa.RecordBatch:
         columns = {name: [f"{name} {i}" for i in range(count)] for name in SQUAD["columns"]}
@@ -127,13 +127,13 @@ class TestSquad(ReaderTests):
 
 
 class TestRecord(ReaderTests):
-    """Pieces of a text, by their positions."""
+    """Columns are parts of a text at given positions."""
 
     parts: ClassVar = {"text": ("",)}
     detects_damage = False
 
     def reader(self) -> formats.Reader:
-        return reader(RECORD)
+        return json_reader(RECORD)
 
     def rows(self, count: int) -> pa.RecordBatch:
         columns: dict[str, Any] = {
@@ -152,7 +152,7 @@ class TestMultiRc(ReaderTests):
     detects_damage = False
 
     def reader(self) -> formats.Reader:
-        return reader(MULTIRC)
+        return json_reader(MULTIRC)
 
     def rows(self, count: int) -> pa.RecordBatch:
         names = ["paragraph", "question", "answer"]
@@ -160,10 +160,10 @@ class TestMultiRc(ReaderTests):
 
 
 def test_questions_repeat_their_paragraph_and_article() -> None:
-    """SQuAD 2: each question is a row; unanswerable ones have empty lists."""
+    """An unanswerable question in SQuAD 2 has empty lists."""
     paragraphs = [
         {
-            "context": " The  context ",  # answers count its blanks
+            "context": " The  context ",  # answer offsets count these spaces
             "qas": [
                 {"id": "a", "question": "?", "answers": [{"text": "The", "answer_start": 1}]},
                 {"id": "b", "question": "??", "answers": [], "is_impossible": True},
@@ -182,7 +182,7 @@ def test_questions_repeat_their_paragraph_and_article() -> None:
 
 
 def test_answers_repeat_their_question_and_paragraph() -> None:
-    """MultiRC: each answer is a row, in the order of the file, with the numbers of all three."""
+    """A row in MultiRC is an answer with the numbers of its paragraph, question and answer."""
     questions = [
         {"question": "Q0", "idx": 0, "answers": [{"text": "A0", "idx": 0, "label": 1}]},
         {
@@ -202,7 +202,7 @@ def test_answers_repeat_their_question_and_paragraph() -> None:
 
 
 def test_spans_become_pieces_of_the_text() -> None:
-    """ReCoRD: the end of a span belongs to it; distinct texts are sorted."""
+    """Spans in ReCoRD include their end, and distinct texts are sorted."""
     text = "Zoë met Ann.\n@highlight\nAnn left"
     spans = [(8, 10), (0, 2), (24, 26)]
     passage = {"text": text, "entities": [{"start": a, "end": b} for a, b in spans]}
@@ -223,9 +223,9 @@ def test_missing_spans_are_appended_to_the_text() -> None:
         "entities": [["ann", "bo"]],
         "answers": [["ann"]],
     }
-    rows = reader(RECORD).complete(pa.RecordBatch.from_pydict(columns), 1)
+    rows = json_reader(RECORD).complete(pa.RecordBatch.from_pydict(columns), 1)
     output = MemoryOutput()
-    reader(RECORD).write(rows, {"text": output})
+    json_reader(RECORD).write(rows, {"text": output})
     (row,) = read(RECORD, output.files[""])
     assert row["entities"] == ["ann", "bo"]
     assert row["passage"] == "bob ann"
@@ -248,7 +248,7 @@ def test_values_keep_their_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "wrong"),
+    ("kind", "values"),
     [
         ("string", ["1", "null", "true", "[]", "{}"]),
         ("integer", ['"1"', "1.0", "true", "null", "9223372036854775808", "1" * 400]),
@@ -256,10 +256,10 @@ def test_values_keep_their_types() -> None:
         ("boolean", ["1", '"true"', "null"]),
     ],
 )
-def test_value_of_another_type_is_rejected_with_line_and_key(kind: str, wrong: list[str]) -> None:
-    right = {"string": '""', "integer": "1", "number": "1.5", "boolean": "false"}[kind]
-    for value in wrong:
-        data = f'{{"a": {{"k": {right}}}}}\n{{"a": {{"k": {value}}}}}\n'.encode()
+def test_value_of_another_type_is_rejected_with_line_and_key(kind: str, values: list[str]) -> None:
+    valid = {"string": '""', "integer": "1", "number": "1.5", "boolean": "false"}[kind]
+    for value in values:
+        data = f'{{"a": {{"k": {valid}}}}}\n{{"a": {{"k": {value}}}}}\n'.encode()
         with pytest.raises(ReadError, match=r"^file-0: line 2: a\.k is "):
             read({"columns": {"c": "a.k"}, "types": {"c": kind}}, data)
 
@@ -295,7 +295,6 @@ def test_value_of_another_type_is_rejected_with_line_and_key(kind: str, wrong: l
 def test_mismatch_is_rejected_with_its_path(
     options: dict[str, Any], data: str, message: str
 ) -> None:
-    """The error names the file, the line and the path."""
     with pytest.raises(ReadError, match=re.escape(f"file-0: {message}")):
         read(options, data.encode())
 
@@ -322,23 +321,22 @@ def test_spans_out_of_bounds_are_rejected(span: list[Any]) -> None:
     ids=["objects", "lists", "utf-8", "surrogate", "nul", "utf-16", "infinity", "zeros"],
 )
 def test_hostile_line_is_rejected(data: bytes) -> None:
-    """Deep nesting, invalid text and endless lines are errors that name the line."""
     with pytest.raises(ReadError, match="file-0: line 1"):
         read(FLAT, data)
 
 
 def test_blank_lines_are_not_rows() -> None:
-    """Blank lines between documents are ignored, with Windows line ends, too."""
+    """Blank lines can have Windows line endings."""
     document = b'{"text": "a", "label": "b"}'
     assert len(read(FLAT, b"\n" + document + b"\r\n\n \t\r\n" + document)) == 2
 
 
-def test_shared_text_is_split_into_batches() -> None:
-    """A long passage with many queries is not repeated for all of them in one batch."""
+def test_rows_with_shared_text_are_split_into_batches() -> None:
+    """A long passage is not repeated for all of its queries in one batch."""
     queries = [{"query": str(i), "answers": []} for i in range(3000)]
     passage = {"text": "x" * 100_000, "entities": []}
     files = {"text": [MemoryFile("file", jsonl({"passage": passage, "qas": queries}))]}
-    sizes = [(batch.num_rows, batch.nbytes) for batch in reader(RECORD).read(files)]
+    sizes = [(batch.num_rows, batch.nbytes) for batch in json_reader(RECORD).read(files)]
     assert sum(rows for rows, _ in sizes) == 3000
     assert max(size for _, size in sizes) < 16 << 20
 
@@ -350,11 +348,11 @@ def test_shared_text_is_split_into_batches() -> None:
         ({"columns": {"a": "a..b"}}, "is not a path"),
         ({"columns": {"a": "a[0]"}}, "is not a path"),
         ({"columns": {"a": "a."}}, "is not a path"),
-        ({"columns": {"a": "a[].b[]"}}, "lists of lists"),
-        ({"columns": {"a": "a", "b": "a.b"}}, "leads through the other"),
-        ({"columns": {"a": "a", "b": "a"}}, "have one path"),
+        ({"columns": {"a": "a[].b[]"}}, "two lists below the row"),
+        ({"columns": {"a": "a", "b": "a.b"}}, "one path contains the other"),
+        ({"columns": {"a": "a", "b": "a"}}, "have the same path"),
         ({"columns": {"a": "a"}, "rows": "a"}, "must end with a list"),
-        ({"columns": {"a": "a"}, "types": {"b": "string"}}, "'b' is not among the columns"),
+        ({"columns": {"a": "a"}, "types": {"b": "string"}}, "'b' is not in `columns`"),
         ({"columns": {"a": "a"}, "types": {"a": "text"}}, "types"),
         ({"columns": {"a": "a"}, "distinct": ["a"]}, "not a column of lists"),
         ({"columns": {"a": "a[]"}, "spans": {"a": "text"}}, "path of a text column"),
@@ -363,33 +361,33 @@ def test_shared_text_is_split_into_batches() -> None:
             {"columns": {"a": "a[]", "b": "b"}, "spans": {"a": "b"}, "types": {"b": "number"}},
             "path of a text column",
         ),
-        ({"columns": {"a": "a"}, "lines": False}, "must lead through one list"),
-        ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must lead through one list"),
+        ({"columns": {"a": "a"}, "lines": False}, "must share a list"),
+        ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must share a list"),
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ManifestError, match=message):
-        reader(options)
+        json_reader(options)
 
 
 @pytest.mark.parametrize(
     ("kind", "value"), [("integer", "choice1"), ("boolean", "yes"), ("number", "many")]
 )
 def test_classes_without_their_codes_are_not_written(kind: str, value: str) -> None:
-    """A class is written as upstream's number or boolean, never as its name."""
+    """A label is written as the upstream number or boolean, never as the class name."""
     rows = pa.RecordBatch.from_pydict({"label": [value]})
     with pytest.raises(SchemaError, match="column label"):
-        reader({"columns": {"label": "label"}, "types": {"label": kind}}).write(
+        json_reader({"columns": {"label": "label"}, "types": {"label": kind}}).write(
             rows, {"text": MemoryOutput()}
         )
 
 
 def test_lists_of_different_lengths_are_not_written() -> None:
-    rows = next(reader(SQUAD).read({"text": [MemoryFile("f", json.dumps(ONE).encode())]}))
+    rows = next(json_reader(SQUAD).read({"text": [MemoryFile("f", json.dumps(ONE).encode())]}))
     i = rows.schema.get_field_index("answer_start")
     longer = rows.set_column(i, "answer_start", pa.array([[1, 2, 3]]))
     with pytest.raises(SchemaError, match="answer_start"):
-        reader(SQUAD).write(longer, {"text": MemoryOutput()})
+        json_reader(SQUAD).write(longer, {"text": MemoryOutput()})
 
 
 ONE = {
@@ -420,7 +418,6 @@ values = st.recursive(
 
 @given(st.one_of(st.binary(max_size=60), values.map(lambda value: json.dumps(value).encode())))
 def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
-    """The rows match the independent reader, or the error names the file."""
     lists = {"lines": False, "rows": "data[]", "columns": {"t": "data[].text"}}
     for options in (FLAT, lists):
         try:

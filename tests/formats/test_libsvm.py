@@ -1,4 +1,4 @@
-"""LIBSVM text, against an independent reading of the same bytes."""
+"""Read LIBSVM text and compare the rows with those of an independent reader."""
 
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ SMALL = {"format": "libsvm", "shape": [2, 2]}
 
 
 def read(options: dict[str, Any], data: bytes) -> tuple[list[int], list[list[float]]]:
-    """Labels, and values in one row each."""
+    """Read labels and flattened rows of values."""
     batches = list(formats.create(options).read({"rows": [MemoryFile("file", data)]}))
     labels = [label for batch in batches for label in batch.column("label").to_pylist()]
     values = [row for batch in batches for row in batch.column("values").to_pylist()]
@@ -25,7 +25,7 @@ def read(options: dict[str, Any], data: bytes) -> tuple[list[int], list[list[flo
 
 
 class TestNumbers(ReaderTests):
-    """Values as they are."""
+    """Values without scaling."""
 
     parts: ClassVar = {"rows": ("",)}
     detects_damage = False
@@ -47,7 +47,7 @@ class TestNumbers(ReaderTests):
 
 
 class TestPixels(TestNumbers):
-    """USPS: each of the 256 values of a pixel is read again."""
+    """USPS stores the 256 values of a pixel as scaled floats."""
 
     options: ClassVar = {"scale": "uint8"}
 
@@ -78,7 +78,7 @@ def test_valid_lines_are_parsed(kind: str) -> None:
 def test_missing_features_are_zero_only_if_sparse() -> None:
     data = b"1 2:5\n2\n"
     assert read(SMALL | {"sparse": True}, data) == ([1, 2], [[0, 5, 0, 0], [0, 0, 0, 0]])
-    with pytest.raises(ReadError, match="file: line 1 has 1 features, but there are 4"):
+    with pytest.raises(ReadError, match="file: line 1 does not have 4 features"):
         read(SMALL, data)
 
 
@@ -136,7 +136,6 @@ def test_values_out_of_range_are_rejected(value: str) -> None:
     ).map(b"".join)
 )
 def test_any_bytes_are_read_or_rejected(data: bytes) -> None:
-    """The rows match the independent reader, or the error names the line."""
     options = SMALL | {"sparse": True}
     try:
         labels, values = read(options, data)
@@ -180,7 +179,7 @@ def test_second_part_is_rejected() -> None:
 
 
 def test_rows_of_another_size_are_not_written() -> None:
-    """The error says how many values a row must have."""
+    """The error states the number of values in a row."""
     rows = pa.RecordBatch.from_pydict({"label": [1], "values": [1.0]})
-    with pytest.raises(SchemaError, match="4 values a row"):
+    with pytest.raises(SchemaError, match="4 values per row"):
         formats.create(SMALL).write(rows, {"rows": MemoryOutput()})

@@ -1,4 +1,4 @@
-"""Plain text, against an independent reading of the same bytes."""
+"""Read plain text and compare the rows with those of an independent reader."""
 
 from typing import ClassVar
 
@@ -16,18 +16,16 @@ FORMAT = {"format": "lines"}
 
 
 def read(*contents: bytes, **options: str) -> list[str]:
-    """Read rows, and check that the independent reader gives the same."""
+    """Read rows and check that the independent reader returns the same."""
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
     batches = list(formats.create(FORMAT | options).read(files))
     texts = [text for batch in batches for text in batch.column("text").to_pylist()]
-    whole = {"text": [("", data) for data in contents]}
-    assert texts == independent.read(whole, options)["text"]
+    contents_by_part = {"text": [("", data) for data in contents]}
+    assert texts == independent.read(contents_by_part, options)["text"]
     return texts
 
 
 class TestLines(ReaderTests):
-    """Each line is a row."""
-
     parts: ClassVar = {"text": ("",)}
     detects_damage = False
 
@@ -40,7 +38,7 @@ class TestLines(ReaderTests):
 
 
 class TestSeveralFiles(TestLines):
-    """Rows of one split in several members."""
+    """A split in several archive members."""
 
     parts: ClassVar = {"text": ("a.txt", "b/part-[ab]-*.txt", "c.txt")}
 
@@ -58,20 +56,20 @@ class TestFiles(TestLines):
 
 
 def test_blank_lines_are_rows_unless_dropped() -> None:
-    """WikiText counts its empty lines; other loaders leave them out."""
+    """The published row counts of WikiText include empty lines, but other loaders drop them."""
     data = b" \n = Robert = \n\n\t\n text @-@ one \n\n"
     assert read(data) == [" ", " = Robert = ", "", "\t", " text @-@ one ", ""]
     assert read(data, blank="drop") == [" = Robert = ", " text @-@ one "]
 
 
 def test_only_line_ends_are_stripped() -> None:
-    """Other line separators of Unicode are part of the text."""
+    """Other Unicode line separators are part of the text."""
     data = "one \r\n\x0b two\x0c\x85\u2028\n\rthree\rfour".encode()
     assert read(data) == ["one ", "\x0b two\x0c\x85\u2028", "\rthree\rfour"]
 
 
 def test_files_follow_one_another() -> None:
-    """Lines of two files are never joined, and an empty file has none."""
+    """Lines of two files are never joined."""
     assert read(b"a\nb", b"", b"c\n") == ["a", "b", "c"]
 
 
@@ -87,7 +85,6 @@ def test_latin_1_is_decoded() -> None:
 
 @pytest.mark.parametrize("row", ["line", "file"])
 def test_invalid_text_is_rejected_with_its_place(row: str) -> None:
-    """The error names the file, the line and the byte."""
     place = "line 2: byte 3" if row == "line" else "byte 6"
     with pytest.raises(ReadError, match=f"file-0: {place}, 0xff, is not utf-8"):
         read(b"ab\nab\xff\n", row=row)
@@ -126,7 +123,6 @@ def test_text_with_line_breaks_is_not_written(text: str) -> None:
 
 @given(st.binary(max_size=80), st.sampled_from(["line", "file"]), st.sampled_from(["keep", "drop"]))
 def test_any_bytes_are_read_or_rejected(data: bytes, row: str, blank: str) -> None:
-    """The rows match the independent reader, or the error names the file."""
     try:
         data.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Parquet, against Arrow's reading of the whole file."""
+"""Read Parquet and compare the rows with pyarrow's."""
 
 import io
 from typing import Any, ClassVar
@@ -16,22 +16,20 @@ from tests.independent import parquet
 FORMAT = {"format": "parquet"}
 
 
-def saved(table: pa.Table, **options: Any) -> bytes:
-    """A file."""
+def parquet_file(table: pa.Table, **options: Any) -> bytes:
+    """Return a table as a Parquet file."""
     sink = io.BytesIO()
     pq.write_table(table, sink, **options)
     return sink.getvalue()
 
 
 def read(data: bytes, **columns: str) -> pa.Table:
-    """All rows of a file."""
+    """Read all rows of a file."""
     reader = formats.create(FORMAT | ({"columns": columns} if columns else {}))
     return pa.Table.from_batches(reader.read({"d": [MemoryFile("some-file", data)]}))
 
 
 class TestParquet(ReaderTests):
-    """Numbers, text, files and lists."""
-
     parts: ClassVar = {"rows": ("train-0.parquet", "train-1.parquet")}
 
     def reader(self) -> formats.Reader:
@@ -52,7 +50,7 @@ class TestParquet(ReaderTests):
 
 
 class TestFields(ReaderTests):
-    """Hugging Face's images: a struct of bytes and path."""
+    """Hugging Face images, which are structs of bytes and path."""
 
     parts: ClassVar = {"rows": ("data/train-*.parquet",)}
 
@@ -72,7 +70,7 @@ class TestFields(ReaderTests):
 
 
 def hub_table(rows: int) -> pa.Table:
-    """Images as Hugging Face stores them, one of them missing."""
+    """Return a table of images as on the Hugging Face Hub, one of them missing."""
     images = [
         None if i == 1 else {"bytes": b"\xff\xd8\xff" + bytes([i]), "path": f"{i}.jpg"}
         for i in range(rows)
@@ -82,20 +80,20 @@ def hub_table(rows: int) -> pa.Table:
 
 
 def test_field_of_a_struct_is_a_column() -> None:
-    data = saved(hub_table(5), row_group_size=2)
+    data = parquet_file(hub_table(5), row_group_size=2)
     actual = read(data, image="image.bytes", label="label").to_pydict()
     assert actual["image"] == [None if i == 1 else b"\xff\xd8\xff" + bytes([i]) for i in range(5)]
     assert actual["label"] == [0, 1, 2, 3, 4]
 
 
-def test_column_name_with_a_dot_wins() -> None:
-    """A column with a dot in its name is not a field of a struct."""
-    data = saved(pa.table({"a.b": [1, 2], "a": [{"b": 3}, {"b": 4}]}))
+def test_column_name_with_a_dot_takes_precedence() -> None:
+    """`a.b` means a column of that name before it means field `b` of column `a`."""
+    data = parquet_file(pa.table({"a.b": [1, 2], "a": [{"b": 3}, {"b": 4}]}))
     assert read(data, x="a.b").column("x").to_pylist() == [1, 2]
 
 
 def test_types_are_simplified() -> None:
-    """Dictionaries are resolved and large types shortened, also within lists."""
+    """Dictionaries are decoded and large types become their small versions, also within lists."""
     texts = pa.array(["x", "y", "x", None])
     table = pa.table(
         {
@@ -106,7 +104,7 @@ def test_types_are_simplified() -> None:
             "fixed": pa.array([[1, 2]] * 4, pa.list_(pa.int8(), 2)),
         }
     )
-    actual = read(saved(table))
+    actual = read(parquet_file(table))
     assert actual.schema.types == [
         pa.string(),
         pa.string(),
@@ -121,7 +119,7 @@ def test_types_are_simplified() -> None:
 def test_rows_match_the_independent_reader(compression: str) -> None:
     rng = np.random.default_rng(0)
     table = pa.table({name: rng.integers(0, 1000, 5000) for name in "abc"})
-    data = saved(table, compression=compression, row_group_size=700)
+    data = parquet_file(table, compression=compression, row_group_size=700)
     actual = read(data, z="c", x="a")
     assert actual.schema.names == ["z", "x"]
     assert actual.to_pydict() == parquet.read(
@@ -132,7 +130,7 @@ def test_rows_match_the_independent_reader(compression: str) -> None:
 def test_large_rows_are_split_into_batches() -> None:
     table = pa.table({"image": [bytes([i]) * (1 << 20) for i in range(60)]})
     reader = formats.create(FORMAT)
-    batches = list(reader.read({"d": [MemoryFile("f", saved(table, compression="none"))]}))
+    batches = list(reader.read({"d": [MemoryFile("f", parquet_file(table, compression="none"))]}))
     assert max(batch.nbytes for batch in batches) <= 16 << 20
     assert pa.Table.from_batches(batches).equals(table)
 
@@ -146,7 +144,7 @@ def test_small_row_groups_are_merged() -> None:
             "image": [{"bytes": str(text).encode()} for text in texts],
         }
     )
-    data = saved(table, row_group_size=500)
+    data = parquet_file(table, row_group_size=500)
     (batch,) = formats.create(
         FORMAT | {"columns": {"t": "text", "n": "n", "b": "image.bytes"}}
     ).read({"d": [MemoryFile("f", data)]})
@@ -158,9 +156,9 @@ def test_small_row_groups_are_merged() -> None:
 
 
 def test_row_groups_that_repeat_a_long_text_are_not_merged() -> None:
-    """A file of 300 kB can hold 100 MB of text; a batch has a few MB."""
+    """A file of 300 kB can hold 100 MB of text."""
     table = pa.table({"text": pa.array(["x" * 100_000]).take([0] * 1000)})
-    data = saved(table, row_group_size=250)
+    data = parquet_file(table, row_group_size=250)
     reader = formats.create(FORMAT)
     sizes = [batch.nbytes for batch in reader.read({"d": [MemoryFile("f", data)]})]
     assert sum(sizes) > 100_000_000
@@ -170,26 +168,26 @@ def test_row_groups_that_repeat_a_long_text_are_not_merged() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"x": "y"}, "it has no column 'y'; there are: image, label"),
+        ({"x": "y"}, "it has no column 'y'; it has: image, label"),
         (
             {"x": "image.file"},
-            "column 'image' has no field 'file'; there are: bytes, path",
+            "column 'image' has no field 'file'; it has: bytes, path",
         ),
-        ({"x": "label.x"}, "column 'label' has no field 'x'; there are: none"),
+        ({"x": "label.x"}, "column 'label' has no field 'x'; it has: none"),
     ],
 )
 def test_unknown_column_is_rejected(columns: dict[str, str], message: str) -> None:
     with pytest.raises(ReadError, match="some-file: ") as caught:
-        read(saved(hub_table(2)), **columns)
+        read(parquet_file(hub_table(2)), **columns)
     assert message in str(caught.value)
 
 
 def test_text_that_is_not_utf_8_is_rejected() -> None:
-    wrong = pa.Array.from_buffers(
+    invalid = pa.Array.from_buffers(
         pa.string(), 2, [None, pa.py_buffer(np.array([0, 1, 2], np.int32)), pa.py_buffer(b"a\xff")]
     )
     with pytest.raises(ReadError, match=r"some-file: it cannot be read: .*UTF8"):
-        read(saved(pa.table({"text": wrong})))
+        read(parquet_file(pa.table({"text": invalid})))
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"PAR1" + b"\xff" * 8 + b"PAR1"])

@@ -1,4 +1,4 @@
-"""The footer of a Parquet file, compared with Arrow's reading of it."""
+"""Parse Parquet footers and compare them with pyarrow's metadata."""
 
 import io
 import random
@@ -20,8 +20,8 @@ TABLE = pa.table(
 )
 
 
-def written(**options: object) -> io.BytesIO:
-    """A file of five row groups."""
+def parquet_file(**options: object) -> io.BytesIO:
+    """Write a file of five row groups."""
     file = io.BytesIO()
     pq.write_table(TABLE, file, row_group_size=100, **options)
     return file
@@ -29,7 +29,7 @@ def written(**options: object) -> io.BytesIO:
 
 @pytest.mark.parametrize("compression", ["none", "snappy", "zstd"])
 def test_footer_is_read_as_arrow_reads_it(compression: str) -> None:
-    file = written(compression=compression, use_dictionary=["text"], write_page_index=True)
+    file = parquet_file(compression=compression, use_dictionary=["text"], write_page_index=True)
     metadata = pq.ParquetFile(file).metadata
     expected = []
     for group in range(metadata.num_row_groups):
@@ -41,7 +41,7 @@ def test_footer_is_read_as_arrow_reads_it(compression: str) -> None:
 
 
 def test_damaged_footer_is_a_value_error() -> None:
-    data, chance = written().getvalue(), random.Random(0)
+    data, chance = parquet_file().getvalue(), random.Random(0)
     length = int.from_bytes(data[-8:-4], "little")
     outcomes = set()
     for _ in range(300):

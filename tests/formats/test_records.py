@@ -1,4 +1,4 @@
-"""Parts, outputs, records and Arrow tables that readers share."""
+"""Test the helpers for parts, outputs, records and Arrow tables that readers share."""
 
 import io
 from itertools import chain
@@ -35,7 +35,6 @@ def test_several_parts_are_rejected() -> None:
 
 
 def test_several_files_are_rejected() -> None:
-    """The error names the files, or the part without files."""
     assert only_file("rows", [FILE]) is FILE
     with pytest.raises(ReadError, match=r"file, file: .* exactly one file for part 'rows', not 2"):
         only_file("rows", [FILE, FILE])
@@ -45,7 +44,7 @@ def test_several_files_are_rejected() -> None:
 
 def test_option_for_an_unknown_column_is_rejected() -> None:
     check_options(["a"], {"a": 1}, {"p": [FILE]})
-    with pytest.raises(ReadError, match="file: a reader option is for 'b', but there is only a"):
+    with pytest.raises(ReadError, match="file: a reader option names 'b', but there is only a"):
         check_options(["b"], {"a": 1}, {"p": [FILE]})
 
 
@@ -74,10 +73,10 @@ def test_rows_are_spread_over_the_files(rows: int) -> None:
 
 
 def test_records_are_read_in_steps() -> None:
-    """The last batch can be smaller; a partial record is an error."""
+    """The last batch can be smaller, but an incomplete record is an error."""
     batches = list(records(FILE, io.BytesIO(b"abcdefghij"), 2, step=2))
     assert [batch.tobytes() for batch in batches] == [b"abcd", b"efgh", b"ij"]
-    with pytest.raises(ReadError, match="1 bytes follow at byte 4, and a record has 2"):
+    with pytest.raises(ReadError, match="the record at byte 4 has 1 of 2 bytes"):
         list(records(FILE, io.BytesIO(b"abcde"), 2, step=2))
 
 
@@ -99,17 +98,17 @@ def test_column_that_cannot_be_written_is_rejected() -> None:
 
 
 def test_path_leads_to_a_nested_field() -> None:
-    """A column whose name has a dot wins; the error lists the existing fields."""
+    """A column with a dot in its name takes precedence over a field."""
     inner = pa.struct({"b": pa.struct({"c": pa.int64()})})
     schema = pa.schema({"a": inner, "a.b": pa.int64()})
     assert path_of(schema, "a.b.c", "file") == ["a", "b", "c"]
     assert path_of(schema, "a.b", "file") == ["a.b"]
-    with pytest.raises(ReadError, match=r"file: column 'a\.b' has no field 'd'; there are: c"):
+    with pytest.raises(ReadError, match=r"file: column 'a\.b' has no field 'd'; it has: c"):
         path_of(schema, "a.b.d", "file")
 
 
 def test_small_batches_are_merged_and_large_ones_split() -> None:
-    """Batches of about 8 MiB come out, whatever goes in."""
+    """Batches have about 8 MiB after merging and splitting."""
     small = pa.record_batch({"n": np.arange(1000)})
     (merged,) = plain_pieces([small] * 10, {}, FILE)
     assert merged["n"].to_pylist() == list(range(1000)) * 10
@@ -121,7 +120,7 @@ def test_small_batches_are_merged_and_large_ones_split() -> None:
 
 
 def test_expanded_size_is_checked_before_values_are_resolved() -> None:
-    """A dictionary that repeats a long text is rejected without making the text."""
+    """A dictionary with a repeated long text is rejected before the text is copied."""
     text = pa.DictionaryArray.from_arrays(np.zeros(10_000, np.int32), pa.array(["x" * 100_000]))
     with pytest.raises(UnsafeArchiveError, match="file: "):
         list(plain_pieces([pa.record_batch({"text": text})], {}, MemoryFile("file", b"x")))
@@ -131,5 +130,5 @@ def test_stored_columns_are_selected_again() -> None:
     rows = pa.record_batch({"image": [b"1", b"2"], "path": ["a", "b"], "label": [0, 1]})
     columns = {"image": "image.file.bytes", "path": "image.path", "label": "label"}
     (batch,) = as_stored(rows, columns).to_batches()
-    (again,) = plain_pieces([batch], columns, FILE)
-    assert again == rows
+    (plain,) = plain_pieces([batch], columns, FILE)
+    assert plain == rows

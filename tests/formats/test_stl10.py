@@ -1,4 +1,4 @@
-"""STL-10's binary files, against a reading of each byte."""
+"""Read STL-10's binary files and compare the rows with those of an independent reader."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ SIZE = 3 * 96 * 96
 
 
 def nested(array: np.ndarray) -> pa.Array:
-    """Rows as nested fixed-size lists."""
+    """Convert an array to rows of nested fixed-size lists."""
     column = pa.array(array.reshape(-1))
     for length in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)
@@ -24,20 +24,18 @@ def nested(array: np.ndarray) -> pa.Array:
 
 
 def images(batches: list[pa.RecordBatch]) -> np.ndarray:
-    """The column `image` of all batches, (rows, 96, 96, 3)."""
+    """Return the column `image` of all batches, of shape (rows, 96, 96, 3)."""
     values = [batch.column("image").flatten().flatten().flatten() for batch in batches]
     return np.concatenate([part.to_numpy() for part in values]).reshape(-1, 96, 96, 3)
 
 
 def read(**parts: bytes) -> list[pa.RecordBatch]:
-    """All batches of some bytes."""
+    """Read all batches of one file per part."""
     files = {name: [MemoryFile(f"{name}-file", data)] for name, data in parts.items()}
     return list(formats.create(FORMAT).read(files))
 
 
 class TestStl10(ReaderTests):
-    """Images and labels."""
-
     parts: ClassVar = {"image": ("train_X.bin",), "label": ("train_y.bin",)}
 
     def reader(self) -> formats.Reader:
@@ -50,17 +48,15 @@ class TestStl10(ReaderTests):
 
 
 class TestUnlabeled(TestStl10):
-    """Images alone."""
-
     parts: ClassVar = {"image": ("unlabeled_X.bin",)}
-    detects_damage = False  # cut between two images, the file is a shorter one
+    detects_damage = False  # cutting a file between two images leaves a valid file
 
     def rows(self, count: int) -> pa.RecordBatch:
         return super().rows(count).select(["image"])
 
 
 def test_images_are_stored_column_by_column() -> None:
-    """Value (row, column, channel) is byte 9216 channel + 96 column + row."""
+    """Value (y, x, c) of an image is byte 9216 c + 96 x + y."""
     data = bytes((i * 5 + i // 256) % 256 for i in range(SIZE))
     (image,) = images(read(image=data))
     assert all(
@@ -89,10 +85,10 @@ def test_rows_match_the_independent_reader() -> None:
 @pytest.mark.parametrize(
     ("rows", "labels", "message"),
     [
-        (2, 1, "label-file: it ends after 1 rows, but image-file goes on"),
-        (1, 2, "image-file: it ends after 1 rows, but label-file goes on"),
-        (0, 400, "image-file: it ends after 0 rows, but label-file goes on"),
-        (303, 304, "image-file: it ends after 303 rows, but label-file goes on"),
+        (2, 1, "label-file: it ends after 1 rows, but image-file continues"),
+        (1, 2, "image-file: it ends after 1 rows, but label-file continues"),
+        (0, 400, "image-file: it ends after 0 rows, but label-file continues"),
+        (303, 304, "image-file: it ends after 303 rows, but label-file continues"),
     ],
 )
 def test_files_with_different_row_counts_are_rejected(rows: int, labels: int, message: str) -> None:
@@ -101,8 +97,10 @@ def test_files_with_different_row_counts_are_rejected(rows: int, labels: int, me
 
 
 def test_truncated_image_is_rejected() -> None:
-    """The error names the file and where the image begins."""
-    with pytest.raises(ReadError, match=r"image-file: .* 27,647 bytes follow at byte 27,648,"):
+    """The error shows where the image starts."""
+    with pytest.raises(
+        ReadError, match=r"image-file: .* at byte 27,648 has 27,647 of 27,648 bytes"
+    ):
         read(image=bytes(2 * SIZE - 1))
 
 

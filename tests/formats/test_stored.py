@@ -1,4 +1,4 @@
-"""Arrays that are read from streams, and temporary copies of files."""
+"""Test reading arrays from streams, and temporary copies of files."""
 
 import io
 import sys
@@ -18,14 +18,14 @@ from dshub.testing.readers import MemoryFile
 
 
 def npz() -> bytes:
-    """An npz file with one array."""
+    """Return an npz file with one array."""
     sink = io.BytesIO()
     np.savez(sink, data=np.zeros((3, 2)))
     return sink.getvalue()
 
 
 def parquet() -> bytes:
-    """A Parquet file with one column."""
+    """Return a Parquet file with one column."""
     sink = io.BytesIO()
     pq.write_table(pa.table({"data": [1, 2, 3]}), sink)
     return sink.getvalue()
@@ -50,7 +50,7 @@ def test_copy_has_the_content_of_the_file() -> None:
 def test_copy_is_deleted_with_the_reader(
     data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reader that is abandoned leaves nothing in the folder for temporary files."""
+    """A reader that is dropped early leaves no temporary file."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     options = {"format": "npz" if data.startswith(b"PK") else "parquet"}
     reader = formats.create(options | {"columns": {"data": "data"}})
@@ -63,7 +63,7 @@ def test_copy_is_deleted_with_the_reader(
 def test_missing_folder_for_the_copy_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the folder, and how to choose another one."""
+    """The hint shows how to choose another folder."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with (
         pytest.raises(StoreError, match=r"cannot write .*gone") as caught,
@@ -75,7 +75,7 @@ def test_missing_folder_for_the_copy_is_reported(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="uses /dev/full")
 def test_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Running out of space is not damage of the file."""
+    """A full disk is not reported as damage of the file."""
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
     with pytest.raises(StoreError, match="No space left"), seekable(MemoryFile("file", b"data")):
         pass
@@ -84,8 +84,8 @@ def test_full_disk_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("dtype", [">i2", "<f8", "|u1"])
-def test_rows_are_those_of_the_array(order: str, axis: int, dtype: str) -> None:
-    """Any axis can count rows; values are in native byte order."""
+def test_rows_match_the_array(order: str, axis: int, dtype: str) -> None:
+    """Any axis can be the row axis, and values get the native byte order."""
     array = np.arange(5 * 4 * 3).reshape(5, 4, 3).astype(dtype)
     rows = stored(array, order, axis)
     pieces = [rows.read(count) for count in (1, rows.rows - 2, 1)]
@@ -109,7 +109,7 @@ def test_missing_bytes_are_rejected_with_their_number() -> None:
 
 
 def test_columns_are_read_side_by_side() -> None:
-    """Pieces have as many rows as fit into a batch."""
+    """Each piece has as many rows as fit into a batch."""
     arrays = {name: np.arange(4 << 20).reshape(4, -1).astype(np.uint8) for name in "ab"}
     pieces = list(together({name: stored(array, "C", 0) for name, array in arrays.items()}))
     assert [len(piece["a"]) for piece in pieces] == [4]
@@ -119,5 +119,5 @@ def test_columns_are_read_side_by_side() -> None:
 
 def test_columns_with_different_row_counts_are_rejected() -> None:
     columns = {name: stored(np.zeros(rows), "C", 0, name) for name, rows in [("a", 2), ("b", 3)]}
-    with pytest.raises(ReadError, match="a: its arrays differ in rows: a 2, b 3"):
+    with pytest.raises(ReadError, match="a: its arrays differ in length: a 2, b 3"):
         next(together(columns))

@@ -1,11 +1,11 @@
-"""Lines and batches of text."""
+"""Test splitting text into lines and batches."""
 
 import pyarrow as pa
 import pytest
 
 from dshub.errors import ReadError
 from dshub.formats import _texts
-from dshub.formats._texts import decoded, gathered, line_texts, numbered_lines, whole
+from dshub.formats._texts import decoded, gathered, line_texts, numbered_lines, read_all
 from dshub.testing.readers import MemoryFile
 
 
@@ -31,13 +31,13 @@ def test_too_long_line_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_file_over_the_limit_is_rejected() -> None:
     file = MemoryFile("file", b"x" * (3 << 20))
-    assert whole(file, 3 << 20) == file.data
+    assert read_all(file, 3 << 20) == file.data
     with pytest.raises(ReadError, match="file: it is larger than 3,145,727 bytes"):
-        whole(file, (3 << 20) - 1)
+        read_all(file, (3 << 20) - 1)
 
 
 def test_undecodable_bytes_are_rejected_with_their_place() -> None:
-    """The error names the line, if there is one, and the byte."""
+    """The error names the byte and, for lines, the line."""
     file = MemoryFile("file", b"")
     assert decoded(b"\xff", file, encoding="latin-1") == "ÿ"
     with pytest.raises(ReadError, match="file: byte 2, 0xff, is not utf-8"):
@@ -47,7 +47,7 @@ def test_undecodable_bytes_are_rejected_with_their_place() -> None:
 
 
 def test_rows_are_gathered_into_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches are bounded by rows and by the size of texts, also in lists."""
+    """The size of a batch includes texts in lists."""
     schema = pa.schema({"a": pa.string(), "b": pa.list_(pa.string())})
     rows = [[str(i), ["x" * 10] * i] for i in range(10)]
     (batch,) = gathered(rows, schema)

@@ -1,1 +1,1 @@
-"""Fuzz targets: parsers of bytes that come from elsewhere. See CONTRIBUTING.md."""
+"""Fuzz targets for parsers of untrusted bytes. See CONTRIBUTING.md."""

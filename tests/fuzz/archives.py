@@ -1,4 +1,4 @@
-"""Archives: opened, every member read, and members of archives in them."""
+"""Fuzz archives: open each input, read every member, and open archives nested in it."""
 
 import bz2
 import io
@@ -21,7 +21,7 @@ MEMBERS = {
 
 
 def read_all(data: bytes) -> None:
-    """Every member as a reader gets it."""
+    """Read every member as a reader does."""
     path = written(data)
     for member in ("", "*", "*:*"):
         with (
@@ -35,7 +35,7 @@ def read_all(data: bytes) -> None:
 
 
 def packed(name: str, members: Mapping[str, bytes]) -> bytes:
-    """An archive as our own writers make it."""
+    """Pack members with dshub's own archive writer."""
     packing, sink = container_for(name), scratch(name)
     assert packing is not None
     pieces = []
@@ -48,7 +48,7 @@ def packed(name: str, members: Mapping[str, bytes]) -> bytes:
 
 
 def compressed(suffix: str, data: bytes) -> bytes:
-    """A stream as our own writers make it."""
+    """Compress bytes with dshub's own stream writer."""
     stream, raw = stream_for(suffix), io.BytesIO()
     assert stream is not None
     with stream.write(raw) as sink:

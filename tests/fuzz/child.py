@@ -1,9 +1,9 @@
-"""One target under atheris, in a process of its own; `run.py` starts it.
+"""Run one fuzz target under atheris in this process; `run.py` starts it.
 
-    python tests/fuzz/child.py MODULE TARGET DICTIONARY [OPTIONS-AND-CORPORA-OF-LIBFUZZER…]
+    python tests/fuzz/child.py MODULE TARGET DICTIONARY [LIBFUZZER-OPTIONS-AND-CORPORA…]
     python tests/fuzz/child.py MODULE TARGET --input FILE
 
-The dictionary is written; the module is that of the target's family.
+MODULE defines the target. DICTIONARY is a file that this script writes.
 """
 
 import faulthandler
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tests.fuzz.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
-MEMORY = 300 << 20  # bytes that the process may grow by
-SECONDS = 2  # of the processor for one input
-WAIT = 60  # seconds by the clock, on a machine that may be busy
+MEMORY = 300 << 20  # bytes that one target can add to the process
+CPU_SECONDS = 2  # CPU seconds per input
+WALL_SECONDS = 60  # wall-clock seconds per input; generous because the machine can be busy
 FORBIDDEN = {
     *("os.exec", "os.fork", "os.posix_spawn", "os.system", "subprocess.Popen"),
     *("pickle.find_class", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname"),
@@ -30,7 +30,7 @@ FORBIDDEN = {
 
 
 class Guard:
-    """Record forbidden actions: network access, starting programs, running code from an input.
+    """An audit hook that records network access, started programs and code run from an input.
 
     Attributes:
         events: recorded actions. Raising is not enough, because some parsers catch everything.
@@ -47,23 +47,23 @@ class Guard:
 
 
 def peak() -> int:
-    """The most bytes of memory that this process ever had."""
-    unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2)
+    """Return the peak memory of this process in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # kilobytes, except on macOS
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def target_of(module: str, name: str) -> "Target":
-    """A target of a family, warm: plug-ins are imported when they are first used."""
+    """Return a target of a module after running its seeds, which imports the plug-ins they use."""
     targets: list[Target] = importlib.import_module(module).TARGETS
     target = next(target for target in targets if target.name == name)
     for data in target.seeds().values():
-        with suppress(Exception):  # a finding, which comes again
+        with suppress(Exception):  # fuzzing reports the same exception again
             target(data)
     return target
 
 
 def fuzz(module: str, name: str, words: Path, options: list[str]) -> None:
-    """Try inputs until the time is over; libFuzzer ends the process."""
+    """Run generated inputs until libFuzzer ends the process."""
     import atheris
 
     with atheris.instrument_imports(include=["dshub"]):
@@ -75,10 +75,10 @@ def fuzz(module: str, name: str, words: Path, options: list[str]) -> None:
         target(data)
         if guard.events:
             raise AssertionError(guard.events[-1])
-        if time.process_time() - began > SECONDS:
-            raise TimeoutError(f"it took more than {SECONDS} s")
+        if time.process_time() - began > CPU_SECONDS:
+            raise TimeoutError(f"it took more than {CPU_SECONDS} s of CPU time")
         if peak() > limit:
-            raise MemoryError(f"it took more than {MEMORY >> 20} MB")
+            raise MemoryError(f"it took more than {MEMORY >> 20} MB of memory")
 
     def mutate(data: bytes, most: int, seed: int) -> bytes:
         def change(part: bytes) -> bytes:
@@ -90,25 +90,25 @@ def fuzz(module: str, name: str, words: Path, options: list[str]) -> None:
     if target.tokens:
         words.write_text("".join(map(_quoted, target.tokens)), encoding="ascii")
         options = [*options, f"-dict={words}"]
-    options = [*options, f"-timeout={WAIT}", f"-rss_limit_mb={(limit + MEMORY) >> 20}"]
+    options = [*options, f"-timeout={WALL_SECONDS}", f"-rss_limit_mb={(limit + MEMORY) >> 20}"]
     atheris.Setup([sys.argv[0], *options], run, custom_mutator=mutate)
     atheris.Fuzz()
 
 
 def _quoted(token: bytes) -> str:
-    """A line of a dictionary of libFuzzer."""
+    """Format a token as a line of a libFuzzer dictionary."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in token) + '"\n'
 
 
 def try_one(module: str, name: str, path: Path) -> int:
     """Run one input and report its cost; return 0 if it stays within the limits."""
     target = target_of(module, name)
-    faulthandler.dump_traceback_later(WAIT, exit=True)
+    faulthandler.dump_traceback_later(WALL_SECONDS, exit=True)
     guard, before, began = Guard(), peak(), time.process_time()
     target(path.read_bytes())
     seconds, grown = time.process_time() - began, peak() - before
     print(f"{path}: {seconds:.2f} s, {grown >> 20} MB", *guard.events)
-    return int(seconds > SECONDS or grown > MEMORY or bool(guard.events))
+    return int(seconds > CPU_SECONDS or grown > MEMORY or bool(guard.events))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Documents: manifests, Croissant, indexes of mirrors, locks, settings, states."""
+"""Fuzz documents: manifests, Croissant, mirror indexes, lockfiles, settings, loader states."""
 
 import ast
 import hashlib
@@ -46,40 +46,40 @@ NAMES = ("tiny-shakespeare", "iris", "usps", "conll2003")
 
 @cache
 def registry() -> Registry:
-    """The built-in one."""
+    """Return the built-in registry."""
     return Registry()
 
 
 def manifest(data: bytes) -> None:
-    """A manifest, and all that is made of one without its files."""
+    """Parse a manifest and derive everything that needs no dataset files."""
     text = text_of(data)
     try:
-        found = parse(text, source="input")
+        parsed = parse(text, source="input")
     except ManifestError as error:
         lines = [fault.line for fault in error.faults if isinstance(fault, Fault)]
         assert all(line is None or 0 < line <= 1 + text.count("\n") for line in lines)
         raise
-    used(found)
+    used(parsed)
 
 
-def used(found: Manifest) -> None:
+def used(parsed: Manifest) -> None:
     """Use a manifest as listings, citations and recipes do."""
-    again = from_json(to_json(found))
-    assert again.digest == found.digest
-    assert Summary.of(found)
-    assert version_key(found.version)
-    classes(found)
+    again = from_json(to_json(parsed))
+    assert again.digest == parsed.digest
+    assert Summary.of(parsed)
+    assert version_key(parsed.version)
+    classes(parsed)
     with tried:
-        cff(found)  # refuses one that cites nothing
-    denied(found.license, ["nc", "unknown"])
-    for layout in found.layouts:
+        cff(parsed)  # raises if the manifest has no citation
+    denied(parsed.license, ["nc", "unknown"])
+    for layout in parsed.layouts:
         with tried:
-            laid_out(found, layout)
-    for split in found.splits:
+            laid_out(parsed, layout)
+    for split in parsed.splits:
         with tried:
-            recipe(found, split)
+            recipe(parsed, split)
     with tried:
-        from_croissant(json.loads(json.dumps(to_croissant(found))), source="input")
+        from_croissant(json.loads(json.dumps(to_croissant(parsed))), source="input")
 
 
 def _manifests() -> dict[str, bytes]:
@@ -87,7 +87,7 @@ def _manifests() -> dict[str, bytes]:
 
 
 def croissant(data: bytes) -> None:
-    """A Croissant document as a manifest's text, which is parsed if nothing is missing."""
+    """Convert a Croissant document to a manifest; parse the manifest if nothing is missing."""
     data = data.replace(b'"@context":{}', b'"@context":' + mutations.json_bytes(context("1.1")), 1)
     imported = read_croissant(written(data))
     text = to_toml(imported)
@@ -97,21 +97,22 @@ def croissant(data: bytes) -> None:
 
 
 def _croissants() -> dict[str, bytes]:
-    """Ours, and one as others write them: without terms of ours."""
-    found = {}
+    """Return documents exported by dshub, with and without its own terms."""
+    documents = {}
     for name in ("tiny-shakespeare", "imagenet-o", "superglue/axb"):
         document = to_croissant(registry().manifest(name))
-        document["@context"] = {}  # the target fills it in: it would be most of the file
+        # `croissant` restores the context, which would be most of the seed
+        document["@context"] = {}
         file = f"{name.replace('/', '-')}.json"
-        found[file] = mutations.json_bytes(document)
+        documents[file] = mutations.json_bytes(document)
         others = {key: value for key, value in document.items() if not key.startswith("dshub:")}
-        found[f"others-{file}"] = mutations.json_bytes(others)
-    return found
+        documents[f"others-{file}"] = mutations.json_bytes(others)
+    return documents
 
 
 @cache
 def key_pair() -> tuple[Path, Path]:
-    """A private key that is always the same, and its public one."""
+    """Write a fixed private key and its public key."""
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     private = key.private_bytes(
         serialization.Encoding.PEM,
@@ -125,11 +126,11 @@ def key_pair() -> tuple[Path, Path]:
 
 
 def index(data: bytes) -> None:
-    """An index; and a folder that has it, as a mirror that is listed and asked for manifests."""
-    found = Index.read(data, source="input")
-    assert Index.of(found.datasets).encode()
+    """Read an index, then list and read manifests from a mirror that serves it."""
+    parsed = Index.read(data, source="input")
+    assert Index.of(parsed.datasets).encode()
     with tried:
-        check_signature(found, [key_pair()[1]], source="input")
+        check_signature(parsed, [key_pair()[1]], source="input")
     settings = Settings.read(
         environment={}, folder=scratch("."), cache=scratch("cache"), mirrors=[str(_mirror(data))]
     )
@@ -176,7 +177,7 @@ def _indexes() -> dict[str, bytes]:
 
 
 def index_bytes(content: Any) -> bytes:
-    """The bytes of an index whose checksum is right; a document of another kind as it is."""
+    """Encode an index with a correct checksum; encode any other JSON value unchanged."""
     if not isinstance(content, dict) or "datasets" not in content:
         return json.dumps(content).encode()
     head = {key: value for key, value in content.items() if key != "datasets"}
@@ -186,17 +187,18 @@ def index_bytes(content: Any) -> bytes:
 
 
 def lock(data: bytes) -> None:
-    """A lock: written again it is the same, and it is compared with the registry."""
-    path = written(data, f"{hashlib.sha256(data).hexdigest()[:20]}.lock")  # what is read is cached
+    """Read and rewrite a lockfile, and compare it with the registry."""
+    # `lockfile.read` caches by path, so each input needs its own name
+    path = written(data, f"{hashlib.sha256(data).hexdigest()[:20]}.lock")
     try:
-        found = lockfile.read(path)
+        parsed = lockfile.read(path)
     finally:
         path.unlink()
-    lockfile.names_in(found, path)
-    assert msgspec.convert(tomllib.loads(found.text()), lockfile.Lockfile) == found
-    for item in found.dataset:
+    lockfile.names_in(parsed, path)
+    assert msgspec.convert(tomllib.loads(parsed.text()), lockfile.Lockfile) == parsed
+    for item in parsed.dataset:
         with tried:
-            found.manifest(item.name, registry(), path)
+            parsed.manifest(item.name, registry(), path)
 
 
 def _locks() -> dict[str, bytes]:
@@ -224,7 +226,7 @@ def _locks() -> dict[str, bytes]:
 
 
 def settings(data: bytes) -> None:
-    """Settings in a project's file; and the text as the value of each variable."""
+    """Read an input as `pyproject.toml`, then as the value of each environment variable."""
     text = text_of(data)
     written(data, "pyproject.toml")
     with tried:
@@ -263,7 +265,7 @@ def _settings() -> dict[str, bytes]:
 
 
 def split(data: bytes) -> None:
-    """A split expression; the rows of each part are rows of its split."""
+    """Parse a split expression and check that every part stays within its split."""
     for part in parse_split(text_of(data)):
         for count in (0, 1, 7, 2**40):
             rows = part.rows(count)
@@ -272,7 +274,7 @@ def split(data: bytes) -> None:
 
 
 def state(data: bytes) -> None:
-    """A state of a loader, written as Python writes it; the loader goes on with those it takes."""
+    """Load a Python literal as the state of a loader, and continue from accepted states."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         try:

@@ -1,4 +1,4 @@
-"""Readers: rows out of the files of each format."""
+"""Fuzz the reader of each format."""
 
 import io
 import pickle
@@ -55,15 +55,19 @@ def reading(
     member: str = "",
     features: Mapping[str, Feature] | None = None,
 ) -> Callable[[bytes], None]:
-    """Read an input by some readers, one after the other; as each part, where there are several.
+    """Build a target that reads each input with several readers.
 
-    With `features`, rows are made to fit them, as preparing does.
+    Args:
+        options: options of each reader.
+        parts: names under which every reader gets the input.
+        member: name of the archive member that the input pretends to be.
+        features: features to conform the rows to, as preparing a table does.
     """
-    made = [formats.create(item) for item in options]
+    readers = [formats.create(item) for item in options]
 
     def run(data: bytes) -> None:
         files = {part: [MemoryFile("input", data, member)] for part in parts}
-        for reader in made:
+        for reader in readers:
             with tried:
                 for batch in reader.read(files):
                     batch.validate(full=True)
@@ -74,7 +78,7 @@ def reading(
 
 
 def written(options: Options, columns: dict[str, Any], *, part: str = "rows") -> bytes:
-    """One file of some rows, as our reader writes it."""
+    """Encode columns with a reader's own writer."""
     output, reader = MemoryOutput(), formats.create(options)
     rows = pa.RecordBatch.from_pydict(columns)
     reader.write(reader.complete(rows, 0), {part: output})
@@ -82,7 +86,7 @@ def written(options: Options, columns: dict[str, Any], *, part: str = "rows") ->
 
 
 def pixels(*shape: int) -> pa.Array:
-    """Rows of whole numbers as nested fixed-size lists."""
+    """Build rows of consecutive bytes as nested fixed-size lists."""
     column = pa.array(np.arange(np.prod(shape)).astype(np.uint8))
     for length in reversed(shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)
@@ -147,7 +151,7 @@ def _lines() -> dict[str, bytes]:
 
 
 def _folder() -> dict[str, bytes]:
-    return {"picture.jpg": PNG, "text.txt": "zwölf\r\n".encode()}
+    return {"image.jpg": PNG, "text.txt": "zwölf\r\n".encode()}
 
 
 def _mat() -> dict[str, bytes]:
@@ -156,7 +160,7 @@ def _mat() -> dict[str, bytes]:
     sink = io.BytesIO()
     content = {"X": np.zeros((2, 2), np.uint8), "a": {"s": np.array(["a", "bc"], object)}}
     scipy.io.savemat(sink, content | {"y": np.array([[1, 2]])}, do_compression=True)
-    packed = b"MATLAB 5.0 MAT-file".ljust(116) + sink.getvalue()[116:]  # without the time
+    packed = b"MATLAB 5.0 MAT-file".ljust(116) + sink.getvalue()[116:]  # replaces the creation time
     return {"ours.mat": written(options, columns), "packed.mat": packed}
 
 
@@ -174,7 +178,7 @@ def _npz() -> dict[str, bytes]:
 
 
 def _npz_arrays(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """The same arrays in an npz, with one changed inside its compression."""
+    """Change the first array of an npz inside its compression."""
     sink = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(sink, "w") as new:
         for number, info in enumerate(old.infolist()):
@@ -188,16 +192,16 @@ def _npz_mutate(data: bytes, random: Any, change: Callable[[bytes], bytes]) -> b
         return mutations.zip_sums(change(data))
     try:
         return _npz_arrays(data, change)
-    except Exception:  # noqa: BLE001  # whatever zipfile raises of a damaged one
+    except Exception:  # noqa: BLE001  # zipfile raises many types on damaged input
         return change(data)
 
 
 def _table() -> pa.Table:
-    pictures = [{"bytes": PNG, "path": "a.png"}, None]
+    images = [{"bytes": PNG, "path": "a.png"}, None]
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     return pa.table(
         {
-            "image": pa.array(pictures, kind),
+            "image": pa.array(images, kind),
             "label": pa.array([1, 2], pa.int8()),
             "text": pa.array(["a", "zwölf"]).dictionary_encode(),
             "words": [["a"], []],
@@ -206,26 +210,26 @@ def _table() -> pa.Table:
 
 
 def _parquet() -> dict[str, bytes]:
-    found = {"ours.parquet": written({"format": "parquet"}, {"a": [1, 2], "t": ["x", "é"]})}
+    seeds = {"ours.parquet": written({"format": "parquet"}, {"a": [1, 2], "t": ["x", "é"]})}
     for compression in ("none", "snappy", "zstd"):
         sink = io.BytesIO()
         pq.write_table(_table(), sink, compression=compression)
-        found[f"{compression}.parquet"] = sink.getvalue()
-    return found
+        seeds[f"{compression}.parquet"] = sink.getvalue()
+    return seeds
 
 
 def _arrow() -> dict[str, bytes]:
-    found = {"ours.arrow": written({"format": "arrow"}, {"a": [1, 2], "t": ["x", "é"]})}
+    seeds = {"ours.arrow": written({"format": "arrow"}, {"a": [1, 2], "t": ["x", "é"]})}
     for name, writer in {"stream": pa.ipc.new_stream, "file": pa.ipc.new_file}.items():
         sink = io.BytesIO()
         with writer(sink, _table().schema) as file:
             file.write_table(_table())
-        found[f"{name}.arrow"] = sink.getvalue()
-    return found
+        seeds[f"{name}.arrow"] = sink.getvalue()
+    return seeds
 
 
 def _stl10(data: bytes) -> None:
-    """An input is the labels; images of the right size for three of them are generated."""
+    """Read the input as labels of three generated images."""
     reader = formats.create({"format": "stl10"})
     image = MemoryFile("image", bytes(96 * 96 * 3 * 3))
     for files in ({"image": [image], "label": [MemoryFile("input", data)]},):

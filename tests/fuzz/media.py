@@ -1,4 +1,4 @@
-"""Images and audio: decoding, and recognition by header."""
+"""Fuzz media: decode images and audio, and recognize files by their headers."""
 
 import io
 import wave
@@ -20,14 +20,14 @@ from .target import Target, tried, written
 
 
 def image(data: bytes) -> None:
-    """Of any shape in color, and of one shape in grey."""
+    """Decode as color images of any shape, and as grayscale images of a fixed shape."""
     for feature in (ImageFeature(encoding="any"), ImageFeature(shape=(4, 5, 1), encoding="any")):
         with tried:
             decode_all([data], feature, str)
 
 
 def audio(data: bytes) -> None:
-    """Decode with the file's own header, and with a manifest's feature."""
+    """Decode with the format of the file's header, then with a fixed feature."""
     with tried:
         decode_all([data], detect_audio(data, "input"), str)
     decode_all([data], AudioFeature(rate=8000, channels=1, encoding="wav"), str)
@@ -46,7 +46,7 @@ def headers(data: bytes) -> None:
                 assert read_records([entry])
 
 
-def _picture(kind: str, mode: str = "RGB") -> bytes:
+def _encode_image(kind: str, mode: str = "RGB") -> bytes:
     sink = io.BytesIO()
     values = (np.arange(4 * 5 * 3) * 4).astype(np.uint8).reshape(4, 5, 3)
     Image.fromarray(values).convert(mode).save(sink, kind)
@@ -55,15 +55,15 @@ def _picture(kind: str, mode: str = "RGB") -> bytes:
 
 def _images() -> dict[str, bytes]:
     kinds = {"png": "RGB", "jpeg": "RGB", "gif": "P", "bmp": "RGB", "tiff": "RGB", "webp": "RGB"}
-    found = {f"picture.{kind}": _picture(kind, mode) for kind, mode in kinds.items()}
-    found["palette.png"] = _picture("png", "P")
-    found["alpha.png"] = _picture("png", "RGBA")
-    found["grey.ppm"] = _picture("ppm", "L")
-    found["bits.png"] = _picture("png", "1")
-    return found
+    seeds = {f"image.{kind}": _encode_image(kind, mode) for kind, mode in kinds.items()}
+    seeds["palette.png"] = _encode_image("png", "P")
+    seeds["alpha.png"] = _encode_image("png", "RGBA")
+    seeds["grey.ppm"] = _encode_image("ppm", "L")
+    seeds["bits.png"] = _encode_image("png", "1")
+    return seeds
 
 
-def _recordings() -> dict[str, bytes]:
+def _audio() -> dict[str, bytes]:
     samples = np.arange(-8, 8, dtype=np.int16) * 1000
     flac, floats, plain = io.BytesIO(), io.BytesIO(), io.BytesIO()
     soundfile.write(flac, samples, 8000, format="FLAC")
@@ -82,17 +82,17 @@ def _recordings() -> dict[str, bytes]:
 
 def _files() -> dict[str, bytes]:
     rows = {"rows.jsonl": b'{"a": 1}\n{"a": 2}\n', "list.json": b'{"data": [{"a": "x"}]}'}
-    return _images() | _recordings() | rows | {"table.tsv": b"a\tb\n1\tx\n"}
+    return _images() | _audio() | rows | {"table.tsv": b"a\tb\n1\tx\n"}
 
 
 def _without_time(data: bytes) -> bytes:
-    """The PEAK chunk of a WAV of floats holds when it was written."""
+    """Zero the write time in the PEAK chunk of a WAV file."""
     at = data.find(b"PEAK")
     return data[: at + 12] + bytes(4) + data[at + 16 :]
 
 
 TARGETS = (
     Target("image", image, _images, mutations.repaired(mutations.png_sums, mutations.png_pixels)),
-    Target("audio", audio, _recordings, tokens=(b"data", b"fmt ", b"LIST", b"\xff" * 4)),
+    Target("audio", audio, _audio, tokens=(b"data", b"fmt ", b"LIST", b"\xff" * 4)),
     Target("headers", headers, _files, share=0.5),
 )

@@ -12,13 +12,13 @@ from typing import Any
 
 from tests.independent import zstd
 
-LONG = 8192  # bytes of something that is repeated
-MOST = 1 << 20  # bytes that are unpacked in order to change them
+LONG = 8192  # maximum bytes of a repeated piece
+MOST = 1 << 20  # maximum decompressed bytes per input
 Bytes = Callable[[bytes], bytes]
 """Mutates bytes."""
 
 Mutate = Callable[[bytes, Random, Bytes], bytes]
-"""Mutates an input. Gets the fuzzer's byte mutation to apply to parts of it."""
+"""Mutates an input, applying the fuzzer's byte mutation to parts of the input."""
 
 VALUES: tuple[Any, ...] = (
     *(True, 0, 1, -1, 2**31, 2**53, 2**63 - 1, 2**64, -(2**63), 0.5, -1.5, 1e308),
@@ -29,7 +29,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def stretched(data: bytes, random: Random) -> bytes:
-    """Repeat a few bytes very often, mostly behind a sign, where grammars go on."""
+    """Repeat a few bytes many times, mostly after punctuation, where grammars allow repetition."""
     signs = [at for at, byte in enumerate(data, 1) if not chr(byte).isalnum()]
     at = random.choice(signs) if signs and random.random() < 0.7 else random.randint(0, len(data))
     own = data[at : at + random.choice([1, 2, 4, 16])] or b"\n"
@@ -45,7 +45,7 @@ def bytewise(data: bytes, random: Random, change: Bytes) -> bytes:
 
 
 def repaired(fix: Bytes, step: Mutate | None = None) -> Mutate:
-    """Change bytes anywhere (or as `step` does), then make checksums right, mostly."""
+    """Build a mutation that changes bytes (or runs `step`), then mostly repairs checksums."""
 
     def mutate(data: bytes, random: Random, change: Bytes) -> bytes:
         changed = step(data, random, change) if step else change(data)
@@ -55,14 +55,14 @@ def repaired(fix: Bytes, step: Mutate | None = None) -> Mutate:
 
 
 def inside(unpack: Bytes, pack: Bytes, step: Mutate | None = None) -> Mutate:
-    """Mostly change the decompressed content; otherwise the compressed bytes."""
+    """Build a mutation that mostly changes the decompressed content, else the compressed bytes."""
 
     def mutate(data: bytes, random: Random, change: Bytes) -> bytes:
         if random.random() < 0.3:
             return change(data)
         try:
             plain = unpack(data)
-        except Exception:  # noqa: BLE001  # whatever the library raises: then it is damaged already
+        except Exception:  # noqa: BLE001  # the input is already damaged
             return change(data)
         return pack(step(plain, random, change) if step else change(plain))
 
@@ -70,7 +70,7 @@ def inside(unpack: Bytes, pack: Bytes, step: Mutate | None = None) -> Mutate:
 
 
 def document(load: Callable[[bytes], Any], dump: Callable[[Any], bytes]) -> Mutate:
-    """Change values of a document (as JSON has them), mostly; otherwise its bytes."""
+    """Build a mutation that mostly changes values of a JSON-like document, else its bytes."""
 
     def mutate(data: bytes, random: Random, change: Bytes) -> bytes:
         if random.random() < 0.3:
@@ -80,31 +80,30 @@ def document(load: Callable[[bytes], Any], dump: Callable[[Any], bytes]) -> Muta
             for _ in range(random.randint(1, 3)):
                 value = _changed(value, random, change)
             return dump(value)
-        except Exception:  # noqa: BLE001  # no document any more, or one that cannot be written
+        except Exception:  # noqa: BLE001  # unparsable input or unwritable change
             return change(data)
 
     return mutate
 
 
 def json_bytes(value: Any) -> bytes:
-    """A document as JSON."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
 def json_document() -> Mutate:
-    """Change values of a JSON document."""
+    """Build a mutation that changes values of a JSON document."""
     return document(json.loads, json_bytes)
 
 
 def _changed(value: Any, random: Random, change: Bytes) -> Any:
-    """The same with something changed at one place, however deep."""
+    """Change one value at any depth of a document."""
     if isinstance(value, dict) and value and random.random() < 0.85:
         return _changed_dict(value, random, change)
     if isinstance(value, list) and value and random.random() < 0.85:
-        place = random.randrange(len(value))
-        new = [] if random.random() < 0.1 else [_changed(value[place], random, change)]
+        position = random.randrange(len(value))
+        new = [] if random.random() < 0.1 else [_changed(value[position], random, change)]
         new *= 2 if random.random() < 0.1 else 1
-        return [*value[:place], *new, *value[place + 1 :]]
+        return [*value[:position], *new, *value[position + 1 :]]
     if isinstance(value, str) and random.random() < 0.5:
         return change(value.encode("utf-8", "replace")).decode("utf-8", "replace")
     if isinstance(value, int) and random.random() < 0.5:
@@ -123,7 +122,7 @@ def _changed_dict(value: dict[str, Any], random: Random, change: Bytes) -> dict[
 
 
 def toml(value: dict[str, Any]) -> bytes:
-    """A document as TOML: every table in one line, which all parsers read alike."""
+    """Encode a document as TOML with inline tables only."""
     lines = [f"{_string(key)} = {_toml(item)}" for key, item in value.items()]
     return ("\n".join(lines) + "\n").encode()
 
@@ -144,7 +143,7 @@ def _string(text: str) -> str:
 
 
 def tar_sums(data: bytes) -> bytes:
-    """A tar whose headers have the right checksums, in blocks that look like headers."""
+    """Repair header checksums in tar blocks that look like headers."""
     blocks = bytearray(data)
     for at in range(0, len(data) - 511, 512):
         if data[at + 257 : at + 262] == b"ustar":
@@ -154,7 +153,7 @@ def tar_sums(data: bytes) -> bytes:
 
 
 def zip_sums(data: bytes) -> bytes:
-    """A zip whose members have the right CRC-32, where its directory leads to them."""
+    """Repair the CRC-32 and size of zip members that the central directory points to."""
     fixed, at = bytearray(data), data.find(b"PK\1\2")
     while at >= 0 and at + 46 <= len(data):
         (method,) = struct.unpack_from("<H", data, at + 10)
@@ -183,7 +182,7 @@ def _stored(data: bytes, method: int) -> bytes:
 
 
 def png_sums(data: bytes) -> bytes:
-    """A PNG whose chunks have the right CRC-32, as far as their lengths lead."""
+    """Repair the CRC-32 of PNG chunks up to the first invalid length."""
     fixed, at = bytearray(data), 8 if data.startswith(b"\x89PNG") else len(data)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
@@ -195,7 +194,7 @@ def png_sums(data: bytes) -> bytes:
 
 
 def png_pixels(data: bytes, random: Random, change: Bytes) -> bytes:
-    """Change what is in the first IDAT of a PNG once it is unpacked, at times; or its bytes."""
+    """Change the decompressed content of the first IDAT chunk in some cases, else any bytes."""
     at = data.find(b"IDAT")
     if at < 4 or random.random() < 0.6:
         return change(data)
@@ -211,7 +210,7 @@ def png_pixels(data: bytes, random: Random, change: Bytes) -> bytes:
 
 
 def gz_sums(data: bytes) -> bytes:
-    """A gzip file whose trailer fits its content, where its header has no optional fields."""
+    """Repair the trailer of a gzip file, assuming a header without optional fields."""
     decoder = zlib.decompressobj(-15)
     try:
         content = decoder.decompress(data[10:], MOST)
@@ -225,26 +224,26 @@ def gz_sums(data: bytes) -> bytes:
 
 
 def gunzipped(data: bytes) -> bytes:
-    """The content of a gzip file."""
+    """Decompress gzip data."""
     return zlib.decompressobj(31).decompress(data, MOST)
 
 
 def gzipped(data: bytes) -> bytes:
-    """A gzip file without a time in it."""
+    """Compress to gzip without a timestamp, so that the output is reproducible."""
     return gzip.compress(data, mtime=0)
 
 
 def unbzipped(data: bytes) -> bytes:
-    """The content of a bzip2 file."""
+    """Decompress bzip2 data."""
     return bz2.BZ2Decompressor().decompress(data, MOST)
 
 
 def unxzed(data: bytes) -> bytes:
-    """The content of an xz file."""
+    """Decompress xz data."""
     return lzma.LZMADecompressor(memlimit=1 << 27).decompress(data, MOST)
 
 
 def unzstd(data: bytes) -> bytes:
-    """The content of a zst file."""
+    """Decompress Zstandard data."""
     plain: bytes = zstd.decompress(data)
     return plain[:MOST]

@@ -1,4 +1,4 @@
-"""Notes in a cache: journals, records of tables and exports, checksums."""
+"""Fuzz the small files in a cache: journals, records of tables and exports, checksums."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +26,7 @@ from dshub.datasets.dataset import Dataset
 from dshub.export._running import NAME, File, Record, SplitRecord
 from dshub.export._running import read as read_export
 from dshub.hub.cache import Cache
-from dshub.hub.describing import place_of
+from dshub.hub.describing import import_location
 from dshub.hub.terms import are_accepted
 from dshub.importing.holding import Sums, read_sums
 from dshub.importing.records import imports
@@ -53,11 +53,11 @@ WITH_LAYOUTS = "cifar-10"
 
 
 def journal(data: bytes) -> None:
-    """The journal of a partial download, and what it says of the bytes."""
-    found = read_journal(written(data))
-    if found is None:
+    """Read the journal of a partial download and check its byte ranges."""
+    entry = read_journal(written(data))
+    if entry is None:
         return
-    origin, extents = found
+    origin, extents = entry
     assert isinstance(origin.url, str)
     assert 0 <= extents.front <= extents.end
     assert all(start < stop for start, stop in extents)
@@ -75,7 +75,7 @@ def _journals() -> dict[str, bytes]:
 
 
 def notes(data: bytes) -> None:
-    """Every note of a cache: read one by one, and when the cache is listed."""
+    """Read an input as each small file of a cache, alone and while listing the cache."""
     root = scratch("cache-of-notes")
     for place in _places():
         path = root / place
@@ -84,7 +84,7 @@ def notes(data: bytes) -> None:
     reference = read_reference(root / _REFERENCE)
     if reference is not None:
         assert isinstance(reference.fault, str)
-    place_of(root / _REFERENCE)  # empty where the note names no place
+    import_location(root / _REFERENCE)  # an empty string if the reference names no path
     store, dataset = Store(root), registry().manifest(WITH_LAYOUTS)
     assert isinstance(imports(store, dataset), list)
     are_accepted(dataset, store)
@@ -122,7 +122,7 @@ def _notes() -> dict[str, bytes]:
     return {
         "reference.json": reference.encoded(),
         "import.json": mutations.json_bytes(record),
-        "stand-in.json": to_json(_manifest()),
+        "manifest.json": to_json(_manifest()),
         "table.json": (_table() / "table.json").read_bytes(),
         "kept-index.json": mutations.json_bytes({"etag": '"1"', "index": "{}"}),
         "accepted": f"sha256:{SHA} accepted 2025-01-01 00:00:00\n".encode(),
@@ -135,7 +135,7 @@ def _manifest() -> Manifest:
         name="one",
         version="1.0.0",
         title="A dataset",
-        summary="Made up.",
+        summary="A dataset for fuzzing.",
         task="none",
         homepage="https://host.example",
         resources={"r": Resource(filename="r", sha256=SHA)},
@@ -145,7 +145,7 @@ def _manifest() -> Manifest:
 
 
 def _table() -> Path:
-    """A folder with a prepared table of three rows in two shards."""
+    """Prepare a table of three rows in two shards, and return its folder."""
     folder = scratch("table")
     if not folder.exists():
         folder.mkdir()
@@ -165,18 +165,18 @@ def _table() -> Path:
 
 
 def _table_with(name: str, data: bytes) -> Path:
-    """The same table in another folder, with the input as one of its files."""
-    whole, folder = _table(), scratch("table-under-test")
+    """Copy the table to another folder, with the input in place of one file."""
+    source, folder = _table(), scratch("table-under-test")
     folder.mkdir(exist_ok=True)
-    for path in whole.iterdir():
+    for path in source.iterdir():
         target = folder / path.name
-        target.unlink(missing_ok=True)  # a new file: the old one may be mapped
+        target.unlink(missing_ok=True)  # the old file can still be memory-mapped
         target.write_bytes(data if path.name == name else path.read_bytes())
     return folder
 
 
 def table_record(data: bytes) -> None:
-    """`table.json` beside whole shards."""
+    """Read an input as the `table.json` of intact shards."""
     folder = _table_with("table.json", data)
     with tried:
         table_facts(folder)
@@ -184,12 +184,12 @@ def table_record(data: bytes) -> None:
 
 
 def table_shard(data: bytes) -> None:
-    """A shard beside a `table.json` that speaks of another."""
+    """Read an input as a shard that `table.json` does not describe."""
     _read_rows(_table_with(SHARD, data))
 
 
 def _read_rows(folder: Path) -> None:
-    """Rows one by one, in a batch, and as Arrow has them; of text, Arrow takes any bytes."""
+    """Read rows one by one, in a batch and as Arrow, which accepts invalid UTF-8 in text."""
     dataset = Dataset.from_tables([folder]).decode(on=False)
     for row in range(min(len(dataset), 5)):
         with tried:
@@ -209,25 +209,25 @@ def _shards() -> dict[str, bytes]:
 
 
 def sums(data: bytes) -> None:
-    """Checksums of files, as they were noted; written again they are the same."""
+    """Read noted checksums and write them again without a change."""
     path, again = written(data, "files.sha256"), scratch("again.sha256")
     names = [name for name, _ in read_sums(path)]
-    found = Sums()
-    found.read(path)
-    found.write(again, dict.fromkeys(names))
+    copy = Sums()
+    copy.read(path)
+    copy.write(again, dict.fromkeys(names))
     assert dict(read_sums(again)) == dict(read_sums(path))
 
 
 def _sums() -> dict[str, bytes]:
-    path, made = scratch("files.sha256"), Sums()
+    path, checksums = scratch("files.sha256"), Sums()
     for name in ("a.jpg", "b\\c\n.jpg", "é"):
-        made.note(name, SHA)
-    made.write(path, ["a.jpg", "b\\c\n.jpg", "é"])
+        checksums.note(name, SHA)
+    checksums.write(path, ["a.jpg", "b\\c\n.jpg", "é"])
     return {"three": path.read_bytes()}
 
 
 def export(data: bytes) -> None:
-    """The record of an export."""
+    """Read an input as the record of an export."""
     path = written(data, NAME)
     read_export(path.parent, "csv")
 

@@ -3,8 +3,8 @@
     python tests/fuzz/run.py [TARGET…] [--seconds N] [--corpus DIR] [--jobs N]
     python tests/fuzz/run.py TARGET --input FILE
 
-Each target runs in a process of its own, without network, at most 2 s and 300 MB for an input. A
-finding ends its target; the input is kept in `build/fuzz/`, and the exit code is 1.
+Each target runs in its own process, without network. An input gets at most 2 s and 300 MB. A target
+stops at its first finding; the input is kept in `build/fuzz/`, and the exit code is 1.
 """
 
 import argparse
@@ -26,19 +26,19 @@ from tests.fuzz.targets import MODULES, TARGETS
 HERE = Path(__file__).resolve().parent
 FINDINGS = HERE.parents[1] / "build" / "fuzz"
 LONGEST_INPUT = 16384  # bytes
-SLACK = 600  # seconds for a process to start and to end
-LIMITS = {70, 71}  # exit codes of libFuzzer: time, memory
+SLACK = 600  # seconds that a process gets to start and exit
+LIMITS = {70, 71}  # libFuzzer exit codes for a timeout and for excess memory
 
 
 @dataclass
 class Outcome:
-    """The result of a target.
+    """The result of fuzzing one target.
 
     Attributes:
-        inputs: how many were tried.
-        seconds: spent on them.
-        finding: the input that shows a fault; None where there is none.
-        output: the end of the process's output.
+        inputs: number of inputs run.
+        seconds: wall-clock seconds spent.
+        finding: file with the failing input; None if no input failed.
+        output: error line, or the end of the process's output.
     """
 
     name: str
@@ -54,27 +54,27 @@ class Outcome:
 
 
 class Run:
-    """Fuzzes targets.
+    """A run of fuzz targets.
 
     Args:
-        seconds: for each target, times its share.
-        corpus: folder that keeps, below the names of targets, inputs that reach new code.
+        seconds: seconds per target, to be multiplied by the target's share.
+        corpus: folder that collects inputs reaching new code, one subfolder per target.
     """
 
     def __init__(self, seconds: float, corpus: Path) -> None:
         self._seconds, self._corpus = seconds, corpus
 
     def target(self, name: str) -> Outcome:
-        """Try inputs for as long as it was asked for, or until one shows a fault."""
+        """Fuzz a target until its time is over or an input fails."""
         outcome, began = Outcome(name), time.monotonic()
         seconds = self._seconds * TARGETS[name].share
         while (left := seconds - (time.monotonic() - began)) > 0:
             code = self._once(outcome, left)
             if code == 0:
                 break
-            limit = code in LIMITS or "it took more than" in outcome.output
-            if limit and outcome.finding and not _fails(name, outcome.finding):
-                outcome.finding = None  # a busy machine, or what earlier inputs left: go on
+            over_limit = code in LIMITS or "it took more than" in outcome.output
+            if over_limit and outcome.finding and not _fails(name, outcome.finding):
+                outcome.finding = None  # caused by a busy machine or by earlier inputs
                 continue
             outcome.finding = outcome.finding or FINDINGS / f"{name}.log"
             break
@@ -82,23 +82,25 @@ class Run:
         return outcome
 
     def _once(self, outcome: Outcome, seconds: float) -> int:
-        found = self._corpus / outcome.name
-        found.mkdir(parents=True, exist_ok=True)
+        corpus = self._corpus / outcome.name
+        corpus.mkdir(parents=True, exist_ok=True)
         prefix = FINDINGS / f"{outcome.name}-"
         with _folder() as home:
             command = [
                 *(*_child(outcome.name), f"{home}/words"),
                 *(f"-max_total_time={max(1, round(seconds))}", f"-max_len={LONGEST_INPUT}"),
                 *(f"-artifact_prefix={prefix}", "-print_final_stats=1", "-len_control=0"),
-                *(str(found), str(HERE / "corpus" / outcome.name)),
+                *(str(corpus), str(HERE / "corpus" / outcome.name)),
             ]
-            told, code = _output(command, home, seconds + SLACK)
-        (prefix.parent / f"{outcome.name}.log").write_text(told, encoding="utf-8")
-        counts = re.findall(r"^stat::number_of_executed_units: (\d+)|^#(\d+)\t", told, re.MULTILINE)
+            output, code = _output(command, home, seconds + SLACK)
+        (prefix.parent / f"{outcome.name}.log").write_text(output, encoding="utf-8")
+        counts = re.findall(
+            r"^stat::number_of_executed_units: (\d+)|^#(\d+)\t", output, re.MULTILINE
+        )
         outcome.inputs += max((int(a or b) for a, b in counts), default=0)
-        kept = re.findall(r"Test unit written to (\S+)", told)
-        outcome.finding = Path(kept[-1]) if kept else None
-        outcome.output = _cause(told)
+        findings = re.findall(r"Test unit written to (\S+)", output)
+        outcome.finding = Path(findings[-1]) if findings else None
+        outcome.output = _cause(output)
         return code
 
 
@@ -107,15 +109,15 @@ def _child(name: str) -> list[str]:
 
 
 def _folder() -> "tempfile.TemporaryDirectory[str]":
-    """A folder that goes again, in memory where the system has such: files come by the thousand."""
-    memory = Path("/dev/shm")  # tempfile makes the name in it
+    """Create a temporary folder, in memory if possible because a run writes thousands of files."""
+    memory = Path("/dev/shm")
     return tempfile.TemporaryDirectory(
         prefix="dshub-fuzz-", dir=memory if os.access(memory, os.W_OK) else None
     )
 
 
 def _output(command: list[str], home: str, seconds: float) -> tuple[str, int]:
-    """Output and exit code of a command, which is stopped if it does not end."""
+    """Return the output and exit code of a command, stopping it after `seconds`."""
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -136,40 +138,40 @@ def _output(command: list[str], home: str, seconds: float) -> tuple[str, int]:
     return done.stdout.decode("utf-8", "replace"), done.returncode
 
 
-def _cause(told: str) -> str:
-    """The line that says what is wrong."""
-    after = told.partition("Uncaught Python exception: ===")[2].strip().splitlines()
-    errors = re.findall(r"ERROR: libFuzzer: .*", told)
-    return after[0] if after else errors[-1] if errors else told.strip()[-200:]
+def _cause(output: str) -> str:
+    """Return the line of the output that names the error."""
+    after = output.partition("Uncaught Python exception: ===")[2].strip().splitlines()
+    errors = re.findall(r"ERROR: libFuzzer: .*", output)
+    return after[0] if after else errors[-1] if errors else output.strip()[-200:]
 
 
 def _fails(name: str, path: Path) -> bool:
-    """Whether one input alone shows the fault, too."""
+    """Return True if the input fails in a fresh process."""
     with _folder() as home:
         return _output([*_child(name), "--input", str(path)], home, SLACK)[1] != 0
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Parse the command line and fuzz the chosen targets, or run one input."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
-    parser.add_argument("--seconds", type=float, default=10, help="for each target")
-    parser.add_argument("--corpus", type=Path, help="folder that keeps inputs of earlier runs")
-    parser.add_argument("--jobs", type=int, default=1, help="targets at the same time")
-    parser.add_argument("--input", type=Path, help="run this file alone")
-    asked = parser.parse_args()
-    unknown = set(asked.targets) - set(TARGETS)
+    parser.add_argument("--seconds", type=float, default=10, help="seconds per target")
+    parser.add_argument("--corpus", type=Path, help="folder that keeps inputs between runs")
+    parser.add_argument("--jobs", type=int, default=1, help="number of targets to run in parallel")
+    parser.add_argument("--input", type=Path, help="run only this file")
+    arguments = parser.parse_args()
+    unknown = set(arguments.targets) - set(TARGETS)
     if unknown:
         parser.error(f"no target named {', '.join(unknown)}")
-    if asked.input and len(asked.targets) != 1:
-        parser.error("--input is for one target")
-    if asked.input:
-        command = [*_child(asked.targets[0]), "--input", str(asked.input)]
+    if arguments.input and len(arguments.targets) != 1:
+        parser.error("--input needs exactly one target")
+    if arguments.input:
+        command = [*_child(arguments.targets[0]), "--input", str(arguments.input)]
         return subprocess.run(command, check=False).returncode
     FINDINGS.mkdir(parents=True, exist_ok=True)
     with _folder() as fresh:
-        run = Run(asked.seconds, asked.corpus or Path(fresh))
-        return _run_all(run, asked.targets or list(TARGETS), asked.jobs)
+        run = Run(arguments.seconds, arguments.corpus or Path(fresh))
+        return _run_all(run, arguments.targets or list(TARGETS), arguments.jobs)
 
 
 def _run_all(run: Run, names: Sequence[str], jobs: int) -> int:

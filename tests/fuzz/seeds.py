@@ -1,8 +1,8 @@
-"""Write the seeds of every target to `corpus/`: valid inputs, made by our own writers.
+"""Write valid inputs for every target to `corpus/`, using dshub's own writers.
 
     python tests/fuzz/seeds.py
 
-Other files in the corpus, such as inputs that once crashed, stay as they are.
+Other files in the corpus, such as inputs that once crashed, stay unchanged.
 """
 
 import sys
@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.fuzz.targets import TARGETS
 
-LARGEST = 5000  # bytes of a seed: journals and shards of tables are padded to 4,096
+LARGEST = 5000  # bytes per seed; journals and table shards are padded to 4,096
 
 
 def main() -> None:
-    """Write them, and say what is too large."""
+    """Write all seeds, and fail if one is too large."""
     corpus = Path(__file__).parent / "corpus"
     for name, target in TARGETS.items():
         folder = corpus / name

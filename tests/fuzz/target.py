@@ -12,20 +12,22 @@ from dshub.errors import DshubError
 
 from .mutations import Bytes, Mutate, bytewise, stretched
 
-STRETCHED = 0.03  # of all inputs
+STRETCHED = 0.03  # share of all inputs
 
 
 @dataclass(frozen=True)
 class Target:
-    """A parser under test: any input gives a result or a `DshubError`, soon and in little memory.
+    """A parser under test.
+
+    Any input must give a result or a `DshubError`, within the limits on time and memory.
 
     Attributes:
-        name: also that of its folder in `corpus/`.
-        run: parses an input as dshub does, and uses the result.
-        seeds: valid inputs by file name, from our own writers.
-        mutate: makes another input of one: for formats with checksums or a grammar.
-        tokens: words of the format, which the fuzzer puts in.
-        share: of the runner's seconds: less for a tiny grammar.
+        name: name of the target and of its folder in `corpus/`.
+        run: function that parses an input as dshub does, and uses the result.
+        seeds: function that returns valid inputs by file name.
+        mutate: mutation for formats with checksums or a grammar.
+        tokens: words of the format for the fuzzer to insert.
+        share: fraction of the run's seconds; lower for a tiny grammar.
     """
 
     name: str
@@ -41,7 +43,7 @@ class Target:
         return stretched(other, random) if random.random() < STRETCHED else other
 
     def __call__(self, data: bytes) -> None:
-        """Run one input; whatever is raised here is a finding."""
+        """Run one input; any exception raised here is a finding."""
         with suppress(DshubError):
             self.run(data)
 
@@ -52,21 +54,21 @@ def _scratch() -> "tempfile.TemporaryDirectory[str]":
 
 
 def scratch(name: str = "input") -> Path:
-    """A path in a folder that goes with the process."""
+    """Return a path in a temporary folder that is removed when the process exits."""
     return Path(_scratch().name) / name
 
 
 def written(data: bytes, name: str = "input") -> Path:
-    """A file with these bytes."""
+    """Write bytes to a scratch file and return its path."""
     path = scratch(name)
     path.write_bytes(data)
     return path
 
 
 def text_of(data: bytes) -> str:
-    """An input as text: every input is one."""
+    """Decode an input as UTF-8, replacing invalid bytes."""
     return data.decode("utf-8", "replace")
 
 
 tried = suppress(DshubError)
-"""For one of several parsers that are given the same input."""
+"""Ignores the errors that dshub raises, so that further parsers can run on the same input."""

@@ -5,4 +5,4 @@ from . import archives, documents, formats, media, notes, web
 FAMILIES = (archives, formats, documents, notes, media, web)
 TARGETS = {target.name: target for family in FAMILIES for target in family.TARGETS}
 MODULES = {target.name: family.__name__ for family in FAMILIES for target in family.TARGETS}
-"""Where each target is, for a process that imports no other family."""
+"""Module of each target, so that a process can import that module alone."""

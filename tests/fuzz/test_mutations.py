@@ -1,7 +1,4 @@
-"""Mutations preserve the structure that they should.
-
-Runs without atheris, which provides byte mutations.
-"""
+"""Test mutations without atheris, which provides the byte mutations."""
 
 from random import Random
 
@@ -19,14 +16,13 @@ REPAIRS = {
 
 
 def flipped(data: bytes) -> bytes:
-    """One byte changed, near the end."""
+    """Flip one bit near the end."""
     at = len(data) * 3 // 4
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] if data else b"x"
 
 
 @pytest.mark.parametrize("name", REPAIRS)
-def test_whole_files_are_left_alone_by_repairs(name: str) -> None:
-    """Our writers' checksums are right, so making them right changes nothing."""
+def test_repairs_do_not_change_valid_files(name: str) -> None:
     for data in TARGETS[name].seeds().values():
         assert REPAIRS[name](data) == data
 

@@ -1,4 +1,4 @@
-"""HTTP: requests that `dshub serve` reads, answers that fetching reads, and what pages say."""
+"""Fuzz HTTP: requests to `dshub serve`, responses to downloads, and downloaded error pages."""
 
 import gzip
 import socket
@@ -19,11 +19,11 @@ from dshub.mirrors.serve.routes import Folder, split_path
 
 from .target import Target, scratch, tried, written
 
-MOST = 1 << 16  # bytes of an answer that are read
+MOST = 1 << 16  # maximum bytes to read from a response
 
 
 def request(data: bytes) -> None:
-    """The head of a request, and what it asks of a file."""
+    """Parse the head of a request and evaluate its conditions and range."""
     validators = Validators('"tag"', 1_700_000_000)
     try:
         parsed = parse(data)
@@ -40,7 +40,7 @@ def request(data: bytes) -> None:
 
 
 def _look_up(parts: tuple[str, ...]) -> None:
-    """Only the one file is ever found, whatever the path."""
+    """Check that no path opens any file except the served one."""
     assert not {"", ".", ".."} & set(parts)
     opened = _served().open(parts)
     if opened is not None:
@@ -50,7 +50,7 @@ def _look_up(parts: tuple[str, ...]) -> None:
 
 @cache
 def _served() -> Folder:
-    """A folder with one file, and beside it one that is not to be served."""
+    """Create a folder with one file to serve."""
     folder = scratch("served")
     folder.mkdir()
     written(b"0123456789", "served/file.txt")
@@ -70,7 +70,7 @@ def _requests() -> dict[str, bytes]:
 
 @contextmanager
 def _answering(data: bytes) -> Iterator[None]:
-    """Every connection delivers these bytes, and ends."""
+    """Make every connection deliver these bytes, then close."""
     peers = []
 
     def connect(*_: object, **__: object) -> socket.socket:
@@ -89,7 +89,7 @@ def _answering(data: bytes) -> Iterator[None]:
 
 
 def response(data: bytes) -> None:
-    """An answer to GET, with and without a range, and to HEAD."""
+    """Send GET, with and without a range, and HEAD to a server that replies with the input."""
     with _answering(data), closing(Transport(timeout=1)) as transport:
         for start in (0, 5):
             with tried, transport.open("http://host.example/a", start=start) as answer:
@@ -118,7 +118,7 @@ def _responses() -> dict[str, bytes]:
 
 
 def page(data: bytes) -> None:
-    """Bytes that are not the published ones, under several names."""
+    """Diagnose an input that is not the published file, under several names."""
     path = written(data)
     for name in ("file.gz", "file.zip", "file"):
         resource = Resource(filename=name, sha256="0" * 64, size=1000)
@@ -136,7 +136,7 @@ def _pages() -> dict[str, bytes]:
 
 
 def encoded(data: bytes) -> None:
-    """A body that was compressed for the way."""
+    """Decode a compressed response body."""
     path = written(data)
     for encoding in ("gzip", "deflate", "br"):
         with tried:

@@ -1,5 +1,3 @@
-"""Small datasets that share a file, and processes that leave unfinished work."""
-
 import os
 import struct
 import subprocess
@@ -23,10 +21,10 @@ ROWS = 1000
 
 
 class World:
-    """A cache, and `tiny/one` and `tiny/two`, which share their images, and `solo`.
+    """Three datasets and their cache: `solo`, and `tiny/one` and `tiny/two`, which share images.
 
     Attributes:
-        manifests: of the registry; tests can change them before they use `hub`.
+        manifests: manifests of the registry; tests can change them before they use `hub`.
     """
 
     def __init__(self, cache: Path, upstream: Path) -> None:
@@ -53,7 +51,7 @@ class World:
     def manifest(
         self, name: str, resources: dict[str, Resource], version: str = "1.0.0"
     ) -> Manifest:
-        """Make a dataset with one column per resource."""
+        """Build the manifest of a dataset with one column per resource."""
         files: dict[str, str | tuple[str, ...]] = {"label": "labels"}
         features: dict[str, Feature] = {"label": LabelFeature(names=("a", "b", "c"))}
         if "images" in resources:
@@ -79,21 +77,20 @@ class World:
         return self.hub.cache
 
     def fetch(self, *names: str, prepare: bool = True) -> None:
-        """Fetch datasets."""
         self.hub.fetch(*names, prepare=prepare)
 
     def keep(self, data: bytes, algorithm: Algorithm = "sha256") -> Path:
-        """Store a file that no manifest names."""
+        """Write a file to the cache that no manifest names, and return its path."""
         return self._put(blob_path(Digest.of_bytes(data, algorithm)), data)
 
     def leave(self, digest: Digest, data: bytes) -> Path:
-        """Leave an interrupted download: the beginning of a file and 7 bytes of journal."""
+        """Write an interrupted download: the beginning of a file and a journal of 7 bytes."""
         folder = PurePosixPath("partial-v1", digest.hex)
         self._put(folder / "journal", b"journal")
         return self._put(folder / "data", data).parent
 
     def reject(self, digest: Digest, data: bytes) -> Path:
-        """Leave wrong bytes from a source."""
+        """Write a rejected download."""
         return self._put(PurePosixPath("partial-v1", f"rejected-{digest.hex}"), data)
 
     def _put(self, relative: PurePosixPath, data: bytes) -> Path:
@@ -103,20 +100,19 @@ class World:
         return path
 
     def labels(self, name: str) -> Digest:
-        """Return the checksum of the labels of a dataset."""
+        """Return the checksum of a dataset's labels."""
         return self.manifests[name].resources["labels"].digest
 
     def names(self) -> list[str]:
-        """Return the names of all items, sorted."""
         return sorted(item.name for item in self.cache.items())
 
     def item(self, name: str) -> Item:
-        """Return the one item of that name."""
+        """Return the only item with this name."""
         (result,) = (item for item in self.cache.items() if item.name == name)
         return result
 
     def age(self, name: str, days: float) -> None:
-        """Make all items of a dataset look unused for that long."""
+        """Set the last use of all items of a dataset to `days` earlier."""
         for item in self.cache.items(name):
             moment = item.used - days * 86400
             for path in (item.path, item.path / "table.json"):
@@ -126,7 +122,7 @@ class World:
 
 @pytest.fixture
 def world(cache: Path, tmp_path: Path) -> World:
-    """Return an empty cache and its datasets."""
+    """Return three datasets and an empty cache."""
     return World(cache, tmp_path / "upstream")
 
 
@@ -150,7 +146,7 @@ with store.partial(Digest("sha256", sys.argv[2])):
 
 @pytest.fixture
 def process(cache: Path) -> Iterator[Process]:
-    """Start a process that works on a `table`, `scratch` folder or `download`."""
+    """Yield a function that starts a process in a table, scratch folder or download."""
     running = []
 
     def run(what: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -1,5 +1,3 @@
-"""Verify the cache, pin datasets, and remove them by name."""
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +15,13 @@ if TYPE_CHECKING:
     from tests.hub.conftest import Process, World
 
 
-def flip(path: Path) -> None:
-    """Change the last byte."""
+def flip_last_byte(path: Path) -> None:
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
 
 
 class Counting(Silent):
-    """Remembers how much there was to do, and how much was done."""
+    """A progress listener that adds up the total and the finished amount."""
 
     total = done = 0
 
@@ -37,13 +34,13 @@ class Counting(Silent):
 
 
 def verified(world: "World") -> dict[str, Finding]:
-    """Return the findings by their things."""
+    """Return the verification findings by the name of the verified thing."""
     return {finding.thing: finding for finding in world.cache.verify()}
 
 
-def test_verify_reads_everything(world: "World") -> None:
+def test_verify_covers_files_tables_and_unreferenced_blobs(world: "World") -> None:
     world.fetch("tiny", "solo")
-    data = b"of no dataset"
+    data = b"unreferenced"
     world.keep(data, "sha256")
     world.keep(data, "md5")
     world.manifests.clear()
@@ -52,11 +49,11 @@ def test_verify_reads_everything(world: "World") -> None:
     assert len(findings) == 4 + 2 + 3
 
 
-def test_verify_sets_damage_aside(world: "World") -> None:
+def test_verify_sets_damaged_items_aside(world: "World") -> None:
     world.fetch("tiny", "solo")
-    flip(world.item("solo: labels").path)
-    flip(next(world.item("tiny/one train").path.glob("*.arrow")))
-    flip(world.keep(b"of no dataset"))
+    flip_last_byte(world.item("solo: labels").path)
+    flip_last_byte(next(world.item("tiny/one train").path.glob("*.arrow")))
+    flip_last_byte(world.keep(b"unreferenced"))
     damaged = {thing for thing, finding in verified(world).items() if finding.state == "damaged"}
     assert "file solo: labels" in damaged
     assert "table tiny/one train" in damaged
@@ -100,13 +97,13 @@ def test_pin_of_an_unknown_name_is_rejected(world: "World") -> None:
     assert world.item("tiny/one train").pinned is False
 
 
-def test_dataset_that_left_the_registry_can_be_unpinned(world: "World") -> None:
+def test_dataset_removed_from_the_registry_can_be_unpinned(world: "World") -> None:
     world.cache.pin("solo")
     del world.manifests["solo"]
     assert world.cache.unpin("solo") == ["solo"]
 
 
-def test_dataset_and_family_of_one_name_can_be_pinned(world: "World") -> None:
+def test_dataset_and_family_with_the_same_name_can_be_pinned(world: "World") -> None:
     world.manifests["tiny"] = world.manifest("tiny", {"labels": world.images})
     assert world.cache.pin("tiny") == ["tiny"]
     assert world.cache.pin("tiny/one") == ["tiny/one"]
@@ -127,7 +124,7 @@ def test_removing_all_leaves_pinned_datasets(world: "World") -> None:
     world.cache.pin("solo")
     world.cache.rm(["tiny"])
     world.leave(world.labels("solo"), b"some")
-    world.leave(Digest.of_bytes(b"of no dataset"), b"some")
+    world.leave(Digest.of_bytes(b"unreferenced"), b"some")
     removals = world.cache.rm(None, kinds={"partial"})
     assert [removal.reason for removal in removals.left] == ["pinned"]
     assert len(removals.removed) == 1
@@ -146,20 +143,22 @@ def test_removing_includes_unfinished_downloads(world: "World", process: "Proces
     assert len(world.names()) == 2
 
 
-def test_removing_by_the_path_of_a_manifest(world: "World", tmp_path: Path) -> None:
-    """The manifest names the files of a dataset that is in no registry."""
+def test_dataset_is_removed_by_the_path_of_its_manifest(world: "World", tmp_path: Path) -> None:
+    """The dataset is not in a registry, so the manifest file identifies its cached files."""
     labels = world.manifests.pop("solo").resources["labels"]
     published = msgspec.structs.replace(labels, urls=("https://data.example/labels",))
-    mine = make_manifest({"labels": published}, name="mine", splits={"train": label_split(1000)})
-    path = save_manifest(mine, tmp_path)
+    manifest = make_manifest(
+        {"labels": published}, name="mine", splits={"train": label_split(1000)}
+    )
+    path = save_manifest(manifest, tmp_path)
     world.hub.import_files(str(path), [Path(labels.urls[0])])
     assert [item.name for item in world.cache.items(str(path))] == ["mine: labels"]
     assert len(world.cache.rm([str(path)]).removed) == 1
     assert world.names() == []
 
 
-def test_table_is_removed_at_once(world: "World") -> None:
-    """Programs that have it open continue; others never find a part of it."""
+def test_table_is_removed_atomically(world: "World") -> None:
+    """Open datasets stay readable, and other processes never see a partial table."""
     world.fetch("tiny/one")
     rows = world.hub.load("tiny/one", "train")
     table = world.item("tiny/one train").path

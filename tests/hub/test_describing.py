@@ -1,5 +1,3 @@
-"""Name cached items for users."""
-
 from typing import TYPE_CHECKING
 
 from dshub.checksums import Digest
@@ -9,12 +7,12 @@ if TYPE_CHECKING:
 
 
 def test_items_are_named_by_their_datasets(world: "World") -> None:
-    """Shared files name the others; unknown files have a checksum."""
+    """A shared file names the other datasets; an unknown file shows its checksum."""
     world.fetch("tiny", "solo")
-    data = b"of no dataset"
+    data = b"unreferenced"
     world.keep(data)
     assert world.names() == [
-        f"file {Digest.of_bytes(data).hex[:12]}…, of no known dataset",
+        f"file {Digest.of_bytes(data).hex[:12]}… of an unknown dataset",
         "solo train",
         "solo: labels",
         "tiny/one train",

@@ -1,5 +1,3 @@
-"""Prune a cache to its limits."""
-
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,7 @@ DAY = 86400.0
 
 @pytest.fixture
 def aged(world: "World") -> "World":
-    """Prepare all; `tiny/one` was used last, `solo` 20 and `tiny/two` 40 days ago."""
+    """Prepare `tiny/one` (just used), `solo` (used 20 days ago) and `tiny/two` (40 days ago)."""
     world.fetch("tiny", "solo")
     world.age("tiny/two", 40)
     world.age("solo", 20)
@@ -28,48 +26,48 @@ def aged(world: "World") -> "World":
 
 
 def total(world: "World") -> int:
-    """Return the bytes in the cache."""
+    """Return the size of the cache in bytes."""
     return sum(item.size for item in world.cache.items())
 
 
-def here(world: "World") -> set[str]:
-    """Return the datasets in the cache."""
+def cached_datasets(world: "World") -> set[str]:
+    """Return the names of the datasets in the cache."""
     return {name for item in world.cache.items() for name in item.datasets}
 
 
-def went(removals: Removals) -> list[str]:
-    """Return the names of removed items, sorted."""
+def removed_names(removals: Removals) -> list[str]:
+    """Return the sorted names of removed items, and check that their paths are gone."""
     assert not any(removal.item.path.exists() for removal in removals.removed)
     return sorted(removal.item.name for removal in removals.removed)
 
 
-def test_least_recently_used_datasets_go_first(aged: "World") -> None:
+def test_least_recently_used_datasets_are_removed_first(aged: "World") -> None:
     size = total(aged)
     assert aged.cache.prune(max_size=size).removed == ()
     removals = aged.cache.prune(max_size=size - 1)
-    assert went(removals) == ["tiny/two train", "tiny/two: labels"]
+    assert removed_names(removals) == ["tiny/two train", "tiny/two: labels"]
     assert {removal.reason for removal in removals.removed} == {"least recently used"}
-    assert here(aged) == {"tiny/one", "solo"}
+    assert cached_datasets(aged) == {"tiny/one", "solo"}
     size = total(aged)
     aged.cache.prune(max_size=size - 1)
-    assert here(aged) == {"tiny/one"}
+    assert cached_datasets(aged) == {"tiny/one"}
     assert aged.item("tiny/one: images")
 
 
 def test_loading_counts_as_use(aged: "World") -> None:
     aged.hub.load("tiny/two", "train")
     aged.cache.prune(max_size=total(aged) - 1)
-    assert here(aged) == {"tiny/one", "tiny/two"}
+    assert cached_datasets(aged) == {"tiny/one", "tiny/two"}
 
 
-def test_shared_file_goes_with_its_last_dataset(aged: "World") -> None:
+def test_shared_file_is_removed_with_its_last_dataset(aged: "World") -> None:
     assert aged.cache.prune(max_size=0).left == ()
     assert aged.names() == []
 
 
-def test_datasets_unused_for_long_go(aged: "World") -> None:
+def test_datasets_unused_for_a_long_time_are_removed(aged: "World") -> None:
     removals = aged.cache.prune(older_than=30 * DAY)
-    assert went(removals) == ["tiny/two train", "tiny/two: labels"]
+    assert removed_names(removals) == ["tiny/two train", "tiny/two: labels"]
     assert {removal.reason for removal in removals.removed} == {"not used for 40 days"}
     assert aged.cache.prune(older_than=30 * DAY).removed == ()
 
@@ -81,13 +79,13 @@ def test_each_limit_is_enforced(aged: "World") -> None:
         "not used for 40 days",
         "least recently used",
     }
-    assert here(aged) == {"tiny/one"}
+    assert cached_datasets(aged) == {"tiny/one"}
 
 
-def test_pinned_datasets_stay(aged: "World") -> None:
+def test_pinned_datasets_are_not_removed(aged: "World") -> None:
     aged.cache.pin("tiny/two")
     removals = aged.cache.prune(older_than=0)
-    assert here(aged) == {"tiny/two"}
+    assert cached_datasets(aged) == {"tiny/two"}
     assert aged.names() == ["tiny/two train", "tiny/two: images", "tiny/two: labels"]
     assert {removal.reason for removal in removals.left} == {"pinned"}
     aged.cache.unpin("tiny/two")
@@ -118,14 +116,14 @@ def test_unfinished_downloads_larger_than_the_limit_are_an_error(aged: "World") 
     assert aged.names() == before
 
 
-def test_garbage_goes_before_datasets(aged: "World") -> None:
+def test_garbage_is_removed_before_datasets(aged: "World") -> None:
     aged.reject(Digest.of_bytes(b"whole"), b"x" * 5000)
     removals = aged.cache.prune(max_size=total(aged) - 1)
     assert [removal.item.kind for removal in removals.removed] == ["partial"]
-    assert here(aged) == {"tiny/one", "tiny/two", "solo"}
+    assert cached_datasets(aged) == {"tiny/one", "tiny/two", "solo"}
 
 
-def test_files_without_a_dataset_go_by_their_own_age(aged: "World") -> None:
+def test_files_without_a_dataset_are_removed_by_age(aged: "World") -> None:
     for data, days in ((b"older", 50), (b"newer", 1)):
         path = aged.keep(data)
         moment = path.stat().st_mtime - days * DAY
@@ -136,7 +134,7 @@ def test_files_without_a_dataset_go_by_their_own_age(aged: "World") -> None:
 
 def test_keep_raw_removes_tables_only(aged: "World") -> None:
     removals = aged.cache.prune(keep="raw", older_than=30 * DAY)
-    assert went(removals) == ["tiny/two train"]
+    assert removed_names(removals) == ["tiny/two train"]
     aged.cache.prune(keep="raw")
     assert {item.kind for item in aged.cache.items()} == {"raw"}
 
@@ -146,7 +144,7 @@ def test_keep_prepared_removes_raw_files_only(aged: "World") -> None:
     splits = {"train": split, "again": split}
     aged.manifests["solo"] = replace(aged.manifests["solo"], splits=splits)
     removals = aged.cache.prune(keep="prepared")
-    assert went(removals) == [
+    assert removed_names(removals) == [
         "tiny/one: images, shared with tiny/two",
         "tiny/one: labels",
         "tiny/two: labels",
@@ -158,7 +156,7 @@ def test_keep_prepared_removes_raw_files_only(aged: "World") -> None:
 def test_shared_raw_file_stays_until_all_datasets_are_prepared(world: "World") -> None:
     world.fetch("tiny/one")
     world.fetch("tiny/two", prepare=False)
-    assert went(world.cache.prune(keep="prepared")) == ["tiny/one: labels"]
+    assert removed_names(world.cache.prune(keep="prepared")) == ["tiny/one: labels"]
 
 
 def test_shared_file_alone_can_be_evicted(world: "World") -> None:
@@ -182,7 +180,7 @@ def test_dry_run_removes_nothing(aged: "World") -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 def test_read_only_cache_is_not_changed(aged: "World", enterable: Path) -> None:
-    """Listing works; removing and pinning are errors that name the path."""
+    """Listing works; removing and pinning raise errors with the path of the cache."""
     for path in [aged.root, *aged.root.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     before = {path: path.read_bytes() for path in aged.root.rglob("*") if path.is_file()}

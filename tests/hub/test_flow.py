@@ -1,5 +1,3 @@
-"""From names to rows: each manifest is read once, and each plan made once."""
-
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +8,6 @@ NAME = "fashion-mnist"
 
 
 def test_fetch_opens_each_manifest_once_and_plans_once(tmp_path: Path) -> None:
-    """All work uses the one manifest that was read first."""
     script = """
 import sys
 from collections import Counter

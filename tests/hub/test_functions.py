@@ -1,5 +1,3 @@
-"""The functions of the package."""
-
 from pathlib import Path
 
 import pytest
@@ -8,15 +6,16 @@ import dshub
 from dshub.errors import OfflineError
 
 
-def test_functions_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A variable that changes between two calls counts for the second."""
+def test_functions_read_the_environment_on_each_call(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("DSHUB_PROGRESS", "off")
     monkeypatch.setenv("DSHUB_SYNTHETIC", "6")
     assert len(dshub.load("mnist", "train")) == 6
     assert dshub.info("mnist").synthetic
     monkeypatch.setenv("DSHUB_SYNTHETIC", "8")
     assert len(dshub.load("mnist")["test"]) == 8
-    assert dshub.load_data("mnist")[0][0].shape == (8, 28, 28, 1)
+    assert dshub.load_data("mnist")[0][0].shape == (8, 28, 28)
     assert len(dshub.fetch("mnist", prepare=False)) == 4
     monkeypatch.setenv("DSHUB_CACHE", str(tmp_path / "other"))
     dshub.load("mnist", "train")
@@ -29,7 +28,7 @@ def test_functions_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert len(dshub.load("mnist", "train", synthetic=4)) == 4
 
 
-def test_names_follow_the_registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_names_lists_a_registry_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     before = dshub.names()
     assert "mnist" in before
     assert before == sorted(before)

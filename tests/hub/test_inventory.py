@@ -1,5 +1,3 @@
-"""List the cache by dataset."""
-
 import os
 import subprocess
 import sys
@@ -38,14 +36,14 @@ def test_datasets_that_are_not_cached_share_nothing(world: "World") -> None:
 
 
 def test_shared_file_alone_belongs_to_all_its_datasets(world: "World") -> None:
-    """The cache does not record which dataset it was downloaded for."""
+    """The cache does not record which dataset a file was downloaded for."""
     world.keep(Path(world.images.urls[0]).read_bytes())
     (item,) = world.cache.items()
     assert item.datasets == ("tiny/one", "tiny/two")
 
 
-def test_dataset_that_left_the_registry_keeps_its_name(world: "World") -> None:
-    """Its table has the manifest, which also names the files."""
+def test_dataset_removed_from_the_registry_keeps_its_name(world: "World") -> None:
+    """The table contains the manifest, which also names the files."""
     world.fetch("solo")
     del world.manifests["solo"]
     assert world.names() == ["solo train", "solo: labels"]
@@ -61,17 +59,17 @@ def test_name_with_a_version_is_rejected(world: "World") -> None:
     assert world.names()
 
 
-def test_usage_counts_everything_once(world: "World") -> None:
-    """Shared files have their own row; the total equals the listing."""
+def test_usage_counts_every_item_once(world: "World") -> None:
+    """Shared files have their own row, and the total equals the sum of all items."""
     world.fetch("tiny", "solo")
-    world.keep(b"of no dataset")
+    world.keep(b"unreferenced")
     world.leave(world.images.digest, b"x" * 500)
     rows = {row.datasets: row for row in world.cache.usage()}
     shared = rows["tiny/one", "tiny/two"]
     assert list(rows)[-2:] == [("tiny/one", "tiny/two"), ()]
     assert shared.sizes == {"raw": world.images.size, "partial": 507}
     assert rows["solo",].sizes["raw"] == world.manifests["solo"].resources["labels"].size
-    assert rows[()].total == len(b"of no dataset")
+    assert rows[()].total == len(b"unreferenced")
     total = sum(item.size for item in world.cache.items())
     assert sum(row.total for row in rows.values()) == total
     on_disk = (path for path in world.root.rglob("*") if path.is_file())
@@ -121,7 +119,8 @@ def test_loading_and_fetching_count_as_use(world: "World") -> None:
     assert world.item("solo: labels").used == file.used
     world.fetch("solo", prepare=False)
     assert world.item("solo: labels").used > file.used + 86400
-    assert file.path.stat().st_mtime_ns == changed  # servers and copying programs go by it
+    # Servers and copying programs compare modification times, so use must not change them.
+    assert file.path.stat().st_mtime_ns == changed
 
 
 def test_use_of_a_read_only_layer_does_not_change_it(world: "World", tmp_path: Path) -> None:

@@ -1,5 +1,3 @@
-"""Read and write lock files."""
-
 from pathlib import Path
 
 import pytest
@@ -45,12 +43,12 @@ def test_byte_order_mark_is_ignored(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        (f"<<<<<<< HEAD\n{ENTRIES}=======\n", "line 1 is a conflict marker", "one side"),
-        (f"{ENTRIES}\n{ENTRIES}", "pins tiny/one twice", "one side"),
-        ("schema = 2\n", "it has schema 2", "newer dshub"),
+        (f"<<<<<<< HEAD\n{ENTRIES}=======\n", "line 1 is a merge conflict marker", "one side"),
+        (f"{ENTRIES}\n{ENTRIES}", "tiny/one has 2 entries", "one side"),
+        ("schema = 2\n", "it has schema 2", "upgrade dshub"),
         ("[[dataset]\n", "line 1", "restore"),
         ('[[dataset]]\nname = "tiny/one"\n', "version", "restore"),
-        ("\udcff", "it is not UTF-8", "restore"),
+        ("\udcff", "is not valid UTF-8", "restore"),
     ],
     ids=["merge", "twice", "schema", "syntax", "field", "bytes"],
 )

@@ -1,5 +1,3 @@
-"""Plan a request."""
-
 from pathlib import Path
 
 from dshub import Hub, Settings

@@ -1,4 +1,4 @@
-"""Named pipes in the place of cache files, so that reading one would never end."""
+"""Replace cache files by named pipes, because reading a pipe without a writer never ends."""
 
 import os
 import signal
@@ -19,13 +19,13 @@ if not hasattr(os, "mkfifo"):
 
 
 @pytest.fixture(autouse=True)
-def soon() -> Iterator[None]:
-    """Make waiting for a pipe fail."""
+def fail_when_hanging() -> Iterator[None]:
+    """Raise TimeoutError when a test waits for a pipe."""
 
-    def ended(*_: object) -> None:
+    def raise_timeout(*_: object) -> None:
         raise TimeoutError("it hangs")
 
-    before = signal.signal(signal.SIGALRM, ended)
+    before = signal.signal(signal.SIGALRM, raise_timeout)
     signal.alarm(20)
     yield
     signal.alarm(0)
@@ -34,7 +34,7 @@ def soon() -> Iterator[None]:
 
 @pytest.fixture
 def planted(world: "World") -> "World":
-    """Return a cache in which every kind of note is a pipe."""
+    """Return a cache in which every file is a pipe."""
     world.hub.load("solo", split="train")
     notes = [
         terms_path("solo"),

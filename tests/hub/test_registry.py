@@ -1,5 +1,3 @@
-"""The registry of settings, and its indexes in the cache."""
-
 import os
 from pathlib import Path
 
@@ -9,30 +7,32 @@ from dshub import Settings
 from dshub.hub.registry import CachedIndexes, make_registry
 
 
-def listed(cache: Path) -> list[str]:
-    """Return the names that a new process lists."""
-    chosen = Settings.read(environment={}, cache=cache)
-    return [item.name for item in make_registry(chosen).listing()]
+def list_names(cache: Path) -> list[str]:
+    """Return the dataset names of a new registry."""
+    settings = Settings.read(environment={}, cache=cache)
+    return [item.name for item in make_registry(settings).listing()]
 
 
 def files(cache: Path) -> set[str]:
-    """Return the indexes in a cache."""
+    """Return the names of the index files in a cache."""
     return {path.name for path in (cache / "listings-v1").glob("*.json")}
 
 
 def test_listing_stores_indexes_in_an_existing_cache(cache: Path) -> None:
-    names = listed(cache)
+    names = list_names(cache)
     assert "mnist" in names
     assert not cache.exists()
     cache.mkdir()
-    assert listed(cache) == names
-    kept = files(cache)
-    assert kept
-    assert listed(cache) == names
-    assert kept <= files(cache)
+    assert list_names(cache) == names
+    stored = files(cache)
+    assert stored
+    assert list_names(cache) == names
+    assert stored <= files(cache)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change the owner"
+)
 def test_index_of_another_user_is_ignored(cache: Path) -> None:
     indexes = CachedIndexes(cache)
     cache.mkdir()
@@ -50,5 +50,5 @@ def test_pipe_in_place_of_an_index_is_ignored(cache: Path) -> None:
 
 def test_listing_works_with_an_unwritable_cache(cache: Path) -> None:
     cache.mkdir()
-    (cache / "listings-v1").touch()  # in the place of the folder
-    assert "mnist" in listed(cache)
+    (cache / "listings-v1").touch()  # a file where the folder would be
+    assert "mnist" in list_names(cache)

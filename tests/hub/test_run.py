@@ -1,12 +1,10 @@
-"""Run a plan: order of work, and the one retry."""
-
 from collections import Counter
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from dshub import Hub, Settings
+from dshub import Hub, Manifest, Settings
 from dshub.errors import DshubError, ManifestError, Vanished
 from dshub.hub.request import Request
 from dshub.tables import building
@@ -16,7 +14,7 @@ NAME = "fashion-mnist"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Hub:
-    """Return a hub whose datasets are small and synthetic, so that nothing is downloaded."""
+    """Return a hub with small synthetic datasets."""
     return Hub(settings=Settings(cache=tmp_path / "cache", synthetic=20))
 
 
@@ -58,7 +56,7 @@ def test_only_a_cached_file_in_use_counts_as_vanished(hub: Hub, tmp_path: Path) 
         there.open()
 
 
-def test_table_that_vanishes_before_it_is_opened_is_made_again(
+def test_table_that_vanishes_before_it_is_opened_is_rebuilt(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dshub.datasets.dataset import Dataset
@@ -66,11 +64,11 @@ def test_table_that_vanishes_before_it_is_opened_is_made_again(
     hub.load(NAME, "train")
     from_tables = Dataset.from_tables
 
-    def removed(folders: list[Path]) -> Dataset:
+    def removed(folders: list[Path], manifest: Manifest) -> Dataset:
         monkeypatch.setattr(Dataset, "from_tables", from_tables)
         (folders[0] / "table.json").unlink()
         folders[0].rename(folders[0].with_name("gone"))
-        return from_tables(folders)
+        return from_tables(folders, manifest)
 
     monkeypatch.setattr(Dataset, "from_tables", removed)
     assert len(hub.load(NAME, "train")) == 20

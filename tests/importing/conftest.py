@@ -1,5 +1,3 @@
-"""A small ImageNet, and a hub that knows it."""
-
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from tests.independent.imagenet import World, hub_of, make_world
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Four classes of five images, and six images to validate on."""
+    """Write four classes of five training images, and six validation images."""
     world = make_world(tmp_path / "world", classes=4, each=5, val=6)
     monkeypatch.setenv("DSHUB_REGISTRY", str(tmp_path / "world" / "registry"))
     return world
@@ -19,12 +17,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def hub(world: World, cache: Path) -> Hub:
-    """A hub that knows the small ImageNet and no network."""
+    """Return an offline hub with the registry of the small ImageNet."""
     hub: Hub = hub_of(world, cache)
     return hub
 
 
 @pytest.fixture
 def store(cache: Path) -> Store:
-    """The store of the test's cache."""
     return Store(cache)

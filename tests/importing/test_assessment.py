@@ -1,5 +1,3 @@
-"""Faults of layouts."""
-
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +9,7 @@ from dshub.errors import ManualStepError
 from tests.independent.imagenet import (
     NAME,
     World,
-    picture,
+    numbered_jpeg,
     write,
 )
 
@@ -21,14 +19,14 @@ def test_missing_classes_and_images_are_counted_and_named(
 ) -> None:
     tree = world.folders(tmp_path / "tree")
     shutil.rmtree(tree / "train" / world.codes[1])
-    write(tree / "train" / "n99999999" / "n99999999_1.JPEG", picture(1))
+    write(tree / "train" / "n99999999" / "n99999999_1.JPEG", numbered_jpeg(1))
     (tree / "train" / world.codes[0] / f"{world.codes[0]}_0.JPEG").write_bytes(b"")
     (tree / "val" / world.codes[0] / "ILSVRC2012_val_00000001.JPEG").unlink()
     (report,) = hub.import_files(NAME, [tree])
     assert report.splits == {"train": False, "validation": False}
     faults = {item.split: item.faults for item in report.layouts}
     assert faults["train"][0] == f"1 file empty: train/{world.codes[0]}/{world.codes[0]}_0.JPEG"
-    assert faults["train"][1] == "1 folder of no class: n99999999"
+    assert faults["train"][1] == "1 folder without a class: n99999999"
     assert faults["train"][2].startswith("997 classes missing: n01443537 (goldfish), ")
     assert faults["train"][3] == "16 files instead of 20"
     assert "5 files instead of 6" in faults["validation"]
@@ -37,7 +35,7 @@ def test_missing_classes_and_images_are_counted_and_named(
         hub.load(NAME, "train")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="Windows needs a privilege for links")
 def test_broken_link_is_a_fault(hub: Hub, world: World, tmp_path: Path) -> None:
     tree = world.folders(tmp_path / "tree")
     code, name, _ = world.train[3]

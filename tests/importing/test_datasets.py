@@ -1,5 +1,3 @@
-"""Other packagings of a dataset, with checksums: the same rows."""
-
 import io
 import re
 import tarfile
@@ -16,37 +14,37 @@ from dshub.catalog.parsing import read
 from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
 from dshub.synthetic.pieces import write as write_files
-from tests.independent.imagenet import picture, tar, with_facts, write
+from tests.independent.imagenet import numbered_jpeg, tar, with_facts, write
 
 Files = dict[str, bytes]
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def mnist() -> tuple[Files, Rows]:
-    """One file for both splits, with images without a channel axis."""
+    """Return one npz file with both splits, whose images lack a channel axis."""
     generator = np.random.default_rng(0)
-    pictures = generator.integers(0, 256, (4, 28, 28), np.uint8)
+    images = generator.integers(0, 256, (4, 28, 28), np.uint8)
     labels = np.array([5, 0, 9, 1], np.uint8)
     sink = io.BytesIO()
-    np.savez(sink, x_train=pictures[:3], y_train=labels[:3], x_test=pictures[3:], y_test=labels[3:])
-    rows = [(p[:, :, None].tolist(), y) for p, y in zip(pictures, labels.tolist(), strict=True)]
+    np.savez(sink, x_train=images[:3], y_train=labels[:3], x_test=images[3:], y_test=labels[3:])
+    rows = [(p[:, :, None].tolist(), y) for p, y in zip(images, labels.tolist(), strict=True)]
     return {"mnist.npz": sink.getvalue()}, {"train": rows[:3], "test": rows[3:]}
 
 
 def caltech_101() -> tuple[Files, Rows]:
-    """Its background is not a class."""
-    top, pictures = "101_ObjectCategories", [picture(i) for i in range(3)]
+    """Return an archive with a background folder, which is not a class."""
+    top, images = "101_ObjectCategories", [numbered_jpeg(i) for i in range(3)]
     members = [
-        (f"{top}/Faces/image_0001.jpg", pictures[0]),
-        (f"{top}/BACKGROUND_Google/image_0001.jpg", pictures[1]),
-        (f"{top}/Faces_easy/image_0001.jpg", pictures[2]),
+        (f"{top}/Faces/image_0001.jpg", images[0]),
+        (f"{top}/BACKGROUND_Google/image_0001.jpg", images[1]),
+        (f"{top}/Faces_easy/image_0001.jpg", images[2]),
     ]
-    rows = [(pictures[0], 0), (pictures[2], 1)]
+    rows = [(images[0], 0), (images[2], 1)]
     return {"101_ObjectCategories.tar.gz": tar(members, "w:gz")}, {"train": rows}
 
 
 def ag_news() -> tuple[Files, Rows]:
-    """Classes count from 1."""
+    """Return an archive whose class numbers start at 1."""
     train = b'"3","Wall St. ""Bears""","Short\\sellers"\n"1","A","B, C"\n'
     members = [("ag_news_csv/train.csv", train), ("ag_news_csv/test.csv", b'"4","D","E"\n')]
     rows = {"train": [(2, 'Wall St. "Bears"', "Short\\sellers"), (0, "A", "B, C")]}
@@ -54,7 +52,7 @@ def ag_news() -> tuple[Files, Rows]:
 
 
 def dbpedia_14() -> tuple[Files, Rows]:
-    """Labels are numbers without quotes, and texts begin with a blank."""
+    """Return an archive with unquoted labels, and texts that start with a space."""
     members = [
         ("dbpedia_csv/train.csv", b'1,"E. D. Abbott"," A company."\n'),
         ("dbpedia_csv/test.csv", b'14,"A book"," It is ""old""."\n'),
@@ -65,7 +63,7 @@ def dbpedia_14() -> tuple[Files, Rows]:
 
 
 def conll2003() -> tuple[Files, Rows]:
-    """A file for each split."""
+    """Return one file per split."""
     start = "-DOCSTART- -X- -X- O\n\n"
     words = ("EU", "NASA", "UN")
     files = {
@@ -77,7 +75,7 @@ def conll2003() -> tuple[Files, Rows]:
 
 
 def iris() -> tuple[Files, Rows]:
-    """It ends with empty lines."""
+    """Return a file that ends with empty lines."""
     text = b"5.1,3.5,1.4,0.2,Iris-setosa\n6.5,3.0,5.25,2.0,Iris-virginica\n\n\n"
     return {"iris.data": text}, {"train": [(1.4, 0), (5.25, 2)]}
 
@@ -93,7 +91,7 @@ SETS: list[tuple[str, Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(("name", "make_files", "columns"), SETS)
-def test_other_packagings_give_the_same_rows(
+def test_other_packagings_load_as_the_same_rows(
     name: str, make_files: Any, columns: list[str], tmp_path: Path, cache: Path
 ) -> None:
     files, rows = make_files()
@@ -103,16 +101,16 @@ def test_other_packagings_give_the_same_rows(
         block = re.compile(rf"(^\[splits\.{split}\]\n(?:#.*\n)*rows = )\d+", re.MULTILINE)
         text = block.sub(rf"\g<1>{len(expected)}", text)
     for file, data in files.items():
-        write(tmp_path / "mine" / "deep" / file, data)
-        text = with_facts(text, tmp_path / "mine" / "deep" / file)
+        write(tmp_path / "downloads" / "deep" / file, data)
+        text = with_facts(text, tmp_path / "downloads" / "deep" / file)
     write(tmp_path / "registry/small/1.0.0.toml", text.encode())
     settings = Settings.read(cache=cache, registry=[tmp_path / "registry"], offline=True)
     hub = Hub(settings=settings, progress=Silent())
-    (report,) = hub.import_files("small", [tmp_path / "mine"])
+    (report,) = hub.import_files("small", [tmp_path / "downloads"])
     assert report.complete, report
     for split, expected in rows.items():
-        found = hub.load("small", split).decode(False)
-        loaded = [tuple(_plain(row[column]) for column in columns) for row in found]
+        dataset = hub.load("small", split).decode(False)
+        loaded = [tuple(_plain(row[column]) for column in columns) for row in dataset]
         assert loaded == [tuple(_rounded(value) for value in row) for row in expected]
 
 
@@ -132,7 +130,7 @@ def _rounded(value: Any) -> Any:
 def test_cifar_loads_from_its_python_archive(
     name: str, archive: str, tmp_path: Path, cache: Path
 ) -> None:
-    """Its rows are those of the file, and the binary archive is not needed."""
+    """The binary archive is not needed."""
     text = (built_in_root() / name / "1.0.0.toml").read_text("utf-8")
     text = text.replace(f'name = "{name}"', f'name = "small-{name}"')
     text = re.sub(r"^rows = .*$", "rows = 30", text, flags=re.MULTILINE)
@@ -148,14 +146,14 @@ def test_cifar_loads_from_its_python_archive(
     assert [item.layout for item in report.layouts] == ["train-python", "test-python"]
     assert report.complete
     for split in ("train", "test"):
-        found: Any = hub.load(f"small-{name}", split).numpy()
-        assert np.asarray(found["image"]).shape == (30, 32, 32, 3)
+        columns: Any = hub.load(f"small-{name}", split).numpy()
+        assert np.asarray(columns["image"]).shape == (30, 32, 32, 3)
     hub.fetch(f"small-{name}")
     assert {item.state for item in hub.verify(f"small-{name}")} == {"ok"}
 
 
 def _archive(manifest_file: Path, path: Path) -> Path:
-    """Make an archive in the layout for Python, with the reader."""
+    """Write the Python archive that the manifest's layouts describe."""
     manifest = read(manifest_file)
     members: list[tuple[str, bytes]] = []
     for layout in manifest.layouts:
@@ -172,7 +170,7 @@ def _archive(manifest_file: Path, path: Path) -> Path:
 
 
 def test_complete_dataset_imports_no_other_layout(tmp_path: Path, cache: Path) -> None:
-    """A Python archive next to the binary one is not kept too."""
+    """A Python archive is ignored if the binary archive is already cached."""
     settings = Settings.read(cache=cache, synthetic=20)
     hub = Hub(settings=settings, progress=Silent())
     manifest = hub.info("cifar-10")

@@ -1,5 +1,3 @@
-"""Importing files by checksum."""
-
 import bz2
 import gzip
 import lzma
@@ -22,7 +20,7 @@ PUBLISHED = gzip.compress(INSIDE, 9, mtime=1)
 
 @pytest.fixture
 def job() -> Job:
-    """A compressed file whose content has a checksum of its own."""
+    """Return a job for a compressed file with a checksum of its content."""
     resource = Resource(
         filename="data.txt.gz",
         sha256=Digest.of_bytes(PUBLISHED).hex,
@@ -54,9 +52,9 @@ def test_files_are_recognized_by_content(
     (folder / "data.txt.zip").write_bytes(b"something else")
     (folder / "unrelated").write_bytes(b"\0" * len(PUBLISHED))
     top = tmp_path / "downloads" if in_folder else folder / name
-    [taken] = import_files(store, [job], [top])
-    assert isinstance(taken, Imported)
-    assert (taken.how, taken.source) == (how, folder / name)
+    [imported] = import_files(store, [job], [top])
+    assert isinstance(imported, Imported)
+    assert (imported.how, imported.source) == (how, folder / name)
     path = store.file(job.resource)
     assert path is not None
     assert path.read_bytes() == (PUBLISHED if how == "same bytes" else INSIDE)
@@ -71,7 +69,7 @@ def test_files_are_recognized_by_content(
 def test_mismatches_are_not_imported(
     data: bytes, job: Job, store: Store, tmp_path: Path, cache: Path
 ) -> None:
-    """A file of the right name with other bytes stays where it is, and nothing is kept."""
+    """A file with the right name and other bytes stays unchanged and is not copied."""
     path = tmp_path / "data.txt.gz"
     path.write_bytes(data)
     [item] = import_files(store, [job], [path])
@@ -111,5 +109,5 @@ def test_bomb_among_candidates_is_skipped(job: Job, store: Store, tmp_path: Path
     (tmp_path / "data.txt.xz").write_bytes(lzma.compress(INSIDE))
     [item] = import_files(store, [job], [tmp_path / "data.txt.bz2"])
     assert isinstance(item, Mismatch)
-    (taken,) = import_files(store, [job], [tmp_path])
-    assert taken.source == tmp_path / "data.txt.gz"
+    (imported,) = import_files(store, [job], [tmp_path])
+    assert imported.source == tmp_path / "data.txt.gz"

@@ -1,5 +1,3 @@
-"""Checksums noted while files were read."""
-
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ SHA = "5f" * 32
 
 @pytest.mark.parametrize("digest", ["é" * 32, "g" * 64, SHA[:-1], SHA.upper()])
 def test_damaged_line_is_ignored(tmp_path: Path, digest: str) -> None:
-    """A killed process or a bad disk can leave one."""
+    """A killed process or a bad disk can leave a damaged line."""
     path = tmp_path / "files.sha256"
     path.write_text(f"{digest}  damaged.jpg\n{SHA}  whole.jpg\n", encoding="utf-8")
     assert list(read_sums(path)) == [("whole.jpg", SHA)]

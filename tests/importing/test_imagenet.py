@@ -1,4 +1,4 @@
-"""ImageNet-1k in every layout: the same rows, and the user's files unchanged."""
+"""Import ImageNet-1k in every layout."""
 
 import hashlib
 import random
@@ -11,34 +11,33 @@ from dshub.errors import ReadError
 from tests.independent.imagenet import (
     NAME,
     World,
-    everything,
+    file_states,
     hub_of,
     make_world,
     rows_of,
     write,
 )
 
-FORMS = ("official", "folders", "flat", "kaggle", "kaggle_zip", "parquet", "archives")
+LAYOUTS = ("official", "folders", "flat", "kaggle", "kaggle_zip", "parquet", "archives")
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_every_form_gives_the_same_rows(
-    form: str, hub: Hub, world: World, tmp_path: Path, cache: Path
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_loads_as_the_same_rows(
+    layout: str, hub: Hub, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """Label and bytes of every image, in order; the user's files stay as they are."""
-    path = getattr(world, form)(tmp_path / "mine")
-    before = everything(tmp_path / "mine")
+    path = getattr(world, layout)(tmp_path / "mine")
+    before = file_states(tmp_path / "mine")
     (report,) = hub.import_files(NAME, [path])
     assert report.complete, report
     assert rows_of(hub, "train") == world.truth("train")
     assert rows_of(hub, "validation") == world.truth("validation")
-    assert everything(tmp_path / "mine") == before
+    assert file_states(tmp_path / "mine") == before
     assert not list(cache.rglob("*.JPEG"))
     hub.prepare(NAME)
     assert hub.plan(hub.resolve(NAME)).missing == ()
 
 
-def test_forms_can_be_mixed(hub: Hub, world: World, tmp_path: Path) -> None:
+def test_layouts_can_be_mixed(hub: Hub, world: World, tmp_path: Path) -> None:
     world.official(tmp_path / "tars")
     world.folders(tmp_path / "tree")
     tars = [tmp_path / "tars" / name for name in ("ILSVRC2012_img_train.tar",)]
@@ -68,22 +67,22 @@ def test_thousand_classes_keep_their_order(tmp_path: Path, cache: Path) -> None:
 
 
 def test_checksums_of_read_files_are_written(hub: Hub, world: World, tmp_path: Path) -> None:
-    """A list next to the table, as `sha256sum --check` takes it."""
+    """`files.sha256` next to the table works with `sha256sum --check`."""
     tree = world.folders(tmp_path / "tree")
     hub.import_files(NAME, [tree])
     (folder,) = hub.prepare(NAME, splits=["train"])
     lines = (folder / "files.sha256").read_text().splitlines()
-    found = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    assert found == {
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    assert sums == {
         f"train/{code}/{name}": hashlib.sha256(data).hexdigest() for code, name, data in world.train
     }
     findings = {item.thing: (item.state, item.detail) for item in hub.verify(NAME)}
     assert findings["import train-folders"] == ("ok", f"20 files at {tree}, names and sizes")
     assert findings["table train"][0] == "ok"
-    assert "20 files whose checksums are in files.sha256" in findings["table train"][1]
+    assert "20 files with checksums in files.sha256" in findings["table train"][1]
 
 
-def test_replaced_file_is_named(hub: Hub, world: World, tmp_path: Path) -> None:
+def test_error_names_the_row_of_a_replaced_file(hub: Hub, world: World, tmp_path: Path) -> None:
     tree = world.folders(tmp_path / "tree")
     hub.import_files(NAME, [tree])
     code, name, data = world.train[7]
@@ -94,16 +93,15 @@ def test_replaced_file_is_named(hub: Hub, world: World, tmp_path: Path) -> None:
     assert rows_of(hub, "train") == world.truth("train")
 
 
-def test_incomplete_list_of_labels_is_an_error(hub: Hub, world: World, tmp_path: Path) -> None:
-    """Kaggle's list must have every image, with an existing class."""
+def test_incomplete_label_list_is_an_error(hub: Hub, world: World, tmp_path: Path) -> None:
     folder = world.kaggle(tmp_path / "mine")
     path = folder / "LOC_val_solution.csv"
-    whole = path.read_text()
-    path.write_text("".join(line for line in whole.splitlines(True) if "_00000004" not in line))
+    solution = path.read_text()
+    path.write_text("".join(line for line in solution.splitlines(True) if "_00000004" not in line))
     hub.import_files(NAME, [folder])
     with pytest.raises(ReadError, match="it has no row for 'ILSVRC2012_val_00000004'"):
         hub.load(NAME, "validation")
-    path.write_text(whole.replace("n01440764", "n77777777"))
+    path.write_text(solution.replace("n01440764", "n77777777"))
     hub.import_files(NAME, [folder])
     with pytest.raises(Exception, match="n77777777"):
         hub.load(NAME, "validation")
@@ -120,8 +118,8 @@ def test_mismatching_archives_are_explained(hub: Hub, world: World, tmp_path: Pa
     devkit.write_bytes(devkit.read_bytes() + b"more")
     (report,) = hub.import_files(NAME, [folder])
     reasons = {item.job.name: item.reason for item in report.files if hasattr(item, "reason")}
-    assert reasons["train"].startswith("damaged: it is cut short, ")
-    assert reasons["val"].startswith("damaged: of the right size, but sha256:")
+    assert reasons["train"].startswith("truncated, or an older version: ")
+    assert reasons["val"].startswith("damaged: the size is right, but not the content (sha256:")
     assert reasons["devkit"].startswith("another version: ") or "other" in reasons["devkit"]
     assert report.splits == {"train": False, "validation": False}
 

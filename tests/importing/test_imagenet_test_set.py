@@ -1,5 +1,3 @@
-"""The test set of ImageNet-1k in every layout."""
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,44 +8,44 @@ import pytest
 from dshub import Hub, Settings
 from dshub.catalog.sources import built_in_root
 from dshub.progress import Silent
-from tests.independent.imagenet import picture, tar, with_facts, write
+from tests.independent.imagenet import numbered_jpeg, tar, with_facts, write
 
-PICTURES = [(f"ILSVRC2012_test_{i:08d}.JPEG", picture(i)) for i in range(1, 6)]
+IMAGES = [(f"ILSVRC2012_test_{i:08d}.JPEG", numbered_jpeg(i)) for i in range(1, 6)]
 OFFICIAL, REPACKED = "ILSVRC2012_img_test_v10102019.tar", "test_images.tar.gz"
 
 
 def official(folder: Path) -> None:
-    """In a folder of the archive; the manifest takes any folder."""
-    write(folder / OFFICIAL, tar([(f"test/{name}", data) for name, data in PICTURES]))
+    """Write the images into a folder of the archive; the manifest accepts any folder name."""
+    write(folder / OFFICIAL, tar([(f"test/{name}", data) for name, data in IMAGES]))
 
 
 def flat(folder: Path) -> None:
-    write(folder / OFFICIAL, tar(PICTURES))
+    write(folder / OFFICIAL, tar(IMAGES))
 
 
 def unpacked(folder: Path) -> None:
-    for name, data in PICTURES:
+    for name, data in IMAGES:
         write(folder / "ILSVRC/Data/CLS-LOC/test" / name, data)
-    write(folder / "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000001.JPEG", picture(9))
+    write(folder / "ILSVRC/Data/CLS-LOC/val/ILSVRC2012_val_00000001.JPEG", numbered_jpeg(9))
 
 
 def parquet(folder: Path) -> None:
-    image = [{"bytes": data, "path": name} for name, data in PICTURES]
+    image = [{"bytes": data, "path": name} for name, data in IMAGES]
     folder.mkdir()
-    table = pa.table({"image": image, "label": [-1] * len(PICTURES)})
+    table = pa.table({"image": image, "label": [-1] * len(IMAGES)})
     pq.write_table(table, folder / "test-00000-of-00001.parquet")
 
 
 def archive(folder: Path) -> None:
-    write(folder / REPACKED, tar(PICTURES, "w:gz"))
+    write(folder / REPACKED, tar(IMAGES, "w:gz"))
 
 
-@pytest.mark.parametrize("form", [official, flat, unpacked, parquet, archive])
-def test_every_form_gives_the_same_images_and_no_label(
-    form: Callable[[Path], None], tmp_path: Path, cache: Path
+@pytest.mark.parametrize("write_layout", [official, flat, unpacked, parquet, archive])
+def test_every_layout_loads_the_same_images_without_labels(
+    write_layout: Callable[[Path], None], tmp_path: Path, cache: Path
 ) -> None:
-    """There is no label column, even if a layout has -1 for labels."""
-    form(tmp_path / "mine")
+    """The Parquet layout has a label column of -1, which is dropped."""
+    write_layout(tmp_path / "mine")
     text = (built_in_root() / "imagenet-1k-test" / "1.0.0.toml").read_text("utf-8")
     text = text.replace('"imagenet-1k-test"', '"small"').replace("rows = 100000", "rows = 5")
     for path in (tmp_path / "mine").glob("*.tar*"):
@@ -59,4 +57,4 @@ def test_every_form_gives_the_same_images_and_no_label(
     assert report.complete, report
     rows = hub.load("small", "test")
     assert list(rows.features) == ["image"]
-    assert list(rows.decode(False)["image"]) == [data for _, data in PICTURES]
+    assert list(rows.decode(False)["image"]) == [data for _, data in IMAGES]

@@ -1,5 +1,3 @@
-"""A killed import resumes."""
-
 import os
 import signal
 import subprocess
@@ -9,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dshub.progress import Silent
-from tests.independent.imagenet import NAME, World, everything, hub_of, rows_of
+from tests.independent.imagenet import NAME, World, file_states, hub_of, rows_of
 
 SCRIPT = """
 import os, signal, sys
@@ -18,8 +16,8 @@ from dshub import Hub, Settings
 from dshub.progress import Silent
 from dshub.tables.writer import TableWriter
 
-cache, registry, path, wanted, end = sys.argv[1:]
-TableWriter.__init__.__kwdefaults__["shard_bytes"] = 1  # a shard for each batch
+cache, registry, path, shard_count, end = sys.argv[1:]
+TableWriter.__init__.__kwdefaults__["shard_bytes"] = 1  # write one shard per batch
 import dshub.formats.folder, dshub.formats.parquet
 dshub.formats.folder.BATCH_ROWS = 4
 dshub.formats.parquet.MOST_ROWS = 4
@@ -27,26 +25,26 @@ pieces = dshub.formats.parquet.plain_pieces
 dshub.formats.parquet.plain_pieces = lambda batches, *rest: (
     piece for batch in batches for piece in pieces([batch], *rest)
 )
-note = TableWriter._write_journal
+write_journal = TableWriter._write_journal
 
-def noted(self):
-    note(self)
-    if len(self._shards) == int(wanted):
+def write_journal_and_stop(self):
+    write_journal(self)
+    if len(self._shards) == int(shard_count):
         os.kill(os.getpid(), int(end))
 
-TableWriter._write_journal = noted
+TableWriter._write_journal = write_journal_and_stop
 hub = Hub(settings=Settings.read(cache=Path(cache), registry=(Path(registry),)), progress=Silent())
 hub.import_files(sys.stdin.read(), [Path(path)])
 hub.prepare("small-imagenet", splits=["train"])
 """
 
 pytestmark = pytest.mark.skipif(
-    os.name == "nt", reason="what became of a process is not known there"
+    os.name == "nt", reason="Windows does not report the signal that ended a process"
 )
 
 
-class Said(Silent):
-    """Keeps messages to the user."""
+class Messages(Silent):
+    """A progress listener that collects messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -55,8 +53,8 @@ class Said(Silent):
         self.lines.append(text)
 
 
-def interrupted(world: World, cache: Path, path: Path, end: signal.Signals) -> None:
-    """Import in a process that ends after two shards of four rows."""
+def interrupt_import(world: World, cache: Path, path: Path, end: signal.Signals) -> None:
+    """Run an import that is killed after two shards of four rows."""
     folder = world.folder / "registry"
     command = [sys.executable, "-c", SCRIPT, *map(str, (cache, folder, path, 2, int(end)))]
     done = subprocess.run(command, input=NAME, text=True, capture_output=True, check=False)
@@ -64,7 +62,7 @@ def interrupted(world: World, cache: Path, path: Path, end: signal.Signals) -> N
 
 
 @pytest.mark.parametrize(
-    ("form", "end"),
+    ("layout", "end"),
     [
         ("official", signal.SIGKILL),
         ("folders", signal.SIGINT),
@@ -73,49 +71,49 @@ def interrupted(world: World, cache: Path, path: Path, end: signal.Signals) -> N
     ],
 )
 def test_complete_shards_are_reused(
-    form: str, end: signal.Signals, world: World, tmp_path: Path, cache: Path
+    layout: str, end: signal.Signals, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """The next run says where it resumes; rows and list of checksums are complete."""
-    path = getattr(world, form)(tmp_path / "mine")
-    before = everything(tmp_path / "mine")
-    interrupted(world, cache, path, end)
-    said = Said()
-    hub = hub_of(world, cache, said)
+    """A message reports the row at which the import resumes."""
+    path = getattr(world, layout)(tmp_path / "mine")
+    before = file_states(tmp_path / "mine")
+    interrupt_import(world, cache, path, end)
+    messages = Messages()
+    hub = hub_of(world, cache, messages)
     hub.import_files(NAME, [path])
     (folder,) = hub.prepare(NAME, splits=["train"])
-    (line,) = [line for line in said.lines if "interrupted" in line]
+    (line,) = [line for line in messages.lines if "interrupted" in line]
     assert line.startswith(f"resuming {NAME} train after 8 rows of an interrupted run")
-    assert ("read again" in line) is (form == "parquet")
+    assert ("reading those again" in line) is (layout == "parquet")
     assert rows_of(hub, "train") == world.truth("train")
     assert {item.state for item in hub.verify(NAME) if item.thing == "table train"} == {"ok"}
-    if form in {"folders", "kaggle_zip"}:
+    if layout in {"folders", "kaggle_zip"}:
         assert len((folder / "files.sha256").read_text().splitlines()) == len(world.train)
-    assert everything(tmp_path / "mine") == before
+    assert file_states(tmp_path / "mine") == before
     assert not list((cache / "partial-v1").glob("table-*[0-9a-f]"))
 
 
 def test_shards_of_changed_files_are_not_reused(world: World, tmp_path: Path, cache: Path) -> None:
-    """An image replaced by one of the same size is in the table."""
+    """The replacement has the same size as the original image."""
     tree = world.folders(tmp_path / "tree")
-    interrupted(world, cache, tree, signal.SIGKILL)
+    interrupt_import(world, cache, tree, signal.SIGKILL)
     code, name, data = world.train[0]
     other = data[:-1] + bytes([data[-1] ^ 1])
     (tree / "train" / code / name).write_bytes(other)
-    said = Said()
-    hub = hub_of(world, cache, said)
+    messages = Messages()
+    hub = hub_of(world, cache, messages)
     hub.import_files(NAME, [tree])
     assert rows_of(hub, "train")[0] == (0, other)
-    assert not said.lines
+    assert not messages.lines
 
 
-def test_damaged_shard_is_made_again(world: World, tmp_path: Path, cache: Path) -> None:
+def test_damaged_shard_is_rebuilt(world: World, tmp_path: Path, cache: Path) -> None:
     tree = world.folders(tmp_path / "tree")
-    interrupted(world, cache, tree, signal.SIGKILL)
+    interrupt_import(world, cache, tree, signal.SIGKILL)
     (shard,) = (cache / "partial-v1").glob("table-*/train-00001.arrow")
     data = bytearray(shard.read_bytes())
     data[-40] ^= 1
     shard.write_bytes(data)
-    said = Said()
-    hub = hub_of(world, cache, said)
+    messages = Messages()
+    hub = hub_of(world, cache, messages)
     assert rows_of(hub, "train") == world.truth("train")
-    assert said.lines == [f"resuming {NAME} train after 4 rows of an interrupted run"]
+    assert messages.lines == [f"resuming {NAME} train after 4 rows of an interrupted run"]

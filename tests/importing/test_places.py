@@ -1,5 +1,3 @@
-"""Folders of the user: links and permissions."""
-
 import os
 from pathlib import Path
 
@@ -14,14 +12,14 @@ from tests.independent.imagenet import (
 )
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+@pytest.mark.skipif(os.name == "nt", reason="Windows needs a privilege for links")
 def test_links_in_a_tree_are_followed(hub: Hub, world: World, tmp_path: Path) -> None:
     tree = world.folders(tmp_path / "tree")
     code, name, _ = world.train[0]
     (tree / "train" / code).rename(tmp_path / "elsewhere")
     (tree / "train" / code).symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / name).rename(tmp_path / "picture")
-    (tmp_path / "elsewhere" / name).symlink_to(tmp_path / "picture")
+    (tmp_path / "elsewhere" / name).rename(tmp_path / "target")
+    (tmp_path / "elsewhere" / name).symlink_to(tmp_path / "target")
     (tree / "train" / "above").symlink_to(tree)
     (tree / "train" / "self").symlink_to(tree / "train" / "self")
     (tmp_path / "data").symlink_to(tree)

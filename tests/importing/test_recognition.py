@@ -1,5 +1,3 @@
-"""Recognizing layouts by the names of files."""
-
 import shutil
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from tests.independent.imagenet import (
 def test_any_folder_of_a_tree_can_be_imported(
     below: str, hub: Hub, world: World, tmp_path: Path
 ) -> None:
-    """Users differ in which folder they think of as the dataset."""
+    """Users differ in which folder they consider the dataset."""
     world.kaggle(tmp_path / "mine")
     (report,) = hub.import_files(NAME, [tmp_path / "mine" / below])
     assert report.splits["train"]
@@ -29,7 +27,7 @@ def test_any_folder_of_a_tree_can_be_imported(
 
 
 def test_changed_folder_is_an_error(hub: Hub, world: World, tmp_path: Path) -> None:
-    """A folder that lost an image before it was prepared; the error says what differs."""
+    """An image was deleted between importing and preparing."""
     tree = world.folders(tmp_path / "tree")
     hub.import_files(NAME, [tree])
     next((tree / "train").rglob("*.JPEG")).unlink()

@@ -1,5 +1,3 @@
-"""Records of imports."""
-
 import shutil
 from pathlib import Path
 
@@ -15,19 +13,19 @@ from tests.independent.imagenet import (
 def test_fingerprint_depends_on_the_layout(
     hub: Hub, world: World, tmp_path: Path, cache: Path
 ) -> None:
-    """Another layout may have another order; the same layout elsewhere does not matter."""
-    others = {name: hub_of(world, cache.with_name(name)) for name in ("official", "copy")}
+    """Layouts can order rows differently; the location of the files has no effect."""
+    hubs = {name: hub_of(world, cache.with_name(name)) for name in ("official", "copy")}
     hub.import_files(NAME, [world.folders(tmp_path / "tree")])
-    others["official"].import_files(NAME, [world.official(tmp_path / "tars")])
+    hubs["official"].import_files(NAME, [world.official(tmp_path / "tars")])
     shutil.copytree(tmp_path / "tree", tmp_path / "copied")
-    others["copy"].import_files(NAME, [tmp_path / "copied"])
-    found = hub.load(NAME, "train").fingerprint
-    assert others["copy"].load(NAME, "train").fingerprint == found
-    assert others["official"].load(NAME, "train").fingerprint != found
+    hubs["copy"].import_files(NAME, [tmp_path / "copied"])
+    expected = hub.load(NAME, "train").fingerprint
+    assert hubs["copy"].load(NAME, "train").fingerprint == expected
+    assert hubs["official"].load(NAME, "train").fingerprint != expected
 
 
 def test_prepared_table_does_not_need_the_tree(hub: Hub, world: World, tmp_path: Path) -> None:
-    """Rows load and `fetch` succeeds although the folder is gone; `verify` reports it."""
+    """`verify` still reports the missing folder."""
     tree = world.folders(tmp_path / "tree")
     hub.import_files(NAME, [tree])
     hub.prepare(NAME)

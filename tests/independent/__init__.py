@@ -1,9 +1,8 @@
-"""Reading raw files of the registry's datasets without dshub, to hold its rows against.
+"""Read raw dataset files without dshub, for comparison with dshub's rows.
 
-One module a format, each with `read(files, options)`: from the plain bytes of each part's files to
-columns of plain Python values (or NumPy arrays, one a row), by the standard library, NumPy, or
-the format's own reference reader. `rows` does the rest of what a manifest asks for: archives by
-`zipfile` and `tarfile`, steps and classes by loops.
+Each format has a module with `read(files, options)`. It turns the bytes of each part's files into
+columns of Python values or NumPy arrays, using the standard library, NumPy or the format's own
+reference reader. `rows` unpacks archives and applies the steps and classes of a manifest.
 
-`pages` reads HTML in the same spirit.
+`pages` parses HTML in the same way.
 """

@@ -1,4 +1,4 @@
-"""Arrow IPC, all of it at once."""
+"""Read Arrow IPC files at once with PyArrow."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from tests.independent.parquet import Files, columns_of
 
 
 def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
-    """The columns, or those that are named."""
-    ((_, found),) = files.items()
+    """Return all columns, or those in `options["columns"]`."""
+    ((_, contents),) = files.items()
     rows = []
-    for _, data in found:
+    for _, data in contents:
         opened = pa.ipc.open_file if data.startswith(b"ARROW1") else pa.ipc.open_stream
         rows += opened(pa.BufferReader(data)).read_all().to_pylist()
     columns: dict[str, list[Any]] = columns_of(rows, options)

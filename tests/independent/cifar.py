@@ -1,4 +1,4 @@
-"""CIFAR's binary files, a record at a time."""
+"""Read CIFAR's binary files record by record."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ Files = dict[str, list[tuple[str, bytes]]]
 
 
 def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
-    """`image` and one column for each label byte."""
+    """Return `image` and one column per label byte."""
     names = options.get("labels", ["label"])
     size = len(names) + 3072
     rows: dict[str, list[Any]] = {"image": [], **{name: [] for name in names}}
-    ((_, found),) = files.items()
-    for _, data in found:
+    ((_, contents),) = files.items()
+    for _, data in contents:
         assert len(data) % size == 0
         for start in range(0, len(data), size):
             record = data[start : start + size]

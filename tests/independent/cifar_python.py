@@ -1,4 +1,4 @@
-"""CIFAR's Python files, as everybody else reads them: by running the pickle."""
+"""Read CIFAR's Python files by unpickling."""
 
 import pickle
 from typing import Any
@@ -9,17 +9,17 @@ Files = dict[str, list[tuple[str, bytes]]]
 
 
 def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
-    """`image` and the lists that are named."""
+    """Return `image` and the lists in `options["columns"]`."""
     columns = options.get("columns", {"label": "labels"})
     rows: dict[str, list[Any]] = {"image": [], **{name: [] for name in columns}}
-    ((_, found),) = files.items()
-    for _, data in found:
+    ((_, contents),) = files.items()
+    for _, data in contents:
         values = pickle.loads(data, encoding="bytes")
         for row in values[b"data"]:
             rows["image"].append(
                 np.dstack([row[:1024], row[1024:2048], row[2048:]]).reshape(32, 32, 3)
             )
         for name, key in columns.items():
-            given = values[key.encode()]
-            rows[name] += [item.decode() if isinstance(item, bytes) else item for item in given]
+            items = values[key.encode()]
+            rows[name] += [item.decode() if isinstance(item, bytes) else item for item in items]
     return rows

@@ -1,4 +1,4 @@
-"""Columns of tokens, sentence by sentence."""
+"""Read CoNLL files sentence by sentence."""
 
 import re
 from typing import Any
@@ -7,12 +7,12 @@ from typing import Any
 def read(
     files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]
 ) -> dict[str, list[Any]]:
-    """A list of text for each sentence and column."""
+    """Return one list of strings per sentence in each column."""
     names, separator = options["columns"], options.get("separator", " ")
     marker = options.get("document", "")
     columns: dict[str, list[Any]] = {name: [] for name in names}
-    ((_, found),) = files.items()
-    for _, data in found:
+    ((_, contents),) = files.items()
+    for _, data in contents:
         text = re.sub(r"\r(?=\n|\Z)", "", data.decode())
         if marker:
             text = re.sub(

@@ -1,4 +1,4 @@
-"""Delimited text: by a grammar of its fields where there are quotes, else by Python's csv."""
+"""Read delimited text: quoted fields with a regular expression, others with Python's csv module."""
 
 import csv
 import io
@@ -8,7 +8,6 @@ from typing import Any
 
 
 def read(files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]) -> dict[str, list]:
-    """Columns of text."""
     columns: dict[str, list] = {name: [] for name in options["columns"]}
     (part,) = files.values()
     for _, data in part:
@@ -41,18 +40,18 @@ def _raw(text: str, options: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def _quoted(text: str, options: dict[str, Any]) -> Iterator[list[str]]:
-    """Fields as the grammar of RFC 4180 has them, one match after the other."""
+    """Yield rows by matching one field of RFC 4180 after another."""
     delimiter = options.get("delimiter", ",")
     end, blanks = re.escape(delimiter[0]), " *" if delimiter == ", " else ""
     field = re.compile(rf'{blanks}(?:"((?:[^"]|"")*)")?([^{end}\n]*?)({end}|\r?\n|\Z)')
     at = begin = 0
     row: list[str] = []
     while at < len(text) or row:
-        found = field.match(text, at)
-        assert found
-        quoted, plain, ending = found.groups()
+        match = field.match(text, at)
+        assert match
+        quoted, plain, ending = match.groups()
         row.append((quoted or "").replace('""', '"') + plain)
-        at = found.end()
+        at = match.end()
         if ending != delimiter[0]:
             if text[begin:at].strip("\r\n"):
                 yield row

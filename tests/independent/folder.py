@@ -1,4 +1,4 @@
-"""Files in folders, read by splitting names at the text between columns, from the right."""
+"""Read files in folders, parsing each name from its end."""
 
 import fnmatch
 from string import Formatter
@@ -6,36 +6,37 @@ from typing import Any
 
 
 def columns_of(path: str, member: str) -> dict[str, str | int]:
-    """Parse a name from its end, because text fields match greedily."""
-    found: dict[str, str | int] = {}
-    rest = member
+    """Parse a file name from its end, because text fields match greedily."""
+    columns: dict[str, str | int] = {}
+    remainder = member
     pieces = list(Formatter().parse(path))
     for i in reversed(range(len(pieces))):
         literal, name, spec, _ = pieces[i]
         if name is None:
-            assert rest.endswith(literal), (path, member)
-            rest = rest.removesuffix(literal)
+            assert remainder.endswith(literal), (path, member)
+            remainder = remainder.removesuffix(literal)
             continue
         if i == 0:
-            assert rest.startswith(literal), (path, member)
-            before, value = "", rest.removeprefix(literal)
+            assert remainder.startswith(literal), (path, member)
+            before, value = "", remainder.removeprefix(literal)
         elif (spec or "").endswith("d"):
-            digits = len(rest) - len(rest.rstrip("0123456789"))
-            before, value = rest[: len(rest) - digits], rest[len(rest) - digits :]
+            digits = len(remainder) - len(remainder.rstrip("0123456789"))
+            value = remainder[len(remainder) - digits :]
+            before = remainder[: len(remainder) - digits]
             assert before.endswith(literal), (path, member)
             before = before.removesuffix(literal)
         else:
-            before, between, value = rest.rpartition(literal)
+            before, between, value = remainder.rpartition(literal)
             assert between, (path, member)
         assert value, (path, member)
         assert spec == "path" or "/" not in value, (path, member)
-        found[name], rest = int(value) if (spec or "").endswith("d") else value, before
-    assert not rest, (path, member)
-    return found
+        columns[name], remainder = int(value) if (spec or "").endswith("d") else value, before
+    assert not remainder, (path, member)
+    return columns
 
 
 def read(files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]) -> dict[str, list]:
-    """The content of each file, what its name says, and its name."""
+    """Return the content of each file, the fields of its name, its path and its stem."""
     ((part, members),) = files.items()
     fixed = ""
     for literal, name, _, _ in Formatter().parse(options["path"]):

@@ -1,4 +1,4 @@
-"""IDX by struct and NumPy."""
+"""Read IDX files with struct and NumPy."""
 
 import struct
 from typing import Any
@@ -11,7 +11,7 @@ CODES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 def read(
     files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]
 ) -> dict[str, list[Any]]:
-    """A column a part, or several where the options name them."""
+    """Return one column per part, or several if `options["columns"]` names them."""
     columns: dict[str, list[Any]] = {}
     for part, ((_, data),) in files.items():
         code, dimensions = data[2], data[3]

@@ -1,6 +1,6 @@
-"""ImageNet-1k on a small scale: the built-in manifest with few images, in every layout.
+"""Build a small ImageNet-1k: the built-in manifest with a few images, in every layout.
 
-The layouts are written with the standard library and Arrow alone.
+Only the standard library, Pillow and Arrow write the layouts.
 """
 
 import gzip
@@ -26,27 +26,30 @@ NAME = "small-imagenet"
 
 
 def jpeg() -> bytes:
-    """An image of four pixels."""
+    """Encode an image of four pixels."""
     sink = io.BytesIO()
     Image.new("RGB", (2, 2), (200, 30, 60)).save(sink, "JPEG")
     return sink.getvalue()
 
 
-PICTURE = jpeg()
+JPEG = jpeg()
 
 
-def picture(number: int) -> bytes:
-    """One that is like no other: a few bytes follow its end, as they do in many a JPEG."""
-    return PICTURE + struct.pack(">I", number) + bytes(number % 7)
+def numbered_jpeg(number: int) -> bytes:
+    """Return a unique image: bytes after the end of a JPEG are valid and distinguish it."""
+    return JPEG + struct.pack(">I", number) + bytes(number % 7)
 
 
 @dataclass(frozen=True)
 class World:
-    """The images of both splits, their manifest, and a hub that has it.
+    """Images of both splits, and the folder of their registry.
 
     Attributes:
-        train: class, name and bytes of each image, in order.
-        val: class and bytes of each image; the first has number 1.
+        codes: class codes in the order of the manifest.
+        train: class, name and bytes of each training image, in order.
+        val: class and bytes of each validation image; numbers start at 1.
+        ids: number of each class in the devkit.
+        folder: folder with `registry`.
     """
 
     codes: tuple[str, ...]
@@ -56,11 +59,11 @@ class World:
     folder: Path
 
     def truth(self, split: str) -> list[tuple[int, bytes]]:
-        """The rows: number of the class, and the file."""
-        known = {code: i for i, code in enumerate(self.codes)}
+        """Return the class number and the bytes of each image."""
+        numbers = {code: i for i, code in enumerate(self.codes)}
         if split == "train":
-            return [(known[code], data) for code, _, data in self.train]
-        return [(known[code], data) for code, data in self.val]
+            return [(numbers[code], data) for code, _, data in self.train]
+        return [(numbers[code], data) for code, data in self.val]
 
     def official(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,8 +72,8 @@ class World:
             inner.setdefault(f"{code}.tar", []).append((name, data))
         tars = [(name, tar(members)) for name, members in inner.items()]
         (folder / "ILSVRC2012_img_train.tar").write_bytes(tar(tars))
-        pictures = [(val_name(i), data) for i, (_, data) in enumerate(self.val, 1)]
-        (folder / "ILSVRC2012_img_val.tar").write_bytes(tar(pictures))
+        images = [(val_name(i), data) for i, (_, data) in enumerate(self.val, 1)]
+        (folder / "ILSVRC2012_img_val.tar").write_bytes(tar(images))
         self.devkit(folder)
         return folder
 
@@ -82,7 +85,7 @@ class World:
         return path
 
     def folders(self, folder: Path) -> Path:
-        """A folder for each class, in both splits."""
+        """Write a folder for each class, in both splits."""
         self.train_folders(folder)
         for i, (code, data) in enumerate(self.val, 1):
             write(folder / "val" / code / val_name(i), data)
@@ -93,7 +96,7 @@ class World:
             write(folder / "train" / code / name, data)
 
     def flat(self, folder: Path) -> Path:
-        """A folder for each class, and one for all of the validation set; the devkit beside it."""
+        """Write a folder for each training class, one for all validation images, and the devkit."""
         self.train_folders(folder)
         for i, (_, data) in enumerate(self.val, 1):
             write(folder / "val" / val_name(i), data)
@@ -106,9 +109,9 @@ class World:
         lines = ["ImageId,PredictionString"]
         for i, (code, data) in enumerate(self.val, 1):
             write(inside / "val" / val_name(i), data)
-            more = f" {code} 0 0 9 9 " if i % 2 else " "  # several boxes
+            more = f" {code} 0 0 9 9 " if i % 2 else " "  # an image can have several boxes
             lines.append(f"{val_name(i)[:-5]},{code} 1 2 3 4{more}")
-        write(inside / "test" / "ILSVRC2012_test_00000001.JPEG", picture(1))
+        write(inside / "test" / "ILSVRC2012_test_00000001.JPEG", numbered_jpeg(1))
         (folder / "LOC_val_solution.csv").write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
         (folder / "LOC_synset_mapping.txt").write_text("n01440764 tench, Tinca tinca\n")
         return folder
@@ -122,7 +125,7 @@ class World:
         return path
 
     def parquet(self, folder: Path) -> Path:
-        """Two files for a split, as Hugging Face has them."""
+        """Write two Parquet files per split, as on Hugging Face."""
         folder.mkdir(parents=True, exist_ok=True)
         for split in ("train", "validation"):
             rows = self.truth(split)
@@ -134,13 +137,13 @@ class World:
         return folder
 
     def archives(self, folder: Path) -> Path:
-        """The older archives of Hugging Face: names that end in the class."""
+        """Write the older archives of Hugging Face, with names that end in the class code."""
         folder.mkdir(parents=True, exist_ok=True)
         members = [(f"{name[:-5]}_{code}.JPEG", data) for code, name, data in self.train]
         step = -(-len(members) // 5)
         for i in range(5):
-            some = members[i * step : (i + 1) * step]
-            (folder / f"train_images_{i}.tar.gz").write_bytes(tar(some, "w:gz"))
+            shard = members[i * step : (i + 1) * step]
+            (folder / f"train_images_{i}.tar.gz").write_bytes(tar(shard, "w:gz"))
         val = [(f"{val_name(i)[:-5]}_{code}.JPEG", d) for i, (code, d) in enumerate(self.val, 1)]
         (folder / "val_images.tar.gz").write_bytes(tar(val, "w:gz"))
         return folder
@@ -156,12 +159,12 @@ def write(path: Path, data: bytes) -> None:
 
 
 def tar(members: list[tuple[str, bytes]], mode: str = "w") -> bytes:
-    made = tarred(dict(members))
-    return gzip.compress(made, mtime=0) if mode == "w:gz" else made  # always the same bytes
+    data = tarred(dict(members))
+    return gzip.compress(data, mtime=0) if mode == "w:gz" else data  # without a timestamp
 
 
 def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
-    """Write images of the first classes, and a registry with a manifest for exactly those."""
+    """Write a registry whose manifest has `classes` classes and matching checksums."""
     manifest = Registry().manifest("imagenet-1k")
     label = manifest.features["label"]
     assert isinstance(label, LabelFeature)
@@ -171,7 +174,7 @@ def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
     assert isinstance(values, dict)
     numbers = iter(range(10**6))
     train = [
-        (code, f"{code}_{i}.JPEG", picture(next(numbers)))
+        (code, f"{code}_{i}.JPEG", numbered_jpeg(next(numbers)))
         for code in label.codes[:classes]
         for i in range(each)
     ]
@@ -179,7 +182,7 @@ def make_world(folder: Path, *, classes: int, each: int, val: int) -> World:
     world = World(
         codes=label.codes,
         train=train,
-        val=[(code, picture(next(numbers))) for code in shuffled],
+        val=[(code, numbered_jpeg(next(numbers))) for code in shuffled],
         ids={code: number for number, code in values.items()},
         folder=folder,
     )
@@ -204,9 +207,9 @@ def with_facts(text: str, path: Path) -> str:
     data = path.read_bytes()
 
     def facts(block: re.Match[str]) -> str:
-        found = re.sub(r"^sha256 = .*$", f'sha256 = "{sha256(data)}"', block[0], flags=re.MULTILINE)
-        found = re.sub(r"^md5 = .*\n", "", found, flags=re.MULTILINE)
-        return re.sub(r"^size = .*$", f"size = {len(data)}", found, flags=re.MULTILINE)
+        entry = re.sub(r"^sha256 = .*$", f'sha256 = "{sha256(data)}"', block[0], flags=re.MULTILINE)
+        entry = re.sub(r"^md5 = .*\n", "", entry, flags=re.MULTILINE)
+        return re.sub(r"^size = .*$", f"size = {len(data)}", entry, flags=re.MULTILINE)
 
     name = re.escape(path.name)
     block = rf'^filename = "{name}"\n(?:[a-z0-9_]+ = .*\n)+'
@@ -219,8 +222,8 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def everything(folder: Path) -> dict[str, tuple[int, str]]:
-    """Time of change and checksum of every file below a folder."""
+def file_states(folder: Path) -> dict[str, tuple[int, str]]:
+    """Return the modification time and checksum of every file below a folder."""
     return {
         str(path): (path.stat().st_mtime_ns, sha256(path.read_bytes()))
         for path in sorted(folder.rglob("*"))
@@ -229,12 +232,12 @@ def everything(folder: Path) -> dict[str, tuple[int, str]]:
 
 
 def rows_of(hub: Hub, split: str) -> list[tuple[int, bytes]]:
-    """What `load` gives: class, and the file as it was."""
-    found = hub.load(NAME, split).decode(False)
-    return [(int(row["label"]), bytes(row["image"])) for row in found]
+    """Load a split and return the class and the encoded image of each row."""
+    rows = hub.load(NAME, split).decode(False)
+    return [(int(row["label"]), bytes(row["image"])) for row in rows]
 
 
 def hub_of(world: World, cache: Path, progress: Progress | None = None) -> Hub:
-    """A hub that knows the small ImageNet and no network."""
+    """Return an offline hub with the registry of the small ImageNet."""
     settings = Settings.read(cache=cache, registry=(world.folder / "registry",), offline=True)
     return Hub(settings=settings, progress=progress or Silent())

@@ -1,4 +1,4 @@
-"""JSON by the standard library and text operations on paths."""
+"""Read JSON with the standard library, resolving paths as strings."""
 
 import json
 from collections.abc import Iterator
@@ -8,47 +8,47 @@ from typing import Any
 def read(
     files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]
 ) -> dict[str, list[Any]]:
-    """The columns that the options name."""
+    """Return the columns in `options["columns"]`."""
     columns: dict[str, list[Any]] = {name: [] for name in options["columns"]}
-    ((_, found),) = files.items()
-    for _, data in found:
+    ((_, contents),) = files.items()
+    for _, data in contents:
         text = data.decode("utf-8-sig")
-        whole = [line for line in text.split("\n") if line.strip()]
-        for document in map(json.loads, whole if options.get("lines", True) else [text]):
-            for near in contexts({"": document}, "", options.get("rows", "")):
+        lines = [line for line in text.split("\n") if line.strip()]
+        for document in map(json.loads, lines if options.get("lines", True) else [text]):
+            for enclosing in contexts({"": document}, "", options.get("rows", "")):
                 for name, path in options["columns"].items():
-                    columns[name].append(column(near, name, path, options))
+                    columns[name].append(column(enclosing, name, path, options))
     return columns
 
 
-def contexts(near: dict[str, Any], done: str, path: str) -> Iterator[dict[str, Any]]:
+def contexts(enclosing: dict[str, Any], done: str, path: str) -> Iterator[dict[str, Any]]:
     """Yield the enclosing values of each row (the document and list items), by path."""
     if not path:
-        yield near
+        yield enclosing
         return
     upto, _, rest = path.partition("[]")
-    for item in value(near[done], upto.strip(".")):
+    for item in value(enclosing[done], upto.strip(".")):
         here = f"{done}{upto}[]"
-        yield from contexts(near | {here: item}, here, rest)
+        yield from contexts(enclosing | {here: item}, here, rest)
 
 
-def column(near: dict[str, Any], name: str, path: str, options: dict[str, Any]) -> Any:
-    """The value of a row in a column."""
-    found = nearest(near, path)
+def column(enclosing: dict[str, Any], name: str, path: str, options: dict[str, Any]) -> Any:
+    """Return the value of one column in a row."""
+    found = nearest(enclosing, path)
     if name in options.get("spans", {}):
-        text = nearest(near, options["spans"][name])
+        text = nearest(enclosing, options["spans"][name])
         found = [text[span["start"] : span["end"] + 1] for span in found]
     return sorted(set(found)) if name in options.get("distinct", ()) else found
 
 
-def nearest(near: dict[str, Any], path: str) -> Any:
-    """The value at a path, from the innermost list item that it begins with."""
-    begin = max((known for known in near if path.startswith(known)), key=len)
-    return value(near[begin], path[len(begin) :].strip("."))
+def nearest(enclosing: dict[str, Any], path: str) -> Any:
+    """Return the value at a path, starting from the innermost enclosing list item."""
+    begin = max((prefix for prefix in enclosing if path.startswith(prefix)), key=len)
+    return value(enclosing[begin], path[len(begin) :].strip("."))
 
 
 def value(node: Any, path: str) -> Any:
-    """The value at a path that begins at a node."""
+    """Return the value at a path relative to a node."""
     if "[]" in path:
         before, after = path.split("[]", 1)
         return [value(item, after.strip(".")) for item in value(node, before)]

@@ -1,4 +1,4 @@
-"""LIBSVM text, as torchvision reads USPS: Python's own numbers, then float32 to uint8."""
+"""Read LIBSVM text as torchvision reads USPS: Python floats, then float32, then uint8."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def read(files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]) -> dict[str, list]:
-    """Labels as whole numbers, values as arrays of the shape."""
+    """Return integer labels and arrays of the requested shape."""
     labels: list[int] = []
     rows: list[np.ndarray] = []
     shape = tuple(options["shape"])
@@ -16,8 +16,8 @@ def read(files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]) -> 
             if not line:
                 continue
             label, *pairs = line.decode().split()
-            found = {int(i): float(value) for i, _, value in (x.partition(":") for x in pairs)}
-            values = [found.get(i + 1, 0.0) for i in range(int(np.prod(shape)))]
+            entries = {int(i): float(value) for i, _, value in (x.partition(":") for x in pairs)}
+            values = [entries.get(i + 1, 0.0) for i in range(int(np.prod(shape)))]
             labels.append(int(label))
             rows.append(_array(values, options).reshape(shape))
     return {options.get("label", "label"): labels, options.get("values", "values"): rows}

@@ -1,4 +1,4 @@
-"""Lines of text by splitting."""
+"""Read lines of text by splitting at line ends."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from typing import Any
 def read(
     files: dict[str, list[tuple[str, bytes]]], options: dict[str, Any]
 ) -> dict[str, list[Any]]:
-    """One column, named after the part."""
-    ((name, found),) = files.items()
+    """Return one column, named after the part."""
+    ((name, contents),) = files.items()
     rows = []
-    for _, data in found:
+    for _, data in contents:
         text = data.decode(options.get("encoding", "utf-8"))
         if options.get("row") == "file":
             rows.append(text)

@@ -1,4 +1,4 @@
-"""MATLAB files, through SciPy."""
+"""Read MATLAB files with SciPy."""
 
 import io
 from typing import Any
@@ -10,10 +10,10 @@ Files = dict[str, list[tuple[str, bytes]]]
 
 
 def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
-    """The variables, or fields of structs, that are columns."""
+    """Return the variables, or fields of structs, in `options["columns"]`."""
     rows: dict[str, list[Any]] = {}
-    ((_, found),) = files.items()
-    for _, data in found:
+    ((_, contents),) = files.items()
+    for _, data in contents:
         loaded = scipy.io.loadmat(io.BytesIO(data), uint16_codec="utf-16-le")
         for column, named in options["columns"].items():
             for path in [named] if isinstance(named, str) else named:
@@ -27,12 +27,12 @@ def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
 
 
 def _rows(array: np.ndarray, axis: int) -> list[Any]:
-    """Columns and rows of one are vectors, cells of one value are that value."""
+    """Split an array into rows, flattening vectors and unwrapping cells of one value."""
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
-        return [_inside(value) for value in array] if array.dtype == object else array.tolist()
+        return [_cell_value(value) for value in array] if array.dtype == object else array.tolist()
     return [row[..., 0] if row.shape[-1:] == (1,) else row for row in np.moveaxis(array, axis, 0)]
 
 
-def _inside(value: Any) -> Any:
+def _cell_value(value: Any) -> Any:
     return value.reshape(-1)[0].item() if value.size else ""

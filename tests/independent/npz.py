@@ -1,4 +1,4 @@
-"""NumPy's files, through NumPy."""
+"""Read NumPy files with NumPy."""
 
 import io
 from typing import Any
@@ -9,16 +9,16 @@ Files = dict[str, list[tuple[str, bytes]]]
 
 
 def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
-    """The arrays of npz files by the names of their columns, or the array of each npy part."""
+    """Return the arrays of npz files by column name, or the array of each npy part."""
     columns = options.get("columns", {})
-    found: dict[str, list[np.ndarray]] = {}
+    chunks: dict[str, list[np.ndarray]] = {}
     for part, contents in files.items():
         for _, data in contents:
             loaded = np.load(io.BytesIO(data), allow_pickle=False)
             for name, inside in (columns or {part: ""}).items():
-                found.setdefault(name, []).append(loaded[inside] if inside else loaded)
+                chunks.setdefault(name, []).append(loaded[inside] if inside else loaded)
     rows: dict[str, list[Any]] = {}
-    for name, arrays in found.items():
+    for name, arrays in chunks.items():
         array = np.concatenate(arrays, axis=options.get("row_axis", {}).get(name, 0))
         array = np.moveaxis(array, options.get("row_axis", {}).get(name, 0), 0)
         if name in options.get("shape", {}):

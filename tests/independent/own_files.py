@@ -1,4 +1,4 @@
-"""Write users' files with other libraries, or byte by byte."""
+"""Write files in the formats of users' own data, without dshub."""
 
 import struct
 import wave
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def write_image(path: Path, seed: int, size: tuple[int, int] = (9, 8), mode: str = "RGB") -> None:
-    """Write an image of noise; `size` is width and height."""
+    """Write an image of random noise; `size` is width and height."""
     shape = (size[1], size[0], 3) if mode == "RGB" else (size[1], size[0])
     noise = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -17,7 +17,7 @@ def write_image(path: Path, seed: int, size: tuple[int, int] = (9, 8), mode: str
 
 
 def write_audio(path: Path, seed: int, rate: int = 16000, channels: int = 1) -> None:
-    """Write a WAV file of a hundred samples of noise, 16 bits each."""
+    """Write a WAV file with 100 random 16-bit samples."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(channels)
@@ -27,13 +27,13 @@ def write_audio(path: Path, seed: int, rate: int = 16000, channels: int = 1) -> 
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
-    """Write an IDX file of bytes."""
+    """Write an array as an IDX file of bytes."""
     head = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(head + array.astype(np.uint8).tobytes())
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write text as UTF-8, with its line ends as they are."""
+    """Write UTF-8 text without converting line ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode())

@@ -1,4 +1,4 @@
-"""Files in a tar or a zip, as the standard library packs them."""
+"""Write tar and zip archives with the standard library."""
 
 import io
 import tarfile
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 def tarred(files: Mapping[str, bytes]) -> bytes:
-    """A tar of files, in their order."""
+    """Pack files into a tar in the order of the mapping."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as archive:
         for name, data in files.items():
@@ -18,7 +18,7 @@ def tarred(files: Mapping[str, bytes]) -> bytes:
 
 
 def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip of files, in their order."""
+    """Pack files into a zip in the order of the mapping."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", method) as archive:
         for name, data in files.items():

@@ -1,4 +1,4 @@
-"""An HTML page by the standard library's parser: its elements, with their attributes and text."""
+"""Parse HTML pages with the standard library into elements with attributes and text."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -10,7 +10,7 @@ BLOCKS = {"dd", "div", "dt", "h1", "h2", "h3", "li", "option", "p", "td", "th", 
 
 @dataclass
 class Element:
-    """A tag with its attributes and all text within it."""
+    """An HTML element, with the text of its descendants."""
 
     tag: str
     attributes: dict[str, str]
@@ -18,22 +18,22 @@ class Element:
     parents: tuple["Element", ...] = field(default=(), repr=False)
 
     def within(self, tag: str, **attributes: str) -> bool:
-        """Whether an element around it has this tag and these attributes."""
+        """Return True if an enclosing element has this tag and these attributes."""
         return any(parent.fits(tag, attributes) for parent in self.parents)
 
     def fits(self, tag: str, attributes: dict[str, str]) -> bool:
-        """Whether it has this tag and these attributes; `class_` stands for `class`."""
-        wanted = {name.rstrip("_").replace("_", "-"): text for name, text in attributes.items()}
-        return self.tag == tag and wanted.items() <= self.attributes.items()
+        """Return True if tag and attributes match; pass the attribute `class` as `class_`."""
+        expected = {name.rstrip("_").replace("_", "-"): text for name, text in attributes.items()}
+        return self.tag == tag and expected.items() <= self.attributes.items()
 
     @property
     def line(self) -> str:
-        """Its text on one line."""
+        """The text of the element on one line."""
         return " ".join(self.text.split())
 
 
 class Page(HTMLParser):
-    """A page as a parser sees it."""
+    """A parsed HTML page; fails if an element is not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -45,9 +45,9 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in BLOCKS:
-            self.handle_data(" ")  # what stands apart on a page does so in the text around it
-        known = {name: value or "" for name, value in attrs}
-        element = Element(tag, known, parents=tuple(self._open))
+            self.handle_data(" ")  # block elements separate words
+        attributes = {name: value or "" for name, value in attrs}
+        element = Element(tag, attributes, parents=tuple(self._open))
         self.elements.append(element)
         if tag not in VOID and not (self.get_starttag_text() or "").endswith("/>"):
             self._open.append(element)
@@ -61,15 +61,15 @@ class Page(HTMLParser):
             element.text += data
 
     def all(self, tag: str, **attributes: str) -> list[Element]:
-        """Elements by tag and attributes."""
+        """Return the elements with this tag and these attributes."""
         return [item for item in self.elements if item.fits(tag, attributes)]
 
     def texts(self, tag: str, **attributes: str) -> list[str]:
-        """Their text, each on one line."""
+        """Return the text of each matching element on one line."""
         return [item.line for item in self.all(tag, **attributes)]
 
     def below(self, element: Element, tag: str, **attributes: str) -> list[Element]:
-        """Those within an element."""
+        """Return the matching elements inside `element`."""
         return [
             item
             for item in self.all(tag, **attributes)
@@ -78,5 +78,5 @@ class Page(HTMLParser):
 
 
 def read(path: Path) -> Page:
-    """The page in a file."""
+    """Parse the page in a file."""
     return Page(path.read_text(encoding="utf-8"))

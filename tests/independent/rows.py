@@ -1,4 +1,4 @@
-"""From the raw files of a manifest to rows, by loops and the standard library."""
+"""Build the rows of a manifest from its raw files with loops and the standard library."""
 
 import bz2
 import fnmatch
@@ -40,12 +40,12 @@ _STREAMS: list[tuple[bytes, Callable[[bytes], bytes]]] = [
 
 
 def split_rows(manifest: Manifest, split: str, raw: Mapping[str, bytes]) -> list[Row]:
-    """The rows of a split.
+    """Return the rows of a split.
 
     Args:
-        manifest: of the dataset.
-        split: which.
-        raw: the bytes of each resource.
+        manifest: manifest of the dataset.
+        split: name of the split.
+        raw: bytes of each resource.
     """
     facts = manifest.splits[split]
     files = {part: _files(facts, part, raw) for part in facts.files}
@@ -57,27 +57,27 @@ def split_rows(manifest: Manifest, split: str, raw: Mapping[str, bytes]) -> list
 
 
 def _files(split: Split, part: str, raw: Mapping[str, bytes]) -> list[Member]:
-    found: list[Member] = []
+    files: list[Member] = []
     for reference in split.references(part):
         resource, *members = reference.split(":")
-        found += _members(plain(raw[resource]), members)
-    return found
+        files += _members(plain(raw[resource]), members)
+    return files
 
 
-def _members(data: bytes, wanted: list[str]) -> list[Member]:
-    if not wanted:
+def _members(data: bytes, patterns: list[str]) -> list[Member]:
+    if not patterns:
         return [("", data)]
-    first, *rest = wanted
-    found: list[Member] = []
+    pattern, *inner_patterns = patterns
+    members: list[Member] = []
     for name, content in archive(data):
-        if name == first or fnmatch.fnmatchcase(name, first):
-            inner = _members(plain(content), rest)
-            found += [(f"{name}:{below}" if below else name, bytes_) for below, bytes_ in inner]
-    return found
+        if name == pattern or fnmatch.fnmatchcase(name, pattern):
+            inner = _members(plain(content), inner_patterns)
+            members += [(f"{name}:{below}" if below else name, bytes_) for below, bytes_ in inner]
+    return members
 
 
 def plain(data: bytes) -> bytes:
-    """Bytes without their compression."""
+    """Decompress bytes if they start with the signature of a compressed stream."""
     for magic, decompress in _STREAMS:
         if data.startswith(magic):
             return decompress(data)
@@ -85,12 +85,12 @@ def plain(data: bytes) -> bytes:
 
 
 def archive(data: bytes) -> Iterator[Member]:
-    """The files of an archive: a zip's by name, a tar's in their order."""
+    """Yield the files of an archive, sorted by name for a zip and in stored order for a tar."""
     if zipfile.is_zipfile(io.BytesIO(data)):
-        with zipfile.ZipFile(io.BytesIO(data)) as found:
-            for name in sorted(found.namelist()):
+        with zipfile.ZipFile(io.BytesIO(data)) as zipped:
+            for name in sorted(zipped.namelist()):
                 if not name.endswith("/"):
-                    yield name, found.read(name)
+                    yield name, zipped.read(name)
         return
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
         for entry in tar:
@@ -106,7 +106,7 @@ def _read(reader: Mapping[str, Any], files: dict[str, list[Member]]) -> list[Row
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _stepped(  # noqa: C901, PLR0912  # a case for each step
+def _stepped(  # noqa: C901, PLR0912  # one case per step
     rows: list[Row], step: Step, files: Mapping[str, list[Member]]
 ) -> Iterator[Row]:
     match step:
@@ -129,10 +129,10 @@ def _stepped(  # noqa: C901, PLR0912  # a case for each step
             ]
             yield from (row for row in rows if (_key(row, step.on) in listed) == step.keep)
         case Join():
-            beside = _read(step.reader, {step.part: files[step.part]})
+            joined = _read(step.reader, {step.part: files[step.part]})
             if step.number:
-                beside = [row | {step.number: i} for i, row in enumerate(beside, 1)]
-            partners = {_key(row, step.on): row for row in beside}
+                joined = [row | {step.number: i} for i, row in enumerate(joined, 1)]
+            partners = {_key(row, step.on): row for row in joined}
             for row in rows:
                 partner = partners[_key(row, step.on)]
                 yield row | {name: partner[name] for name in step.columns}

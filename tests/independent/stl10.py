@@ -1,4 +1,4 @@
-"""STL-10's binary files, by arithmetic on places in the file."""
+"""Read STL-10's binary files by computing offsets."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ SIDE = 96
 
 
 def read(files: Files, options: dict[str, Any]) -> dict[str, list[Any]]:
-    """`image`, and `label` where there is a file of labels."""
+    """Return `image`, and `label` if there is a label file."""
     assert not options or set(options) == {"format"}
     ((_, pixels),) = files["image"]
     rows: dict[str, list[Any]] = {"image": []}
     y, x, channel = np.mgrid[:SIDE, :SIDE, :3]
-    places = channel * SIDE * SIDE + x * SIDE + y  # a plane is stored column by column
+    offsets = channel * SIDE * SIDE + x * SIDE + y  # each plane is stored column by column
     for start in range(0, len(pixels), 3 * SIDE * SIDE):
         row = np.frombuffer(pixels, np.uint8, 3 * SIDE * SIDE, start)
-        rows["image"].append(row[places])
+        rows["image"].append(row[offsets])
     if "label" in files:
         ((_, labels),) = files["label"]
         rows["label"] = list(labels)

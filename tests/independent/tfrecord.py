@@ -1,4 +1,4 @@
-"""TFRecord files and `tf.train.Example`, read by the letter of their descriptions, bit by bit."""
+"""Read TFRecord files and `tf.train.Example`, following their descriptions bit by bit."""
 
 import struct
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def crc32c(data: bytes) -> int:
-    """CRC-32C of RFC 3720, a bit at a time."""
+    """Compute the CRC-32C of RFC 3720 bit by bit."""
     register = 0xFFFFFFFF
     for byte in data:
         register ^= byte
@@ -17,7 +17,7 @@ def crc32c(data: bytes) -> int:
 
 
 def masked(data: bytes) -> int:
-    """As TFRecord keeps it."""
+    """Compute the masked checksum of TFRecord."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -36,18 +36,18 @@ def records(path: Path) -> Iterator[bytes]:
 
 
 def example(data: bytes) -> dict[str, list[Any]]:
-    """The features of an Example: lists of bytes, of floats or of integers."""
-    found = {}
+    """Return the features of an Example as lists of bytes, floats or integers."""
+    decoded = {}
     for _, features in fields(data):
         for _, entry in fields(features):
             parts = dict(fields(entry))
             ((kind, content),) = fields(parts[2])
-            found[parts[1].decode()] = values(kind, content)
-    return found
+            decoded[parts[1].decode()] = values(kind, content)
+    return decoded
 
 
 def values(kind: int, content: bytes) -> list[Any]:
-    """The values of a feature."""
+    """Return the values of a feature."""
     if kind == 1:
         return [item for _, item in fields(content)]
     packed = b"".join(item for _, item in fields(content))
@@ -62,7 +62,7 @@ def values(kind: int, content: bytes) -> list[Any]:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Numbers and contents of fields of wire type 2."""
+    """Yield number and content of protobuf fields of wire type 2."""
     while data:
         key, size = varint(data)
         assert key & 7 == 2
@@ -73,10 +73,10 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def varint(data: bytes) -> tuple[int, int]:
-    """A number, and how many bytes it takes."""
+    """Return a number and the count of bytes that encode it."""
     number = 0
     for i, byte in enumerate(data):
         number |= (byte & 0x7F) << 7 * i
         if byte < 0x80:
             return number, i + 1
-    raise AssertionError("it ends within a number")
+    raise AssertionError("the data ends inside a varint")

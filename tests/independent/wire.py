@@ -1,4 +1,4 @@
-"""Raw HTTP over a socket, because a client library would correct malformed requests."""
+"""Send raw HTTP over a socket, because a client library would correct malformed requests."""
 
 import socket
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ class Reply:
 
     @property
     def short(self) -> bool:
-        """Whether less came than was announced: no client takes it for whole."""
+        """True if the body is shorter than its Content-Length; clients reject such a response."""
         return len(self.body) < int(self.headers["content-length"])
 
 
 def parse(data: bytes) -> Reply:
-    """A complete answer."""
+    """Parse a complete response."""
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
@@ -27,27 +27,27 @@ def parse(data: bytes) -> Reply:
 
 
 def connect(url: str) -> socket.socket:
-    """A connection to the server at an address such as `http://127.0.0.1:4711`."""
+    """Connect to the server at a URL such as `http://127.0.0.1:4711`."""
     host, port = url.removeprefix("http://").rsplit(":", 1)
     return socket.create_connection((host.strip("[]"), int(port)), timeout=30)
 
 
 def rest(connection: socket.socket) -> bytes:
-    """Everything until the server closes the connection."""
+    """Read until the server closes the connection."""
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def say(url: str, data: bytes) -> Reply:
-    """Send bytes, and read until the server closes the connection."""
+    """Send bytes and parse the response, reading until the server closes the connection."""
     with connect(url) as connection:
         connection.sendall(data)
         return parse(rest(connection))
 
 
 def request(path: str, method: str = "GET", **headers: str) -> bytes:
-    """The bytes of a request; names of headers with `_` for `-`.
+    """Encode a request that closes the connection unless `Connection` is passed.
 
-    The server is to close the connection afterwards, unless `Connection` says otherwise.
+    Pass header names with `_` instead of `-`.
     """
     headers = {"Connection": "close"} | headers
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -55,5 +55,5 @@ def request(path: str, method: str = "GET", **headers: str) -> bytes:
 
 
 def ask(url: str, path: str, method: str = "GET", **headers: str) -> Reply:
-    """Ask for a path on a connection of its own."""
+    """Request a path on a new connection."""
     return say(url, request(path, method, **headers))

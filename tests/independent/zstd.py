@@ -1,4 +1,4 @@
-"""Zstandard of the standard library, or its backport."""
+"""Use the standard library's Zstandard, or its backport."""
 
 import sys
 
@@ -9,12 +9,12 @@ else:
 
 
 def decompress(data: bytes) -> bytes:
-    """The content of every frame."""
+    """Decompress all frames."""
     return zstd.decompress(data)
 
 
 def compress(data: bytes, level: int = 3, *, checksum: bool = False, sized: bool = True) -> bytes:
-    """One frame, with or without its checksum and the size of its content."""
+    """Compress to one frame, with or without a checksum and the content size."""
     parameter = zstd.CompressionParameter
     options: dict[int, int] = {
         parameter.compression_level: level,
@@ -25,7 +25,7 @@ def compress(data: bytes, level: int = 3, *, checksum: bool = False, sized: bool
 
 
 def flushed(data: bytes, step: int) -> bytes:
-    """One frame of many blocks that does not say how much is in it."""
+    """Compress to one frame of many blocks, without the content size."""
     compressor = zstd.ZstdCompressor()
     blocks = [
         compressor.compress(data[start : start + step], zstd.ZstdCompressor.FLUSH_BLOCK)

@@ -1,5 +1,3 @@
-"""Rows with their own number, and images large enough for memory to be reused."""
-
 import numpy as np
 
 from dshub import Dataset
@@ -9,7 +7,7 @@ ROWS = 101
 
 
 def example(rows: int = ROWS) -> Dataset:
-    """Rows with their own number, and images large enough for memory to be reused."""
+    """Return row numbers, texts, and images large enough for pooled memory."""
     images = np.arange(rows, dtype=np.uint8).repeat(64 * 64 * 3).reshape(rows, 64, 64, 3)
     return Dataset.from_arrays(
         {

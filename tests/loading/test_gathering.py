@@ -1,5 +1,3 @@
-"""Memory of batches, which is reused."""
-
 import os
 from typing import Any
 
@@ -13,7 +11,7 @@ from tests.loading.examples import DATASET, ROWS
 
 
 def test_referenced_batches_keep_their_pixels() -> None:
-    """Memory is reused only when nothing refers to it, not even a view."""
+    """A view of an array also keeps its memory from being reused."""
     held = list(DATASET.batches(10, shuffle=True, threads=2))
     views = [batch["image"][-1, :2] for batch in DATASET.batches(10, shuffle=True)]
     for batch, view in zip(held, views, strict=True):
@@ -22,15 +20,14 @@ def test_referenced_batches_keep_their_pixels() -> None:
 
 
 def test_memory_is_reused() -> None:
-    """A loop that drops each batch gets few different arrays."""
-    places = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
-    assert len(places) < 8
+    addresses = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
+    assert len(addresses) < 8
 
 
 def test_memory_is_not_reused_without_exact_reference_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A free-threaded Python can count a reference late, and pixels in use would be overwritten."""
+    """Free-threaded Python can count a reference late, so reuse could overwrite pixels in use."""
     free_threaded = {"Py_GIL_DISABLED": 1}
     monkeypatch.setattr("sysconfig.get_config_var", free_threaded.get)
     allocated: list[int] = []
@@ -49,12 +46,11 @@ def test_memory_is_not_reused_without_exact_reference_counts(
     assert allocated == [LARGE] * 4
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_memory_is_not_shared_with_a_forked_process() -> None:
-    """A parent does not fill the memory of a worker."""
     loader = DATASET.batches(10, shuffle=True, threads=0)
-    list(loader)  # leaves memory to be used again
+    list(loader)  # fills the pool with unused memory
     filled, by_child = os.pipe()
     message, by_parent = os.pipe()
     child = os.fork()
@@ -63,15 +59,15 @@ def test_memory_is_not_shared_with_a_forked_process() -> None:
         try:
             batch = next(iter(loader))
             os.write(by_child, b".")
-            os.read(message, 1)  # until the parent has filled memory of its own
+            os.read(message, 1)  # wait until the parent has filled its memory
             wrong = not np.array_equal(batch["image"][:, 0, 0, 0], batch["id"])
         finally:
             os._exit(int(wrong))
     os.read(filled, 1)
-    loader.epoch = 5  # other rows than the child's
-    held = list(loader)
+    loader.epoch = 5  # different rows from the child's
+    batches = list(loader)
     os.write(by_parent, b".")
-    assert len(held) == len(loader)
+    assert len(batches) == len(loader)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

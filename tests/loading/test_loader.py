@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dshub import Dataset
 from dshub.catalog.features import Feature, ImageFeature, NumberFeature
 from dshub.errors import ArgumentError, DshubError, StateError
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 from dshub.loading.options import BatchOptions
 from dshub.loading.transforms.transform import Batch
 
@@ -28,7 +28,7 @@ def dataset() -> Dataset:
 
 
 def example(rows: int = ROWS) -> Dataset:
-    """Rows with their own number."""
+    """Return a dataset of row numbers, texts and small images."""
     return Dataset.from_arrays(
         {"image": IMAGES[:rows], "id": np.arange(rows), "text": [f"t{i}" for i in range(rows)]},
         features={"image": ImageFeature(shape=(2, 3, 3))},
@@ -80,7 +80,7 @@ def test_each_epoch_has_its_own_order(dataset: Dataset, size: int) -> None:
     assert flat(list(dataset.batches(size, shuffle=True, seed=4))) != epochs[0]
 
 
-def test_setting_epoch_goes_there(dataset: Dataset) -> None:
+def test_setting_epoch_selects_that_epoch(dataset: Dataset) -> None:
     one, other = (dataset.batches(5, shuffle=True) for _ in range(2))
     list(one)
     list(one)
@@ -88,24 +88,24 @@ def test_setting_epoch_goes_there(dataset: Dataset) -> None:
     assert ids(list(other)) == ids(list(one))
 
 
-def test_setting_another_epoch_goes_to_its_start(dataset: Dataset) -> None:
+def test_setting_another_epoch_resets_the_position(dataset: Dataset) -> None:
     loader, other = (dataset.batches(5, shuffle=True) for _ in range(2))
-    whole = [list(other) for _ in range(3)]
+    complete = [list(other) for _ in range(3)]
     next(iter(loader))
     loader.epoch = 2
     assert loader.state_dict() | {"epoch": 2, "position": 0} == loader.state_dict()
-    assert ids(list(loader)) == ids(whole[2])
+    assert ids(list(loader)) == ids(complete[2])
     loader.load_state_dict(other.state_dict() | {"epoch": 0, "position": 10})
     loader.epoch = 1
-    assert ids(list(loader)) == ids(whole[1])
+    assert ids(list(loader)) == ids(complete[1])
 
 
 def test_setting_the_current_epoch_keeps_the_position(dataset: Dataset) -> None:
     loader, other = (dataset.batches(5, shuffle=True) for _ in range(2))
-    whole = list(other)
+    complete = list(other)
     loader.load_state_dict(loader.state_dict() | {"position": 10})
     loader.epoch = 0
-    assert ids(list(loader)) == ids(whole[2:])
+    assert ids(list(loader)) == ids(complete[2:])
 
 
 @pytest.mark.parametrize("epoch", [-1, 1.5, "1", None])
@@ -119,9 +119,9 @@ def test_iterating_after_a_break_restarts_the_epoch(dataset: Dataset) -> None:
     loader = dataset.batches(5, shuffle=True)
     first = next(iter(loader))
     assert loader.epoch == 0
-    whole = list(loader)
-    assert ids([first]) == ids(whole[:1])
-    assert sorted(flat(whole)) == list(range(ROWS))
+    complete = list(loader)
+    assert ids([first]) == ids(complete[:1])
+    assert sorted(flat(complete)) == list(range(ROWS))
     assert loader.epoch == 1
 
 
@@ -134,7 +134,7 @@ def test_iterating_after_a_break_restarts_the_epoch(dataset: Dataset) -> None:
 def test_state_resumes_with_any_batch_size(
     steps: int, size: int, other: int, *, shuffle: bool
 ) -> None:
-    """Batches before, then a new loader with the state: together the whole run."""
+    """A loader with the state yields the rows that the first loader has not yielded."""
 
     def run(loader: Loader, count: int) -> list[int]:
         ids_so_far: list[int] = []
@@ -146,14 +146,14 @@ def test_state_resumes_with_any_batch_size(
                     return ids_so_far
         return ids_so_far
 
-    whole = run(example().batches(1, shuffle=shuffle, seed=9), 10**6)
+    complete = run(example().batches(1, shuffle=shuffle, seed=9), 10**6)
     first = example().batches(size, shuffle=shuffle, seed=9)
     before = run(first, steps)
     state = json.loads(json.dumps(first.state_dict()))
     second = example().batches(other, shuffle=shuffle, seed=9)
     second.load_state_dict(state)
     assert second.state_dict() == state
-    assert before + run(second, 10**6) == whole
+    assert before + run(second, 10**6) == complete
 
 
 def test_state_between_epochs_resumes_with_the_next(dataset: Dataset) -> None:
@@ -169,10 +169,10 @@ def test_state_applies_to_one_epoch_only(dataset: Dataset) -> None:
     next(iter(first))
     loader = dataset.batches(5)
     loader.load_state_dict(first.state_dict())
-    assert list(walk_of(loader).starts()) == [5, 10, 15, 20]
+    assert list(cursor_of(loader).starts()) == [5, 10, 15, 20]
     assert flat(list(loader)) == list(range(5, ROWS))
     assert flat(list(loader)) == list(range(ROWS))
-    assert list(walk_of(loader).starts()) == [0, 5, 10, 15, 20]
+    assert list(cursor_of(loader).starts()) == [0, 5, 10, 15, 20]
 
 
 @pytest.mark.parametrize(
@@ -240,9 +240,9 @@ def test_state_must_be_a_dict(dataset: Dataset, state: Any) -> None:
 
 
 def test_used_loader_pickles_without_caches() -> None:
-    pictures = np.zeros((1000, 32, 32, 3), np.uint8)
+    images = np.zeros((1000, 32, 32, 3), np.uint8)
     dataset = Dataset.from_arrays(
-        {"image": pictures}, features={"image": ImageFeature(shape=(32, 32, 3))}
+        {"image": images}, features={"image": ImageFeature(shape=(32, 32, 3))}
     )
     loader = dataset.batches(100)
     before = len(pickle.dumps(loader))
@@ -271,7 +271,7 @@ def test_transform_changes_the_batch(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("returned", [None, [1], 3])
 def test_transform_must_return_a_batch(dataset: Dataset, returned: Any) -> None:
-    """The error names the transform, because people forget the `return`."""
+    """The error names the transform, because a missing `return` is a common mistake."""
 
     def forgetful(batch: Batch) -> Any:
         batch["image"] //= 2
@@ -283,7 +283,7 @@ def test_transform_must_return_a_batch(dataset: Dataset, returned: Any) -> None:
 
 
 def test_transform_must_keep_supervised_columns(dataset: Dataset) -> None:
-    """The error names the missing column, instead of a KeyError."""
+    """The error names the missing column, unlike a KeyError from inside the loader."""
     loader = dataset.batches(4, supervised=True, transform=lambda batch: {"image": batch["image"]})
     with pytest.raises(DshubError, match="the transforms removed column 'id'"):
         next(iter(loader))
@@ -314,7 +314,7 @@ def test_loader_frees_its_transform(dataset: Dataset) -> None:
 
 
 def test_chw_layout_puts_channels_first(dataset: Dataset) -> None:
-    """`chw` moves the axes of images only, before callables, in C order."""
+    """Only images are transposed, and callables get the transposed images."""
     seen = []
 
     def note(batch: Batch) -> Batch:
@@ -354,10 +354,10 @@ def test_seed_can_be_a_numpy_integer(dataset: Dataset) -> None:
 
 
 class Squares:
-    """Rows without a dataset."""
+    """A data source that is not a Dataset."""
 
     supervised = None
-    pictures = ()
+    image_columns = ()
     fingerprint = "squares"
     features: ClassVar[dict[str, Feature]] = {"square": NumberFeature(dtype="int64")}
 
@@ -382,6 +382,6 @@ class Squares:
         return rows
 
 
-def test_loader_accepts_other_rows_than_datasets() -> None:
+def test_loader_accepts_rows_that_are_not_a_dataset() -> None:
     loader = Loader(Squares(), BatchOptions(4))
     assert [b["square"].tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]

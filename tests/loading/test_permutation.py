@@ -19,7 +19,7 @@ def order(length: int, key: int) -> np.ndarray:
     return permute(np.arange(length), length, key)
 
 
-# The same order from its description alone, in whole numbers of Python
+# Reference implementation of the documented order with Python integers
 
 
 def finalizer(word: int) -> int:
@@ -60,13 +60,13 @@ def test_reference_hash_is_splitmix64() -> None:
 
 @given(st.integers(-(2**70), 2**70), st.integers(0, 2**40))
 def test_keys_match_the_description(seed: int, epoch: int) -> None:
-    """Another implementation can compute a key, for any whole number as a seed."""
+    """The seed can be any Python integer."""
     assert key_of(seed, epoch) == reference_key(seed, epoch)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 100, 4095, 4096, 4097, 8192, 8193, 60_000, 2**33 + 7])
 def test_rows_match_the_description(length: int) -> None:
-    """Another implementation gives the same rows, so no release can change them unnoticed."""
+    """The order is part of the public behavior, so no release can change it."""
     positions = sorted({0, 1 % length, length // 3, length // 2, length - 1})
     for key in (0, 1, MASK, reference_key(seed=3, epoch=5)):
         expected = [reference_row(position, length, key) for position in positions]
@@ -77,7 +77,7 @@ def test_seed_can_be_a_numpy_integer() -> None:
     assert key_of(np.int64(-5), np.uint8(3)) == key_of(-5, 3)  # type: ignore[arg-type]
 
 
-# What makes it an order
+# The order is a permutation
 
 
 @pytest.mark.slow
@@ -99,7 +99,9 @@ def test_lengths_around_powers_of_two_are_permutations(length: int) -> None:
 
 
 @given(lengths, keys, st.data())
-def test_any_part_equals_that_part_of_the_whole(length: int, key: int, data: st.DataObject) -> None:
+def test_rows_of_some_positions_match_the_complete_order(
+    length: int, key: int, data: st.DataObject
+) -> None:
     """Positions can be computed alone, in any order, and repeatedly."""
     some = data.draw(st.lists(st.integers(0, length - 1), max_size=30))
     positions = np.array(some, np.int64)
@@ -107,8 +109,7 @@ def test_any_part_equals_that_part_of_the_whole(length: int, key: int, data: st.
 
 
 @pytest.mark.parametrize("length", [2**32 + 1, 10**12, 2**61 + 12345])
-def test_lengths_beyond_32_bits(length: int) -> None:
-    """Rows cover the whole length, without a list of them."""
+def test_rows_beyond_32_bits_are_distinct_and_spread_out(length: int) -> None:
     positions = np.concatenate([np.arange(5000), np.arange(length - 5000, length)])
     rows = permute(positions, length, key_of(7, 0))
     assert len(np.unique(rows)) == len(rows)
@@ -119,13 +120,12 @@ def test_lengths_beyond_32_bits(length: int) -> None:
 
 @pytest.mark.parametrize("length", [10, 4096, 5000])
 def test_each_seed_and_epoch_has_its_own_order(length: int) -> None:
-    """20 seeds in 20 epochs are 400 orders, none of them the order of the rows."""
     orders = {order(length, key_of(s, e)).tobytes() for s, e in product(range(20), repeat=2)}
     assert len(orders) == 400
     assert np.arange(length).tobytes() not in orders
 
 
-# How evenly: Pearson's chi-square, within five standard deviations of what chance gives
+# Uniformity: Pearson's chi-square, within five standard deviations of its mean
 
 
 def assert_plausible(observed: np.ndarray, expected: float, freedom: int) -> None:
@@ -172,12 +172,12 @@ def test_rows_are_uniform_over_positions(length: int, buckets: int, count: int, 
 
 @pytest.mark.parametrize("length", [4096, 4097, 60_000])
 def test_distances_between_neighbors_are_uniform(length: int) -> None:
-    """The distance between the rows of adjacent positions is as likely as any other."""
+    """All distances between rows at adjacent positions are equally likely."""
     distances = [
         np.diff(order(length, key_of(seed, 0))) % length * 32 // length for seed in range(30)
     ]
     observed = np.bincount(np.concatenate(distances), minlength=32)
-    edges = -(-np.arange(33) * length // 32)  # the distance 0 cannot be
+    edges = -(-np.arange(33) * length // 32)  # distance 0 is impossible
     sizes = np.diff(edges) - (np.arange(32) == 0)
     expected = observed.sum() * sizes / sizes.sum()
     statistic = float(((observed - expected) ** 2 / expected).sum())

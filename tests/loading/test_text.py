@@ -1,5 +1,3 @@
-"""Text batches: a tokenizer as a transform, and batches of similar length."""
-
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,8 @@ DATASET = Dataset.from_arrays(
 )
 
 
-def padded(batch: Batch) -> Batch:
-    """Token numbers from 1, padded with 0 to the longest text of the batch, and a mask."""
+def tokenize(batch: Batch) -> Batch:
+    """Tokenize texts, pad them with 0 to the longest text of the batch, and add a mask."""
     rows = [[WORDS.index(word) + 1 for word in text.split()] for text in batch.pop("text")]
     tokens = np.zeros((len(rows), max(map(len, rows))), np.int64)
     for row, numbers in zip(tokens, rows, strict=True):
@@ -25,12 +23,12 @@ def padded(batch: Batch) -> Batch:
 
 
 def texts_of(batch: Any) -> list[str]:
-    """The texts of the tokens of a batch."""
+    """Decode the tokens of a batch."""
     return [" ".join(WORDS[i - 1] for i in row if i) for row in batch["text"].tolist()]
 
 
 def test_tokenizer_makes_padded_arrays() -> None:
-    loader, plain = (DATASET.batches(8, shuffle=True, transform=t) for t in (padded, None))
+    loader, plain = (DATASET.batches(8, shuffle=True, transform=t) for t in (tokenize, None))
     for batch, expected in zip(loader, plain, strict=True):
         assert texts_of(batch) == expected["text"]
         longest = max(len(text.split()) for text in expected["text"])
@@ -39,24 +37,24 @@ def test_tokenizer_makes_padded_arrays() -> None:
 
 def test_buckets_need_less_padding() -> None:
     def padding(**options: Any) -> int:
-        batches = list(DATASET.batches(8, shuffle=True, transform=padded, **options))
+        batches = list(DATASET.batches(8, shuffle=True, transform=tokenize, **options))
         assert sorted(text for batch in batches for text in texts_of(batch)) == sorted(TEXTS)
         return sum(int((~batch["mask"]).sum()) for batch in batches)
 
     assert padding(bucket="text") < padding() / 2
 
 
-def test_supervised_pairs_of_tokens_and_labels() -> None:
-    x, y = next(iter(DATASET.batches(8, supervised=True, transform=padded)))
+def test_tokens_and_labels_are_supervised_pairs() -> None:
+    x, y = next(iter(DATASET.batches(8, supervised=True, transform=tokenize)))
     assert x.dtype == np.int64
     assert y.tolist() == [0, 1] * 4
 
 
 class Counting:
-    """Rows of text that count how many lengths are read."""
+    """A dataset that counts the text lengths read from it."""
 
     def __init__(self, rows: Dataset) -> None:
-        self.rows, self.asked = rows, 0
+        self.rows, self.length_count = rows, 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.rows, name)
@@ -65,8 +63,7 @@ class Counting:
         return len(self.rows)
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """The lengths, counted."""
-        self.asked += len(rows)
+        self.length_count += len(rows)
         return self.rows.lengths(name, rows)
 
 
@@ -76,4 +73,4 @@ def test_lengths_are_read_once_an_epoch() -> None:
     loader = Loader(rows, options)
     texts = [text for batch in loader for text in batch["text"]]
     assert sorted(texts) == sorted(TEXTS)
-    assert rows.asked == len(TEXTS)
+    assert rows.length_count == len(TEXTS)

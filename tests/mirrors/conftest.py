@@ -1,4 +1,4 @@
-"""Three small datasets with their manifests and upstream, signing keys, and the command."""
+"""Fixtures for three small datasets, their upstream server, signing keys and the command."""
 
 import shutil
 import subprocess
@@ -24,79 +24,79 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Lab:
-    """Three datasets with the columns and formats of built-in ones, and small files.
+    """Three small datasets with the columns and formats of built-in datasets.
 
     Attributes:
-        upstream: the folder of their files.
-        registry: the folder of their manifests.
+        upstream: folder of the published files.
+        registry: folder of the manifests.
     """
 
     def __init__(self, root: Path) -> None:
         self.root, self.upstream, self.registry = root, root / "upstream", root / "registry"
-        store = Store(root / "made")
+        store = Store(root / "synthetic")
         for source, name in NAMES.items():
             self._publish(source, name, store)
 
     def _publish(self, source: str, name: str, store: Store) -> None:
-        made = synthesize(Registry().manifest(source), store, rows=ROWS)
+        synthetic = synthesize(Registry().manifest(source), store, rows=ROWS)
         text = (built_in_root() / source / "1.0.0.toml").read_text(encoding="utf-8")
         document = tomlkit.parse(text)
         document["name"] = name
-        for key, resource in made.resources.items():
+        for key, resource in synthetic.resources.items():
             relative = f"{name}/{resource.filename}"
             target = self.upstream / relative
             target.parent.mkdir(parents=True, exist_ok=True)
-            found = store.blob(resource.digest)
-            assert found is not None
-            shutil.copyfile(found, target)
+            blob = store.blob(resource.digest)
+            assert blob is not None
+            shutil.copyfile(blob, target)
             facts = {"urls": [f"UPSTREAM/{relative}"], "sha256": resource.sha256}
             document["resources"][key] = facts | {"size": resource.size}
-        for split in made.splits:
+        for split in synthetic.splits:
             table = document["splits"][split]
-            table["rows"] = made.splits[split].rows
+            table["rows"] = synthetic.splits[split].rows
             table.pop("figures", None)
         path = self.registry / name / "1.0.0.toml"
         path.parent.mkdir(parents=True)
         path.write_text(tomlkit.dumps(document), encoding="utf-8")
 
-    def at(self, url: str) -> None:
-        """Set the address of upstream in the manifests."""
+    def set_upstream_url(self, url: str) -> None:
+        """Set the URL of the upstream server in the manifests."""
         for path in self.registry.rglob("*.toml"):
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace("UPSTREAM", url), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the three datasets."""
+def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Create the three datasets once per session, and return their folder."""
     root = tmp_path_factory.mktemp("lab")
     Lab(root)
     return root
 
 
 @pytest.fixture
-def lab(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """The three datasets, with their registry in the environment and upstream running."""
+def lab(lab_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """Copy the datasets, serve the upstream folder, and set DSHUB_REGISTRY."""
     lab = Lab.__new__(Lab)
     lab.root = tmp_path / "lab"
     lab.upstream, lab.registry = lab.root / "upstream", lab.root / "registry"
-    shutil.copytree(made / "upstream", lab.upstream)
-    shutil.copytree(made / "registry", lab.registry)
+    shutil.copytree(lab_folder / "upstream", lab.upstream)
+    shutil.copytree(lab_folder / "registry", lab.registry)
     monkeypatch.setenv("DSHUB_REGISTRY", str(lab.registry))
     with serving(lab.upstream) as url:
-        lab.at(url)
+        lab.set_upstream_url(url)
         yield lab
 
 
 @pytest.fixture
 def dshub(tmp_path: Path) -> Run:
-    """Run the command in a process; a traceback fails the test."""
+    """Return a function that runs `dshub` in a subprocess and fails on a traceback."""
     return partial(run_dshub, tmp_path)
 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> dict[str, Path]:
-    """Two pairs of keys, made by openssl: `ours`, `ours-public`, `theirs`, `theirs-public`."""
+    """Create two key pairs with openssl: `ours`, `ours-public`, `theirs`, `theirs-public`."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed")
     keys: dict[str, Path] = {}

@@ -1,4 +1,4 @@
-"""An index of three built-in datasets, and signing it."""
+"""Create and sign an index of three built-in datasets."""
 
 import subprocess
 from collections.abc import Iterator
@@ -28,15 +28,15 @@ def openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
-def aged(index: Index, key: Path, days: int) -> Index:
-    """Sign an index as of some days ago."""
+def sign_days_ago(index: Index, key: Path, days: int) -> Index:
+    """Sign an index with a date `days` before today."""
     with clock_at(datetime.now(UTC) - timedelta(days=days)):
         return Signer(key).sign(index)
 
 
 @contextmanager
 def clock_at(moment: datetime) -> Iterator[None]:
-    """Set the clock of `dshub.mirrors.signing`."""
+    """Freeze the clock of `dshub.mirrors.signing` at `moment`."""
 
     class Clock(datetime):
         @classmethod

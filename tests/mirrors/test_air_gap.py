@@ -1,7 +1,7 @@
-"""A machine that reaches only a mirror, and then only the folder of one.
+"""Run an air-gapped client that reaches only a mirror, over HTTP or as a folder.
 
-The client runs in a network namespace of its own, where only the server that was started in it
-can be reached: no upstream, no other host, not even the rest of this machine.
+The client runs in its own network namespace together with the server of the mirror. It cannot reach
+upstream, other hosts, or the rest of this machine.
 """
 
 import json
@@ -71,31 +71,33 @@ print(json.dumps(answers))
 """
 
 
-def apart(*command: str) -> list[str]:
-    """Wrap a command to run in its own network namespace."""
+def in_namespace(*command: str) -> list[str]:
+    """Prefix a command to run in its own network namespace."""
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     return ["unshare", *root, "--net", "--", *command]
 
 
 @pytest.fixture
 def namespace() -> None:
-    """Skip if this system cannot make a namespace."""
+    """Skip the test if network namespaces are not available."""
     if not (shutil.which("unshare") and shutil.which("ip")):
         pytest.skip("unshare or ip is not installed")
-    probe = subprocess.run(apart("ip", "link", "set", "lo", "up"), check=False, capture_output=True)
+    probe = subprocess.run(
+        in_namespace("ip", "link", "set", "lo", "up"), check=False, capture_output=True
+    )
     if probe.returncode:
-        pytest.skip("no network namespace may be made here")
+        pytest.skip("cannot create a network namespace")
 
 
 def free_port() -> int:
-    """Find a free port; in the namespace all ports are free."""
+    """Return a free port; every port is free in the new namespace."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def nginx(folder: Path, place: Path, port: int) -> list[str]:
-    """The command of nginx over a folder."""
+    """Return the command that serves a folder with nginx."""
     if not shutil.which("nginx"):
         pytest.skip("nginx is not installed")
     place.mkdir()
@@ -110,9 +112,9 @@ def nginx(folder: Path, place: Path, port: int) -> list[str]:
 
 
 def own_server(folder: Path, port: int) -> list[str]:
-    """The command of dshub's server over a folder."""
+    """Return the command that serves a folder with `dshub serve`."""
     if "serve" not in plugins.names("cli"):
-        pytest.skip("this dshub has no server")
+        pytest.skip("`dshub serve` is not installed")
     return [sys.executable, "-m", "dshub", "serve", str(folder), "--port", str(port)]
 
 
@@ -122,10 +124,9 @@ def own_server(folder: Path, port: int) -> list[str]:
 def test_mirror_is_the_only_source_needed(
     dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """Listing, searching, info, fetch, load and verify work as with upstream."""
     assert dshub("mirror", "m", "lab").returncode == 0
-    mine = Hub(progress=Silent())
-    labels = [int(x) for name in NAMES for x in mine.load(name, "test")["label"]]
+    local_hub = Hub(progress=Silent())
+    labels = [int(x) for name in NAMES for x in local_hub.load(name, "test")["label"]]
     upstream = int(next(lab.registry.rglob("*.toml")).read_text().split("127.0.0.1:")[1][:5])
     monkeypatch.delenv("DSHUB_REGISTRY")
     port, folder = free_port(), tmp_path / "m"
@@ -136,23 +137,26 @@ def test_mirror_is_the_only_source_needed(
     monkeypatch.setenv("DSHUB_CACHE", str(tmp_path / "theirs"))
     facts = json.dumps([server, port, upstream, NAMES])
     done = subprocess.run(
-        apart(sys.executable, "-c", STORY, facts), capture_output=True, text=True, check=False
+        in_namespace(sys.executable, "-c", STORY, facts),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    assert (found["upstream"], found["world"]) == (False, False)
-    codes = {name: answer["code"] for name, answer in found.items() if isinstance(answer, dict)}
-    assert set(codes.values()) == {0}, found
-    listed = [item["name"] for item in json.loads(found["list"]["out"])["datasets"]]
+    answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert (answers["upstream"], answers["world"]) == (False, False)
+    codes = {name: answer["code"] for name, answer in answers.items() if isinstance(answer, dict)}
+    assert set(codes.values()) == {0}, answers
+    listed = [item["name"] for item in json.loads(answers["list"]["out"])["datasets"]]
     assert set(NAMES) <= set(listed)
-    searched = {item["name"] for item in json.loads(found["search"]["out"])["datasets"]}
+    searched = {item["name"] for item in json.loads(answers["search"]["out"])["datasets"]}
     assert {"kmnist", "lab/kmnist"} <= searched
-    assert json.loads(found["info"]["out"])["manifest"]["name"] == NAMES[0]
-    assert json.loads(found["labels"]["out"]) == labels
-    files = json.loads(found["fetch"]["out"])["files"]
+    assert json.loads(answers["info"]["out"])["manifest"]["name"] == NAMES[0]
+    assert json.loads(answers["labels"]["out"]) == labels
+    files = json.loads(answers["fetch"]["out"])["files"]
     assert files
     assert all(item["source"] == "cache" or str(port) in item["source"] for item in files if server)
-    states = {item["state"] for item in json.loads(found["verify"]["out"])["findings"]}
+    states = {item["state"] for item in json.loads(answers["verify"]["out"])["findings"]}
     assert states == {"ok"}
 
 
@@ -160,7 +164,6 @@ def test_mirror_is_the_only_source_needed(
 def test_flipped_bit_is_repaired_from_the_second_mirror(
     dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`--verify` lists the file, and the client loads the right rows, without a network."""
     dshub("mirror", "m", "lab")
     shutil.copytree(tmp_path / "m", tmp_path / "second")
     monkeypatch.delenv("DSHUB_REGISTRY")
@@ -172,18 +175,18 @@ def test_flipped_bit_is_repaired_from_the_second_mirror(
     monkeypatch.setenv("DSHUB_MIRROR", f"{tmp_path / 'm'} {tmp_path / 'second'}")
     monkeypatch.setenv("DSHUB_CACHE", str(tmp_path / "theirs"))
 
-    def alone(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = apart(sys.executable, "-m", "dshub", *arguments)
+    def dshub_in_namespace(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = in_namespace(sys.executable, "-m", "dshub", *arguments)
         return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
 
-    fetched = alone("fetch", "lab", "--json")
+    fetched = dshub_in_namespace("fetch", "lab", "--json")
     assert fetched.returncode == 0
-    [healed] = [item for item in json.loads(fetched.stdout)["files"] if item["attempts"]]
-    assert victim.name in healed["path"]
-    assert "second" in healed["source"]
-    found = alone("mirror", "m", "--verify")
-    assert found.returncode == 5
-    assert victim.name in found.stdout
-    mended = alone("mirror", "m", "lab")
-    assert mended.returncode == 0
-    assert alone("mirror", "m", "--verify").returncode == 0
+    [repaired_file] = [item for item in json.loads(fetched.stdout)["files"] if item["attempts"]]
+    assert victim.name in repaired_file["path"]
+    assert "second" in repaired_file["source"]
+    verified = dshub_in_namespace("mirror", "m", "--verify")
+    assert verified.returncode == 5
+    assert victim.name in verified.stdout
+    repaired = dshub_in_namespace("mirror", "m", "lab")
+    assert repaired.returncode == 0
+    assert dshub_in_namespace("mirror", "m", "--verify").returncode == 0

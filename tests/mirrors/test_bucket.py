@@ -1,4 +1,4 @@
-"""Mirrors in buckets: fsspec's memory, and a local S3 server."""
+"""Write mirrors to buckets: fsspec's memory file system and a local S3 server."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dshub import Hub
-from dshub.mirrors.checking import read_index, unneeded, verify
+from dshub.mirrors.checking import read_index, unneeded_files, verify
 from dshub.mirrors.destinations import open_destination
 from dshub.mirrors.writing import Mirroring, choose
 from dshub.progress import Silent
@@ -26,7 +26,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def update(address: str, *names: str, pruned: bool = False) -> list[str]:
-    """Update a mirror in this process; returns the listed datasets."""
+    """Update a mirror in this process, and return the datasets it lists."""
     hub = Hub(progress=Silent())
     mirroring = Mirroring(open_destination(address), hub, prune=pruned)
     request = hub.resolve(names, as_published=True)
@@ -42,9 +42,9 @@ def test_bucket_in_memory_is_written_verified_and_pruned(
     assert update(address, "lab") == ["lab/kmnist@1.0.0", "lab/letters@1.0.0", "lab/mnist@1.0.0"]
     dshub("mirror", "m", "lab", "--no-pages")
     memory = fsspec.filesystem("memory")
-    found = {path.removeprefix("/hub/m/"): memory.cat(path) for path in memory.find("/hub/m")}
+    content = {path.removeprefix("/hub/m/"): memory.cat(path) for path in memory.find("/hub/m")}
     folder = tmp_path / "m"
-    assert found == {
+    assert content == {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
         if path.is_file() and "partial-v1" not in path.parts
@@ -60,12 +60,12 @@ def test_bucket_in_memory_is_written_verified_and_pruned(
     assert update(address, "lab/mnist", pruned=True) == ["lab/mnist@1.0.0"]
     index = read_index(open_destination(address))
     assert index is not None
-    assert unneeded(open_destination(address), index) == []
+    assert unneeded_files(open_destination(address), index) == []
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
-    """A bucket on a local server, with its address in the environment."""
+    """Start a local S3 server with a bucket, and set its address in the environment."""
     boto = pytest.importorskip("botocore.session")
     pytest.importorskip("s3fs")
     program = Path(sys.executable).with_name("moto_server")

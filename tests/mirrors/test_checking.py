@@ -1,5 +1,3 @@
-"""Damage in a mirror: found by its maintainer and by clients, and repaired."""
-
 import hashlib
 import json
 import os
@@ -25,19 +23,19 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def mirror(dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror of the three datasets, without their registry in the environment."""
+    """Create a mirror of the three datasets, and unset DSHUB_REGISTRY."""
     assert dshub("mirror", "m", "lab").returncode == 0
     monkeypatch.delenv("DSHUB_REGISTRY")
     return tmp_path / "m"
 
 
 def largest(mirror: Path) -> Path:
-    """The largest upstream file."""
+    """Return the largest blob."""
     return max((mirror / "blobs-v1").glob("*/*"), key=lambda path: path.stat().st_size)
 
 
 def flip(path: Path) -> None:
-    """Change one bit in the middle of a file."""
+    """Flip one bit in the middle of a file."""
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.unlink()
@@ -45,13 +43,12 @@ def flip(path: Path) -> None:
 
 
 def hub(cache: Path, *mirrors: str) -> Hub:
-    """A hub with mirrors only."""
     settings = Settings.read(environment={}, cache=cache, mirrors=list(mirrors))
     return Hub(settings=settings, progress=Silent())
 
 
 def owner(mirror: Path, blob: Path) -> str:
-    """A dataset that needs a blob."""
+    """Return a dataset that needs a blob."""
     index = json.loads((mirror / "index.json").read_text())
     return next(str(e["name"]) for e in index["datasets"] if blob.name in json.dumps(e["files"]))
 
@@ -84,7 +81,7 @@ def test_verify_finds_damaged_and_missing_files(dshub: Run, mirror: Path, what: 
     }[what]
     stray.parent.mkdir(exist_ok=True)
     if what == "stray":
-        stray.write_bytes(b"not what its name says")
+        stray.write_bytes(b"other content")
     elif what == "gone":
         victim.unlink()
     else:
@@ -96,32 +93,33 @@ def test_verify_finds_damaged_and_missing_files(dshub: Run, mirror: Path, what: 
     assert wrong[0]["state"] == ("missing" if what == "gone" else "damaged")
 
 
-def test_update_repairs_what_verify_found(
+def test_update_repairs_files_that_verify_removed(
     dshub: Run, mirror: Path, lab: "Lab", tmp_path: Path
 ) -> None:
     victim = largest(mirror)
     sound = victim.read_bytes()
     flip(victim)
-    told = dshub("mirror", "m", "--verify")
+    done = dshub("mirror", "m", "--verify")
     name = owner(mirror, victim)
-    assert f"`dshub mirror m {name}`" in told.stderr
-    assert str(victim.relative_to(mirror)) in told.stdout
+    assert f"`dshub mirror m {name}`" in done.stderr
+    assert str(victim.relative_to(mirror)) in done.stdout
     assert not victim.exists()
     dshub("mirror", "m", name, DSHUB_REGISTRY=str(lab.registry))
     assert victim.read_bytes() == sound
     assert dshub("mirror", "m", "--verify").returncode == 0
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="asks for the user's number")
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
 def test_read_only_mirror_is_verified(dshub: Run, mirror: Path) -> None:
     victim = largest(mirror)
     flip(victim)
     (mirror / "partial-v1" / "index.lock").unlink()
     (mirror / "partial-v1").rmdir()
-    (mirror / "partial-v1").write_bytes(b"")  # stands for a disc: nothing can be made in it
+    # A file in its place keeps the folder from being created, as on read-only media.
+    (mirror / "partial-v1").write_bytes(b"")
     done = dshub("mirror", "m", "--verify")
     assert done.returncode == 5
-    assert "it stays" in done.stdout
+    assert "not moved" in done.stdout
     assert victim.exists()
 
 
@@ -136,22 +134,23 @@ def test_client_falls_back_to_the_second_mirror(
     with serving(mirror) as first, serving(tmp_path / "second") as second:
         places = (first, second) if served else (str(mirror), str(tmp_path / "second"))
         fetched = hub(tmp_path / "c", *places).fetch(name)
-    [healed] = [item for item in fetched if item.path.name == victim.name]
-    assert healed.source.startswith(places[1])
-    assert [type(error).__name__ for error in healed.attempts] == ["ChecksumError"]
+    [repaired] = [item for item in fetched if item.path.name == victim.name]
+    assert repaired.source.startswith(places[1])
+    assert [type(error).__name__ for error in repaired.attempts] == ["ChecksumError"]
     assert (
-        healed.path.read_bytes() == (tmp_path / "second" / victim.relative_to(mirror)).read_bytes()
+        repaired.path.read_bytes()
+        == (tmp_path / "second" / victim.relative_to(mirror)).read_bytes()
     )
 
 
 def test_damaged_file_without_another_source_is_an_error(mirror: Path, tmp_path: Path) -> None:
-    """Exit code 5; nothing of it is in the cache."""
+    """Damaged bytes are not cached."""
     victim = largest(mirror)
     name = owner(mirror, victim)
     flip(victim)
-    mine = hub(tmp_path / "c", str(mirror))
+    hub_ = hub(tmp_path / "c", str(mirror))
     with pytest.raises(FetchError, match=victim.name) as caught:
-        mine.fetch(name, source=str(mirror))
+        hub_.fetch(name, source=str(mirror))
     assert caught.value.exit_code == 5
     assert not list((tmp_path / "c" / "blobs-v1").rglob(victim.name))
 
@@ -160,8 +159,8 @@ def test_client_falls_back_to_upstream(mirror: Path, lab: "Lab", tmp_path: Path)
     victim = largest(mirror)
     flip(victim)
     fetched = hub(tmp_path / "c", str(mirror)).fetch(owner(mirror, victim))
-    [healed] = [item for item in fetched if item.path.name == victim.name]
-    assert healed.source.startswith("http://127.0.0.1")
+    [repaired] = [item for item in fetched if item.path.name == victim.name]
+    assert repaired.source.startswith("http://127.0.0.1")
 
 
 def test_damaged_manifest_comes_from_the_second_mirror(mirror: Path, tmp_path: Path) -> None:
@@ -170,30 +169,28 @@ def test_damaged_manifest_comes_from_the_second_mirror(mirror: Path, tmp_path: P
         if b"schema = 1" in path.read_bytes():
             flip(path)
     with serving(mirror) as first, serving(tmp_path / "second") as second:
-        found = hub(tmp_path / "c", first, second).info("lab/mnist")
-    assert found == hub(tmp_path / "c2", str(tmp_path / "second")).info("lab/mnist")
+        manifest = hub(tmp_path / "c", first, second).info("lab/mnist")
+    assert manifest == hub(tmp_path / "c2", str(tmp_path / "second")).info("lab/mnist")
 
 
 def test_damaged_index_is_not_used(
     mirror: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The second mirror is used; without one, the error says why datasets are unknown."""
+    """Without a second mirror, the error explains why the datasets are unknown."""
     shutil.copytree(mirror, tmp_path / "second")
-    index = mirror / "index.json"  # one letter: it is JSON still, and says something else
+    index = mirror / "index.json"  # change one letter, so that the file stays valid JSON
     index.write_bytes(index.read_bytes().replace(b"image", b"imagf", 1))
     both = hub(tmp_path / "c", str(mirror), str(tmp_path / "second"))
     assert "lab/mnist" in both.names()
-    assert "its bytes have changed since it was written" in caplog.text
+    assert "the index was changed after it was written" in caplog.text
     alone = hub(tmp_path / "c2", str(mirror))
-    with pytest.raises(
-        Exception, match=r"index\.json.*have changed since it was written"
-    ) as caught:
+    with pytest.raises(Exception, match=r"index\.json.*was changed after it was written") as caught:
         alone.info("lab/mnist")
     assert getattr(caught.value, "exit_code", 0) == 5
-    assert "mnist" in alone.names()  # what needs no mirror is there all the same
+    assert "mnist" in alone.names()  # built-in datasets do not need the mirror
 
 
-def test_kept_index_is_used_when_the_mirror_is_gone(mirror: Path, tmp_path: Path) -> None:
+def test_cached_index_is_used_when_the_mirror_is_unreachable(mirror: Path, tmp_path: Path) -> None:
     with serving(mirror) as url:
         hub(tmp_path / "c", url).load("lab/mnist", "train")
     later = hub(tmp_path / "c", url)
@@ -211,7 +208,7 @@ def test_loading_a_prepared_split_opens_no_connection(
     assert len(hub(tmp_path / "c", url).load("lab/mnist", "train[:10]")) == 10
 
 
-def test_changed_index_is_seen_by_the_next_process(mirror: Path, tmp_path: Path) -> None:
+def test_changed_index_is_read_by_the_next_process(mirror: Path, tmp_path: Path) -> None:
     with serving(mirror) as url:
         assert "lab/mnist" in hub(tmp_path / "c", url).names()
         assert "lab/mnist" in hub(tmp_path / "c", url).names()

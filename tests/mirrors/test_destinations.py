@@ -1,5 +1,3 @@
-"""Mirrors in folders: with odd names, missing, unreadable, or without an index."""
-
 import os
 import shlex
 import subprocess
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_printed_setting_quotes_blanks(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+def test_printed_setting_quotes_spaces(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     stick = tmp_path / "Stick of \u00dcbung"
     done = dshub("mirror", str(stick), "lab/mnist", "--no-pages")
     assert done.returncode == 0, done.stderr
@@ -34,10 +32,10 @@ def test_missing_folder_is_reported(dshub: Run, tmp_path: Path) -> None:
     gone = str(tmp_path / "stick")
     done = dshub("list", DSHUB_MIRROR=gone)
     assert done.returncode == 0
-    assert f"{gone}: there is no such folder" in done.stderr
+    assert f"{gone}: the folder does not exist" in done.stderr
     done = dshub("fetch", "penguins", DSHUB_MIRROR=gone)
     assert done.returncode == 3
-    assert f"{gone}: there is no such folder" in done.stderr
+    assert f"{gone}: the folder does not exist" in done.stderr
 
 
 def test_mirror_without_an_index_is_reported(dshub: Run, tmp_path: Path) -> None:
@@ -50,7 +48,7 @@ def test_mirror_without_an_index_is_reported(dshub: Run, tmp_path: Path) -> None
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
 def test_unreadable_mirror_is_an_error(enterable: Path) -> None:
-    """Its files must not count as missing, and be fetched again."""
+    """If unreadable files counted as missing, they would be fetched again."""
     blobs = enterable / "m" / "blobs-v1"
     blobs.mkdir(parents=True)
     blobs.chmod(0)

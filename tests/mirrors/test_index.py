@@ -1,5 +1,3 @@
-"""`index.json`: reading, writing, and rejecting damaged or hostile ones."""
-
 import json
 from contextlib import suppress
 
@@ -67,13 +65,13 @@ def test_malformed_checksum_is_rejected(digest: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"<html>", b"[1]", b"\xff", b'{"schema":1}'])
-def test_other_content_is_rejected_with_a_hint(data: bytes) -> None:
+def test_content_that_is_not_an_index_is_rejected_with_a_hint(data: bytes) -> None:
     with pytest.raises(ReadError, match="not the index of a mirror") as caught:
         Index.read(data, source="m")
-    assert "remove it and run `dshub mirror`" in caught.value.hint
+    assert "remove the index and run `dshub mirror`" in caught.value.hint
 
 
 def test_newer_schema_asks_for_a_newer_dshub() -> None:
     with pytest.raises(ReadError, match=r"schema 2") as caught:
         Index.read(DATA.replace(b'"schema":1', b'"schema":2', 1), source="m")
-    assert caught.value.hint == "use a newer dshub"
+    assert caught.value.hint == "upgrade dshub"

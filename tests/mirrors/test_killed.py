@@ -1,4 +1,4 @@
-"""A mirror whose writer is killed at any moment."""
+"""Kill the writer of a mirror at random moments."""
 
 import json
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-# Forks, so that no round waits for Python to start.
+# The writer forks, so that no round waits for Python to start.
 KILLER = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
@@ -27,7 +27,7 @@ start, place, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 checked = {}
 
 def reader():
-    # a client relies on a complete index, and on every file that it names
+    # clients rely on a complete index and on every file in it
     text = (place / "index.json").read_bytes()
     body = text[text.index(b'"datasets":') + 11 : text.rindex(b"}")]
     index = json.loads(text)
@@ -61,10 +61,10 @@ def begin():
 
 began = time.monotonic()
 os.waitpid(begin(), 0)
-whole = time.monotonic() - began
+duration = time.monotonic() - began
 lengths, outcomes = set(), []
 for _ in range(rounds):
-    pid, end = begin(), time.monotonic() + random.uniform(0, whole)
+    pid, end = begin(), time.monotonic() + random.uniform(0, duration)
     while time.monotonic() < end:
         lengths.add(len(reader()))
     os.kill(pid, signal.SIGKILL)
@@ -77,18 +77,18 @@ for _ in range(rounds):
         finally:
             os._exit(0)
     os.waitpid(done, 0)
-    left = [p.name for p in (place / "partial-v1").iterdir() if p.suffix != ".lock"]
-    outcomes[-1] += (len(reader()), left)
+    partials = [p.name for p in (place / "partial-v1").iterdir() if p.suffix != ".lock"]
+    outcomes[-1] += (len(reader()), partials)
 print(json.dumps({"outcomes": outcomes, "lengths": sorted(lengths)}))
 """
 
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(25, marks=pytest.mark.slow)])
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills as POSIX does")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and kills processes")
 def test_killed_writer_leaves_a_consistent_mirror(
     dshub: Run, lab: "Lab", tmp_path: Path, rounds: int
 ) -> None:
-    """Readers find the old or the new index, and the next run completes the mirror."""
+    """Readers see the old or the new index, and the next run completes the mirror."""
     dshub("mirror", "start", "lab/mnist")
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     path.write_text(path.read_text().replace("handwritten", "hand-written"))
@@ -104,14 +104,14 @@ def test_killed_writer_leaves_a_consistent_mirror(
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    assert set(answer["lengths"]) <= {1, 3}  # the old index, or the new one
+    assert set(answer["lengths"]) <= {1, 3}  # datasets in the old and in the new index
     assert len(answer["outcomes"]) == rounds
     early = [killed and listed == 1 for listed, killed, _, _ in answer["outcomes"]]
-    assert any(early) or rounds < 10  # few kills can all be late
-    for listed, _, after, left in answer["outcomes"]:
+    assert any(early) or rounds < 10  # a few kills can all come after the index is written
+    for listed, _, after, partials in answer["outcomes"]:
         assert listed in {1, 3}
         assert after == 3
-        assert left == []
+        assert partials == []
     for bucket in ("registry", "index.json"):
         for file in (tmp_path / "reference").rglob("*"):
             relative = file.relative_to(tmp_path / "reference")

@@ -1,5 +1,3 @@
-"""Own data: from files on one machine to a dataset on another."""
-
 import json
 import shutil
 import subprocess
@@ -21,7 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_imported_files_are_published_from_the_cache(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
-    """The manifest is named by its path, and colleagues load the dataset by its name."""
+    """The maintainer passes the path of the manifest; clients load the dataset by name."""
     source = lab.registry / "lab" / "mnist" / "1.0.0.toml"
     document = tomlkit.parse(source.read_text())
     document["name"] = "penguins"
@@ -34,19 +32,19 @@ def test_imported_files_are_published_from_the_cache(
     shutil.copytree(lab.upstream / "lab" / "mnist", files)
     early = dshub("mirror", "m", "./1.0.0.toml", **alone)
     assert early.returncode == 4
-    assert "its manifest names no source" in early.stderr
+    assert "the manifest has no source for this file" in early.stderr
     assert dshub("import", "./1.0.0.toml", str(files), **alone).returncode == 0
     done = dshub("mirror", "m", "./1.0.0.toml", "--json", **alone)
     assert json.loads(done.stdout)["listed"] == ["penguins@1.0.0"]
     shutil.rmtree(lab.upstream)
     ways: list[dict[str, Any]] = [{}, {"registry": [tmp_path / "m" / "registry"]}]
     for settings in ways:
-        chosen = Settings.read(
+        values = Settings.read(
             environment={},
             cache=tmp_path / f"theirs{len(settings)}",
             mirrors=[str(tmp_path / "m")],
             **settings,
         )
-        hub = Hub(settings=chosen, progress=Silent())
+        hub = Hub(settings=values, progress=Silent())
         assert "penguins" in hub.names()
         assert len(hub.load("penguins", "train")) == 40

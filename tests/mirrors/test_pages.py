@@ -1,5 +1,3 @@
-"""Web pages of a mirror."""
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +34,7 @@ def test_pages_can_be_left_out(dshub: "Run", tmp_path: Path) -> None:
 def test_datasets_of_other_registries_keep_their_pages(
     dshub: "Run", lab: "Lab", tmp_path: Path
 ) -> None:
-    """Datasets of the mirror are shown even if this registry does not have them."""
+    """The mirror lists a dataset that the current registry does not contain."""
     pytest.importorskip("jinja2")
     assert dshub("mirror", "m", "lab/letters").returncode == 0
     (lab.registry / "lab" / "letters" / "1.0.0.toml").unlink()
@@ -44,4 +42,4 @@ def test_datasets_of_other_registries_keep_their_pages(
     first = (tmp_path / "m" / "index.html").read_text("utf-8")
     assert "lab/mnist" in first
     assert "lab/letters" in first
-    assert (tmp_path / "m" / "catalogue" / "lab" / "letters" / "index.html").is_file()
+    assert (tmp_path / "m" / "site" / "lab" / "letters" / "index.html").is_file()

@@ -1,5 +1,3 @@
-"""Pruning a mirror: removed files, confirmation, and stray files."""
-
 import json
 import re
 import subprocess
@@ -21,7 +19,7 @@ STRAYS = (".DS_Store", "._1.0.0.toml", ".nfs000000000001", "Thumbs.db", "desktop
 
 
 def content(mirror: Path) -> dict[Path, bytes]:
-    """Every file but the index and locks."""
+    """Return the bytes of every file except the index and locks."""
     return {
         path: path.read_bytes()
         for path in mirror.rglob("*")
@@ -29,8 +27,8 @@ def content(mirror: Path) -> dict[Path, bytes]:
     }
 
 
-def fetched(cache: Path, mirror: str) -> Any:
-    """Load a column of a dataset from a mirror alone."""
+def load_labels(cache: Path, mirror: str) -> Any:
+    """Load the labels of a dataset from a mirror alone."""
     settings = Settings.read(environment={}, cache=cache, mirrors=[mirror])
     return list(Hub(settings=settings, progress=Silent()).load("lab/mnist", "train")["label"])
 
@@ -46,13 +44,13 @@ def test_stray_files_in_a_mirror_are_ignored(dshub: Run, lab: "Lab", tmp_path: P
         (folder / "new folder").mkdir()
     for path, data in strays.items():
         path.write_bytes(data)
-    everything = before | strays
+    content_with_strays = before | strays
     again = ("mirror", "m", "lab", "--prepared", "--no-pages")
     for options in ([], ["--prune", "--dry-run"], ["--prune"]):
         done = dshub(*again, *options)
         assert done.returncode == 0, done.stderr
         assert "remove" not in done.stdout
-        assert content(mirror) == everything
+        assert content(mirror) == content_with_strays
     verified = dshub("mirror", "m", "--verify", "--json")
     assert verified.returncode == 0
     states = {tmp_path / "m" / f["name"]: f["state"] for f in json.loads(verified.stdout)["files"]}
@@ -61,16 +59,16 @@ def test_stray_files_in_a_mirror_are_ignored(dshub: Run, lab: "Lab", tmp_path: P
         for path in strays
         if path.relative_to(mirror).parts[0] in {"blobs-v1", "registry", "tables-v1"}
     }
-    assert content(mirror) == everything
-    rows = fetched(tmp_path / "from-folder", str(mirror))
+    assert content(mirror) == content_with_strays
+    rows = load_labels(tmp_path / "from-folder", str(mirror))
     with serving(mirror, public=of_mirror) as url:
-        assert fetched(tmp_path / "from-server", url) == rows
+        assert load_labels(tmp_path / "from-server", url) == rows
     pruned = json.loads(dshub("mirror", "m", "lab/mnist", "--prune", "--json", "--no-pages").stdout)
     gone = {mirror / name for name in pruned["removed"]}
     assert gone
     assert not gone & strays.keys()
-    assert content(mirror) == {k: data for k, data in everything.items() if k not in gone}
-    assert fetched(tmp_path / "afterwards", str(mirror)) == rows
+    assert content(mirror) == {k: data for k, data in content_with_strays.items() if k not in gone}
+    assert load_labels(tmp_path / "afterwards", str(mirror)) == rows
 
 
 def test_dry_run_lists_the_files_to_prune(dshub: Run, lab: "Lab", tmp_path: Path) -> None:

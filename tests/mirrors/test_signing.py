@@ -1,5 +1,3 @@
-"""Signing an index, and checking signatures."""
-
 import base64
 import json
 import subprocess
@@ -14,7 +12,7 @@ import pytest
 from dshub.errors import ChecksumError, DshubError, SettingsError
 from dshub.mirrors.index import Index
 from dshub.mirrors.signing import Signer, check_signature
-from tests.mirrors.indexes import INDEX, aged, entries, openssl
+from tests.mirrors.indexes import INDEX, entries, openssl, sign_days_ago
 
 if TYPE_CHECKING:
     from tests.mirrors.conftest import Lab
@@ -25,17 +23,17 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_openssl_verifies_a_signature(keys: dict[str, Path], tmp_path: Path) -> None:
     data = Signer(keys["ours"]).sign(INDEX).encode()
     body = data[data.index(b'"datasets":') + len(b'"datasets":') : data.rindex(b"}")]
-    found = json.loads(data)
-    head = f"dshub index 2 {found['serial']} {found['date']}\n"
+    document = json.loads(data)
+    head = f"dshub index 2 {document['serial']} {document['date']}\n"
     (tmp_path / "message").write_bytes(head.encode() + body)
-    [signature] = found["signatures"]
+    [signature] = document["signatures"]
     (tmp_path / "signature").write_bytes(base64.b64decode(signature))
     arguments = ["-verify", "-pubin", "-inkey", str(keys["ours-public"]), "-rawin"]
     files = ["-in", str(tmp_path / "message"), "-sigfile", str(tmp_path / "signature")]
     openssl("pkeyutl", *arguments, *files)
 
 
-def test_one_of_the_named_keys_must_have_signed(keys: dict[str, Path]) -> None:
+def test_signature_must_be_by_one_of_the_keys(keys: dict[str, Path]) -> None:
     other = keys["theirs-public"]
     signed = Signer(keys["ours"]).sign(INDEX)
     check_signature(INDEX, [], source="m")
@@ -72,7 +70,7 @@ def test_unchanged_index_is_signed_again_after_a_day(keys: dict[str, Path]) -> N
     signer = Signer(keys["ours"])
     signed = signer.sign(INDEX)
     assert signer.sign(INDEX, before=signed) == signed
-    old = aged(INDEX, keys["ours"], 2)
+    old = sign_days_ago(INDEX, keys["ours"], 2)
     again = signer.sign(INDEX, before=old)
     assert again.serial == old.serial + 1
     assert again.date is not None
@@ -81,7 +79,7 @@ def test_unchanged_index_is_signed_again_after_a_day(keys: dict[str, Path]) -> N
     assert again.body == old.body
 
 
-def test_index_of_another_key_is_refused(
+def test_index_signed_with_another_key_is_rejected(
     dshub: Run, lab: "Lab", keys: dict[str, Path], tmp_path: Path
 ) -> None:
     dshub("mirror", "signed", "lab", "--sign", str(keys["ours"]))

@@ -1,5 +1,3 @@
-"""Prepared tables on a mirror, checked as strictly as the files."""
-
 import hashlib
 import json
 import shutil
@@ -23,39 +21,38 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def mirror(dshub: Run, lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A mirror with tables, without their registry in the environment."""
+    """Create a mirror with tables, and unset DSHUB_REGISTRY."""
     assert dshub("mirror", "m", "lab/mnist", "--prepared").returncode == 0
     monkeypatch.delenv("DSHUB_REGISTRY")
     return tmp_path / "m"
 
 
 def load(cache: Path, mirror: Path, **settings: Any) -> np.ndarray:
-    """Load the labels from the mirror alone."""
-    chosen = Settings.read(environment={}, cache=cache, mirrors=[str(mirror)], **settings)
-    labels = Hub(settings=chosen, progress=Silent()).load("lab/mnist", "train")["label"]
+    """Load the training labels from a mirror."""
+    values = Settings.read(environment={}, cache=cache, mirrors=[str(mirror)], **settings)
+    labels = Hub(settings=values, progress=Silent()).load("lab/mnist", "train")["label"]
     return np.asarray(labels)
 
 
-def took_table(cache: Path) -> bool:
-    """Whether the cache has the table and no upstream file."""
+def has_no_upstream_files(cache: Path) -> bool:
+    """Return True if the cache contains no upstream files."""
     return not [path for path in (cache / "blobs-v1").rglob("*") if path.is_file()]
 
 
 def test_table_of_a_mirror_is_used(mirror: Path, tmp_path: Path) -> None:
-    """No upstream file is fetched, and the rows are the same."""
     ready = load(tmp_path / "c1", mirror)
-    assert took_table(tmp_path / "c1")
+    assert has_no_upstream_files(tmp_path / "c1")
     shutil.copytree(mirror, tmp_path / "plain")
     shutil.rmtree(tmp_path / "plain" / "tables-v1")
     prepared = load(tmp_path / "c2", tmp_path / "plain")
-    assert not took_table(tmp_path / "c2")
+    assert not has_no_upstream_files(tmp_path / "c2")
     assert np.array_equal(ready, prepared)
     [one], [two] = ((tmp_path / c).glob("tables-v1/lab/mnist/*/train*") for c in ("c1", "c2"))
     assert one.read_bytes() == two.read_bytes()
 
 
 def test_files_of_a_site_cache_stay_there(mirror: Path, tmp_path: Path) -> None:
-    """A table's files can be blobs of a read-only cache, which the client must not empty."""
+    """A table's files can be blobs of a read-only cache and must not be moved out of it."""
     site = tmp_path / "site"
     blobs = []
     for path in (mirror / "tables-v1").rglob("train*"):
@@ -64,7 +61,7 @@ def test_files_of_a_site_cache_stay_there(mirror: Path, tmp_path: Path) -> None:
         blobs[-1].parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, blobs[-1])
     load(tmp_path / "c", mirror, site_caches=[site])
-    assert took_table(tmp_path / "c")
+    assert has_no_upstream_files(tmp_path / "c")
     assert blobs
     assert all(path.is_file() for path in blobs)
 
@@ -78,7 +75,7 @@ def test_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, wha
         path.unlink()
         path.write_bytes(data)
     assert np.array_equal(load(tmp_path / "c2", mirror), sound)
-    assert not took_table(tmp_path / "c2")
+    assert not has_no_upstream_files(tmp_path / "c2")
     done = dshub("mirror", "m", "--verify", "--json")
     wrong = [item for item in json.loads(done.stdout)["files"] if item["state"] == "damaged"]
     assert done.returncode == 5
@@ -86,12 +83,12 @@ def test_damaged_table_is_not_used(mirror: Path, tmp_path: Path, dshub: Run, wha
 
 
 def test_table_for_a_local_manifest_is_not_used(mirror: Path, lab: "Lab", tmp_path: Path) -> None:
-    """The checksums of the table are in the index only."""
+    """The unsigned index is the only source of the table's checksums."""
     load(tmp_path / "c", mirror, registry=[lab.registry])
-    assert not took_table(tmp_path / "c")
+    assert not has_no_upstream_files(tmp_path / "c")
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="makes keys with openssl")
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 def test_signed_table_for_a_local_manifest_is_used(
     mirror: Path, lab: "Lab", dshub: Run, tmp_path: Path
 ) -> None:
@@ -104,11 +101,11 @@ def test_signed_table_for_a_local_manifest_is_used(
     registry = {"DSHUB_REGISTRY": str(lab.registry)}
     dshub("mirror", "s", "lab/mnist", "--prepared", "--sign", str(private), **registry)
     load(tmp_path / "c", tmp_path / "s", registry=[lab.registry], mirror_keys=[public])
-    assert took_table(tmp_path / "c")
+    assert has_no_upstream_files(tmp_path / "c")
 
 
 def test_tables_stay_when_files_are_updated(mirror: Path, dshub: Run, lab: "Lab") -> None:
-    """A run without `--prepared` keeps them, and so does `--prune`."""
+    """The update runs with `--prune` and without `--prepared`."""
     before = sorted((mirror / "tables-v1").rglob("*"))
     assert before
     dshub("mirror", "m", "lab/mnist", "--prune", DSHUB_REGISTRY=str(lab.registry))

@@ -1,5 +1,3 @@
-"""Writing a mirror with the command."""
-
 import hashlib
 import json
 import re
@@ -28,7 +26,7 @@ MEMBERS = ["lab/kmnist@1.0.0", "lab/letters@1.0.0", "lab/mnist@1.0.0"]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """The files of a mirror, by name."""
+    """Return the bytes of each file of a mirror by relative path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -37,7 +35,6 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def hub(cache: Path, mirror: str, **settings: Any) -> Hub:
-    """A hub with a mirror only."""
     chosen = Settings.read(environment={}, cache=cache, mirrors=[mirror], **settings)
     return Hub(settings=chosen, progress=Silent())
 
@@ -46,14 +43,14 @@ def test_mirror_holds_upstream_files_by_checksum(dshub: Run, lab: "Lab", tmp_pat
     done = dshub("mirror", "m", "lab", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["listed"] == MEMBERS
-    there = files(tmp_path / "m")
-    blobs = {name: data for name, data in there.items() if name.startswith("blobs-v1/")}
+    mirror_files = files(tmp_path / "m")
+    blobs = {name: data for name, data in mirror_files.items() if name.startswith("blobs-v1/")}
     for name, data in blobs.items():
         digest = hashlib.sha256(data).hexdigest()
         assert name == f"blobs-v1/{digest[:2]}/{digest}"
     published = {path.read_bytes() for path in lab.upstream.rglob("*") if path.is_file()}
     assert published <= set(blobs.values())
-    index = json.loads(there["index.json"])
+    index = json.loads(mirror_files["index.json"])
     assert index["schema"] == 1
     assert [entry["name"] for entry in index["datasets"]] == [
         "lab/kmnist",
@@ -62,10 +59,10 @@ def test_mirror_holds_upstream_files_by_checksum(dshub: Run, lab: "Lab", tmp_pat
     ]
     for entry in index["datasets"]:
         manifest = (lab.registry / entry["name"] / "1.0.0.toml").read_bytes()
-        assert there[f"registry/{entry['name']}/1.0.0.toml"] == manifest
+        assert mirror_files[f"registry/{entry['name']}/1.0.0.toml"] == manifest
         for facts in [entry["manifest"], *entry["files"]]:
             digits = facts["digest"].removeprefix("sha256:")
-            assert len(there[f"blobs-v1/{digits[:2]}/{digits}"]) == facts["size"]
+            assert len(mirror_files[f"blobs-v1/{digits[:2]}/{digits}"]) == facts["size"]
 
 
 def test_second_run_writes_nothing(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
@@ -92,7 +89,7 @@ def test_dry_run_lists_the_files_to_fetch(dshub: Run, lab: "Lab", tmp_path: Path
     assert (again["size"], len(again["there"])) == (0, len(sizes))
 
 
-def test_cached_files_are_taken_and_not_fetched(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
+def test_cached_files_are_used_instead_of_downloads(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     dshub("fetch", "lab/mnist", "--no-prepare")
     answer = json.loads(dshub("mirror", "m", "lab/mnist", "--json").stdout)
     assert answer["fetched"] == 0
@@ -125,7 +122,7 @@ def test_datasets_are_added_unless_pruned(dshub: Run, lab: "Lab", tmp_path: Path
     pruned = json.loads(dshub("mirror", "m", "lab/kmnist", "--prune", "--json").stdout)
     assert pruned["listed"] == ["lab/kmnist@1.0.0"]
     gone = {name for name in first if name not in files(tmp_path / "only")}
-    assert set(pruned["removed"]) == {name for name in gone if not name.startswith("catalogue/")}
+    assert set(pruned["removed"]) == {name for name in gone if not name.startswith("site/")}
     assert files(tmp_path / "m") == files(tmp_path / "only")
 
 
@@ -165,24 +162,24 @@ def test_denied_licenses_are_left_out_with_the_reason(
     [left] = answer["left_out"]
     assert left["name"] == "lab/mnist@1.0.0"
     assert reason in left["reason"]
-    told = dshub("mirror", "m", "lab/mnist", "lab/kmnist", *options).stderr
-    assert "left out: lab/mnist@1.0.0" in told
+    errors = dshub("mirror", "m", "lab/mnist", "lab/kmnist", *options).stderr
+    assert "left out: lab/mnist@1.0.0" in errors
     if not options:
         taken = dshub("mirror", "m", "lab/mnist", "--restricted", "--json")
         assert "lab/mnist@1.0.0" in json.loads(taken.stdout)["listed"]
 
 
-def test_complete_datasets_are_listed_although_another_failed(
+def test_failed_dataset_does_not_affect_other_datasets(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
     lost = next(path for path in lab.upstream.rglob("*.gz") if "kmnist" in str(path))
-    kept = lost.read_bytes()
+    content = lost.read_bytes()
     lost.unlink()
     done = dshub("mirror", "m", "lab", "--json")
     assert done.returncode == 4
     assert json.loads(done.stdout)["listed"] == ["lab/letters@1.0.0", "lab/mnist@1.0.0"]
     assert "404" in done.stderr
-    lost.write_bytes(kept)
+    lost.write_bytes(content)
     again = json.loads(dshub("mirror", "m", "lab", "--json").stdout)
     assert (again["listed"], again["fetched"]) == (MEMBERS, 1)
 
@@ -207,7 +204,7 @@ def test_limited_rate_gives_the_same_files(dshub: Run, lab: "Lab") -> None:
     assert dshub("mirror", "m", "--verify").returncode == 0
 
 
-def test_missing_space_is_noticed_before_fetching(
+def test_missing_space_is_an_error_before_the_download(
     lab: "Lab", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dshub.cache.store import Store
@@ -215,19 +212,19 @@ def test_missing_space_is_noticed_before_fetching(
     from dshub.mirrors.destinations import open_destination
     from dshub.mirrors.writing import Mirroring, choose
 
-    mine = Hub(progress=Silent())
-    chosen, _ = choose(mine.resolve("lab", as_published=True).named, mine.registry)
+    hub_ = Hub(progress=Silent())
+    chosen, _ = choose(hub_.resolve("lab", as_published=True).named, hub_.registry)
     monkeypatch.setattr(Store, "free", lambda _: 1000)
     with faulty_server(lab.upstream) as server:
-        update = Mirroring(open_destination(str(tmp_path / "m")), mine)
-        with pytest.raises(DiskFullError, match=r"are to be written and 1\.0 kB are free"):
+        update = Mirroring(open_destination(str(tmp_path / "m")), hub_)
+        with pytest.raises(DiskFullError, match=r"but only 1\.0 kB is free"):
             update.run(update.plan(chosen))
         assert server.requests == []
     assert not (tmp_path / "m").exists()
 
 
 def test_changed_manifest_replaces_the_old_one(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
-    """Its old bytes stay until pruned, for readers of the old index."""
+    """The old manifest remains until pruned, for readers of the old index."""
     dshub("mirror", "m", "lab/mnist")
     before = files(tmp_path / "m")
     path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
@@ -240,6 +237,22 @@ def test_changed_manifest_replaces_the_old_one(dshub: Run, lab: "Lab", tmp_path:
     assert len(files(tmp_path / "m")) == len(before)
 
 
+def test_other_rows_under_a_published_version_are_refused(
+    dshub: Run, lab: "Lab", tmp_path: Path
+) -> None:
+    dshub("mirror", "m", "lab/mnist")
+    before = files(tmp_path / "m")
+    path = lab.registry / "lab" / "mnist" / "1.0.0.toml"
+    path.write_text(path.read_text().replace("rows = 40", "rows = 39"))
+    done = dshub("mirror", "m", "lab")
+    assert done.returncode == 1
+    assert "has lab/mnist@1.0.0 with other rows\nhint: raise `version`" in done.stderr
+    assert files(tmp_path / "m") == before
+    newer = path.with_name("2.0.0.toml")
+    newer.write_text(path.read_text().replace('version = "1.0.0"', 'version = "2.0.0"'))
+    assert "other rows" not in dshub("mirror", "m", str(newer)).stderr
+
+
 def test_unpublished_manifests_are_not_pruned(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
     draft = tmp_path / "m" / "registry" / "penguins" / "1.0.0.toml"
     draft.parent.mkdir(parents=True)
@@ -248,14 +261,14 @@ def test_unpublished_manifests_are_not_pruned(dshub: Run, lab: "Lab", tmp_path: 
     done = dshub("mirror", "m", "lab/mnist", "--no-pages", "--prune")
     assert done.returncode == 0, done.stderr
     manifests = (tmp_path / "m" / "registry").rglob("*.toml")
-    there = {path.relative_to(tmp_path / "m" / "registry").as_posix() for path in manifests}
-    assert there == {"penguins/1.0.0.toml", "lab/mnist/1.0.0.toml"}
+    mirror_files = {path.relative_to(tmp_path / "m" / "registry").as_posix() for path in manifests}
+    assert mirror_files == {"penguins/1.0.0.toml", "lab/mnist/1.0.0.toml"}
 
 
 def test_web_server_as_a_destination_is_an_error(dshub: Run, lab: "Lab") -> None:
     done = dshub("mirror", "http://127.0.0.1:9/m", "lab")
     assert done.returncode == 8
-    assert "folder that it serves" in done.stderr
+    assert "folder that the web server serves" in done.stderr
 
 
 def test_mirror_of_a_mirror_has_the_same_files(dshub: Run, lab: "Lab", tmp_path: Path) -> None:
@@ -265,8 +278,8 @@ def test_mirror_of_a_mirror_has_the_same_files(dshub: Run, lab: "Lab", tmp_path:
     assert files(tmp_path / "second") == files(tmp_path / "m")
 
 
-class Late(FolderDestination):
-    """A mirror that another update prunes just before this one changes the index."""
+class PrunedDuringUpdate(FolderDestination):
+    """A mirror that another update prunes just before this update changes the index."""
 
     def __init__(self, root: Path, prune: Callable[[], object]) -> None:
         super().__init__(root)
@@ -281,13 +294,15 @@ def test_file_pruned_by_another_update_is_not_listed(
     dshub: Run, lab: "Lab", tmp_path: Path
 ) -> None:
     assert dshub("mirror", "m", "lab/mnist", "--no-pages").returncode == 0
-    place = Late(tmp_path / "m", lambda: dshub("mirror", "m", "lab/mnist", "--prune", "--no-pages"))
+    place = PrunedDuringUpdate(
+        tmp_path / "m", lambda: dshub("mirror", "m", "lab/mnist", "--prune", "--no-pages")
+    )
     settings = Settings.read(environment={"DSHUB_REGISTRY": str(lab.registry)})
-    mine = Hub(settings=settings, progress=Silent())
-    mirroring = Mirroring(place, mine)
-    with pytest.raises(StoreError, match=r"lab/kmnist@1\.0\.0.*removed meanwhile") as caught:
-        request = mine.resolve("lab/kmnist", as_published=True)
-        mirroring.run(mirroring.plan(choose(request.named, mine.registry)[0]))
+    hub_ = Hub(settings=settings, progress=Silent())
+    mirroring = Mirroring(place, hub_)
+    with pytest.raises(StoreError, match=r"lab/kmnist@1\.0\.0.*another process removed") as caught:
+        request = hub_.resolve("lab/kmnist", as_published=True)
+        mirroring.run(mirroring.plan(choose(request.named, hub_.registry)[0]))
     assert "run this again" in caught.value.hint
     assert dshub("mirror", "m", "--verify").returncode == 0
     assert dshub("mirror", "m", "lab/kmnist", "--no-pages").returncode == 0

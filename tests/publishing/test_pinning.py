@@ -1,5 +1,3 @@
-"""Checksums and sizes of files in a manifest."""
-
 import hashlib
 import sys
 import tomllib
@@ -13,7 +11,7 @@ from dshub.publishing.pinning import file_name, file_names, measure, pin
 
 pytest.importorskip("tomlkit")
 
-MANIFEST = """# my own data
+MANIFEST = """# own dataset
 schema = 1
 name = "mine"
 version = "1.0.0"
@@ -41,7 +39,7 @@ files = { label = "labels" }
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Path:
-    """A manifest with an outdated checksum."""
+    """Write a manifest with an outdated checksum."""
     path = tmp_path / "1.0.0.toml"
     path.write_text(MANIFEST)
     return path
@@ -49,7 +47,7 @@ def manifest(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of a bit more than four chunks."""
+    """Write a file slightly longer than four chunks."""
     path = tmp_path_factory.mktemp("large") / "file"
     path.write_bytes(bytes(range(251)) * (4 * CHUNK // 251 + 9))
     return path

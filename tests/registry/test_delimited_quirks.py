@@ -1,4 +1,4 @@
-"""Quirks of upstream's delimited files, with handmade files for manifests of the registry."""
+"""Load delimited datasets from small handmade files in upstream's layout."""
 
 import bz2
 import io
@@ -16,7 +16,7 @@ from dshub.tables.building import rows_of
 
 
 def zipped(members: Mapping[str, str]) -> bytes:
-    """A zip of texts."""
+    """Pack texts into a zip."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
         for name, text in members.items():
@@ -25,7 +25,7 @@ def zipped(members: Mapping[str, str]) -> bytes:
 
 
 def rows(name: str, split: str, folder: Path, **files: bytes) -> list[dict[str, Any]]:
-    """The rows of a split whose resources are these."""
+    """Return the rows of a split with these bytes as its resources."""
     paths = {}
     for resource, data in files.items():
         paths[resource.replace("_", "-")] = folder / resource
@@ -34,9 +34,9 @@ def rows(name: str, split: str, folder: Path, **files: bytes) -> list[dict[str, 
     return [row for batch in rows_of(manifest, split, paths) for row in batch.to_pylist()]
 
 
-def columns(found: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
-    """Some columns of rows."""
-    return [tuple(row[name] for name in names) for row in found]
+def columns(rows_: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
+    """Return some columns of rows as tuples."""
+    return [tuple(row[name] for name in names) for row in rows_]
 
 
 def test_only_test_split_of_cola_has_a_header(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_only_test_split_of_cola_has_a_header(tmp_path: Path) -> None:
 
 def test_sst2_keeps_trailing_spaces(tmp_path: Path) -> None:
     archive = zipped({"SST-2/dev.tsv": "sentence\tlabel\nit 's fun . \t1\n"})
-    found = rows("glue/sst2", "validation", tmp_path, archive=archive)
-    assert found == [{"sentence": "it 's fun . ", "label": 1, "idx": 0}]
+    rows_ = rows("glue/sst2", "validation", tmp_path, archive=archive)
+    assert rows_ == [{"sentence": "it 's fun . ", "label": 1, "idx": 0}]
 
 
 MRPC = (
@@ -97,16 +97,16 @@ QQP = (
 
 
 def test_broken_lines_of_qqp_are_skipped(tmp_path: Path) -> None:
-    """A question with a line break leaves two short lines; idx counts them."""
-    found = rows("glue/qqp", "train", tmp_path, archive=zipped({"QQP/train.tsv": QQP}))
-    assert found == [
+    """A question with a line break becomes two short lines, which `idx` counts."""
+    rows_ = rows("glue/qqp", "train", tmp_path, archive=zipped({"QQP/train.tsv": QQP}))
+    assert rows_ == [
         {"question1": "Why?", "question2": "How?", "label": 0, "idx": 0},
         {"question1": '"Who?', "question2": 'Who"?', "label": 1, "idx": 3},
     ]
 
 
 def test_broken_line_in_the_test_file_of_qqp_is_an_error(tmp_path: Path) -> None:
-    """Predictions are submitted for every row, so none is skipped."""
+    """Predictions are submitted for every row, so no row can be skipped."""
     archive = zipped({"QQP/test.tsv": "id\tquestion1\tquestion2\n0\tWhy?\tHow?\n1\tWhat\n"})
     with pytest.raises(ReadError, match=r"QQP/test\.tsv: line 3 has 2 of 3 fields"):
         rows("glue/qqp", "test", tmp_path, archive=archive)
@@ -121,8 +121,8 @@ def test_scores_of_stsb_are_numbers(tmp_path: Path) -> None:
             "STS-B/test.tsv": f"{head}\n{line}\n",
         }
     )
-    found = rows("glue/stsb", "validation", tmp_path, archive=archive)
-    assert columns(found, "label", "idx") == [(3.75, 0), (5.0, 1)]
+    rows_ = rows("glue/stsb", "validation", tmp_path, archive=archive)
+    assert columns(rows_, "label", "idx") == [(3.75, 0), (5.0, 1)]
     (row,) = rows("glue/stsb", "test", tmp_path, archive=archive)
     assert row == {"sentence1": "A plane.", "sentence2": "An air plane.", "idx": 0}
 
@@ -130,7 +130,7 @@ def test_scores_of_stsb_are_numbers(tmp_path: Path) -> None:
 PARSES = "sentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse"
 
 
-def test_mnli_label_is_that_of_all_annotators(tmp_path: Path) -> None:
+def test_mnli_uses_the_gold_label(tmp_path: Path) -> None:
     head = f"index\tpromptID\tpairID\tgenre\t{PARSES}\tsentence1\tsentence2"
     line = "0\t1\t1n\tfiction\t( a )\t( b )\t(a)\t(b)\tSome.\tNone."
     each = "\t".join(f"label{i}" for i in range(1, 6))
@@ -140,8 +140,8 @@ def test_mnli_label_is_that_of_all_annotators(tmp_path: Path) -> None:
     assert row == {"premise": "Some.", "hypothesis": "None.", "label": 2, "idx": 0}
 
 
-def test_classes_of_wnli_and_rte_are_in_opposite_order(tmp_path: Path) -> None:
-    """Entailment is 1 in WNLI, which writes numbers, and 0 in RTE, which writes names."""
+def test_wnli_and_rte_have_opposite_label_orders(tmp_path: Path) -> None:
+    """Entailment is 1 in WNLI, which has numeric labels, and 0 in RTE, which has names."""
     head = "index\tsentence1\tsentence2\tlabel\n0\tA.\tB.\t"
     wnli = rows("glue/wnli", "train", tmp_path, archive=zipped({"WNLI/train.tsv": f"{head}1\n"}))
     rte = rows(
@@ -161,8 +161,8 @@ def test_snli_drops_rows_without_a_label(tmp_path: Path) -> None:
     lines = f"{head}\nneutral\t{rest}\tneutral\n-\t{rest}\tneutral\tentailment\t\t\t\n"
     lines += f"contradiction\t{rest}\n"
     archive = zipped({"snli_1.0/snli_1.0_train.txt": lines, "__MACOSX/snli_1.0/._x.txt": "x"})
-    found = rows("snli", "train", tmp_path, archive=archive)
-    assert columns(found, "premise", "hypothesis", "label") == [
+    rows_ = rows("snli", "train", tmp_path, archive=archive)
+    assert columns(rows_, "premise", "hypothesis", "label") == [
         ("A man.", "A dog.", 1),
         ("A man.", "A dog.", 2),
     ]
@@ -192,8 +192,8 @@ def test_backslashes_of_ag_news_are_text(tmp_path: Path) -> None:
     }
 
 
-def test_class_below_the_first_is_an_error(tmp_path: Path) -> None:
-    """Class 0 of AG News, which counts from 1, does not wrap around to the last one."""
+def test_label_below_the_first_is_an_error(tmp_path: Path) -> None:
+    """AG News starts at 1, and label 0 must not wrap around to the last class."""
     with pytest.raises(SchemaError, match="row 0: got '0'"):
         rows("ag-news", "test", tmp_path, test=b'"0","a","b"\n')
 
@@ -219,19 +219,19 @@ ADULT = (
 )
 
 
-def test_both_files_of_adult_are_read_alike(tmp_path: Path) -> None:
+def test_labels_of_both_adult_files_are_the_same(tmp_path: Path) -> None:
     train = f"{ADULT.format('Private', '<=50K')}\n{ADULT.format('?', '>50K')}\n\n"
     test = f"|1x3 Cross validator\n{ADULT.format('Private', '<=50K.')}\n"
-    found = rows("adult", "train", tmp_path, train=train.encode())
-    assert columns(found, "age", "workclass", "native_country", "label") == [
+    rows_ = rows("adult", "train", tmp_path, train=train.encode())
+    assert columns(rows_, "age", "workclass", "native_country", "label") == [
         (25, "Private", "United-States", 0),
         (25, "?", "United-States", 1),
     ]
-    found = rows("adult", "test", tmp_path, test=test.encode())
-    assert columns(found, "age", "workclass", "label") == [(25, "Private", 0)]
+    rows_ = rows("adult", "test", tmp_path, test=test.encode())
+    assert columns(rows_, "age", "workclass", "label") == [(25, "Private", 0)]
 
 
-def test_question_marks_of_titanic(tmp_path: Path) -> None:
+def test_question_marks_of_titanic_are_missing_numbers(tmp_path: Path) -> None:
     data = (
         b'"pclass","survived","name","sex","age","sibsp","parch","ticket","fare","cabin",'
         b'"embarked","boat","body","home.dest"\n'
@@ -245,8 +245,8 @@ def test_question_marks_of_titanic(tmp_path: Path) -> None:
     assert (first["home_dest"], second["cabin"]) == ("?", "?")
 
 
-def test_digits_of_usps_count_from_1(tmp_path: Path) -> None:
-    """Label 1 is the digit 0; values from -1 to 1 are pixels in row order."""
+def test_labels_of_usps_start_at_1(tmp_path: Path) -> None:
+    """Label 1 is the digit 0, and values from -1 to 1 are pixels in row order."""
     line = "1 " + " ".join(f"{i}:{(-1, 0, 1)[i % 3]}" for i in range(1, 257)) + " \n"
     (row,) = rows("usps", "test", tmp_path, test=bz2.compress(line.encode()))
     assert row["label"] == 0

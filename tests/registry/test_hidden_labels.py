@@ -1,5 +1,3 @@
-"""Labels that upstream withholds are not a column: never -1, which code would take for a class."""
-
 import pytest
 
 from dshub import Hub, Registry, Settings
@@ -35,7 +33,7 @@ PUBLIC = [("glue/mrpc", "test"), ("superglue/axb", "test"), ("superglue/axg", "t
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """A hub whose cache the tests of this file share."""
+    """Return a hub that the tests of this module share."""
     settings = Settings.read(cache=tmp_path_factory.mktemp("hidden") / "cache")
     return Hub(settings=settings, registry=Registry(()), progress=Silent())
 

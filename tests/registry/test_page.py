@@ -1,4 +1,4 @@
-"""The page about manifests is complete and correct."""
+"""Compare registry/README.md with the code."""
 
 import re
 import tomllib

@@ -1,5 +1,3 @@
-"""The built-in manifests."""
-
 import json
 from pathlib import Path
 
@@ -14,10 +12,7 @@ NAMES = Registry().names()
 
 @pytest.mark.parametrize("name", NAMES)
 def test_built_in_manifests_are_valid(name: str) -> None:
-    """No faults, valid reader options, and a checksum for every file.
-
-    An MD5 is accepted only if upstream and others publish nothing better.
-    """
+    """MD5 is accepted only if no better checksum is published."""
     manifest = Registry().manifest(name)
     for split in manifest.splits:
         assert recipe(manifest, split).key
@@ -28,14 +23,14 @@ def test_built_in_manifests_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_splits_have_standard_names(name: str) -> None:
-    """`validation` is never `val`, `dev` or `valid`; undivided data is `train`."""
-    others = {"val", "valid", "dev", "eval", "training", "testing", "all", "full"}
-    assert not others & Registry().manifest(name).splits.keys()
+    """Validation splits are called `validation`, and an undivided dataset is `train`."""
+    nonstandard = {"val", "valid", "dev", "eval", "training", "testing", "all", "full"}
+    assert not nonstandard & Registry().manifest(name).splits.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_released_manifests_never_change(name: str) -> None:
-    """Add a line to released.json for a new version, and never change a line."""
+    """A new version adds a line to released.json; existing lines never change."""
     manifest = Registry().manifest(name)
     assert RELEASED[manifest.identifier] == manifest.digest
 

@@ -1,4 +1,4 @@
-"""Every manifest of the registry: from raw files in upstream's layout to rows."""
+"""Compare every registry dataset with an independent reader of its raw files."""
 
 import io
 import math
@@ -22,19 +22,19 @@ ROWS = 12
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """A hub with a cache that the tests of this file share."""
+    """Return a hub that the tests of this module share."""
     settings = Settings.read(cache=tmp_path_factory.mktemp("shared") / "cache")
     return Hub(settings=settings, registry=Registry(()), progress=Silent())
 
 
 def raw_files(manifest: Manifest, hub: Hub) -> dict[str, bytes]:
-    """The bytes of every resource in the cache."""
-    found = {}
+    """Return the bytes of every cached resource."""
+    files = {}
     for name, resource in manifest.split_resources().items():
         path = hub.store.blob(resource.digest)
         assert path is not None
-        found[name] = path.read_bytes()
-    return found
+        files[name] = path.read_bytes()
+    return files
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,36 +42,36 @@ def test_rows_equal_those_of_an_independent_reader(name: str, shared: Hub) -> No
     manifest = synthesize(shared.info(name), shared.store, rows=ROWS)
     raw = raw_files(manifest, shared)
     for split, facts in manifest.splits.items():
-        wanted = split_rows(manifest, split, raw)
-        found = shared.load(name, split, synthetic=ROWS)
-        assert len(found) == len(wanted) == facts.rows > 0
-        assert list(found.features) == list(manifest.split_features(split))
-        for column, feature in found.features.items():
-            compare(found, column, feature, [row[column] for row in wanted])
+        expected = split_rows(manifest, split, raw)
+        dataset = shared.load(name, split, synthetic=ROWS)
+        assert len(dataset) == len(expected) == facts.rows > 0
+        assert list(dataset.features) == list(manifest.split_features(split))
+        for column, feature in dataset.features.items():
+            compare(dataset, column, feature, [row[column] for row in expected])
 
 
-def compare(found: Dataset, column: str, feature: Feature, wanted: list[Any]) -> None:
+def compare(dataset: Dataset, column: str, feature: Feature, expected: list[Any]) -> None:
     """Compare every value of a column, stored and decoded."""
     if is_encoded(feature):
-        assert list(found.decode(False)[column]) == wanted
-        for row in (0, len(found) - 1):
-            np.testing.assert_array_equal(found[row][column], decoded(wanted[row], feature))
+        assert list(dataset.decode(False)[column]) == expected
+        for row in (0, len(dataset) - 1):
+            np.testing.assert_array_equal(dataset[row][column], decoded(expected[row], feature))
         return
-    for row, value in enumerate(wanted):
-        got = found[row][column]
+    for row, value in enumerate(expected):
+        actual = dataset[row][column]
         if isinstance(value, float):
             dtype = getattr(feature, "dtype", "float64")
-            same = math.isnan(value) and math.isnan(got)
-            assert same or np.dtype(dtype).type(value) == np.dtype(dtype).type(got)
+            same = math.isnan(value) and math.isnan(actual)
+            assert same or np.dtype(dtype).type(value) == np.dtype(dtype).type(actual)
         elif isinstance(value, str | int):
-            assert got == value
+            assert actual == value
         else:
             shape = feature.shape if isinstance(feature, ImageFeature) else np.shape(value)
-            np.testing.assert_array_equal(np.asarray(got), np.reshape(value, shape))
+            np.testing.assert_array_equal(np.asarray(actual), np.reshape(value, shape))
 
 
 def decoded(data: bytes, feature: Feature) -> np.ndarray:
-    """An image decoded by Pillow, or audio by the standard library."""
+    """Decode an image with Pillow, or audio with the standard library."""
     if isinstance(feature, ImageFeature):
         grey = feature.shape and feature.shape[2] == 1
         pixels = np.asarray(Image.open(io.BytesIO(data)).convert("L" if grey else "RGB"))

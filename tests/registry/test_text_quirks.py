@@ -1,4 +1,4 @@
-"""Quirks of text datasets, with handmade files for manifests of the registry."""
+"""Load text datasets from small handmade files in upstream's layout."""
 
 import io
 import json
@@ -18,7 +18,7 @@ Rows = list[dict[str, Any]]
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
-    """A zip as upstream publishes it, with its folders."""
+    """Pack members into a compressed zip."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -27,7 +27,7 @@ def zipped(members: dict[str, bytes]) -> bytes:
 
 
 def rows(name: str, split: str, data: bytes, folder: Path) -> Rows:
-    """The rows of a split whose one resource holds some bytes."""
+    """Return the rows of a split that has one resource with these bytes."""
     manifest: Manifest = Registry(()).manifest(name)
     path = folder / "file"
     path.write_bytes(data)
@@ -36,7 +36,7 @@ def rows(name: str, split: str, data: bytes, folder: Path) -> Rows:
 
 
 def superglue(task: str, member: str, folder: Path, *documents: Any) -> Rows:
-    """The rows of a task's split, from documents of a file in its archive."""
+    """Return the rows of a SuperGLUE split with these JSON documents."""
     lines = "".join(f"{json.dumps(document)}\n" for document in documents)
     split = {"train": "train", "val": "validation"}.get(Path(member).stem, "test")
     data = zipped({f"{member.partition('/')[0]}/": b"", member: lines.encode()})
@@ -44,7 +44,7 @@ def superglue(task: str, member: str, folder: Path, *documents: Any) -> Rows:
 
 
 def test_spans_of_wsc_are_nested_objects(tmp_path: Path) -> None:
-    """Indexes count words; texts are upstream's, even if they differ from those words."""
+    """Indexes count words, and the text of a span can differ from the word at its index."""
     text = "Mark told Pete many lies about himself, which Pete included in his book."
     target = {"span1_index": 0, "span1_text": "mark", "span2_index": 11, "span2_text": "his"}
     document = {"text": text, "target": target, "idx": 3, "label": False}
@@ -63,9 +63,9 @@ def test_record_has_a_row_per_query(tmp_path: Path) -> None:
     ]
     passage = {"text": text, "entities": spans}
     document = {"source": "CNN", "passage": passage, "qas": queries, "idx": 9}
-    found = superglue("record", "ReCoRD/val.jsonl", tmp_path, document)
-    assert [row["query"] for row in found] == ["@placeholder left", "she met @placeholder"]
-    for number, row in enumerate(found):
+    loaded = superglue("record", "ReCoRD/val.jsonl", tmp_path, document)
+    assert [row["query"] for row in loaded] == ["@placeholder left", "she met @placeholder"]
+    for number, row in enumerate(loaded):
         assert row["passage"] == text
         assert row["entities"] == ["Ann", "Zoë"]
         assert row["answers"] == ["Ann"]
@@ -93,14 +93,14 @@ def test_multirc_has_a_row_per_answer(tmp_path: Path) -> None:
         },
     ]
     document = {"idx": 2, "version": 1.1, "passage": {"text": "P", "questions": questions}}
-    found = superglue("multirc", "MultiRC/train.jsonl", tmp_path, document)
-    assert [(row["question"], row["answer"], row["label"]) for row in found] == [
+    loaded = superglue("multirc", "MultiRC/train.jsonl", tmp_path, document)
+    assert [(row["question"], row["answer"], row["label"]) for row in loaded] == [
         ("a?", "no", 0),
         ("b?", "x", 1),
         ("b?", "y", 0),
     ]
-    assert {(row["paragraph"], row["idx_paragraph"]) for row in found} == {("P", 2)}
-    assert [(row["idx_question"], row["idx_answer"]) for row in found] == [(4, 8), (5, 9), (5, 10)]
+    assert {(row["paragraph"], row["idx_paragraph"]) for row in loaded} == {("P", 2)}
+    assert [(row["idx_question"], row["idx_answer"]) for row in loaded] == [(4, 8), (5, 9), (5, 10)]
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_missing_label_is_an_error(tmp_path: Path) -> None:
 
 
 def test_diagnostics_have_labels(tmp_path: Path) -> None:
-    """The one file of AX-b is a test split with public labels."""
+    """The only file of AX-b is a test split with public labels."""
     document = {"sentence1": "a", "sentence2": "b", "idx": "0", "logic": "", "label": "entailment"}
     (row,) = superglue("axb", "AX-b/AX-b.jsonl", tmp_path, document)
     assert row == {"sentence1": "a", "sentence2": "b", "label": 0}
 
 
 def test_unanswerable_questions_have_empty_lists(tmp_path: Path) -> None:
-    """SQuAD 2: plausible answers are skipped; contexts keep their spaces."""
+    """Plausible answers are skipped, and contexts keep their spaces."""
     questions = [
         {
             "id": "a",
@@ -153,18 +153,18 @@ def test_unanswerable_questions_have_empty_lists(tmp_path: Path) -> None:
     ]
     paragraphs = [{"context": " x y ", "qas": questions}]
     document = {"version": "v2.0", "data": [{"title": "T", "paragraphs": paragraphs}]}
-    found = rows("squad-v2", "train", json.dumps(document).encode(), tmp_path)
-    assert [row["answers"] for row in found] == [[], ["y"]]
-    assert [row["answer_start"] for row in found] == [[], [3]]
-    assert [row["is_impossible"] for row in found] == [1, 0]
-    for row in found:
+    loaded = rows("squad-v2", "train", json.dumps(document).encode(), tmp_path)
+    assert [row["answers"] for row in loaded] == [[], ["y"]]
+    assert [row["answer_start"] for row in loaded] == [[], [3]]
+    assert [row["is_impossible"] for row in loaded] == [1, 0]
+    for row in loaded:
         assert row["context"] == " x y "
         for text, start in zip(row["answers"], row["answer_start"], strict=True):
             assert row["context"][start : start + len(text)] == text
 
 
-def test_file_with_only_unanswerable_questions(tmp_path: Path) -> None:
-    """Empty lists are still lists of text and of numbers."""
+def test_file_with_only_unanswerable_questions_has_typed_lists(tmp_path: Path) -> None:
+    """Empty lists still have the types of text and numbers."""
     question = {"id": "a", "question": "?", "answers": [], "is_impossible": True}
     paragraphs = [{"context": "c", "qas": [question]}]
     document = {"data": [{"title": "T", "paragraphs": paragraphs}]}
@@ -172,8 +172,7 @@ def test_file_with_only_unanswerable_questions(tmp_path: Path) -> None:
     assert (row["answers"], row["answer_start"]) == ([], [])
 
 
-def test_sentences_of_conll_end_with_their_file(tmp_path: Path) -> None:
-    """A final empty line is not a sentence, and lines between documents are not tokens."""
+def test_blank_and_document_lines_of_conll_are_not_sentences(tmp_path: Path) -> None:
     lines = [
         "-DOCSTART- -X- -X- O",
         "",
@@ -188,10 +187,10 @@ def test_sentences_of_conll_end_with_their_file(tmp_path: Path) -> None:
     ]
     data = zipped({"valid.txt": "\n".join(lines).encode(), "metadata": b""})
     manifest = Registry(()).manifest("conll2003")
-    found = rows("conll2003", "validation", data, tmp_path)
-    assert [row["tokens"] for row in found] == [["EU", "rejects"], ["Peter"]]
+    loaded = rows("conll2003", "validation", data, tmp_path)
+    assert [row["tokens"] for row in loaded] == [["EU", "rejects"], ["Peter"]]
     tags = manifest.features["ner_tags"]
-    names = [[tags.of.names[number] for number in row["ner_tags"]] for row in found]  # type: ignore[union-attr]
+    names = [[tags.of.names[number] for number in row["ner_tags"]] for row in loaded]  # type: ignore[union-attr]
     assert names == [["B-ORG", "O"], ["B-PER"]]
 
 
@@ -204,9 +203,9 @@ def test_unknown_tag_is_an_error_with_its_sentence(tmp_path: Path) -> None:
 def test_every_line_of_wikitext_is_a_row(tmp_path: Path) -> None:
     text = " \n = Robert Boulter = \n \n Robert @-@ Boulter \u2028 is \n"
     data = zipped({"wikitext-2/wiki.valid.tokens": text.encode()})
-    found = rows("wikitext/wikitext-2-v1", "validation", data, tmp_path)
-    assert [row["text"] for row in found] == text.split("\n")[:-1]
-    assert len(found) == 4
+    loaded = rows("wikitext/wikitext-2-v1", "validation", data, tmp_path)
+    assert [row["text"] for row in loaded] == text.split("\n")[:-1]
+    assert len(loaded) == 4
 
 
 def test_unlabeled_reviews_are_only_in_their_split(tmp_path: Path) -> None:

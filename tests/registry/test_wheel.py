@@ -1,5 +1,3 @@
-"""The wheel that users install."""
-
 import subprocess
 import sys
 import zipfile
@@ -25,6 +23,6 @@ def test_wheel_contains_the_registry_and_no_tests(tmp_path: Path) -> None:
     assert {"dshub/_registry/index.json", "dshub/_registry/texts.json"} <= names
     assert "dshub/py.typed" in names
     pages = ROOT / "dshub" / "publishing" / "site"
-    beside = [path for kind in ("templates", "assets") for path in (pages / kind).iterdir()]
-    assert {path.relative_to(ROOT).as_posix() for path in beside} <= names
+    site_files = [path for kind in ("templates", "assets") for path in (pages / kind).iterdir()]
+    assert {path.relative_to(ROOT).as_posix() for path in site_files} <= names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"dshub"}

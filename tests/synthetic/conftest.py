@@ -1,5 +1,3 @@
-"""A hub whose cache tests share, and the raw files of a manifest, read without dshub."""
-
 import gzip
 import io
 import lzma
@@ -16,13 +14,13 @@ from dshub.progress import Silent
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """Create a hub for all tests of a file."""
+    """Return a hub that all tests of a module share."""
     settings = Settings.read(cache=tmp_path_factory.mktemp("shared") / "cache")
     return Hub(settings=settings, progress=Silent())
 
 
 def raw(manifest: Manifest, store: Store, split: str, part: str) -> bytes:
-    """Read the raw file of a part, decompressed."""
+    """Return the decompressed raw file of a part."""
     resource, _, member = manifest.splits[split].references(part)[0].partition(":")
     path = store.blob(manifest.resources[resource].digest)
     assert path is not None
@@ -33,7 +31,7 @@ def raw(manifest: Manifest, store: Store, split: str, part: str) -> bytes:
         return gzip.decompress(data)
     if data[:5] == b"\xfd7zXZ":
         return lzma.decompress(data)
-    # compressed according to its name, as the original
+    # only files with an uncompressed name can be uncompressed
     assert not manifest.resources[resource].name.endswith((".gz", ".xz"))
     return data
 

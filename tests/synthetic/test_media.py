@@ -1,5 +1,3 @@
-"""Synthetic images."""
-
 import numpy as np
 import pytest
 
@@ -16,7 +14,7 @@ IDX = [
 
 
 @pytest.mark.parametrize("name", IDX)
-def test_images_of_a_class_are_alike(shared: Hub, name: str) -> None:
+def test_images_of_a_class_are_similar(shared: Hub, name: str) -> None:
     real = shared.info(name)
     label = real.features["label"]
     assert isinstance(label, LabelFeature)
@@ -28,4 +26,4 @@ def test_images_of_a_class_are_alike(shared: Hub, name: str) -> None:
     means = np.stack([images[:half][labels[:half] == i].mean(axis=0) for i in range(classes)])
     distances = (means**2).sum(axis=1) - 2 * images[half:] @ means.T
     right = (distances.argmin(axis=1) == labels[half:]).mean()
-    assert right > 0.4  # chance is 0.1 at most
+    assert right > 0.4  # random guessing reaches at most 0.1

@@ -1,5 +1,3 @@
-"""Synthetic raw files in the layout of the original ones, and the rows in them."""
-
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +12,7 @@ from dshub.catalog.registry import Registry
 from tests.independent import idx
 
 ReadRaw = Callable[[Manifest, Store, str, str], bytes]
-IDX = [  # tests/registry compares every other format with an independent reader
+IDX = [  # tests/registry covers all other formats with independent readers
     name
     for name in Registry(()).names()
     if all(split.reader["format"] == "idx" for split in Registry(()).manifest(name).splits.values())
@@ -36,7 +34,7 @@ def columns_of(
 
 @pytest.mark.parametrize("rows", [1, 40])
 @pytest.mark.parametrize("name", IDX)
-def test_loaded_rows_are_those_of_the_raw_files(
+def test_loaded_rows_match_the_raw_files(
     shared: Hub, raw_part: ReadRaw, name: str, rows: int
 ) -> None:
     real = shared.info(name)

@@ -1,5 +1,3 @@
-"""Classes of synthetic rows."""
-
 import msgspec
 import numpy as np
 
@@ -16,7 +14,7 @@ def test_classes_are_balanced_and_shuffled(shared: Hub) -> None:
     assert list(dataset["label"]) != sorted(dataset["label"])
 
 
-def test_hidden_labels_stay_hidden(hub: Hub) -> None:
+def test_split_without_labels_has_no_label_column(hub: Hub) -> None:
     """A split without labels still has images of every class."""
     real = hub.info("mnist")
     test = msgspec.structs.replace(

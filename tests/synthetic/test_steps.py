@@ -1,5 +1,3 @@
-"""Undoing steps gives rows that the steps turn back into the original ones."""
-
 import pyarrow as pa
 import pytest
 
@@ -11,7 +9,7 @@ ROWS = pa.RecordBatch.from_pydict({"label": ["cat", "dog", "cat"], "id": [3, 4, 
 
 
 class NoFiles:
-    """Steps without lists need no other files."""
+    """A source without files, for steps that need no lists."""
 
     def files(self, part: str) -> list[object]:
         raise AssertionError(part)
@@ -39,7 +37,7 @@ def test_steps_restore_the_rows(steps: list[Step]) -> None:
 
 
 def test_mapped_integers_stay_integers() -> None:
-    """The original files hold integers, which the step compares as text."""
+    """Raw files contain integers, which the step compares as text."""
     rows = pa.RecordBatch.from_pydict({"label": pa.array([0, 1], pa.int32())})
     undone = undo(rows, [Map(column="label", values={"10": "0", "20": "1"})]).rows
     assert undone.to_pydict() == {"label": [10, 20]}

@@ -1,5 +1,3 @@
-"""Synthetic datasets, kept in the cache and marked as such."""
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,7 +33,7 @@ def test_synthetic_data_is_marked_everywhere(shared: Hub, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_synthetic_data_never_replaces_real_data(shared: Hub, name: str) -> None:
-    """No file and no table is stored under a name of the real ones."""
+    """Files and tables have other keys than those of the real dataset."""
     real = shared.info(name)
     synthetic = synthesize(real, shared.store, rows=5)
     for split in real.splits:
@@ -55,7 +53,7 @@ def test_small_splits_keep_their_size(hub: Hub, raw_part: ReadRaw) -> None:
     synthetic = synthesize(small, hub.store, rows=20)
     assert [split.rows for split in synthetic.splits.values()] == [7, 20]
     for split, rows in (("train", 7), ("test", 20)):
-        # a header of 16 bytes, and 28 * 28 pixels a row
+        # a 16-byte header, then 28 * 28 pixels per row
         assert len(raw_part(synthetic, hub.store, split, "image")) == 16 + rows * 28 * 28
 
 

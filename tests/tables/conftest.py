@@ -1,5 +1,3 @@
-"""Fixtures of several modules."""
-
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from tests.tables.upstream import Upstream
 
 @pytest.fixture(scope="module", params=[1, 700, 1 << 30], ids=["tiny", "small", "one"])
 def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Table:
-    """Return 53 rows in shards of several sizes."""
+    """Write a table of 53 rows with several shard sizes."""
     folder = tmp_path_factory.mktemp("tables") / "table"
     write(folder, 53, batch=10, shard_bytes=request.param)
     return Table(folder)
@@ -19,5 +17,5 @@ def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def upstream(tmp_path: Path, cache: Path) -> Upstream:
-    """Return files to download, and an empty cache."""
+    """Return an upstream server without files and an empty cache."""
     return Upstream(tmp_path / "mirror", cache)

@@ -1,4 +1,4 @@
-"""A table with a column of each type."""
+"""An example table with a column of each feature type."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ TEXTS = ["", "plain", "ein Wörtchen", "日本語 😀", "\0 and \n", "x" * 300,
 
 
 def manifest(rows: int, features: dict[str, Feature] = FEATURES) -> Manifest:
-    """Return a manifest with those features and one split."""
+    """Return a manifest with one split."""
     return make_manifest(
         {"r": Resource(filename="r", sha256="0" * 64)},
         name="ds",
@@ -69,7 +69,7 @@ def expected(rows: int) -> dict[str, list[Any]]:
 
 
 def whole_batch(rows: int) -> pa.RecordBatch:
-    """Return the expected rows as readers yield them."""
+    """Return the expected rows as a reader yields them."""
     columns = expected(rows)
     image = pa.array(np.array(columns["image"], np.uint8).reshape(-1))
     for length in (1, 3, 2):
@@ -82,18 +82,18 @@ def whole_batch(rows: int) -> pa.RecordBatch:
 
 
 def write(folder: Path, rows: int, *, batch: int, shard_bytes: int) -> TableRecord:
-    """Write the expected rows in batches, as slices of one large batch."""
+    """Write the expected rows in batches, sliced from one large batch."""
     folder.mkdir(parents=True)
-    whole = whole_batch(rows)
+    rows_batch = whole_batch(rows)
     with TableWriter(folder, manifest(rows), "train", shard_bytes=shard_bytes) as writer:
         for start in range(0, rows, batch):
-            piece = whole.slice(start, batch)
+            piece = rows_batch.slice(start, batch)
             writer.write(conform(piece, FEATURES, where="ds", first_row=start))
         return writer.close({"key": "value"})
 
 
 def plain(values: object) -> list[Any]:
-    """Return an array or a list as plain Python values."""
+    """Convert an array or a list to plain Python values."""
     if isinstance(values, np.ndarray):
         result: list[Any] = values.tolist()
         return result

@@ -1,4 +1,4 @@
-"""Columns that fit their features."""
+"""Example columns that match their features."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ FEATURES: dict[str, Feature] = {
 
 
 def nested(array: np.ndarray) -> pa.Array:
-    """Return rows as nested fixed-size lists."""
+    """Convert rows to nested fixed-size lists."""
     column = pa.array(array.reshape(-1))
     for length in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, length)
@@ -26,7 +26,7 @@ def nested(array: np.ndarray) -> pa.Array:
 
 
 def good(rows: int = 5) -> dict[str, pa.Array]:
-    """Return columns that fit, as a reader yields them."""
+    """Return columns that match the features, as a reader yields them."""
     return {
         "image": nested(np.arange(rows * 6, dtype=np.uint8).reshape(rows, 2, 3)),
         "label": pa.array([i % 3 for i in range(rows)], pa.uint8()),
@@ -39,6 +39,6 @@ def good(rows: int = 5) -> dict[str, pa.Array]:
 def fit(
     columns: Mapping[str, pa.Array], features: Mapping[str, Feature] = FEATURES
 ) -> pa.RecordBatch:
-    """Conform one batch whose first row is the split's row 100."""
+    """Conform a batch that starts at row 100 of its split."""
     batch = pa.RecordBatch.from_pydict(dict(columns))
     return conform(batch, features, where="ds, split train", first_row=100)

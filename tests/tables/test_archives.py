@@ -1,4 +1,4 @@
-"""Splits that share an archive: it is unpacked once, into scratch space that is then freed."""
+"""Prepare splits that share an archive."""
 
 import gzip
 import hashlib
@@ -33,14 +33,14 @@ RECORD = 3073
 
 
 def records(split: str) -> np.ndarray:
-    """Return the records of a split in CIFAR-10's form: uint8 (rows, 3073)."""
+    """Return random records in CIFAR-10's format: uint8 (rows, 3073)."""
     result = np.random.default_rng(len(split)).integers(0, 256, (ROWS[split], RECORD), np.uint8)
     result[:, 0] %= 10
     return result
 
 
 def images(split: str) -> np.ndarray:
-    """Return their images: uint8 (rows, 32, 32, 3)."""
+    """Return the images of a split: uint8 (rows, 32, 32, 3)."""
     return records(split)[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
 
 
@@ -49,7 +49,7 @@ PACKED = gzip.compress(tarred(FILES))
 
 
 class Upstream:
-    """A mirror with one archive, an empty cache, and the manifest of two splits."""
+    """A mirror with one archive, an empty cache, and a manifest with two splits."""
 
     def __init__(self, folder: Path, data: bytes, name: str, inner: str = "") -> None:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -77,19 +77,19 @@ class Upstream:
         )
 
     def leftovers(self) -> list[Path]:
-        """What lies beside tables and files."""
+        """Return the unfinished files in the cache."""
         result = self.store.root.glob("partial-v1/*")
         return [path for path in result if path.suffix != ".lock"]
 
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Upstream:
-    """Return a compressed tar."""
+    """Return a mirror with a compressed tar."""
     return Upstream(tmp_path, PACKED, "made.tar.gz")
 
 
 class Counting(io.RawIOBase):
-    """A file that counts what is read of it."""
+    """A raw file that records the size of each read."""
 
     def __init__(self, raw: BinaryIO, counts: list[int]) -> None:
         self._raw, self._counts = raw, counts
@@ -105,7 +105,7 @@ class Counting(io.RawIOBase):
 
 @pytest.fixture
 def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Collect the sizes of compressed pieces as they are decompressed."""
+    """Record the sizes of compressed chunks as they are decompressed."""
     counts: list[int] = []
     kind, plain = type(gz.archive), gz.archive.open
 
@@ -118,7 +118,8 @@ def unpacked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_archive_is_unpacked_once_for_all_splits(upstream: Upstream, unpacked: list[int]) -> None:
     folders = prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
-    assert len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)  # its beginning is looked at before
+    # The start of the archive is read twice, to detect the format.
+    assert len(PACKED) <= sum(unpacked) < 1.3 * len(PACKED)
     for split, folder in zip(ROWS, folders, strict=True):
         table = Table(folder)
         result = table.span("image", 0, ROWS[split])
@@ -126,15 +127,15 @@ def test_archive_is_unpacked_once_for_all_splits(upstream: Upstream, unpacked: l
         np.testing.assert_array_equal(table.span("label", 0, 9), records(split)[:9, 0])
 
 
-@pytest.mark.parametrize("way", ["prepare", "load_data", "load both"])
-def test_every_caller_unpacks_once(upstream: Upstream, unpacked: list[int], way: str) -> None:
+@pytest.mark.parametrize("caller", ["prepare", "load_data", "load both"])
+def test_every_caller_unpacks_once(upstream: Upstream, unpacked: list[int], caller: str) -> None:
     registry = Registry(manifests=[upstream.manifest], built_in=False)
     mirrors = [str(upstream.folder / "mirror")]
     settings = Settings.read(environment={}, cache=upstream.store.root, mirrors=mirrors)
     hub = Hub(settings=settings, registry=registry, progress=Silent())
-    if way == "prepare":
+    if caller == "prepare":
         assert len(hub.prepare("ds")) == 2
-    elif way == "load_data":
+    elif caller == "load_data":
         (x_train, _), (x_test, _) = hub.load_data("ds")
         assert (len(x_train), len(x_test)) == (300, 100)
     else:
@@ -142,34 +143,34 @@ def test_every_caller_unpacks_once(upstream: Upstream, unpacked: list[int], way:
     assert sum(unpacked) < 1.3 * len(PACKED)
 
 
-class Told(Silent):
-    """Notes pieces of work as they begin: their titles, totals and units, and what was done."""
+class Steps(Silent):
+    """A progress listener that records the title, total, unit and finished amount of each step."""
 
     def __init__(self) -> None:
-        self.works: list[tuple[str, int | None, str]] = []
+        self.steps: list[tuple[str, int | None, str]] = []
         self.done: list[int] = []
-        self.under_way = 0
+        self.running = 0
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        assert not self.under_way
-        self.under_way += 1
-        self.works.append((title, total, unit))
+        assert not self.running
+        self.running += 1
+        self.steps.append((title, total, unit))
         self.done.append(0)
 
     def advance(self, amount: int) -> None:
         self.done[-1] += amount
 
     def finish(self) -> None:
-        self.under_way -= 1
+        self.running -= 1
 
 
 def test_unpacking_shows_its_own_progress(upstream: Upstream) -> None:
-    message = Told()
-    upstream.fetcher.progress = message
+    progress = Steps()
+    upstream.fetcher.progress = progress
     prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
-    works = list(zip(message.works, message.done, strict=True))
+    steps = list(zip(progress.steps, progress.done, strict=True))
     size = len(PACKED)
-    assert works == [
+    assert steps == [
         (("fetching", size, "B"), size),
         (("unpacking made.tar.gz", size, "B"), size),
         *[((f"preparing ds {split}", ROWS[split], "rows"), ROWS[split]) for split in ROWS],
@@ -192,8 +193,8 @@ NESTED = {
 
 
 @pytest.mark.parametrize("kind", NESTED)
-def test_nested_archives(tmp_path: Path, kind: str) -> None:
-    """A reference with two colons means members of an inner archive."""
+def test_nested_archives_are_unpacked(tmp_path: Path, kind: str) -> None:
+    """A reference with two colons selects members of an inner archive."""
     name, inner = NESTED[kind]
     if name == "made.zip":
         sink = io.BytesIO()
@@ -210,11 +211,11 @@ def test_nested_archives(tmp_path: Path, kind: str) -> None:
         np.testing.assert_array_equal(result, images(split))
 
 
-@pytest.mark.parametrize("end", ["well", "damaged", "killed"])
+@pytest.mark.parametrize("end", ["success", "damaged", "killed"])
 def test_space_for_unpacking_is_freed(upstream: Upstream, end: str) -> None:
     if end == "killed" and os.name == "nt":
         pytest.skip("no SIGKILL")
-    if end == "well":
+    if end == "success":
         prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
     elif end == "damaged":
         broken = Upstream(upstream.folder / "broken", PACKED[:-5000], "made.tar.gz")
@@ -224,13 +225,13 @@ def test_space_for_unpacking_is_freed(upstream: Upstream, end: str) -> None:
     else:
         kill_while_writing(upstream)
         names = [path.name.partition("-")[0] for path in upstream.leftovers()]
-        assert names == ["table"]  # which the next process that makes it removes
+        assert names == ["table"]  # the next process that builds this table removes it
         prepare_splits(upstream.manifest, [*ROWS], upstream.fetcher)
     assert upstream.leftovers() == []
 
 
 def kill_while_writing(upstream: Upstream) -> None:
-    """Prepare in a process that dies when all rows of the first split are written."""
+    """Prepare in a process that is killed after writing all rows of the first split."""
     script = """
 import os, signal, sys
 from pathlib import Path
@@ -247,9 +248,9 @@ fetcher = Fetcher(Store(Path(sys.argv[1])), mirrors=[sys.argv[2]])
 prepare_splits(manifest, ["train", "test"], fetcher)
 """
     tests = str(Path(__file__).parents[2])
-    places = [str(upstream.store.root), str(upstream.folder / "mirror"), tests]
+    arguments = [str(upstream.store.root), str(upstream.folder / "mirror"), tests]
     done = subprocess.run(
-        [sys.executable, "-c", script, *places],
+        [sys.executable, "-c", script, *arguments],
         input=msgspec.json.encode(upstream.manifest),
         capture_output=True,
         check=False,
@@ -261,7 +262,9 @@ def test_free_space_is_checked_before_unpacking(
     upstream: Upstream, unpacked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = sum(ROWS.values())
-    prepare(upstream.manifest, "test", upstream.fetcher)  # the file is here now
+    prepare(
+        upstream.manifest, "test", upstream.fetcher
+    )  # downloads the archive, so that the next call only unpacks it
     unpacked.clear()
     monkeypatch.setattr(Store, "free", lambda _: rows * (RECORD + 7) + len(PACKED) // 2)
     with pytest.raises(DiskFullError):
@@ -269,7 +272,7 @@ def test_free_space_is_checked_before_unpacking(
     assert unpacked == []
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_full_disk_during_unpacking_is_reported(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

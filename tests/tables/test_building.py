@@ -1,5 +1,3 @@
-"""Build tables from files."""
-
 import io
 import os
 import signal
@@ -35,7 +33,7 @@ from tests.tables.upstream import Upstream, images, raw, with_split
 
 
 def test_table_is_prepared_once(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rows are upstream's; it is found without any file."""
+    """A prepared table does not need its raw files."""
     manifest = upstream.manifest()
     assert find(manifest, "train", upstream.store) is None
     folder = prepare(manifest, "train", upstream.fetcher)
@@ -55,8 +53,8 @@ def test_table_is_prepared_once(upstream: Upstream, monkeypatch: pytest.MonkeyPa
 def test_only_the_files_of_a_split_are_downloaded(upstream: Upstream) -> None:
     manifest = upstream.manifest()
     prepare(manifest, "test", upstream.fetcher)
-    there = {name for name, item in manifest.resources.items() if upstream.store.blob(item.digest)}
-    assert there == {"test-image", "test-label"}
+    cached = {name for name, item in manifest.resources.items() if upstream.store.blob(item.digest)}
+    assert cached == {"test-image", "test-label"}
     assert find(manifest, "train", upstream.store) is None
     assert prepare(manifest, "train", upstream.fetcher) != find(manifest, "test", upstream.store)
 
@@ -82,7 +80,7 @@ def _zip(upstream: Upstream) -> Manifest:
 
 
 def tarred(upstream: Upstream, **limits: int) -> Manifest:
-    """Put both parts of the training rows in one `.tar.gz`, the label first."""
+    """Pack both parts of the training split into one `.tar.gz`, the labels first."""
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w:gz") as file:
         for name, data in sorted({**raw("train"), "z": bytes(5000)}.items(), reverse=True):
@@ -96,8 +94,8 @@ def tarred(upstream: Upstream, **limits: int) -> Manifest:
     return with_split(manifest, files={"image": "tar:ds/image", "label": "tar:ds/label"})
 
 
-def test_parts_in_one_archive(upstream: Upstream) -> None:
-    """Members of a compressed tar, read in turns, give the rows of the files."""
+def test_parts_can_share_an_archive(upstream: Upstream) -> None:
+    """The reader needs both members at the same time."""
     table = Table(prepare(tarred(upstream), "train", upstream.fetcher))
     np.testing.assert_array_equal(table.span("image", 0, 9), images("train")[..., None])
     np.testing.assert_array_equal(table.span("label", 0, 9), np.arange(9) % 3)
@@ -156,8 +154,7 @@ BAD: dict[str, tuple[Callable[[Upstream], Manifest], type[DshubError], int, str]
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_failed_table_leaves_nothing(upstream: Upstream, kind: str) -> None:
-    """The error says what is wrong; the cache has no table and no leftover."""
+def test_failed_preparation_leaves_no_files(upstream: Upstream, kind: str) -> None:
     make, error, code, message = BAD[kind]
     manifest = make(upstream)
     with pytest.raises(error) as caught:
@@ -165,8 +162,10 @@ def test_failed_table_leaves_nothing(upstream: Upstream, kind: str) -> None:
     assert caught.value.exit_code == code
     assert message in str(caught.value)
     assert upstream.tables() == []
-    left = [path for path in upstream.store.root.glob("partial-v1/*") if path.suffix != ".lock"]
-    assert left == []
+    leftovers = [
+        path for path in upstream.store.root.glob("partial-v1/*") if path.suffix != ".lock"
+    ]
+    assert leftovers == []
 
 
 def test_fault_in_one_split_leaves_the_other_usable(upstream: Upstream) -> None:
@@ -184,10 +183,12 @@ def test_hidden_labels_are_not_a_column(upstream: Upstream) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
-@pytest.mark.parametrize("how", ["killed", "interrupted"])
-def test_killed_preparation_leaves_no_table(upstream: Upstream, how: str) -> None:
+@pytest.mark.parametrize("end", ["killed", "interrupted"])
+def test_killed_preparation_leaves_no_table(upstream: Upstream, end: str) -> None:
     manifest = upstream.manifest()
-    end = "os.kill(os.getpid(), signal.SIGKILL)" if how == "killed" else "raise KeyboardInterrupt"
+    statement = (
+        "os.kill(os.getpid(), signal.SIGKILL)" if end == "killed" else "raise KeyboardInterrupt"
+    )
     script = f"""
 import os, signal, sys
 from pathlib import Path
@@ -199,7 +200,7 @@ from dshub.cache.store import Store
 from dshub.tables.writer import TableWriter
 
 def close(self, *recipe):
-    {end}
+    {statement}
 
 TableWriter.close = close
 cache, mirror = sys.argv[1:]
@@ -210,7 +211,7 @@ prepare(from_json(sys.stdin.buffer.read()), "train", Fetcher(Store(Path(cache)),
     done = subprocess.run(
         command, input=msgspec.json.encode(manifest), capture_output=True, check=False
     )
-    assert done.returncode == -(signal.SIGKILL if how == "killed" else signal.SIGINT), done.stderr
+    assert done.returncode == -(signal.SIGKILL if end == "killed" else signal.SIGINT), done.stderr
     assert upstream.tables() == []
     assert find(manifest, "train", upstream.store) is None
     table = Table(prepare(manifest, "train", upstream.fetcher))

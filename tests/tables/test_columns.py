@@ -1,5 +1,3 @@
-"""Read rows of columns."""
-
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +46,10 @@ def test_damaged_offset_is_rejected(tmp_path: Path, name: str, offset: int) -> N
     record = write(tmp_path / "t", 5, batch=5, shard_bytes=1 << 30)
     path = tmp_path / "t" / record.shards[0].file
     data = bytearray(path.read_bytes())
-    whole = pa.py_buffer(bytes(data))
-    array = pa.ipc.open_stream(whole).read_next_batch().column(name)
-    place = array.buffers()[1].address - whole.address
-    data[place + 8 : place + 12] = offset.to_bytes(4, "little", signed=True)
+    stream = pa.py_buffer(bytes(data))
+    array = pa.ipc.open_stream(stream).read_next_batch().column(name)
+    offset_position = array.buffers()[1].address - stream.address
+    data[offset_position + 8 : offset_position + 12] = offset.to_bytes(4, "little", signed=True)
     path.write_bytes(data)
     table = Table(tmp_path / "t")
     with pytest.raises(StoreError, match=path.name) as caught:

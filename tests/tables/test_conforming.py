@@ -1,5 +1,3 @@
-"""Make columns fit their features."""
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,16 +8,16 @@ from dshub.tables.types import arrow_type
 from tests.tables.fitting import FEATURES, fit, good, nested
 
 
-def test_columns_that_fit_keep_their_values() -> None:
-    """Labels become int64, a channel is added, the order is that of the features."""
+def test_matching_columns_keep_their_values() -> None:
+    """Labels become int64, images get a channel axis, and columns follow the features' order."""
     columns = good()
     result = fit(dict(reversed(columns.items())) | {"extra": pa.array(range(5))})
     assert result.schema.names == list(FEATURES)
     assert result.schema.types == [arrow_type(feature) for feature in FEATURES.values()]
     for name in ("label", "number", "vector", "text"):
         assert result.column(name).to_pylist() == columns[name].to_pylist()
-    pictures = np.array(result.column("image").to_pylist())
-    np.testing.assert_array_equal(pictures, np.arange(30).reshape(5, 2, 3, 1))
+    images = np.array(result.column("image").to_pylist())
+    np.testing.assert_array_equal(images, np.arange(30).reshape(5, 2, 3, 1))
 
 
 def test_slices_are_conformed() -> None:
@@ -31,7 +29,7 @@ def test_slices_are_conformed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("shape", "expected"),
     [
         ((2, 3), (2, 3, 1)),
         ((2, 3, 1), (2, 3, 1)),
@@ -42,9 +40,9 @@ def test_slices_are_conformed() -> None:
     ],
 )
 def test_dimensions_of_length_one_are_added_and_dropped(
-    given: tuple[int, ...], expected: tuple[int, ...]
+    shape: tuple[int, ...], expected: tuple[int, ...]
 ) -> None:
-    array = np.arange(4 * int(np.prod(given)), dtype=np.int32).reshape(4, *given)
+    array = np.arange(4 * int(np.prod(shape)), dtype=np.int32).reshape(4, *shape)
     features = {"x": NumberFeature(dtype="int32", shape=expected)}
     result = np.array(fit({"x": nested(array)}, features).column("x").to_pylist())
     np.testing.assert_array_equal(result, array.reshape(4, *expected))
@@ -98,7 +96,7 @@ def test_missing_column_is_rejected(column: str) -> None:
     ],
 )
 def test_null_is_rejected(column: str, values: pa.Array) -> None:
-    """The error names its row in the split, however deep it is nested."""
+    """The error names the row in the split, at any depth of nesting."""
     with pytest.raises(SchemaError, match=f"column {column}, row 102: got none, expected a value"):
         fit(good() | {column: values})
 
@@ -116,7 +114,7 @@ def test_null_is_rejected(column: str, values: pa.Array) -> None:
     ],
 )
 def test_label_out_of_range_is_rejected(first: int, labels: list[int], message: str) -> None:
-    """The error names its row in the split, the value, and the range."""
+    """The error names the row in the split, the value and the range."""
     features = {"label": LabelFeature(names=("a", "b", "c"), first=first)}
     kind = pa.int64() if min(labels) < 0 else pa.uint64()
     with pytest.raises(SchemaError) as caught:

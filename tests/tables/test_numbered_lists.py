@@ -1,5 +1,3 @@
-"""Lists that do not say which row is meant: the first line is for number 1, and so on."""
-
 import io
 import tarfile
 from pathlib import Path
@@ -19,7 +17,7 @@ schema = 1
 name = "birds"
 version = "1.0.0"
 title = "Birds"
-summary = "Pictures whose classes stand in a list of their own."
+summary = "Images with a separate list of labels."
 task = "image-classification"
 homepage = "https://example.org"
 [resources.archive]
@@ -70,16 +68,16 @@ def images(*numbers: int) -> bytes:
     return sink.getvalue()
 
 
-def read(folder: Path, archive: bytes, listed: bytes) -> list[dict[str, object]]:
+def read(folder: Path, archive: bytes, label_lines: bytes) -> list[dict[str, object]]:
     """Return the rows of the split."""
     paths = {"archive": folder / "archive", "labels": folder / "labels"}
     paths["archive"].write_bytes(archive)
-    paths["labels"].write_bytes(listed)
+    paths["labels"].write_bytes(label_lines)
     return [row for batch in rows_of(manifest(folder), "train", paths) for row in batch.to_pylist()]
 
 
-def test_number_in_a_name_is_a_line_of_the_list(tmp_path: Path) -> None:
-    """The class of image 5 is on line 5, whatever the order in the archive."""
+def test_number_in_a_file_name_selects_a_line_of_the_list(tmp_path: Path) -> None:
+    """The order of the archive does not matter."""
     rows = read(tmp_path, images(5, 1, 4), b"1\n2\n2\n3\n2\n")
     assert [row["image"] for row in rows] == [
         b"\xff\xd8\xff\5",
@@ -94,26 +92,28 @@ def test_list_that_is_too_short_is_rejected(tmp_path: Path) -> None:
         read(tmp_path, images(1, 4), b"1\n2\n3\n")
 
 
-def test_synthetic_list_has_every_line_at_its_place(tmp_path: Path) -> None:
+def test_lines_of_a_synthetic_list_match_the_image_numbers(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache")
     one = MANIFEST.replace("splits.train", "splits.a")
     text = one + one[one.index("[splits.a]") :].replace("splits.a", "splits.b").replace(
         "jpg/", "png/"
     )
-    made = synthesize(manifest(tmp_path, text), store, rows=3)
+    synthetic = synthesize(manifest(tmp_path, text), store, rows=3)
     result = {}
-    for name, resource in made.resources.items():
+    for name, resource in synthetic.resources.items():
         path = store.blob(resource.digest, resource.size)
         assert path is not None
         result[name] = path
-    listed = result["labels"].read_text().split()
+    label_lines = result["labels"].read_text().split()
     with tarfile.open(result["archive"]) as tar:
         numbers = {name: int(name[-9:-4]) for name in tar.getnames()}
-    assert len(listed) == max(numbers.values()) == len(numbers) == 6
+    assert len(label_lines) == max(numbers.values()) == len(numbers) == 6
     for split, folder in (("a", "jpg"), ("b", "png")):
-        rows = pa.Table.from_batches(rows_of(made, split, result))["label"].to_pylist()
-        mine = [number for name, number in numbers.items() if name.startswith(folder)]
-        assert rows == [{"1": 1, "2": 2, "3": 0}[listed[number - 1]] for number in mine]
+        rows = pa.Table.from_batches(rows_of(synthetic, split, result))["label"].to_pylist()
+        split_numbers = [number for name, number in numbers.items() if name.startswith(folder)]
+        assert rows == [
+            {"1": 1, "2": 2, "3": 0}[label_lines[number - 1]] for number in split_numbers
+        ]
 
 
 def test_number_without_join_is_a_fault_of_the_manifest(tmp_path: Path) -> None:

@@ -1,5 +1,3 @@
-"""Decide which table belongs to a split."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,22 +17,22 @@ from tests.tables.upstream import Upstream, with_split
 def test_table_in_a_read_only_layer_is_found(upstream: Upstream, tmp_path: Path) -> None:
     manifest = upstream.manifest()
     folder = prepare(manifest, "train", upstream.fetcher)
-    mine = Store(tmp_path / "mine", [upstream.store.root])
-    assert prepare(manifest, "train", Fetcher(mine, offline=True)) == folder
-    assert not (tmp_path / "mine").exists()
+    store = Store(tmp_path / "store", [upstream.store.root])
+    assert prepare(manifest, "train", Fetcher(store, offline=True)) == folder
+    assert not (tmp_path / "store").exists()
 
 
 CHANGES: dict[str, tuple[bool, Callable[[Manifest], Manifest]]] = {
     "title": (True, lambda m: msgspec.structs.replace(m, title="Other", summary="words")),
     "version": (True, lambda m: msgspec.structs.replace(m, version="1.0.1")),
-    "licence": (True, lambda m: msgspec.structs.replace(m, license=License(spdx="MIT"))),
+    "license": (True, lambda m: msgspec.structs.replace(m, license=License(spdx="MIT"))),
     "citations": (
         True,
         lambda m: msgspec.structs.replace(
             m, citations=(Citation(type="misc", key="k", title="t", author=("A",)),)
         ),
     ),
-    "addresses": (True, lambda m: _resource(m, urls=("https://example.invalid/file",))),
+    "urls": (True, lambda m: _resource(m, urls=("https://example.invalid/file",))),
     "size": (True, lambda m: _resource(m, size=None)),
     "checksum": (False, lambda m: _resource(m, sha256="0" * 64)),
     "shape": (
@@ -68,7 +66,7 @@ def _resource(manifest: Manifest, **changes: Any) -> Manifest:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_recipe_depends_on_what_decides_rows(upstream: Upstream, change: str) -> None:
+def test_recipe_changes_only_if_the_rows_can_change(upstream: Upstream, change: str) -> None:
     manifest = upstream.manifest()
     same, make = CHANGES[change]
     changed = make(manifest)
@@ -80,7 +78,7 @@ def test_recipe_depends_on_what_decides_rows(upstream: Upstream, change: str) ->
     assert (find(changed, "train", upstream.store) is not None) == same
 
 
-def test_newer_revision_of_a_reader_prepares_again(
+def test_new_revision_of_a_reader_needs_a_new_table(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = upstream.manifest()

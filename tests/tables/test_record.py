@@ -1,5 +1,3 @@
-"""Read and write the record of a table."""
-
 from pathlib import Path
 
 import msgspec
@@ -30,10 +28,10 @@ def test_record_survives_a_round_trip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"name": "other"}, "manifest is of another dataset"),
+        ({"name": "other"}, "manifest is for a different dataset"),
         ({"split": "test"}, "manifest has no split test"),
-        ({"rows": 4}, "shards have 3 rows, and it says 4"),
-        ({"shards": (SHARD, SHARD), "rows": 6}, "names a shard twice"),
+        ({"rows": 4}, "shards have 3 rows, not 4"),
+        ({"shards": (SHARD, SHARD), "rows": 6}, "lists a shard twice"),
     ],
 )
 def test_contradictory_record_is_rejected(

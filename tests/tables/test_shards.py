@@ -1,5 +1,3 @@
-"""Write shards that Arrow reads."""
-
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,13 +16,13 @@ from tests.tables.example import FEATURES, manifest, whole_batch
 @pytest.mark.parametrize("largest", FEATURES)
 @pytest.mark.parametrize("batch", [1, 7, 53])
 def test_arrow_reads_a_shard(tmp_path: Path, largest: str, batch: int) -> None:
-    """Whichever column is its largest, and every value is in its place."""
+    """The writer handles the largest column of a shard differently from the others."""
     features = {name: FEATURES[name] for name in ["label", largest, "words"]}
     rows = whole_batch(53).select([*features])
     with TableWriter(tmp_path, manifest(53, features), "train") as writer:
         for first in range(0, 53, batch):
-            some = rows.slice(first, batch)
-            writer.write(conform(some, features, where="ds", first_row=first))
+            piece = rows.slice(first, batch)
+            writer.write(conform(piece, features, where="ds", first_row=first))
         writer.close({})
     with pa.memory_map(str(tmp_path / "train-00000-of-00001.arrow")) as file:
         table = pa.ipc.open_stream(file).read_all()

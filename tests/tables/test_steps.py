@@ -1,5 +1,3 @@
-"""Apply the step `cut`."""
-
 import pyarrow as pa
 import pytest
 

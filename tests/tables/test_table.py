@@ -1,5 +1,3 @@
-"""Read tables, whole and damaged."""
-
 import importlib
 from pathlib import Path
 from typing import Any
@@ -78,7 +76,7 @@ def test_damaged_table_is_rejected(tmp_path: Path, file: str, damage: Any) -> No
 def test_changed_byte_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, place: float, flip: int
 ) -> None:
-    """Rows have the right shapes, or it is a StoreError."""
+    """A changed byte gives rows of the right shapes or a StoreError."""
     folder = tmp_path_factory.mktemp("flipped") / "t"
     record = write(folder, 5, batch=5, shard_bytes=1 << 30)
     path = folder / record.shards[0].file
@@ -101,7 +99,7 @@ def test_changed_byte_never_crashes(
 
 
 def test_hugging_face_opens_a_shard(tmp_path: Path) -> None:
-    pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+    pytest.importorskip("datasets.table")  # `datasets` alone could be the folder tests/datasets
     datasets: Any = importlib.import_module("datasets")
     record = write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
     result = datasets.Dataset.from_file(str(tmp_path / "t" / record.shards[0].file))

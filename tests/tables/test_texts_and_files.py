@@ -1,5 +1,3 @@
-"""Text that becomes numbers and classes, lists, and columns of files."""
-
 import math
 
 import pyarrow as pa
@@ -20,7 +18,7 @@ from dshub.tables.conforming import conform
 
 
 def fit(values: pa.Array, feature: Feature) -> pa.Array:
-    """Conform one column; its first row is row 100."""
+    """Conform one column that starts at row 100."""
     batch = pa.RecordBatch.from_pydict({"x": values})
     return conform(batch, {"x": feature}, where="ds, split train", first_row=100).column("x")
 
@@ -34,7 +32,7 @@ def fit(values: pa.Array, feature: Feature) -> pa.Array:
     ],
 )
 def test_text_becomes_a_number(texts: list[str], dtype: Dtype, expected: list[float]) -> None:
-    """Text files contain no numbers; features say which they mean."""
+    """Text files have no number types, so the feature determines the type."""
     assert fit(pa.array(texts), NumberFeature(dtype=dtype)).to_pylist() == expected
 
 
@@ -55,7 +53,7 @@ def test_text_that_is_not_a_number_is_rejected(
         fit(pa.array(texts), NumberFeature(dtype=dtype))
 
 
-def test_missing_marks_become_nan() -> None:
+def test_missing_values_become_nan() -> None:
     feature = NumberFeature(dtype="float64", missing=("?", "NA"))
     result = fit(pa.array(["1", "?", "NA"]), feature).to_pylist()
     assert result[0] == 1.0
@@ -73,7 +71,7 @@ def test_missing_marks_become_nan() -> None:
         (pa.array([1, 2], pa.int64()), "uint8"),
     ],
 )
-def test_numbers_change_their_width(values: pa.Array, dtype: Dtype) -> None:
+def test_numbers_are_cast_to_the_feature_dtype(values: pa.Array, dtype: Dtype) -> None:
     result = fit(values, NumberFeature(dtype=dtype))
     assert result.to_pylist() == [1, 2]
     assert result.type == pa.from_numpy_dtype(dtype)
@@ -93,8 +91,8 @@ def test_number_that_does_not_fit_is_rejected(values: pa.Array, dtype: Dtype, me
         fit(values, NumberFeature(dtype=dtype))
 
 
-def test_classes_by_name_code_and_number() -> None:
-    """Text is a code if there are codes, else a name, else upstream's number."""
+def test_labels_are_parsed_by_code_name_or_number() -> None:
+    """Text is a code if the feature has codes, else a name, else upstream's number."""
     named = LabelFeature(names=("cat", "dog"))
     coded = LabelFeature(names=("cat", "dog"), codes=("n01", "n02"))
     counted = LabelFeature(names=("cat", "dog"), first=1)

@@ -1,5 +1,3 @@
-"""Arrow types, dtypes and shapes of features."""
-
 import importlib
 import json
 from typing import Any
@@ -12,7 +10,7 @@ from dshub.tables.types import arrow_schema, row_dtype, row_shape
 from tests.tables.fitting import FEATURES, fit, good
 
 
-def test_shape_and_dtype_of_a_row() -> None:
+def test_row_shape_and_dtype_match_the_data() -> None:
     batch = fit(good())
     for name, feature in FEATURES.items():
         dtype = row_dtype(feature)
@@ -28,7 +26,7 @@ def test_shape_and_dtype_of_a_row() -> None:
 
 
 def test_hugging_face_reads_the_schema() -> None:
-    pytest.importorskip("datasets.table")  # `datasets` alone can be a folder of tests
+    pytest.importorskip("datasets.table")  # `datasets` alone could be the folder tests/datasets
     datasets: Any = importlib.import_module("datasets")
     schema = arrow_schema(FEATURES)
     result = datasets.Features.from_arrow_schema(schema)

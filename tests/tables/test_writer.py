@@ -1,5 +1,3 @@
-"""Write tables."""
-
 import json
 import subprocess
 import sys
@@ -41,7 +39,7 @@ def test_table_folder_contains_shards_and_a_record(tmp_path: Path) -> None:
     assert (stored["schema"], stored["name"], stored["rows"]) == (1, "ds", 53)
 
 
-def test_writer_removes_waiting_rows_on_exit(tmp_path: Path) -> None:
+def test_writer_removes_unfinished_shards_on_exit(tmp_path: Path) -> None:
     features: dict[str, Feature] = {"n": NumberFeature(dtype="int8")}
     batch = pa.RecordBatch.from_pydict({"n": pa.array([1], pa.int8())})
     with TableWriter(tmp_path, manifest(1, features), "train") as writer:

@@ -1,4 +1,4 @@
-"""A dataset of two splits whose files a mirror serves."""
+"""A dataset of two splits on a mirror."""
 
 import gzip
 import hashlib
@@ -19,13 +19,13 @@ ROWS = {"train": 9, "test": 4}
 
 
 def images(split: str) -> np.ndarray:
-    """Return images: uint8 (rows, 4, 3)."""
+    """Return the images of a split: uint8 (rows, 4, 3)."""
     rows = ROWS[split]
     return (np.arange(rows * 12) + len(split)).astype(np.uint8).reshape(rows, 4, 3)
 
 
 def raw(split: str) -> dict[str, bytes]:
-    """Return the files of a split as upstream publishes them."""
+    """Return the raw files of a split by part."""
     rows = ROWS[split]
     image = struct.pack(">4I", 0x0803, rows, 4, 3) + images(split).tobytes()
     label = struct.pack(">2I", 0x0801, rows) + bytes(i % 3 for i in range(rows))
@@ -33,14 +33,14 @@ def raw(split: str) -> dict[str, bytes]:
 
 
 class Upstream:
-    """A folder that serves files by checksum, and the manifest of them."""
+    """A mirror folder, and the manifest of its files."""
 
     def __init__(self, folder: Path, cache: Path) -> None:
         self.folder, self.store = folder, Store(cache)
         self.fetcher = Fetcher(self.store, mirrors=[str(folder)])
 
     def publish(self, data: bytes, name: str) -> Resource:
-        """Put a file where the fetcher finds it."""
+        """Add a file to the mirror and return its resource."""
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.folder / "blobs-v1" / sha256[:2] / sha256
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ class Upstream:
         return Resource(filename=name, sha256=sha256, size=len(data))
 
     def manifest(self, **changed: bytes) -> Manifest:
-        """Two splits of images and labels; `train_label=…` replaces a file."""
+        """Build a manifest with two splits; a keyword such as `train_label` replaces a file."""
         resources = {
             f"{split}-{part}": self.publish(changed.get(f"{split}_{part}", data), f"{part}.file")
             for split in ROWS
@@ -70,11 +70,11 @@ class Upstream:
         )
 
     def tables(self) -> list[Path]:
-        """Everything under a final name."""
+        """Return all files of tables in the cache."""
         return [path for path in self.store.root.glob("tables-v1/**/*") if path.is_file()]
 
 
 def with_split(manifest: Manifest, **changes: Any) -> Manifest:
-    """Return the manifest with a changed `train`."""
+    """Return the manifest with changes to the `train` split."""
     train = msgspec.structs.replace(manifest.splits["train"], **changes)
     return msgspec.structs.replace(manifest, splits=manifest.splits | {"train": train})

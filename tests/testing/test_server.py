@@ -1,5 +1,3 @@
-"""The faulty server, and the scenarios that it plays."""
-
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +16,7 @@ from tests.download.stage import Scenario, play, write_files
 
 
 def get(url: str, path: str = "/data-0.gz", **headers: str) -> tuple[int, bytes]:
-    """Status and body of one request."""
+    """Return status and body of one request."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     try:
@@ -40,7 +38,7 @@ def test_scenarios_use_every_kind_of_fault() -> None:
 
 
 @pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.outcome == "lasts"], ids=str)
-def test_scenarios_that_last_have_an_error_pattern(scenario: Scenario) -> None:
+def test_permanent_scenarios_have_an_error_pattern(scenario: Scenario) -> None:
     assert scenario.says
 
 
@@ -49,7 +47,7 @@ def test_unknown_kind_of_fault_is_rejected() -> None:
         Fault(("page", "nonsense"))
 
 
-def test_faults_follow_each_other(tmp_path: Path) -> None:
+def test_faults_are_played_in_order(tmp_path: Path) -> None:
     [content] = write_files(tmp_path).values()
     faults = (Fault("status", times=2, status=500), Fault("short", times=1, after=7))
     with faulty_server(tmp_path, {"*": faults}) as server:
@@ -58,7 +56,6 @@ def test_faults_follow_each_other(tmp_path: Path) -> None:
 
 
 def test_range_fault_spares_other_requests(tmp_path: Path) -> None:
-    """The first response of a download is right, the rest is not."""
     [content] = write_files(tmp_path).values()
     with faulty_server(tmp_path, {"*": Fault("misplaced", only="range")}) as server:
         assert get(server.url) == (200, content)
@@ -73,7 +70,7 @@ def test_endless_responses_end_with_the_server(fault: Fault, tmp_path: Path) -> 
     before = set(threading.enumerate())
     with ExitStack() as stack:
         server = stack.enter_context(faulty_server(tmp_path, {"*": fault}))
-        client = threading.Thread(target=quietly, args=(lambda: get(server.url),))
+        client = threading.Thread(target=ignore_network_errors, args=(lambda: get(server.url),))
         client.start()
         while not server.requests:
             time.sleep(0.01)
@@ -84,13 +81,13 @@ def test_endless_responses_end_with_the_server(fault: Fault, tmp_path: Path) -> 
     assert set(threading.enumerate()) - before == set()
 
 
-def quietly(action: Callable[[], object]) -> None:
+def ignore_network_errors(action: Callable[[], object]) -> None:
     """Call a function and ignore network errors."""
     with suppress(OSError, HTTPException):
         action()
 
 
-def test_stage_counts_requests_and_heals(tmp_path: Path) -> None:
+def test_stage_counts_requests_and_stops_its_faults(tmp_path: Path) -> None:
     [content] = write_files(tmp_path).values()
     [scenario] = [s for s in SCENARIOS if s.name == "a redirect to another host"]
     with play(scenario, tmp_path) as stage:

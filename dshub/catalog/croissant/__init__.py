@@ -1,1 +1,1 @@
-"""Manifests to and from Croissant, the JSON-LD that search engines and other libraries read."""
+"""Convert manifests to and from Croissant, a JSON-LD format for descriptions of datasets."""

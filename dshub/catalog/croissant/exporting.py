@@ -17,10 +17,10 @@ from dshub.catalog.croissant.vocabulary import (
     Version,
     context,
     encoding_formats,
-    free,
     identifier,
     reference,
     types,
+    unused_key,
 )
 from dshub.catalog.features import AudioFeature, Feature, LabelFeature, ListFeature
 from dshub.catalog.manifest import Manifest, Resource, Split
@@ -32,17 +32,18 @@ Address = Callable[[Resource], str]
 def to_croissant(
     manifest: Manifest, *, version: Version = "1.1", address: Address | None = None
 ) -> dict[str, Any]:
-    """Describe a dataset as a Croissant document, for `json.dump`.
+    """Describe a dataset as a Croissant document for `json.dump`.
 
-    Facts that the manifest lacks stay out, though Croissant recommends them: `creator`,
+    The document lacks some recommended properties, because manifests do not have them: `creator`,
     `datePublished`, and a license that no source states.
 
     Args:
-        manifest: of the dataset.
-        version: of Croissant.
-        address: returns the URL of a file, such as on a mirror, to use instead of upstream's.
+        manifest: manifest of the dataset.
+        version: Croissant version.
+        address: function that returns a replacement for the upstream URL of a file, such as its
+            URL on a mirror.
     """
-    files = _Files(manifest, address=address, root=free("files", manifest.splits))
+    files = _Files(manifest, address=address, root=unused_key("files", manifest.splits))
     document = {
         "@context": context(version),
         "@type": "sc:Dataset",
@@ -63,21 +64,21 @@ def to_croissant(
 
 
 def _license(spdx: str) -> str:
-    """The page of a license; an expression, or one that SPDX does not list, unchanged."""
+    """Return the URL of an SPDX license; return expressions and unlisted licenses unchanged."""
     listed = re.fullmatch(r"(?!LicenseRef-)[A-Za-z0-9.+-]+", spdx)
     return f"https://spdx.org/licenses/{spdx}.html" if listed else spdx
 
 
 class _Files:
-    """The nodes of a manifest's files, and the sources of its splits.
+    """Croissant nodes of a manifest's files, and sources of its splits.
 
     Args:
-        manifest: of the files.
-        address: as in `to_croissant`.
-        root: the first part of every `@id`.
+        manifest: manifest of the files.
+        address: function that returns the URL of a file, as in `to_croissant`.
+        root: first part of every `@id`.
 
     Attributes:
-        nodes: every file and set of files by its `@id`; containers come first.
+        nodes: files and file sets by `@id`, with every archive before its members.
     """
 
     def __init__(self, manifest: Manifest, *, address: Address | None, root: str) -> None:
@@ -100,36 +101,36 @@ class _Files:
             self.source(name, split)
 
     def source(self, name: str, split: Split) -> dict[str, Any]:
-        """The `source` of a split: its file, or the set of its files.
+        """Return the `source` of a split, which is a file or a set of files.
 
-        A record set has one source, unless a column joins several. Rows that are spread over
-        several files (images in one, classes in another) come from the set of them.
+        A record set has one source. For rows spread over several files, such as images in one file
+        and classes in another, the source is a set of these files.
         """
         nodes = [node for part in split.reader_parts for node in self._parts(split, part)]
         if len(nodes) == 1:
             kind = "fileSet" if nodes[0]["@type"] == "cr:FileSet" else "fileObject"
             return {kind: reference(nodes[0]["@id"])}
-        together = identifier(name, free("files", self._manifest.features))
-        self.nodes[together] = {
+        file_set = identifier(name, unused_key("files", self._manifest.features))
+        self.nodes[file_set] = {
             "@type": "cr:FileSet",
-            "@id": together,
+            "@id": file_set,
             "name": f"files of {name}",
-            "description": f"The files that the rows of {name} are in.",
+            "description": f"The files with the rows of {name}.",
             "containedIn": [reference(node["@id"]) for node in nodes],
             "encodingFormat": BYTES,
             "includes": "*",
         }
-        return {"fileSet": reference(together)}
+        return {"fileSet": reference(file_set)}
 
     def _parts(self, split: Split, part: str) -> list[Node]:
-        """The nodes of a part's files, one per container."""
+        """Return the nodes of a part's files, one per archive."""
         by_container: dict[str, list[str]] = {}
         for item in split.references(part):
             by_container.setdefault(item.rpartition(":")[0] or item, []).append(item)
         return [self._member(split, part, items) for items in by_container.values()]
 
     def _member(self, split: Split, part: str, references: Sequence[str]) -> Node:
-        """The node of files in one container."""
+        """Return the node of files in one archive."""
         container = self.nodes[identifier(self._root, references[0].partition(":")[0])]
         inner = references[0].split(":")[1:]
         for name in inner[:-1]:
@@ -140,7 +141,7 @@ class _Files:
         return self._within(container, members, content_types(self._manifest, split, part))
 
     def _within(self, container: Node, members: Sequence[str], content: Sequence[str]) -> Node:
-        """The node of members of a container: a file or a set."""
+        """Return the file or file set node of members of an archive."""
         place = identifier(container["@id"], members[0])
         while place in self.nodes and self._members[place] != members:
             place += "+"
@@ -166,11 +167,11 @@ class _Files:
 def _resource(
     name: str, resource: Resource, content: Sequence[str], address: Address | None
 ) -> Node:
-    """The properties of a file as upstream publishes it."""
+    """Return the properties of an upstream file."""
     url = address(resource) if address else next(iter(resource.urls), "")
     node = {
         "name": resource.name or name,
-        # A file without an address is expected beside the document.
+        # a file without a URL is expected next to the document
         "contentUrl": url or resource.name or name,
         "encodingFormat": encoding_formats(resource.name, content),
         "contentSize": None if resource.size is None else f"{resource.size} B",
@@ -181,15 +182,15 @@ def _resource(
 
 
 class _RecordSets:
-    """The record sets of a manifest: its splits, its classes, and the rows of each split."""
+    """Record sets of a manifest, with its splits, its classes and the rows of each split."""
 
     def __init__(self, manifest: Manifest, files: _Files, version: Version) -> None:
         self._manifest, self._files, self._version = manifest, files, version
-        self._splits = free("splits", manifest.splits)
-        self._classes = free("classes", manifest.splits)
+        self._splits = unused_key("splits", manifest.splits)
+        self._classes = unused_key("classes", manifest.splits)
 
     def nodes(self) -> Iterator[Node]:
-        """Each record set, after those that it refers to."""
+        """Yield the record sets, each after the ones it refers to."""
         yield self._named_splits()
         for name, feature in self._manifest.features.items():
             label = _label(feature)
@@ -199,7 +200,7 @@ class _RecordSets:
             yield self._rows(name, split)
 
     def _named_splits(self) -> Node:
-        """The splits, and the purpose of each if its name indicates one."""
+        """Return the record set of split names, with URLs for common names such as `train`."""
         name, url = f"{self._splits}/name", f"{self._splits}/url"
         fields = [_field(name, "name", "sc:Text"), _field(url, "url", "sc:URL")]
         return _record_set(
@@ -218,11 +219,11 @@ class _RecordSets:
         source = self._files.source(name, split)
         features = self._manifest.split_features(name)
         fields = [self._column(name, split, column, source) for column in features]
-        if self._version == "1.1":  # a constant field with the split of the rows
-            own = free("split", self._manifest.features)
-            named = {"field": reference(f"{self._splits}/name")}
-            place = identifier(name, own)
-            fields.append(_field(place, own, "sc:Text", value=name, references=named))
+        if self._version == "1.1":  # version 1.0 has no constant fields
+            column = unused_key("split", self._manifest.features)
+            split_name = {"field": reference(f"{self._splits}/name")}
+            place = identifier(name, column)
+            fields.append(_field(place, column, "sc:Text", value=name, references=split_name))
         return _record_set(name, name, f"{split.rows:,} rows.", fields)
 
     def _column(self, name: str, split: Split, column: str, source: Node) -> Node:
@@ -248,14 +249,14 @@ def _record_set(place: str, name: str, description: str, fields: list[Node], **m
 
 
 def _label(feature: Feature) -> LabelFeature | None:
-    """The classes of a feature, or of the values of a list."""
+    """Return the label feature of a label or of a list of labels; None for other features."""
     if isinstance(feature, ListFeature):
         return _label(feature.of)
     return feature if isinstance(feature, LabelFeature) else None
 
 
 def _enumeration(place: str, name: str, label: LabelFeature) -> Node:
-    """The classes of a feature: upstream's number, the name and the code of each."""
+    """Return the record set of classes, with upstream number, name and code of each class."""
     kinds = {"number": ("sc:Integer", "sc:position"), "name": ("sc:Text", "sc:name")}
     kinds |= {"code": ("sc:Text", "sc:identifier")} if label.codes else {}
     places = {key: identifier(place, key) for key in kinds}

@@ -1,8 +1,8 @@
-"""Describe how Croissant extracts the columns of a format.
+"""Describe how to extract the columns of a split in terms of Croissant.
 
-Croissant has columns of tables, paths in JSON, and content and names of files. A reader with
-options that another program would not guess (no header, other quotes, skipped lines) is not
-described: no column is better than one that does not exist.
+Croissant can express columns of tables, paths in JSON, and contents and names of files. It cannot
+express some reader options, such as tables without a header. Columns of readers with these options
+are not described, because other programs would extract wrong values.
 """
 
 import re
@@ -31,9 +31,9 @@ _JSON_OPTIONS = {"format", "columns", "lines", "types"}
 
 
 def extract(split: Split, column: str) -> Extract | None:
-    """The `extract` of a feature, and its `transform` if any; None if Croissant has none."""
+    """Return the `extract` and `transform` of a column; None if Croissant cannot express it."""
     if not all(isinstance(step, Rename) for step in split.steps):
-        return None  # Croissant cannot express the choice or the join of rows
+        return None  # Croissant cannot express filters or joins
     for step in reversed(split.steps):
         upstream = {ours: name for name, ours in step.columns.items()}  # type: ignore[union-attr]
         column = upstream.get(column, column)
@@ -42,10 +42,10 @@ def extract(split: Split, column: str) -> Extract | None:
 
 
 def class_form(split: Split, column: str, label: LabelFeature) -> str:
-    """The form of a class in a split's files: `number`, `name` or `code`; empty if unknown.
+    """Return whether a split's files contain the `number`, `name` or `code` of classes.
 
-    Readers of text tables accept both the name and the number, and the manifest does not say which
-    one the file holds. A reference to the wrong one would join no row.
+    The result is empty if this is unknown. Readers of text tables accept names and numbers, and
+    the manifest does not specify which. A reference to the wrong one would join no rows.
     """
     form = split.reader["format"]
     if form == "folder" and f"{{{column}}}" not in split.reader["path"]:
@@ -58,7 +58,7 @@ def class_form(split: Split, column: str, label: LabelFeature) -> str:
 
 
 def content_types(manifest: Manifest, split: Split, part: str) -> Sequence[str]:
-    """Media types of the content of a part's files; empty if only file names indicate them."""
+    """Return the media types of a part's files; empty if only file names indicate them."""
     form = split.reader["format"]
     if part not in split.reader_parts:
         return ()
@@ -74,49 +74,50 @@ def content_types(manifest: Manifest, split: Split, part: str) -> Sequence[str]:
 def _folder_types(manifest: Manifest) -> Sequence[str]:
     for feature in manifest.features.values():
         if isinstance(feature, ImageFeature) and feature.encoding != "raw":
-            known = IMAGE_TYPES.get(feature.encoding)
-            return [known] if known else list(IMAGE_TYPES.values())
+            image_type = IMAGE_TYPES.get(feature.encoding)
+            return [image_type] if image_type else list(IMAGE_TYPES.values())
         if isinstance(feature, AudioFeature):
             return [AUDIO_TYPES[feature.encoding]]
     return [TEXT]
 
 
 def _parquet(split: Split, column: str) -> Extract | None:
-    """A column, or a field of a struct."""
+    """Extract a column, or a field of a struct."""
     title, _, inner = split.reader.get("columns", {}).get(column, column).partition(".")
     return {"extract": {"column": title}} | ({"transform": {"jsonPath": inner}} if inner else {})
 
 
 def _delimited(split: Split, column: str) -> Extract | None:
-    """A column of a table with a header and the usual quotes."""
-    usual = {"header": True, "quoting": True, "encoding": "utf-8"}
-    others = {"format", "columns", "delimiter"}
-    given = {name: value for name, value in split.reader.items() if name not in others}
-    is_usual = usual | {"header": False} | given == usual
-    is_usual = is_usual and split.reader.get("delimiter", ",") in {",", "\t"}
-    return {"extract": {"column": column}} if is_usual else None
+    """Extract a column of a table with a header, standard quotes and a standard delimiter."""
+    standard = {"header": True, "quoting": True, "encoding": "utf-8"}
+    ignored = {"format", "columns", "delimiter"}
+    options = {name: value for name, value in split.reader.items() if name not in ignored}
+    is_standard = standard | {"header": False} | options == standard
+    is_standard = is_standard and split.reader.get("delimiter", ",") in {",", "\t"}
+    return {"extract": {"column": column}} if is_standard else None
 
 
 def _json(split: Split, column: str) -> Extract | None:
-    """A key of each line."""
+    """Extract a top-level key of JSON lines."""
     path = split.reader["columns"].get(column, "")
-    is_usual = split.reader.get("lines", True) and not split.reader.keys() - _JSON_OPTIONS
-    return {"extract": {"column": path}} if is_usual and re.fullmatch(r"[^.\[\]]+", path) else None
+    if not split.reader.get("lines", True) or split.reader.keys() - _JSON_OPTIONS:
+        return None
+    return {"extract": {"column": path}} if re.fullmatch(r"[^.\[\]]+", path) else None
 
 
 def _lines(split: Split, column: str) -> Extract | None:
     del column
-    usual = {"encoding": "utf-8", "blank": "keep"}
-    if any(split.reader.get(name, value) != value for name, value in usual.items()):
+    standard = {"encoding": "utf-8", "blank": "keep"}
+    if any(split.reader.get(name, value) != value for name, value in standard.items()):
         return None
-    is_whole = split.reader.get("row") == "file"
-    return {"extract": {"fileProperty": "content" if is_whole else "lines"}}
+    file_per_row = split.reader.get("row") == "file"
+    return {"extract": {"fileProperty": "content" if file_per_row else "lines"}}
 
 
 def _folder(split: Split, column: str) -> Extract | None:
-    """The content of files, or the part of their paths that is a column.
+    """Extract the content of files, or the part of their paths that contains the column.
 
-    Other programs can put the archive's name in front of a path, so a pattern allows a prefix.
+    The pattern allows a prefix, because other programs can prepend the name of the archive.
     """
     path = split.reader["path"]
     if split.reader.get("skip") or ":" in path:

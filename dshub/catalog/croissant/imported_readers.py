@@ -1,7 +1,6 @@
-"""Import Croissant's `extract` and `transform` as one of our readers.
+"""Import the `extract` and `transform` of Croissant fields as options of dshub readers.
 
-Only tables have one: CSV with a header, JSON lines and Parquet. Other programs describe nothing
-else in a form that fits our readers.
+CSV with a header, JSON lines and Parquet are supported.
 """
 
 import re
@@ -21,12 +20,12 @@ _DELIMITERS = {CSV: ",", TSV: "\t", "text/tsv": "\t"}
 
 
 class Column(NamedTuple):
-    """A field with a source that is understood.
+    """Column of a split, imported from a Croissant field.
 
     Attributes:
-        key: its name in the manifest.
-        feature: its feature.
-        source: its `source`.
+        key: name of the column in the manifest.
+        feature: feature of the column in the manifest.
+        source: `source` of the field.
     """
 
     key: str
@@ -35,11 +34,11 @@ class Column(NamedTuple):
 
 
 def reading(columns: Sequence[Column], encodings: Sequence[str]) -> Content:
-    """Choose the reader of a split, and the step that renames its columns; empty without one.
+    """Return `reader` and `steps` of a split, or an empty dict if no reader fits.
 
     Args:
-        columns: all from the same file or set of files.
-        encodings: its media types.
+        columns: columns from one file or file set.
+        encodings: media types of the file or file set.
     """
     kinds = set(encodings)
     if kinds & _PARQUET:
@@ -67,7 +66,7 @@ def _delimited(titles: dict[str, str], delimiter: str) -> Content:
 
 
 def _parquet(columns: Sequence[Column]) -> Content:
-    """Columns, or fields of structs that a path leads to (`image`, then `bytes`)."""
+    """Return a reader of columns or of fields in structs, such as `image.bytes`."""
     paths = {}
     for column in columns:
         inner = [item.json_path or "" for item in column.source.transforms or ()]
@@ -79,7 +78,7 @@ def _parquet(columns: Sequence[Column]) -> Content:
 
 
 def _types(columns: Sequence[Column]) -> Content:
-    """The types that the JSON reader needs for columns other than text."""
+    """Return the types that the JSON reader needs for columns other than text."""
     types = {}
     for column in columns:
         feature = column.feature.get("of", column.feature)

@@ -1,4 +1,4 @@
-"""Import Croissant's record sets as splits and their features."""
+"""Import the record sets of a Croissant document as splits and features."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_readers import Column, reading
-from dshub.catalog.croissant.reading import Note, key_of, plain, term
+from dshub.catalog.croissant.reading import Note, key_of, term, text_of
 from dshub.catalog.croissant.vocabulary import WIDTHS
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Content = dict[str, Any]
 
-_MOST = 500_000  # columns of all splits together
+_MOST = 500_000  # maximum sum of the columns of all splits
 _DTYPES = {name.removeprefix("cr:"): dtype for dtype, name in WIDTHS.items()}
 _SCALARS: dict[str, Content] = {
     "ImageObject": {"kind": "image", "encoding": "any"},
@@ -28,12 +28,12 @@ _SCALARS: dict[str, Content] = {
 
 
 class ImportedRows:
-    """The splits of a document, and their features.
+    """Splits and features of a document.
 
     Attributes:
-        features: by their key, in the order of the document.
-        splits: by their key, without `rows`, which Croissant does not say.
-        used: the keys of resources that splits read.
+        features: features by key, in the order of the document.
+        splits: splits by key, without `rows`, which Croissant does not have.
+        used: keys of resources that splits read.
     """
 
     def __init__(self, metadata: "Metadata", files: ImportedFiles, notes: list[Note]) -> None:
@@ -41,20 +41,20 @@ class ImportedRows:
         self.features: dict[str, Content] = {}
         self.splits: dict[str, Content] = {}
         self.used: set[str] = set()
-        named = [node for node in metadata.record_sets if "Split" in _types(node)]
-        self._split_fields = {field.uuid for node in named for field in node.fields}
+        split_sets = [node for node in metadata.record_sets if "Split" in _types(node)]
+        self._split_fields = {field.uuid for node in split_sets for field in node.fields}
         columns: dict[str, set[str]] = {}
         for node in metadata.record_sets:
             if {"Enumeration", "Split"} & set(_types(node)):
                 continue
             if node.data and not any(field.source for field in node.fields):
-                self._note(node, "rows in the document itself are not imported")
+                self._note(node, "rows inside the document are not imported")
             else:
                 self._add(node, columns)
         if len(columns) * len(self.features) > _MOST:
-            raise OverflowError("it has more record sets and fields than a manifest can hold")
-        for split, own in columns.items():
-            if without := [name for name in self.features if name not in own]:
+            raise OverflowError("it has more record sets and fields than a manifest can contain")
+        for split, names in columns.items():
+            if without := [name for name in self.features if name not in names]:
                 self.splits[split]["without"] = without
 
     def _add(self, node: "RecordSet", columns: dict[str, set[str]]) -> None:
@@ -63,7 +63,7 @@ class ImportedRows:
         name = key_of(term(node.uuid), self.splits)
         self.splits[name] = {}
         if not sources:
-            self._note(node, "no field says which file it comes from")
+            self._note(node, "none of its fields has a source file")
             return
         source = sources.most_common(1)[0][0]
         split_columns = [column for field in fields if (column := self._column(field, source))]
@@ -75,24 +75,24 @@ class ImportedRows:
         self.used.update(item.partition(":")[0] for item in files)
         split = reading(columns, self._files.encodings(source))
         if not files:
-            self._note(node, f"its rows are in no file that is understood: {source}")
+            self._note(node, f"its source is not supported: {source}")
         if not split:
-            self._note(node, f"no reader fits the fields of {source}: choose one")
+            self._note(node, f"no reader fits the fields of {source}: write a reader table")
         elif split["reader"]["format"] == "delimited":
-            self._note(node, "the header of the file must name these columns and no others")
+            self._note(node, "check that the header of the file has exactly these columns")
         if files:
             split["files"] = {"rows": files[0] if len(files) == 1 else files}
         return split
 
     def _is_column(self, field: "Field") -> bool:
-        """True if a field has a value of its own in each row."""
+        """Return whether a field is a column of the rows, and note unsupported fields."""
         names_split = field.references.field in self._split_fields
         if field.value is not None:
-            problem = "" if names_split else "the same value in every row is left out"
+            problem = "" if names_split else "constant fields are not imported"
         elif names_split:
-            problem = "rows of several splits in one file: make a split of each, with its own files"
+            problem = "several splits share a file: give each split its own files"
         elif field.sub_fields:
-            problem = "fields within a field are not understood"
+            problem = "nested fields are not supported"
         else:
             return True
         if problem:
@@ -102,15 +102,15 @@ class ImportedRows:
     def _column(self, field: "Field", source: str) -> Column | None:
         where = _source(field)
         if where != source:
-            message = f"it comes from {where or 'no file'}, the others from {source}: joins are not"
-            self._note(field, f"{message} understood; see the steps `join` and `attach`")
+            message = f"its source is {where or 'missing'} instead of {source}"
+            self._note(field, f"{message}: add a step `join` or `attach`")
             return None
         feature = _feature_of(field, self._notes)
         if feature is None:
             return None
-        key = key_of(plain(field.name) or term(field.uuid))
+        key = key_of(text_of(field.name) or term(field.uuid))
         if self.features.setdefault(key, feature) != feature:
-            self._note(field, f"it differs from the feature {key!r} elsewhere, which is used")
+            self._note(field, f"it differs from feature {key!r} of another split, which is used")
         return Column(key, feature, field.source)
 
     def _note(self, node: "RecordSet | Field", message: str) -> None:
@@ -118,28 +118,28 @@ class ImportedRows:
 
 
 def _source(field: "Field") -> str | None:
-    """The `@id` of the file or set of files that a field comes from."""
+    """Return the `@id` of the file or file set that contains a field."""
     source = field.source
     identifier: str | None = source.file_object or source.file_set or source.distribution
     return identifier
 
 
 def _types(node: "Field | RecordSet") -> list[str]:
-    """The data types of a node, without namespaces."""
+    """Return the data types of a node without namespaces."""
     return [term(str(item)) for item in node.data_types or ()]
 
 
 def _feature_of(field: "Field", notes: list[Note]) -> Content | None:
-    """The feature of a field; None if a manifest has no such feature.
+    """Return the feature of a field; None if no feature of a manifest fits.
 
-    Classes are imported as the numbers or texts in the files.
+    Classes are imported as numbers or texts.
     """
     kinds = _types(field)
     if "Label" in kinds or field.references.field:
         notes.append(Note(field.uuid, "its classes are not imported: write a label feature"))
     scalar = next((feature for kind, feature in _SCALARS.items() if kind in kinds), None)
     if scalar is None:
-        message = f"its data type is not understood: {', '.join(kinds) or 'none'}"
+        message = f"its data type is not supported: {', '.join(kinds) or 'none'}"
         notes.append(Note(field.uuid, message))
         return None
     width = next((_DTYPES[kind] for kind in kinds if kind in _DTYPES), "")
@@ -148,13 +148,13 @@ def _feature_of(field: "Field", notes: list[Note]) -> Content | None:
     shape = tuple(field.array_shape_tuple or ((-1,) if field.repeated else ()))
     feature = _array(scalar, shape) if shape else scalar
     if feature is None:
-        message = f"no feature holds {scalar['kind']} of the shape {shape}"
+        message = f"values of kind {scalar['kind']} and shape {shape} are not supported"
         notes.append(Note(field.uuid, message))
     return feature
 
 
 def _array(scalar: Content, shape: tuple[int, ...]) -> Content | None:
-    """The feature for several values in a row: an array of pixels or numbers, or a list."""
+    """Return the feature for an array of pixels, an array of numbers or a list, or None."""
     kind, is_fixed = scalar["kind"], min(shape) > 0
     if kind == "image" and is_fixed and len(shape) == 3 and "dtype" in scalar:
         return scalar | {"shape": list(shape), "encoding": "raw"}

@@ -1,4 +1,4 @@
-"""Import Croissant documents as the content of manifests, with a list of missing facts."""
+"""Import Croissant documents as manifests, and list the missing fields."""
 
 import json
 import re
@@ -13,15 +13,22 @@ import msgspec
 from dshub._validate import NAME, convert
 from dshub.catalog.croissant.imported_files import ImportedFiles
 from dshub.catalog.croissant.imported_rows import ImportedRows
-from dshub.catalog.croissant.reading import Note, key_of, load, own, plain, refused
+from dshub.catalog.croissant.reading import (
+    Note,
+    croissant_error,
+    custom_term,
+    key_of,
+    load,
+    text_of,
+)
 from dshub.catalog.croissant.vocabulary import MANIFEST
 from dshub.catalog.manifest import Manifest
 
 if TYPE_CHECKING:
     from mlcroissant import Metadata
 
-_LARGEST = 16_000_000  # bytes of a document; one with 20,000 classes has 4 million
-_LONGEST_CITATION = 2_000  # characters in a note
+_LARGEST = 16_000_000  # maximum bytes of a document; 20,000 classes take 4 million
+_LONGEST_CITATION = 2_000  # maximum characters of a citation in a note
 _SPDX = re.compile(r"https?://(?:www\.)?spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html|\.json)?/?")
 _ONE = r"(?:\(*(?=[A-Za-z.+]*+[0-9-])[A-Za-z0-9.+-]++\)*+|MIT|ISC|Zlib)"
 _EXPRESSION = re.compile(rf"{_ONE}(?: (?:AND|OR|WITH) {_ONE})*+")
@@ -33,11 +40,11 @@ _COMMONS = re.compile(
 
 @dataclass(frozen=True)
 class Imported:
-    """The content of a Croissant document in the terms of a manifest.
+    """Content of a Croissant document as a manifest.
 
     Attributes:
-        content: as in a manifest, without facts that the document lacks.
-        notes: the parts that were not understood.
+        content: fields of a manifest, without fields that the document lacks.
+        notes: problems and parts that were not imported.
     """
 
     content: dict[str, Any]
@@ -45,7 +52,7 @@ class Imported:
 
     @property
     def missing(self) -> tuple[Note, ...]:
-        """The facts that a manifest needs and the content lacks."""
+        """Required fields of a manifest that the content lacks."""
         return tuple(_missing(self.content))
 
 
@@ -53,43 +60,44 @@ def read_croissant(path: Path) -> Imported:
     """Import a document from a file; see `from_croissant`.
 
     Raises:
-        ManifestError: it cannot be read, or is not Croissant.
+        ManifestError: the file is unreadable or not a valid Croissant document.
         MissingExtraError: mlcroissant is not installed.
     """
     try:
         if path.stat().st_size > _LARGEST:
-            raise refused(str(path), f"it is larger than {_LARGEST // 1_000_000} MB")
+            raise croissant_error(str(path), f"it is larger than {_LARGEST // 1_000_000} MB")
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise refused(str(path), error.strerror or str(error)) from None
+        raise croissant_error(str(path), error.strerror or str(error)) from None
     except (ValueError, RecursionError) as error:
-        raise refused(str(path), f"it is not JSON: {error}") from None
+        raise croissant_error(str(path), f"it is not JSON: {error}") from None
     return from_croissant(document, source=str(path))
 
 
 def from_croissant(document: Any, *, source: str) -> Imported:
-    """Import the parts of a document that a manifest can hold.
+    """Import the parts of a document that a manifest can contain.
 
-    Missing checksums and numbers of rows stay missing. A document of ours contains its manifest.
+    A document from `to_croissant` contains the whole manifest. Other documents lack the number of
+    rows, and often checksums.
 
     Args:
-        document: as `json.load` returns it.
-        source: names it in errors.
+        document: parsed JSON.
+        source: file name or description of the document for errors.
 
     Raises:
-        ManifestError: it is not a valid description of a dataset.
+        ManifestError: the document is not valid Croissant.
         MissingExtraError: mlcroissant is not installed.
     """
     metadata = load(document, source)
     with suppress(ValueError):
-        manifest = convert(own(metadata, MANIFEST), Manifest)
+        manifest = convert(custom_term(metadata, MANIFEST), Manifest)
         return Imported(msgspec.to_builtins(manifest))
     notes: list[Note] = []
     try:
         files = ImportedFiles(metadata, notes)
         rows = ImportedRows(metadata, files, notes)
     except OverflowError as error:
-        raise refused(source, str(error)) from None
+        raise croissant_error(source, str(error)) from None
     content = {
         "schema": 1,
         **_dataset(metadata, notes),
@@ -97,18 +105,18 @@ def from_croissant(document: Any, *, source: str) -> Imported:
         "features": rows.features,
         "splits": rows.splits,
     }
-    message = "no split reads this file: remove it, or say what it is for"
+    message = "no split uses this file: remove it, or add it to a split"
     notes += [Note(key, message) for key in files.resources if key not in rows.used]
     return Imported(content, tuple(notes))
 
 
 def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
-    title, cited = plain(metadata.name), metadata.cite_as
+    title, cited = text_of(metadata.name), metadata.cite_as
     facts = {
         "name": _name(title),
         "version": _version(metadata.version or ""),
-        "title": plain(metadata.extra_properties.get("alternateName")) or title,
-        "summary": " ".join(plain(metadata.description).split()),
+        "title": text_of(metadata.extra_properties.get("alternateName")) or title,
+        "summary": " ".join(text_of(metadata.description).split()),
         "task": "unknown",
         "homepage": metadata.url or "",
         "tags": [item for item in metadata.keywords or () if isinstance(item, str)],
@@ -116,19 +124,19 @@ def _dataset(metadata: "Metadata", notes: list[Note]) -> dict[str, Any]:
     }
     if cited:
         text = cited[:_LONGEST_CITATION]
-        notes.append(Note("", f"write its citation as an entry of [[citations]]: {text}"))
+        notes.append(Note("", f"convert this citation to an entry of [[citations]]: {text}"))
     return {key: value for key, value in facts.items() if value}
 
 
 def _name(title: str) -> str:
-    """`family/member`, or one name."""
+    """Return a valid `family/member` or `name` for a title."""
     if NAME.fullmatch(title):
         return title
     return "/".join(key_of(part) for part in title.rsplit("/", 1) if part)
 
 
 def _version(version: str) -> str:
-    """MAJOR.MINOR.PATCH, with zeros for missing parts as in Croissant; or empty."""
+    """Return MAJOR.MINOR.PATCH, with zeros for missing numbers; empty for an invalid version."""
     match = re.fullmatch(r"v?(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?(\+[0-9a-z.-]+)?", version)
     if match is None:
         return ""
@@ -137,8 +145,8 @@ def _version(version: str) -> str:
 
 
 def _license(license_: Any) -> dict[str, Any]:
-    """A license by its URL or SPDX expression, or a work with a URL or a name."""
-    url = license_ if isinstance(license_, str) else license_.url or plain(license_.name)
+    """Import a license, which is a URL, an SPDX expression, or an object with URL and name."""
+    url = license_ if isinstance(license_, str) else license_.url or text_of(license_.name)
     if match := _SPDX.fullmatch(url):
         return {"spdx": match[1]}
     if match := _COMMONS.fullmatch(url):
@@ -146,17 +154,16 @@ def _license(license_: Any) -> dict[str, Any]:
         return {"spdx": f"{kind}-{match[3]}", "source": url}
     if _EXPRESSION.fullmatch(url):
         return {"spdx": url}
-    return {"note": f"The Croissant document names the license {url}"}
+    return {"note": f"License in the Croissant document: {url}"}
 
 
 def _missing(content: dict[str, Any]) -> Iterator[Note]:
     for key in ("name", "version", "title", "summary", "homepage"):
         if key not in content:
-            yield Note("", f"the document does not give it: {key}")
+            yield Note("", f"the document has no {key}")
     for key, resource in content["resources"].items():
         if not resource.get("sha256") and not resource.get("md5"):
-            yield Note(key, "no checksum; `dshub pin` writes that of a file you have")
+            yield Note(key, "no checksum; run `dshub pin` to compute it")
     for key, split in content["splits"].items():
         if "rows" not in split:
-            message = "the document does not give its number of rows: count them in the files"
-            yield Note(key, message)
+            yield Note(key, "no number of rows; count the rows in the files")

@@ -14,16 +14,16 @@ from dshub.errors import ManifestError, MissingExtraError
 if TYPE_CHECKING:
     from mlcroissant import Context, Metadata, Node
 
-_SECONDS = 30  # for one document; references within it can make the work exponential
-_MOST, _LONGEST = 20, 500  # errors of mlcroissant that are shown, and characters of each
+_SECONDS = 30  # timeout per document; hostile references can take exponential time
+_MOST, _LONGEST = 20, 500  # maximum errors of mlcroissant to show, and characters per error
 
 
 class Note(NamedTuple):
-    """Something in a document that the manifest lacks or states differently.
+    """Remark on a part of a document that is missing or cannot be imported.
 
     Attributes:
-        id: the `@id` of the node; empty for the dataset as a whole.
-        message: the problem.
+        id: `@id` of the node; empty for the whole dataset.
+        message: description of the problem.
     """
 
     id: str
@@ -37,19 +37,21 @@ def load(document: Any, source: str) -> "Metadata":
     """Read and validate the metadata of a document.
 
     Raises:
-        ManifestError: mlcroissant refuses it, or it refers to a context elsewhere.
+        ManifestError: mlcroissant rejects the document, or its `@context` is at a URL.
         MissingExtraError: mlcroissant is not installed.
     """
     try:
         import mlcroissant
     except ImportError as error:
         raise MissingExtraError(package="mlcroissant", extra="croissant") from error
-    logging.getLogger("absl").setLevel(logging.ERROR)  # it warns of every @context but its own
+    logging.getLogger("absl").setLevel(logging.ERROR)  # mlcroissant warns of other @contexts
     if not isinstance(document, dict):
-        raise refused(source, "it is not a JSON object")
+        raise croissant_error(source, "it is not a JSON object")
     if _has_remote_context(document):
-        raise refused(source, "its @context is at a URL; put the terms into the document")
-    terms = document.get("@context")  # mlcroissant changes it
+        raise croissant_error(
+            source, "its @context is at a URL; copy the context into the document"
+        )
+    terms = document.get("@context")  # copied below, because mlcroissant modifies it
     copied = document | {"@context": dict(terms) if isinstance(terms, dict) else {}}
     context = mlcroissant.Context()
     outcome: list[Any] = []
@@ -57,28 +59,30 @@ def load(document: Any, source: str) -> "Metadata":
     def work() -> None:
         try:
             outcome.append(mlcroissant.Metadata.from_json(ctx=context, json_=copied))
-        except Exception as error:  # noqa: BLE001  # a hostile document can raise any of them
+        except Exception as error:  # noqa: BLE001  # a hostile document can raise any exception
             outcome.append(error)
 
-    thread = threading.Thread(target=work, daemon=True)  # a daemon: Python's exit ends it
+    thread = threading.Thread(target=work, daemon=True)  # does not block the exit of Python
     thread.start()
     thread.join(_SECONDS)
     if not outcome:
-        raise refused(source, f"mlcroissant did not finish reading it within {_SECONDS} seconds")
+        raise croissant_error(
+            source, f"mlcroissant did not finish reading it within {_SECONDS} seconds"
+        )
     if isinstance(outcome[0], Exception):
-        raise refused(source, *_problems(outcome[0], context)) from None
+        raise croissant_error(source, *_problems(outcome[0], context)) from None
     return outcome[0]
 
 
-def refused(source: str, *problems: str) -> ManifestError:
-    """The error for a document that cannot be imported."""
+def croissant_error(source: str, *problems: str) -> ManifestError:
+    """Return the error for a document that cannot be imported."""
     hint = "correct the Croissant document, then import it again"
     faults = [Fault("", problem) for problem in problems]
     return ManifestError(source=source, faults=faults, hint=hint)
 
 
 def _has_remote_context(document: Any) -> bool:
-    """True if an `@context` or `@import` at any depth is, or lists, an address."""
+    """Return whether an `@context` or `@import` at any depth is or contains a URL."""
     values = [document]
     while values:
         value = values.pop()
@@ -94,7 +98,7 @@ def _has_remote_context(document: Any) -> bool:
 
 
 def _problems(error: Exception, context: "Context") -> list[str]:
-    """The errors that mlcroissant lists, or the exception it failed with."""
+    """Return the errors that mlcroissant reports, or the exception it raised."""
     if isinstance(error, RecursionError):
         return ["it is nested too deeply, refers to itself, or has an empty object"]
     problems = sorted(context.issues.errors)[:_MOST]
@@ -102,8 +106,8 @@ def _problems(error: Exception, context: "Context") -> list[str]:
     return [" ".join(problem.split())[:_LONGEST] for problem in problems]
 
 
-def own(node: "Node", term: str) -> Any:
-    """The JSON under a term of ours; None if there is none."""
+def custom_term(node: "Node", term: str) -> Any:
+    """Return the JSON value of a dshub term; None if it is missing or invalid."""
     value = node.extra_properties.get(term.replace("dshub:", "urn:x-dshub:"))
     try:
         return json.loads(value) if isinstance(value, str) else None
@@ -111,19 +115,19 @@ def own(node: "Node", term: str) -> Any:
         return None
 
 
-def plain(value: Any) -> str:
-    """A text; of several languages, English or the first. Empty for other values."""
+def text_of(value: Any) -> str:
+    """Return a text, in English or else the first language; empty for other values."""
     if isinstance(value, dict):
         value = value.get("en", next(iter(value.values()), ""))
     return value if isinstance(value, str) else ""
 
 
 def term(uri: str) -> str:
-    """The last part of an identifier: `label` of `train/label`, `Text` of a data type."""
+    """Return the last part of an identifier, such as `label` for `train/label`."""
     return re.split(r"[/#]", uri.rstrip("/#"))[-1]
 
 
 def key_of(title: str, taken: Container[str] = ()) -> str:
-    """A key of a manifest for a title, distinct from those taken."""
+    """Turn a title into a manifest key that is not in `taken`."""
     name = re.sub(r"[^a-z0-9_-]+", "-", title.lower()).strip("-_") or "unnamed"
     return unused(name, taken, "-")

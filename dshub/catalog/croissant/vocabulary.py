@@ -1,4 +1,4 @@
-"""The vocabulary of Croissant: contexts of its versions, data types, file formats."""
+"""Vocabulary of Croissant, such as the `@context` of each version, data types and media types."""
 
 from collections.abc import Container, Iterable
 from typing import Any, Literal, assert_never, get_args
@@ -18,11 +18,11 @@ from dshub.catalog.features import (
 Version = Literal["1.0", "1.1"]
 VERSIONS: tuple[Version, ...] = get_args(Version)
 
-CONFORMS = "http://mlcommons.org/croissant/"  # with the version behind it
+CONFORMS = "http://mlcommons.org/croissant/"  # prefix of the version in `conformsTo`
 
-MANIFEST = "dshub:manifest"  # a term of ours for the whole manifest, so that nothing gets lost
+MANIFEST = "dshub:manifest"  # custom term with the manifest, for a lossless round trip
 
-# Terms that map to the same word in the namespace of Croissant.
+# terms that have the same name in the Croissant namespace
 _TERMS = (
     "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format "
     "includes isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated "
@@ -32,10 +32,10 @@ _TERMS_1_1 = "annotation arrayShape containedIn excludes isArray readLines sdVer
 
 
 def context(version: Version) -> dict[str, Any]:
-    """The `@context` of a version.
+    """Return the `@context` from the specification of a Croissant version.
 
-    As in the appendix of each specification, but with `https://schema.org/` also in 1.1: the
-    validator refuses the `http` that is printed there.
+    The specification of 1.1 has `http://schema.org/`, which the validator rejects. Therefore, the
+    result contains `https://schema.org/` for both versions.
     """
     terms = _TERMS.split() + (_TERMS_1_1.split() if version == "1.1" else [])
     by_language = {"@container": "@language"}
@@ -57,7 +57,7 @@ def context(version: Version) -> dict[str, Any]:
     }
 
 
-# Atomic types with a width, as in the reference implementation.
+# numeric types of the reference implementation
 WIDTHS = {
     dtype: f"cr:{dtype.replace('uint', 'UInt').replace('int', 'Int').replace('float', 'Float')}"
     for dtype in get_args(Dtype)
@@ -103,11 +103,11 @@ _SUFFIXES = {
 
 
 def encoding_formats(name: str, content: Iterable[str] = ()) -> str | list[str]:
-    """The media types of a file, for `encodingFormat`.
+    """Return the media types of a file for `encodingFormat`.
 
     Args:
-        name: the file's name, or a pattern for names; its suffixes indicate a compression.
-        content: types of the content, where the reader is more specific than the name.
+        name: file name or pattern. Its suffixes determine the compression.
+        content: media types of the content, if known. By default the suffixes determine them.
     """
     parts = name.lower().rpartition("/")[2].split(".")[1:]
     types = list(content)
@@ -120,36 +120,36 @@ def encoding_formats(name: str, content: Iterable[str] = ()) -> str | list[str]:
 
 
 def identifier(*parts: str) -> str:
-    """An `@id`: parts joined by slashes, without spaces or characters that IRIs forbid."""
+    """Return an `@id` of parts joined by slashes, with characters that IRIs forbid escaped."""
     return "/".join(quote(part, safe="/*-._~") for part in parts)
 
 
 def reference(identifier: str) -> dict[str, str]:
-    """A reference to a node elsewhere in the document."""
+    """Return a reference to another node of the document."""
     return {"@id": identifier}
 
 
-def free(name: str, taken: Container[str]) -> str:
-    """A name that no split or feature has: theirs never end in `_`."""
+def unused_key(name: str, taken: Container[str]) -> str:
+    """Return a name that is not in `taken`, which contains no names that end in `_`."""
     return f"{name}_" if name in taken else name
 
 
 def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any]:
-    """The `dataType` of a feature, and its shape if it has one.
+    """Return the `dataType` of a feature, with its shape for arrays.
 
-    Version 1.0 has no shapes, only a flag for several values.
+    Croissant 1.0 has no shapes, and only marks arrays as `repeated`.
 
     Args:
-        feature: the column.
-        version: of Croissant.
-        numbers: whether its classes are written as numbers.
+        feature: feature to describe.
+        version: Croissant version.
+        numbers: True if the files contain class numbers.
     """
     kinds = _kinds(feature, numbers=numbers)
     shape = _shape(feature)
     if shape and version == "1.1":
         array = {"isArray": True, "arrayShape": ",".join(map(str, shape))}
     elif isinstance(feature, ImageFeature):
-        kinds, array = kinds[:1], {}  # atomic types are for arrays of values
+        kinds, array = kinds[:1], {}  # numeric types are for arrays only
     else:
         array = {"repeated": True} if shape else {}
     return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | array
@@ -176,7 +176,7 @@ def _kinds(feature: Feature, *, numbers: bool) -> list[str]:
 
 
 def _shape(feature: Feature) -> tuple[int, ...]:
-    """The lengths of an array, -1 for any; empty for one value."""
+    """Return the shape of an array, with -1 for any length; empty for a single value."""
     if isinstance(feature, ListFeature):
         return (-1, *_shape(feature.of))
     if isinstance(feature, NumberFeature) or (

@@ -7,11 +7,11 @@ from dshub.catalog.croissant.importing import Imported
 from dshub.errors import MissingExtraError
 
 _SECTIONS = ("license", "resources", "features", "splits", "layouts", "citations")
-_WIDTH = 80  # characters of a list; the items of a longer one take a line each
+_WIDTH = 80  # characters above which a list has one item per line
 
 
 def to_toml(imported: Imported) -> str:
-    """A manifest without the missing facts, which `dshub check` lists.
+    """Format imported content as a TOML manifest. `dshub check` lists its missing fields.
 
     Raises:
         MissingExtraError: tomlkit is not installed.
@@ -30,7 +30,7 @@ def to_toml(imported: Imported) -> str:
 
 
 def _section(tomlkit: Any, key: str, content: Any) -> Any:
-    """One table, a list of tables, or tables by name."""
+    """Return one table, a list of tables, or tables by name."""
     if key == "license":
         return _filled(tomlkit, tomlkit.table(), content)
     if key == "citations":
@@ -44,14 +44,14 @@ def _section(tomlkit: Any, key: str, content: Any) -> Any:
 
 
 def _filled(tomlkit: Any, table: Any, content: Mapping[str, Any]) -> Any:
-    """The table, or document, with values added."""
+    """Add values to a table or document, and return it."""
     for key, value in content.items():
         table.add(key, _inline(tomlkit, value))
     return table
 
 
 def _inline(tomlkit: Any, value: Any) -> Any:
-    """A value on one line, or a long list on several."""
+    """Convert a value to TOML on one line, or a long list to one item per line."""
     if isinstance(value, Mapping):
         return _filled(tomlkit, tomlkit.inline_table(), value)
     if isinstance(value, list | tuple):

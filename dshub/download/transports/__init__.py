@@ -1,10 +1,10 @@
-"""Bytes from an address; one module per URL scheme.
+"""Read files from URLs, with one module per URL scheme.
 
-A transport opens an address at an offset and returns an `Answer`: a stream that knows its place in
-the file and the length of the file. It neither retries nor verifies, which the downloader does.
-Every failure is a `TransportError` that says whether trying again can help.
+A transport opens a URL at an offset and returns an `Answer`, a stream with its offset and the size
+of the file. Transports neither retry nor verify, because the downloader does. Every failure is a
+`TransportError` that states whether a retry can help.
 
-A new scheme is a new module here that defines `Transport`.
+To support another scheme, add a module that defines `Transport`.
 """
 
 import re
@@ -17,19 +17,18 @@ from dshub.display import cause
 from dshub.errors import TransportError
 
 _ALIASES = {"https": "http", "": "file"}
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # one letter is a drive
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):", re.IGNORECASE)  # a single letter is a Windows drive
 
 
 class Answer(Protocol):
-    """The bytes of one file from `start` on; a context manager.
+    """Stream of a file's bytes from `start` on, and context manager that closes the stream.
 
     Attributes:
-        start: offset of the first byte: the one asked for, or 0 if the source cannot seek.
-        total: bytes of the whole file; None if the source does not say.
-        etag: a strong validator of the file's version, or empty.
-        ranges: whether other parts of the file can be asked for.
-        encoding: a content encoding such as `gzip`, sent although it was not asked for; empty if
-            the bytes are the file's own.
+        start: offset of the first byte, which is the requested one, or 0 if the source cannot seek.
+        total: size of the file in bytes; None if the source does not report it.
+        etag: strong validator of the file's version, or empty.
+        ranges: True if the source supports range requests.
+        encoding: unrequested content encoding such as `gzip`; empty if the bytes are not encoded.
     """
 
     start: int
@@ -39,7 +38,7 @@ class Answer(Protocol):
     encoding: str = ""
 
     def readinto(self, buffer: memoryview) -> int:
-        """Read some of the next bytes into a buffer; 0 at the end. Raises TransportError."""
+        """Read into a buffer, and return the byte count, 0 at the end; raises TransportError."""
 
     def close(self) -> None:
         """Release the connection."""
@@ -52,14 +51,14 @@ class Answer(Protocol):
 
 
 class FileAnswer(Answer):
-    """An answer that reads a seekable file.
+    """Answer from a seekable file.
 
     Args:
-        url: the address.
-        file: closed with this.
-        size: bytes of the whole file; None if unknown.
-        start: the offset to begin at; 0 is used if the file is shorter.
-        fault: makes an error of what `file` raises.
+        url: URL of the file.
+        file: open file, closed with the answer.
+        size: size of the file in bytes; None if unknown.
+        start: requested offset, replaced with 0 if the file is shorter.
+        fault: function that converts an exception of `file` to a TransportError.
     """
 
     def __init__(
@@ -87,12 +86,12 @@ class FileAnswer(Answer):
 
 @dataclass(frozen=True)
 class Head:
-    """Facts about a file without its bytes.
+    """Status and size of a file.
 
     Attributes:
-        status: of HTTP, after all redirects; other schemes say 200 for a file that exists.
-        total: bytes of the whole file; None if the source does not say.
-        url: the address that answered, after all redirects.
+        status: HTTP status after all redirects; for other schemes, 200 if the file exists.
+        total: size of the file in bytes; None if the source does not report it.
+        url: final URL after all redirects.
     """
 
     status: int
@@ -101,28 +100,30 @@ class Head:
 
 
 class Transport(Protocol):
-    """Opens addresses of some schemes. One instance may serve several threads."""
+    """Access to the URLs of a scheme. Instances are thread-safe."""
 
     def __init__(self, *, timeout: float) -> None: ...
 
     def open(self, url: str, *, start: int = 0, stop: int | None = None, etag: str = "") -> Answer:
-        """Open the bytes at `url` from offset `start` on.
+        """Open the file at `url` from offset `start` on.
 
         Args:
-            url: the address.
+            url: URL of the file.
             start: offset of the first byte to read.
-            stop: offset after the last one, or None for the rest; more may be delivered.
-            etag: validator of the expected version; any other version is delivered as a whole.
+            stop: offset after the last byte to read, or None for the end of the file. The answer
+                can be longer.
+            etag: validator of the expected version. The answer for another version is the whole
+                file.
 
         Raises:
-            TransportError: the source did not answer, or not with the file.
+            TransportError: the source did not respond, or responded without the file.
         """
 
     def head(self, url: str) -> Head:
-        """Ask whether a file exists and how large it is, without its bytes.
+        """Return status and size of a file without downloading it.
 
         Raises:
-            TransportError: there was no answer. A refusal is an answer, with its status.
+            TransportError: the source did not respond. An error status is returned, not raised.
         """
         with self.open(url) as answer:
             return Head(200, answer.total, url)
@@ -132,17 +133,17 @@ class Transport(Protocol):
 
 
 class Transports:
-    """One transport of each scheme, made when first needed and shared by all threads."""
+    """Transports by scheme, created on first use and shared by all threads."""
 
     def __init__(self, *, timeout: float) -> None:
         self._timeout = timeout
         self._transports: dict[str, Transport] = {}
 
     def of(self, url: str) -> Transport:
-        """Return the transport for an address; a path without a scheme is a file.
+        """Return the transport for a URL, or for a path without a scheme.
 
         Raises:
-            UnknownNameError: no transport has its scheme.
+            UnknownNameError: no transport supports the scheme of the URL.
         """
         match = _SCHEME.match(url)
         scheme = match[1].lower() if match else ""

@@ -1,4 +1,4 @@
-"""Files in buckets, through fsspec."""
+"""Read files from cloud storage with fsspec."""
 
 from dshub.display import cause
 from dshub.download import transports
@@ -6,7 +6,7 @@ from dshub.errors import MissingExtraError, TransportError
 
 
 class CloudTransport(transports.Transport):
-    """Opens addresses that fsspec knows; its backends have timeouts of their own."""
+    """Transport for URLs that fsspec supports. Its backends have their own timeouts."""
 
     def __init__(self, *, timeout: float) -> None:
         del timeout
@@ -26,15 +26,15 @@ class CloudTransport(transports.Transport):
         except ImportError as error:
             package = f"a backend for {url}"
             raise MissingExtraError(package=package, extra="cloud") from cause(error, url)
-        except Exception as error:  # noqa: BLE001  # a backend can raise anything
+        except Exception as error:  # noqa: BLE001  # backends can raise anything
             raise _fault(url, error) from cause(error, url)
 
     def close(self) -> None:
-        """Backends keep their connections for the whole process."""
+        """Do nothing, because backends keep their connections until the process ends."""
 
 
 def _fault(url: str, error: Exception) -> TransportError:
-    """Translate an error of a backend: an OSError, or anything at all."""
+    """Convert an exception of a backend to a TransportError."""
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     absent = isinstance(error, FileNotFoundError | PermissionError)
     return TransportError(url=url, reason=reason, transient=not absent, absent=absent)

@@ -1,4 +1,4 @@
-"""Files on this machine: `file:///mnt/mirror/…`, or a plain path."""
+"""Read local files from `file:///mnt/mirror/…` or a plain path."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from dshub.errors import TransportError
 
 
 class Transport(transports.Transport):
-    """Opens files. There is nothing to wait for, so the timeout is ignored."""
+    """Transport for local files, which ignores the timeout."""
 
     def __init__(self, *, timeout: float) -> None:
         del timeout
@@ -19,23 +19,23 @@ class Transport(transports.Transport):
     def open(
         self, url: str, *, start: int = 0, stop: int | None = None, etag: str = ""
     ) -> transports.FileAnswer:
-        del stop, etag  # a local file has one version, and its rest costs nothing
+        del stop, etag  # not needed for local files
         try:
             path = Address(url).path
             file = open_file(path, follow=not _is_in_mirror(path))
             size = os.fstat(file.fileno()).st_size
             return transports.FileAnswer(url, file, size, start, _fault)
-        except (OSError, ValueError) as error:  # ValueError: an impossible path
+        except (OSError, ValueError) as error:  # ValueError for an invalid path
             raise _fault(url, error) from error
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing, because no connection stays open."""
 
 
 def _is_in_mirror(path: Path) -> bool:
-    """Tell whether dshub named a file, which then must not be a link.
+    """Return whether a path looks like a file in a mirror, which must not be a symlink.
 
-    A link in a mirror could point to a private file, which would be copied to a shared cache.
+    A symlink in a mirror could point to a private file, which would be copied to a shared cache.
     """
     return path.name == "index.json" or not {BLOBS, TABLES}.isdisjoint(path.parts)
 

@@ -1,4 +1,4 @@
-"""Google Cloud Storage: `gs://bucket/…`; needs the extra `cloud`."""
+"""Read files from Google Cloud Storage (`gs://bucket/…`). Requires the extra `cloud`."""
 
 from dshub.download.transports._cloud import CloudTransport
 

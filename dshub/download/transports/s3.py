@@ -1,4 +1,4 @@
-"""Amazon S3 and compatible stores: `s3://bucket/…`; needs the extra `cloud`."""
+"""Read files from Amazon S3 or compatible storage (`s3://bucket/…`). Requires the extra `cloud`."""
 
 from dshub.download.transports._cloud import CloudTransport
 

@@ -1,7 +1,7 @@
-"""Files in folders: one row for each, with its content and the columns in its name.
+"""Files in folders, with one row per file: the content, and columns from the path.
 
-Most image datasets come like this: `train/n01440764/n01440764_44.JPEG`. Rows are in the order of
-the archive: that of its members for a tar, sorted by name for a zip.
+Most image datasets have this format, such as `train/n01440764/n01440764_44.JPEG`. Rows are in
+member order for a tar archive, and sorted by name for a zip archive.
 """
 
 import fnmatch
@@ -17,21 +17,21 @@ import pyarrow.compute as pc
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, mismatch, only_part
-from dshub.formats._texts import decoded, whole
+from dshub.formats._texts import decoded, read_all
 from dshub.formats.folder.names import DERIVED, MemberName
 
-BATCH_BYTES = 16 << 20  # of content in a batch; a larger file is a batch of its own
+BATCH_BYTES = 16 << 20  # bytes of content per batch; a larger file has a batch to itself
 BATCH_ROWS = 1 << 14
 LARGEST_FILE = 1 << 30  # bytes; Arrow's offsets are 32 bits wide
 
 
 class Reader(Format, frozen=True):
-    """Read the only part; the content becomes a column of the part's name.
+    """Read the only part; the content becomes a column named after the part.
 
     Attributes:
-        path: the name of a member, with columns in braces: `train/{label}/{name}.JPEG`; see
-            `dshub.formats.folder.names`. A member with another name is an error.
-        skip: patterns (`*`, `?`, `[…]`) of members that are not rows.
+        path: pattern of member names with columns in braces, such as `train/{label}/{name}.JPEG`
+            (see `dshub.formats.folder.names`). A member that does not match is an error.
+        skip: patterns (`*`, `?`, `[…]`) of members to ignore.
         text: whether the content is UTF-8 text instead of bytes.
     """
 
@@ -54,7 +54,7 @@ class Reader(Format, frozen=True):
         contents: list[bytes] = []
         size = 0
         for file in self._rows(files[part]):
-            columns, content = self._columns(file), whole(file, LARGEST_FILE)
+            columns, content = self._columns(file), read_all(file, LARGEST_FILE)
             if self.text:
                 decoded(content, file)
             if rows and (size + len(content) > BATCH_BYTES or len(rows) == BATCH_ROWS):
@@ -69,7 +69,7 @@ class Reader(Format, frozen=True):
     def skip_rows(
         self, files: Mapping[str, Sequence[File]], count: int
     ) -> Mapping[str, Sequence[File]]:
-        """See `dshub.formats.Skipping`: each file is a row."""
+        """Drop the first `count` files, because each file is a row."""
         part = self._part(files)
         return {part: self._rows(files[part])[count:]}
 
@@ -92,7 +92,7 @@ class Reader(Format, frozen=True):
         try:
             file.member.encode()
         except UnicodeEncodeError as error:
-            reason = f"its name is not UTF-8 from character {error.start} on"
+            reason = f"its name is not valid UTF-8 at character {error.start + 1}"
             raise ReadError(file=file.name, reason=reason) from None
         return columns
 
@@ -104,7 +104,7 @@ class Reader(Format, frozen=True):
         return pa.RecordBatch.from_pydict(columns)
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing columns of the path with row numbers."""
+        """Fill missing path columns with row numbers."""
         columns = dict(zip(rows.schema.names, rows.columns, strict=True))
         numbers = pa.array(np.arange(first, first + rows.num_rows))
         texts = pc.utf8_lpad(numbers.cast(pa.string()), 6, "0")
@@ -126,14 +126,14 @@ class Reader(Format, frozen=True):
             member = self._member(row, parts[part].members)
             if member in written:
                 got = "two rows with this name"
-                raise SchemaError(where=member, expected="a name for each row", got=got)
+                raise SchemaError(where=member, expected="one row per name", got=got)
             written.add(member)
             data = row[part]
             with parts[part].create(member) as sink:
                 sink.write(data.encode() if isinstance(data, str) else data)
 
     def _member(self, row: Mapping[str, Any], patterns: Sequence[str]) -> str:
-        """Make the name of a row's file, from which its columns can be read back."""
+        """Return the file name for a row, after checking that it reads back as the same row."""
         columns = {field.name: row[field.name] for field in self._name.fields}
         member = self._name.write(columns)
         if not columns.items() <= (self._name.read(member) or {}).items():

@@ -1,8 +1,8 @@
-"""JSON: a document on each line ("JSON lines"), or one document a file (RFC 8259).
+"""JSON (RFC 8259), with one document per line ("JSON lines") or per file.
 
-Documents nest what tables repeat: an article holds paragraphs, and those hold questions. Here a
-row is an item of one list, and a column is a path to a value of the row itself or of anything that
-contains it; see `dshub.formats.json.paths`. Rows come in the order of the document.
+Documents nest data that tables repeat: an article contains paragraphs, which contain questions.
+A row is an item of one list. A column is a path to a value in the row or in any of its parents, as
+in `dshub.formats.json.paths`. Rows are in document order.
 """
 
 from codecs import BOM_UTF8
@@ -17,33 +17,32 @@ import pyarrow as pa
 from dshub.errors import ReadError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, only_part, spread
-from dshub.formats._texts import gathered, numbered_lines, whole
+from dshub.formats._texts import gathered, numbered_lines, read_all
 from dshub.formats.json.paths import Misfit, Node, Place, Trail, put, segments, trails
 from dshub.formats.json.values import KINDS, Type, checked, converted, cut, located, numbered
 
-_SMALL = 1 << 20  # bytes of a document that takes little memory in any case
-_ITEM = 32  # bytes that an item of a list or an object takes in Python, on average
-LARGEST_DOCUMENT = 1 << 30  # bytes; a document is read at once, unlike lines
+_SMALL = 1 << 20  # bytes in a document that needs no memory check
+_ITEM = 32  # average bytes per item of a list or an object in Python
+LARGEST_DOCUMENT = 1 << 30  # bytes in a file with one document, which is read into memory
 
 
 class Reader(Format, frozen=True):
     """Read the named columns; other keys are ignored.
 
-    A column whose path goes through a list below the row is a list. A missing key, null, and a
-    value of another type are errors.
+    If the path of a column passes through a list below the row, the column is a list. Missing
+    keys, nulls and values of the wrong type are errors.
 
-    The last value of a repeated key counts, as in most libraries. A byte order mark is ignored.
+    The last value of a repeated key is used, as in most libraries. A byte order mark is ignored.
 
     Attributes:
-        columns: the path of each column, always from the document: `data[].title` is the same for
-            all rows of an article if `rows` is `data[].paragraphs[].qas[]`.
-        rows: the path of the rows; empty if each document is one.
-        lines: whether each line holds a document; otherwise a file is one, with rows in lists.
-        types: the types of columns, in the words of JSON Schema, if they are not `string`.
-        spans: columns that lead to objects with `start` and `end`, and the path of the text whose
-            characters these count, from 0; the end belongs to the span. Their values are the
-            pieces of text.
-        distinct: columns of lists whose values are listed once each, sorted by code point.
+        columns: path of each column from the document root. If `rows` is
+            `data[].paragraphs[].qas[]`, `data[].title` is the same for all rows of an article.
+        rows: path of the rows; empty if each document is a row.
+        lines: whether each line is a document; otherwise a file is a document with lists of rows.
+        types: JSON Schema types of the columns that are not `string`.
+        spans: text path of each column of spans. A span is an object with the offsets `start` and
+            `end` (inclusive) of characters in that text, and is read as those characters.
+        distinct: columns of lists that are reduced to distinct values, sorted by code point.
     """
 
     text_labels: ClassVar[bool] = True
@@ -59,19 +58,19 @@ class Reader(Format, frozen=True):
         if not self.columns:
             raise ValueError("`columns` is empty")
         if self.rows and not self.rows.endswith("[]"):
-            raise ValueError("`rows` must end with a list: `data[]`")
+            raise ValueError("`rows` must end with a list, such as `data[]`")
         levels = [place.level for place in self._places.values()]
         if not self.lines and 0 in levels:
-            raise ValueError("with `lines = false`, `rows` and columns must lead through one list")
+            raise ValueError("with `lines = false`, every column must share a list with `rows`")
         self._check_names()
         for path, other in permutations(self.columns.values(), 2):
             if not path or path == other or other.startswith((f"{path}.", f"{path}[")):
-                raise ValueError("two columns have one path, or one leads through the other")
+                raise ValueError("two columns have the same path, or one path contains the other")
 
     def _check_names(self) -> None:
         for name in (*self.types, *self.spans, *self.distinct):
             if name not in self.columns:
-                raise ValueError(f"{name!r} is not among the columns")
+                raise ValueError(f"{name!r} is not in `columns`")
         for name in (*self.distinct, *self.spans):
             if not self._places[name].is_list:
                 raise ValueError(f"{name!r} is not a column of lists")
@@ -79,7 +78,7 @@ class Reader(Format, frozen=True):
             text = next((other for other, own in self.columns.items() if own == path), "")
             is_text = self._types.get(text) == "string" and not self._places[text].is_list
             if name in self.types or not is_text:
-                raise ValueError(f"{name!r} must give the path of a text column, and have no type")
+                raise ValueError(f"spans {name!r} need the path of a text column, and no type")
 
     @cached_property
     def _places(self) -> dict[str, Place]:
@@ -96,7 +95,7 @@ class Reader(Format, frozen=True):
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        """The column of text of each column of spans."""
+        """Text column of each column of spans."""
         names = {path: name for name, path in self.columns.items()}
         return {name: names[path] for name, path in self.spans.items()}
 
@@ -121,9 +120,9 @@ class Reader(Format, frozen=True):
                 raise ReadError(file=file.name, reason=f"{place}{error}") from None
 
     def _documents(self, file: File) -> Iterator[tuple[str, bytes]]:
-        """Yield the place of each document, for errors, and its bytes."""
+        """Yield the position of each document, for errors, and the bytes of the document."""
         if not self.lines:
-            yield "", whole(file, LARGEST_DOCUMENT).removeprefix(BOM_UTF8)
+            yield "", read_all(file, LARGEST_DOCUMENT).removeprefix(BOM_UTF8)
             return
         for number, line in numbered_lines(file):
             document = line.removeprefix(BOM_UTF8) if number == 1 else line
@@ -152,7 +151,7 @@ class Reader(Format, frozen=True):
         return rows
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
-        """Write parents for every row, so a paragraph is repeated for each of its rows."""
+        """Write rows with all their parents, so parents of several rows are repeated."""
         for sink, some in spread(rows, only_part(parts)[1]):
             columns = [self._written(name, some) for name in self.columns]
             if self.lines:
@@ -162,7 +161,7 @@ class Reader(Format, frozen=True):
                 sink.write(msgspec.json.encode(self._document(columns)))
 
     def _written(self, name: str, rows: pa.RecordBatch) -> list[Any]:
-        """Return the value for each document or, without lines, for each item of its list."""
+        """Return a column's value for each document or, without `lines`, each list item."""
         place, kind = self._places[name], self._types[name]
         values = rows.column(name).to_pylist()
         if name in self.spans:
@@ -177,7 +176,7 @@ class Reader(Format, frozen=True):
         return values
 
     def _document(self, values: Sequence[Any]) -> Any:
-        """Build a document from the value of each column."""
+        """Build a document from one value per column."""
         document: Any = None
         for name, value in zip(self.columns, values, strict=True):
             document = put(document, self._places[name].segments, value, name)
@@ -185,7 +184,7 @@ class Reader(Format, frozen=True):
 
 
 def _decoded_size(data: bytes) -> int:
-    """Estimate the bytes that a document takes in memory from its punctuation."""
+    """Estimate the size of a decoded document from its punctuation."""
     return len(data) + _ITEM * sum(map(data.count, (b",", b"[", b"{", b":")))
 
 

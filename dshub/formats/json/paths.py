@@ -1,7 +1,7 @@
 """Paths into a JSON document, such as `data[].paragraphs[].context`.
 
-A path begins at the document. Keys are separated by points, and `[]` stands for each item of a
-list. If the document is a list, it is `[]`, and `[].id` the id of each of its items.
+A path begins at the document root. Keys are separated by dots, and `[]` means each item of a list.
+If the document itself is a list, `[]` is the path of its items, and `[].id` the path of their ids.
 """
 
 import re
@@ -28,7 +28,7 @@ _TYPES = {
 
 
 class Misfit(Exception):  # noqa: N818  # never leaves the reader
-    """A document that differs from a path; the message names the place and its content."""
+    """A document does not match a path; the message names the position and its content."""
 
 
 def type_name(value: Any) -> str:
@@ -40,7 +40,7 @@ def segments(path: str) -> tuple[Keys, ...]:
     """Split a path at its lists, and each segment into keys.
 
     Raises:
-        ValueError: it is not a path.
+        ValueError: the path is malformed.
     """
     if path and not _PATH.fullmatch(path):
         raise ValueError(f"{path!r} is not a path such as `data[].title`")
@@ -48,22 +48,22 @@ def segments(path: str) -> tuple[Keys, ...]:
 
 
 class Node(NamedTuple):
-    """A value in a document, and its path: keys, and the numbers of list items."""
+    """A value in a document, with its path of keys and list indices."""
 
     value: Any
     path: tuple[str | int, ...] = ()
 
     def at(self, keys: Keys) -> str:
-        """Return the path of a value below this one, for errors."""
+        """Format the path of the value at `keys` below this node, for errors."""
         steps = (*self.path, *keys)
         texts = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
         return "".join(texts).removeprefix(".") or "the document"
 
     def follow(self, keys: Keys) -> Any:
-        """Return the value at some keys.
+        """Return the value at `keys` below this node.
 
         Raises:
-            Misfit: there is no such key.
+            Misfit: a key is missing, or a parent is not an object.
         """
         value = self.value
         for i, key in enumerate(keys):
@@ -75,7 +75,7 @@ class Node(NamedTuple):
         return value
 
     def checked(self, keys: Keys, check: Callable[[Any], Any]) -> Any:
-        """Apply a check to the value at some keys; complete its Misfit with the path."""
+        """Return `check` of the value at `keys`; prefix the message of a Misfit with the path."""
         value = self.follow(keys)
         try:
             return check(value)
@@ -83,10 +83,10 @@ class Node(NamedTuple):
             raise Misfit(f"{self.at(keys)} {error}") from None
 
     def items(self, keys: Keys) -> list["Node"]:
-        """Return the items of the list at some keys.
+        """Return the items of the list at `keys`.
 
         Raises:
-            Misfit: there is no such list.
+            Misfit: the value is missing or not a list.
         """
         values = self.follow(keys)
         if not isinstance(values, list):
@@ -96,14 +96,14 @@ class Node(NamedTuple):
 
 
 Trail = tuple[Node, ...]
-"""The nodes on the way to a row: the document, the item of each list, the row as the last one."""
+"""The nodes from the document root to a row, with one node per list. The last node is the row."""
 
 
 def trails(trail: Trail, lists: Sequence[Keys]) -> Iterator[Trail]:
-    """Yield the trail of every row below a trail, in order.
+    """Yield the trail of every row below `trail`, in order.
 
     Raises:
-        Misfit: the document lacks one of the lists.
+        Misfit: the document lacks one of `lists`.
     """
     if not lists:
         yield trail
@@ -114,11 +114,11 @@ def trails(trail: Trail, lists: Sequence[Keys]) -> Iterator[Trail]:
 
 @dataclass(frozen=True)
 class Place:
-    """The place of a column's values in a document.
+    """The position of a column's values in a document.
 
     Attributes:
-        segments: of the path.
-        level: number of lists that the path shares with that of the rows.
+        segments: segments of the column's path.
+        level: number of lists that the column's path shares with the path of the rows.
     """
 
     segments: tuple[Keys, ...]
@@ -126,28 +126,28 @@ class Place:
 
     @classmethod
     def of(cls, path: str, rows: Sequence[Keys]) -> "Place":
-        """Compare a path with that of the rows.
+        """Create the place for the path of a column and the segments of the path of the rows.
 
         Raises:
-            ValueError: it is not a path, or leads through two lists below the row.
+            ValueError: the path is malformed, or passes through two lists below the row.
         """
         own = segments(path)
         shared = takewhile(lambda pair: pair[0] == pair[1], zip(own[:-1], rows[:-1], strict=False))
         place = cls(own, len(list(shared)))
         if len(own) > place.level + 2:
-            raise ValueError(f"{path!r} leads to lists of lists")
+            raise ValueError(f"{path!r} passes through two lists below the row")
         return place
 
     @property
     def is_list(self) -> bool:
-        """Whether a row has a list of values there."""
+        """Whether a row has a list of values in this column."""
         return len(self.segments) > self.level + 1
 
     def read(self, trail: Trail, check: Callable[[Any], Any]) -> Any:
-        """Return the checked value of a row, or a list of them.
+        """Return the checked value of a row, or the list of checked values.
 
         Raises:
-            Misfit: the document has no such key, or another value.
+            Misfit: a key is missing, or a value fails the check.
         """
         node, keys = trail[self.level], self.segments[self.level]
         if not self.is_list:
@@ -156,16 +156,16 @@ class Place:
 
 
 def put(node: Any, path: Sequence[Keys], value: Any, name: str) -> Any:
-    """Put a value into a document, as the inverse of reading.
+    """Insert a value into a document, and return the document.
 
     Args:
-        node: the existing document, None at first.
-        path: its segments; for each list on it, `value` is a list of as many.
-        value: to put at the end of the path.
-        name: of the column, for errors.
+        node: existing document, or None to create one.
+        path: segments of the path.
+        value: value at the end of the path; for each list on the path, a list of values.
+        name: column name, for errors.
 
     Raises:
-        SchemaError: a list already has another number of items.
+        SchemaError: a list already has a different number of items.
     """
     keys, *rest = path
     if keys:
@@ -178,4 +178,4 @@ def put(node: Any, path: Sequence[Keys], value: Any, name: str) -> Any:
     if len(items) != len(value):
         expected, got = f"{len(items)} items, as in other columns", str(len(value))
         raise SchemaError(where=f"column {name}", expected=expected, got=got)
-    return [put(item, rest, one, name) for item, one in zip(items, value, strict=True)]
+    return [put(item, rest, own, name) for item, own in zip(items, value, strict=True)]

@@ -1,4 +1,4 @@
-"""Values of JSON documents: check those that are read, and convert those that are written."""
+"""Check values that are read from JSON documents, and convert values to be written."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -12,12 +12,12 @@ Type = Literal["string", "integer", "number", "boolean"]
 
 
 class Kind(NamedTuple):
-    """A type of values.
+    """A type of JSON values.
 
     Attributes:
-        arrow: the type of their column.
-        words: for errors.
-        convert: from the text or number in a column to the value in a document.
+        arrow: type of a column of these values.
+        words: description for errors.
+        convert: function from the text or number in a column to the value in a document.
     """
 
     arrow: pa.DataType
@@ -32,16 +32,16 @@ KINDS: dict[Type, Kind] = {
     "number": Kind(pa.float64(), "a number that a float holds", float),
     "boolean": Kind(pa.bool_(), "a boolean", lambda value: _BOOLEANS[str(value).lower()]),
 }
-_EXACT = 1 << 53  # integers up to here are floats without loss
+_EXACT = 1 << 53  # a float represents all integers up to this exactly
 
 
 def checked(value: Any, kind: Type) -> Any:
-    """Return a value of the column's type.
+    """Return a value after checking its type; integers become floats for "number".
 
     Raises:
-        Misfit: it has another type; the message completes "data.title …".
+        Misfit: the value has a different type; the message continues the path of the value.
     """
-    is_integer = type(value) is int  # which a boolean is not
+    is_integer = type(value) is int  # bool is a subclass of int
     match kind:
         case "string" if isinstance(value, str):
             return value
@@ -55,24 +55,24 @@ def checked(value: Any, kind: Type) -> Any:
 
 
 def cut(span: Any, text: str) -> str:
-    """Return the piece of a text from `start` to `end`, which belongs to it.
+    """Return the characters of a text from `start` through `end`.
 
     Raises:
-        Misfit: the span is malformed or leaves the text; the message completes "data.spans[3] …".
+        Misfit: the span is malformed or outside the text; the message continues the span's path.
     """
     match span:
         case {"start": start, "end": end} if type(start) is int and type(end) is int:
             if 0 <= start <= end < len(text):
                 return text[start : end + 1]
-            raise Misfit(f"leads from character {start} to {end} of {len(text)}")
+            raise Misfit(f"is characters {start} to {end}, but the text has {len(text)}")
     raise Misfit("is not an object with integers `start` and `end`")
 
 
 def located(text: str, pieces: Sequence[str]) -> list[dict[str, int]]:
-    """Find pieces in a text; the inverse of `cut`.
+    """Return the spans of pieces of a text; the inverse of `cut`.
 
     Raises:
-        SchemaError: one is empty, or not in it.
+        SchemaError: a piece is empty, or not in the text.
     """
     spans = []
     for piece in pieces:
@@ -84,10 +84,10 @@ def located(text: str, pieces: Sequence[str]) -> list[dict[str, int]]:
 
 
 def converted(value: Any, kind: Type, name: str) -> Any:
-    """Convert a value to that of a document; classes are upstream's text for them.
+    """Convert the text or number in a column to the value in a document.
 
     Raises:
-        SchemaError: it cannot be such a value.
+        SchemaError: the value does not have the type `kind`.
     """
     try:
         return KINDS[kind].convert(value)
@@ -97,5 +97,5 @@ def converted(value: Any, kind: Type, name: str) -> Any:
 
 
 def numbered(kind: Type, number: int) -> Any:
-    """Return a value for a row number; a boolean repeats after two."""
+    """Return a value of a type for a row number; booleans alternate."""
     return KINDS[kind].convert(number % 2 if kind == "boolean" else number)

@@ -1,7 +1,8 @@
-"""MATLAB files, level 5: one column from each variable; `parsing` describes the files.
+"""MATLAB level 5 files, with one column per variable.
 
-Arrays of numbers are read row by row, in the type of the file, which is often smaller than
-MATLAB's own double. Cells and fields of structs can hold one text or one number each.
+Arrays of numbers are read row by row. They keep the type in the file, which is often smaller than
+MATLAB's own double. A cell or struct field can contain one text or one number. The file layout is
+described in `parsing`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,18 +20,18 @@ from dshub.formats.mat.parsing import MatFile, Variable
 from dshub.formats.mat.writing import HEADER, cells, matrix, structs
 
 Group = dict[str, str]
-"""The variable of each column, `struct.field` for a field of a struct."""
+"""Variable of each column, as `name` or `struct.field`."""
 
 
 class Reader(Format, frozen=True):
     """Read the named columns from the files of the only part.
 
     Attributes:
-        columns: the variable of each column, `struct.field` for a field of a struct; or several
-            variables, whose rows follow one another (Flowers-102's three sets of images).
-        row_axis: the axis that counts rows, from 0, for columns where it is not the first. A
-            variable with a single row or column holds one value per row in any case.
-        variable: a column with the name of each row's variable, if there are several.
+        columns: variable of each column, as `name` or `struct.field`. Rows of several variables
+            are concatenated (Flowers-102's three sets of images).
+        row_axis: axis that counts rows, from 0, for columns where it is not the first. A variable
+            with a single row or column always has one value per row.
+        variable: name of an additional column for the variable of each row; empty for none.
     """
 
     columns: dict[str, str | tuple[str, ...]]
@@ -42,18 +43,18 @@ class Reader(Format, frozen=True):
         if len(counts) != 1 or 0 in counts:
             raise ValueError("`columns` must name the same number of variables for each column")
         if not self.row_axis.keys() <= self.columns.keys():
-            raise ValueError("`row_axis` must name columns")
+            raise ValueError("`row_axis` has names that are not in `columns`")
 
     def _variables(self) -> list[tuple[str, ...]]:
         return [(own,) if isinstance(own, str) else own for own in self.columns.values()]
 
     def _groups(self) -> list[Group]:
-        """Return the first variable of each column, then the second ones, and so on."""
+        """Return the first variable of each column, then the second of each, and so on."""
         groups = zip(*self._variables(), strict=True)
         return [dict(zip(self.columns, group, strict=True)) for group in groups]
 
     def _tag(self, group: Group) -> str:
-        """Return the name of a group's rows in the column `variable`."""
+        """Return the value of the column `variable` for the rows of a group."""
         return next(iter(group.values()))
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
@@ -96,7 +97,7 @@ class Reader(Format, frozen=True):
         return variable.stored(self.row_axis.get(column, 0))
 
     def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
-        """Fill missing columns with row numbers; rows belong to the first variable."""
+        """Fill missing columns with row numbers, and assign rows to the first variable."""
         rows = super().complete(rows, first)
         if self.variable and self.variable not in rows.schema.names:
             tags = [self._tag(self._groups()[0])] * rows.num_rows
@@ -114,7 +115,7 @@ class Reader(Format, frozen=True):
                 sink.writelines(self._written(some.filter(own), group))
 
     def _written(self, rows: pa.RecordBatch, group: Group) -> Iterator[bytes]:
-        """Yield the bytes of the variables of a group."""
+        """Yield the encoded variables of a group."""
         fields: dict[str, dict[str, list[Any]]] = {}
         for column, path in group.items():
             name, _, field = path.partition(".")
@@ -132,7 +133,7 @@ class Reader(Format, frozen=True):
 
 @dataclass
 class Listed:
-    """A column of texts, or of numbers from cells, in memory; read like `Stored`."""
+    """A column of texts or cells in memory, with the interface of `Rows`."""
 
     name: str
     values: pa.Array

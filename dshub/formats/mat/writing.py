@@ -1,4 +1,4 @@
-"""Write variables of a MATLAB file, level 5; `parsing` describes the file."""
+"""Encode variables for MATLAB level 5 files, in the layout described in `parsing`."""
 
 import struct
 import zlib
@@ -11,29 +11,29 @@ from dshub.errors import SchemaError
 from dshub.formats.mat.parsing import CELL, CHAR, COMPRESSED, MATRIX, NUMERIC, STRUCT, TYPES
 
 HEADER = b"MATLAB 5.0 MAT-file".ljust(116) + bytes(8) + struct.pack("<2H", 0x0100, 0x4D49)
-_INT8, _UINT16, _INT32, _UINT32 = 1, 4, 5, 6  # types of elements
+_INT8, _UINT16, _INT32, _UINT32 = 1, 4, 5, 6  # element types
 _CLASSES = dict(
     zip(["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"], NUMERIC, strict=True)
 )
 
 
 def matrix(name: str, array: np.ndarray) -> bytes:
-    """Return an array of numbers as a compressed variable; a single axis becomes a column.
+    """Encode an array of numbers as a compressed variable; 1-D arrays become columns.
 
     Raises:
-        SchemaError: the format has no type for it.
+        SchemaError: the format does not support the dtype of the array.
     """
     return _packed(_numbers(name, array[:, None] if array.ndim == 1 else array))
 
 
 def cells(name: str, values: Sequence[Any]) -> bytes:
-    """Return a column of cells, each with a text or a number."""
+    """Encode a column of cells, each with a text or a number."""
     inside = b"".join(map(_value, values))
     return _packed(_variable(name, CELL, (len(values), 1), inside))
 
 
 def structs(name: str, fields: Mapping[str, Sequence[Any]]) -> bytes:
-    """Return a row of structs, each field a text or a number."""
+    """Encode a row of structs with a text or a number in each field."""
     names = b"".join(field.encode("ascii")[:31].ljust(32, b"\0") for field in fields)
     inside = struct.pack("<HHi", _INT32, 4, 32) + _element(_INT8, names)
     rows = list(zip(*fields.values(), strict=True))

@@ -1,6 +1,6 @@
-"""Parquet, through Arrow: the columns of a table, some rows at a time.
+"""Parquet files, read with Arrow in batches of rows.
 
-A file is copied to a temporary one while it is read, because its directory is at its end.
+Each file is copied to a temporary file before it is read, because its footer is at the end.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,11 +25,11 @@ from dshub.formats._records import (
 from dshub.formats._stored import seekable
 from dshub.formats.parquet.footer import Chunk, read_chunks
 
-MOST_ROWS = 1 << 16  # in a batch, however small its rows claim to be
-LARGEST_BATCH = 16 << 20  # bytes, if all its texts were as long as the longest repeated one
-SMALL_CHUNK = 1 << 20  # bytes; writers keep all values of a smaller chunk in its dictionary
-_PROBE = 1 << 6  # rows among which a text is expected that is not missing
-_SIZES = {  # bytes of a value in memory; BYTE_ARRAY has its offset, and its bytes in a page
+MOST_ROWS = 1 << 16  # rows per batch, because a declared row size can be too small
+LARGEST_BATCH = 16 << 20  # bytes, if every text were as long as the longest repeated one
+SMALL_CHUNK = 1 << 20  # bytes; writers put all values of a smaller chunk into a dictionary
+_PROBE = 1 << 6  # rows to read in search of a text that is not missing
+_SIZES = {  # bytes per value in memory; only the offset for BYTE_ARRAY, with its text in a page
     "BOOLEAN": 1,
     "INT32": 4,
     "INT64": 8,
@@ -41,13 +41,13 @@ _SIZES = {  # bytes of a value in memory; BYTE_ARRAY has its offset, and its byt
 
 
 class Reader(Format, frozen=True):
-    """Read columns from the files of the only part, which follow one another.
+    """Read columns from the files of the only part, in order.
 
     Values keep their types, but dictionaries are resolved and offsets have 32 bits.
 
     Attributes:
-        columns: the place of each column in the file: its name there, or `struct.field` (Hugging
-            Face keeps images in `image.bytes`); all columns if empty.
+        columns: path of each column in the file, a column name or `struct.field` (Hugging Face
+            stores images in `image.bytes`). Empty for all columns.
     """
 
     columns: dict[str, str] = {}
@@ -65,7 +65,8 @@ class Reader(Format, frozen=True):
                     rows += batch.num_rows
                     yield batch
                 if rows != table.metadata.num_rows:
-                    reason = f"it promises {table.metadata.num_rows:,} rows, but has {rows:,}"
+                    promised = f"its footer promises {table.metadata.num_rows:,} rows"
+                    reason = f"{promised}, but it has {rows:,}"
                     raise ReadError(file=file.name, reason=reason)
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
@@ -74,17 +75,17 @@ class Reader(Format, frozen=True):
 
 
 class _Table:
-    """A file on disk, read so that a batch takes a moderate number of bytes.
+    """A Parquet file on disk, read in batches of moderate size in memory.
 
-    A page of a few bytes can repeat one long text a million times. Arrow shows the length of the
-    text when it reads the dictionary alone.
+    A page of a few bytes can repeat one long text a million times. Reading the dictionary alone
+    reveals the length of the text.
     """
 
     def __init__(self, copy: BinaryIO) -> None:
         """Read the footer.
 
         Raises:
-            ValueError: it makes no sense, or contradicts itself.
+            ValueError: the footer is malformed or contradicts itself.
         """
         self._copy = copy
         self.metadata = pq.ParquetFile(copy, pre_buffer=False).metadata
@@ -102,21 +103,21 @@ class _Table:
         return pq.ParquetFile(self._copy, read_dictionary=list(dictionaries), **options)
 
     def unpacked_size(self) -> int:
-        """Return the bytes that all pages and values take in memory, as the footer claims."""
+        """Return the bytes of all pages and values in memory, according to the footer."""
         sizes = [_SIZES.get(leaf.physical_type, leaf.length) for leaf in self._leaves]
         return sum(max(one.size, one.values * sizes[one.place]) for one in self._chunks)
 
     def batches(self, paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Read the columns at some paths, or all without paths."""
+        """Yield batches of the columns at `paths`, or of all columns if `paths` is empty."""
         step, repeated = self._plan(paths)
         table = self._open(repeated)
         yield from table.iter_batches(batch_size=step, columns=paths or None)
 
     def _plan(self, paths: Sequence[str]) -> tuple[int, list[str]]:
-        """Return the rows to read at a time, and the columns to read as dictionaries."""
+        """Return the number of rows per batch, and the columns to read as dictionaries."""
         step, repeated = self._step(), list[str]()
         for place, leaf in enumerate(self._leaves):
-            if leaf.physical_type != "BYTE_ARRAY" or not _is_wanted(leaf.path, paths):
+            if leaf.physical_type != "BYTE_ARRAY" or not _is_selected(leaf.path, paths):
                 continue
             suspects = [one for one in self._chunks if one.place == place and _may_repeat(one)]
             is_list = leaf.max_repetition_level > 0
@@ -140,7 +141,7 @@ class _Table:
 
 
 def _longest(table: pq.ParquetFile, path: str, chunk: Chunk) -> int:
-    """Return the bytes of the longest value of a chunk, or of the chunk if Arrow hides it."""
+    """Return the size of the longest value in a chunk, or of the chunk if that is unknown."""
     rows = table.iter_batches(batch_size=_PROBE, row_groups=[chunk.group], columns=[path])
     batch = next(rows, None)
     column = batch.column(0) if batch is not None else pa.array([], pa.null())
@@ -152,10 +153,10 @@ def _longest(table: pq.ParquetFile, path: str, chunk: Chunk) -> int:
     return pc.max(pc.binary_length(column.dictionary)).as_py() or chunk.size
 
 
-def _is_wanted(path: str, paths: Sequence[str]) -> bool:
-    return not paths or any(f"{path}.".startswith(f"{wanted}.") for wanted in paths)
+def _is_selected(path: str, paths: Sequence[str]) -> bool:
+    return not paths or any(f"{path}.".startswith(f"{selected}.") for selected in paths)
 
 
 def _may_repeat(chunk: Chunk) -> bool:
-    """Whether the values would be too large if each were as long as the whole chunk."""
+    """Return True if the values are too large in case each is as long as the whole chunk."""
     return chunk.dictionary and chunk.size * chunk.values > LARGEST_BATCH

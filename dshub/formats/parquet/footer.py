@@ -1,7 +1,7 @@
-"""The footer of a Parquet file, read without Arrow's objects for it.
+"""Parse the footer of a Parquet file without Arrow.
 
-Arrow aborts the process if the description of a column chunk contradicts itself, so this
-module parses the fields that it needs straight from the bytes: Thrift's compact protocol
+Arrow aborts the process if the metadata of a column chunk contradicts itself, so this module
+parses the required fields from the bytes. The footer uses Thrift's compact protocol
 (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md) and the structs
 of https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift.
 """
@@ -10,20 +10,20 @@ import io
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-_DEEPEST = 32  # structs and lists within one another; those of Parquet have 8
-_SIZES = {1: 0, 2: 0, 3: 1, 7: 8}  # bytes of types that are skipped: true, false, byte, double
+_DEEPEST = 32  # nested structs and lists; Parquet's own footers have at most 8 levels
+_SIZES = {1: 0, 2: 0, 3: 1, 7: 8}  # bytes per true, false, byte and double, which are skipped
 _INTEGERS, _BINARY, _LISTS, _STRUCT = {4, 5, 6}, 8, {9, 10}, 12
 
 
 class Chunk(NamedTuple):
-    """A column in a row group.
+    """A column chunk: the values of one column in one row group.
 
     Attributes:
-        group: number of the row group.
-        place: number of the column among all leaves of the schema.
-        values: number of values, missing ones included.
-        size: bytes of its pages without compression.
-        dictionary: whether a page of repeated values comes first.
+        group: index of the row group.
+        place: index of the column among all leaves of the schema.
+        values: number of values, including missing values.
+        size: uncompressed bytes of the pages.
+        dictionary: whether the chunk begins with a dictionary page.
     """
 
     group: int
@@ -34,10 +34,10 @@ class Chunk(NamedTuple):
 
 
 def read_chunks(file: BinaryIO) -> list[Chunk]:
-    """Return every column chunk, in the order of the file.
+    """Return every column chunk, in file order.
 
     Raises:
-        ValueError: the footer makes no sense.
+        ValueError: the footer is malformed.
     """
     file.seek(-8, io.SEEK_END)
     length = int.from_bytes(file.read(4), "little")
@@ -45,7 +45,7 @@ def read_chunks(file: BinaryIO) -> list[Chunk]:
     try:
         return list(_chunks(_Compact(file.read(length)).struct()))
     except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(f"its footer makes no sense: {error!r}") from error
+        raise ValueError(f"its footer is malformed: {error!r}") from error
 
 
 def _chunks(footer: dict[int, Any]) -> Iterator[Chunk]:
@@ -56,13 +56,13 @@ def _chunks(footer: dict[int, Any]) -> Iterator[Chunk]:
 
 
 class _Compact:
-    """A struct in Thrift's compact protocol, as a dict by field number."""
+    """A decoder of Thrift's compact protocol."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Read the fields of the struct that begins here."""
+        """Return the next struct as a dict by field number."""
         fields, number = dict[int, Any](), 0
         while head := self._byte():
             delta, kind = head >> 4, head & 15
@@ -90,7 +90,7 @@ class _Compact:
         count, kind = head >> 4, head & 15
         if count == 15:
             count = self._varint()
-        if count > len(self._data) - self._at:  # every value has at least a byte
+        if count > len(self._data) - self._at:  # every value has at least one byte
             raise ValueError("a list in its footer is longer than the footer")
         kind = 3 if _SIZES.get(kind) == 0 else kind  # in a list, a boolean is a byte
         return [self._value(kind, depth) for _ in range(count)]

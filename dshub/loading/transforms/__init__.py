@@ -1,17 +1,18 @@
-"""Transforms: change batches on their way out.
+"""Transforms of batches, such as cropping and normalizing images.
 
-A transform is called with a batch, a dict of arrays (rows, …), and with `Draws`, random numbers
-for its rows: an image is cropped in the same way in any batch, thread or rank. It returns the
-batch. The transforms here are frozen values. Any callable can follow them, also transforms of
-torchvision and albumentations (`dshub.loading.transforms.foreign`).
+A transform takes a batch, which is a dict of arrays (rows, …), and random numbers for its rows, and
+returns a batch. Random numbers depend on the row, so an image is cropped in the same way in any
+batch, thread or rank. The transforms in this package are immutable. Other callables can follow
+them, including torchvision and albumentations transforms (`dshub.loading.transforms.foreign`).
 
-Transforms of images take (rows, height, width, channels), uint8 unless they say otherwise. If
-images differ in size the column is a list of arrays, which `Resize`, `CenterCrop`,
-`RandomResizedCrop`, and `RandomCrop` with a size turn into one array; `MixUp` and `CutMix` need
-one.
+Image transforms take arrays (rows, height, width, channels), uint8 unless documented otherwise. If
+images differ in size, the column is a list of arrays. `Resize` to a fixed height and width,
+`CenterCrop`, `RandomResizedCrop`, and `RandomCrop` with a size convert it to one array, which
+`MixUp` and `CutMix` require.
 
-`RandomCrop`, `RandomHorizontalFlip`, then `Normalize` or `ToFloat`, at the beginning and in that
-order (any can be left out), are applied in one pass over the pixels as they are gathered.
+If a list of transforms starts with `RandomCrop`, `RandomHorizontalFlip`, and `Normalize` or
+`ToFloat`, in this order, they are applied in one pass while pixels are gathered. Each of them is
+optional.
 """
 
 from dshub.loading.transforms.colors import Normalize, ToFloat

@@ -13,18 +13,18 @@ from dshub.loading.transforms.transform import Context, Images, ImageTransform, 
 
 @dataclass(frozen=True)
 class Normalize(ImageTransform):
-    """(pixel / 255 - mean) / std, float32, with a mean and a std for each channel.
+    """Convert pixels to (pixel / 255 - mean) / std, float32, with a mean and std per channel.
 
     ``Normalize(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))``
 
-    Equals torchvision's `ToTensor` and `Normalize` together, up to float32 rounding: it is
-    computed as pixel * scale + bias.
+    The result equals that of torchvision's `ToTensor` and `Normalize` up to float32 rounding,
+    because it is computed as pixel * scale + bias.
 
     Attributes:
-        mean, std: a tuple, list or array with one number for each channel, or one for all.
+        mean, std: tuple, list or array with one number per channel, or one number for all channels.
 
     Raises:
-        ArgumentError: they differ in length, or a std is not above 0.
+        ArgumentError: `mean` and `std` differ in length, or a std is not above 0.
     """
 
     mean: tuple[float, ...]
@@ -34,33 +34,33 @@ class Normalize(ImageTransform):
         for name in ("mean", "std"):
             object.__setattr__(self, name, _numbers(name, getattr(self, name)))
         if len(self.mean) != len(self.std):
-            expected = f"as long as mean, {len(self.mean)} numbers"
+            expected = f"of the same length as mean, {len(self.mean)}"
             raise ArgumentError(name="std of Normalize", value=self.std, expected=expected)
         if min(self.std) <= 0:
             raise ArgumentError(name="std of Normalize", value=self.std, expected="above 0")
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return each(images, self._scaled)
+        return each(images, self._scale)
 
-    def _scaled(self, pixels: np.ndarray) -> np.ndarray:
+    def _scale(self, pixels: np.ndarray) -> np.ndarray:
         scale, bias = scales(self, pixels.shape[-1])
         scaled: np.ndarray = np.multiply(pixels, scale, dtype=np.float32)
         scaled += bias
         return scaled
 
 
-def _numbers(name: str, given: Any) -> tuple[float, ...]:
-    numbers = tuple(given) if isinstance(given, list | tuple | np.ndarray) else ()
-    if not numbers or np.ndim(given) != 1:
-        expected = "a tuple of numbers, one for each channel"
-        raise ArgumentError(name=f"{name} of Normalize", value=given, expected=expected)
+def _numbers(name: str, argument: Any) -> tuple[float, ...]:
+    numbers = tuple(argument) if isinstance(argument, list | tuple | np.ndarray) else ()
+    if not numbers or np.ndim(argument) != 1:
+        expected = "a tuple with one number per channel"
+        raise ArgumentError(name=f"{name} of Normalize", value=argument, expected=expected)
     return tuple(number(f"{name} of Normalize", value) for value in numbers)
 
 
 @dataclass(frozen=True)
 class ToFloat(Normalize):
-    """pixel / 255, float32."""
+    """Convert pixels to pixel / 255, float32."""
 
     mean: tuple[float, ...] = field(default=(0.0,), init=False, repr=False)
     std: tuple[float, ...] = field(default=(1.0,), init=False, repr=False)
@@ -68,15 +68,15 @@ class ToFloat(Normalize):
 
 @lru_cache(maxsize=64)
 def scales(normalize: Normalize, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The factor and the bias of each channel, float32 (channels,); must not be changed.
+    """Return the cached factor and bias of each channel, float32 (channels,).
 
     Raises:
-        ArgumentError: the transform is for another number of channels.
+        ArgumentError: the transform is for a different number of channels.
     """
     if len(normalize.mean) not in {1, channels}:
-        expected = "1 number, as these images have 1 channel"
+        expected = "1 number, because the images have 1 channel"
         if channels > 1:
-            expected = f"1 number, or {channels}: one for each channel of these images"
+            expected = f"1 or {channels} numbers, because the images have {channels} channels"
         raise ArgumentError(name="mean of Normalize", value=normalize.mean, expected=expected)
     mean, std = np.array(normalize.mean), np.array(normalize.std)
     factors = np.broadcast_to(1 / (255 * std), channels)
@@ -88,12 +88,12 @@ def scales(normalize: Normalize, channels: int) -> tuple[np.ndarray, np.ndarray]
 def scales_of_values(
     normalize: Normalize, channels: int, pixels: int, *, planes: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same for each value of `pixels` pixels, float32 (pixels * channels,).
+    """Return the factor and bias of each value of an image, float32 (pixels * channels,).
 
     Args:
-        normalize: the transform.
-        channels, pixels: of an image.
-        planes: whether values are ordered by channel, or by pixel.
+        normalize: transform with a mean and std per channel.
+        channels, pixels: number of channels and pixels of an image.
+        planes: whether values are ordered by channel instead of by pixel.
     """
     repeated = np.repeat if planes else np.tile
     factors, biases = scales(normalize, channels)

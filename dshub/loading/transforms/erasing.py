@@ -1,4 +1,4 @@
-"""Blank out parts of images."""
+"""Fill parts of images with a constant value."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,15 @@ from dshub.loading.transforms.transform import Context, Images, ImageTransform, 
 
 @dataclass(frozen=True)
 class Cutout(ImageTransform):
-    """Fill a square with its center anywhere in each image (DeVries and Taylor, 2017).
+    """Fill a square around a random center in each image (DeVries and Taylor, 2017).
 
     Attributes:
-        size: pixels of a side.
-        fill: a pixel value, as pixels are when this transform runs.
+        size: side of the square in pixels.
+        fill: pixel value, in the range of pixels when this transform runs.
 
     Raises:
-        ArgumentError: the size is below 0; or, later, pixels cannot hold the fill.
+        ArgumentError: `size` is below 0. Applying the transform raises it if pixels cannot hold
+            `fill`.
     """
 
     size: int
@@ -42,16 +43,17 @@ class Cutout(ImageTransform):
 
 @dataclass(frozen=True)
 class RandomErasing(ImageTransform):
-    """Fill a rectangle in a share of the images (Zhong and others, 2017).
+    """Fill a random rectangle in a fraction of the images (Zhong and others, 2017).
 
     Attributes:
-        probability: share of the rows.
-        scale: smallest and largest share of the area.
+        probability: probability that an image is changed.
+        scale: smallest and largest fraction of the image area.
         ratio: smallest and largest width / height.
-        fill: a pixel value, as pixels are when this transform runs.
+        fill: pixel value, in the range of pixels when this transform runs.
 
     Raises:
-        ArgumentError: an argument is invalid; or, later, pixels cannot hold the fill.
+        ArgumentError: an argument is invalid. Applying the transform raises it if pixels cannot
+            hold `fill`.
     """
 
     probability: float = 0.5
@@ -75,8 +77,9 @@ class RandomErasing(ImageTransform):
 
 
 def _fill(part: np.ndarray, value: float, name: str) -> None:
-    """Set all values of a part of an image, (height, width, channels)."""
+    """Set all values of a part of an image (height, width, channels)."""
     if part.dtype == np.uint8 and not 0 <= value <= 255:
-        expected = f"from 0 to 255: pixels are uint8 unless ToFloat comes before {name}"
-        raise ArgumentError(name=f"fill of {name}", value=value, expected=expected)
+        expected = "from 0 to 255, because pixels are uint8"
+        hint = f"put ToFloat before {name} to fill with floats"
+        raise ArgumentError(name=f"fill of {name}", value=value, expected=expected, hint=hint)
     part[:] = value

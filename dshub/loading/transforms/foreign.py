@@ -1,13 +1,14 @@
-"""Transforms of torchvision and albumentations: image by image, and repeatable.
+"""Apply torchvision and albumentations transforms to each image, reproducibly.
 
-Both are recognized by the module that defines them; neither is imported here. Each image gets a
-seed drawn for its row, so it changes in the same way in any batch.
+Transforms are recognized by the module that defines them, and neither package is imported here.
+Each image has a seed drawn for its row, so it is transformed in the same way in any batch.
 
-Transforms of torchvision get what torchvision's own datasets give them: a Pillow image, or, for
-version 2 of its transforms, a tensor with channels first. They use torch's global generator, whose
-state is restored afterwards. Other threads use that generator too, so batches with such
-transforms cannot be made in advance in a thread: see `needs_caller`. Transforms of albumentations
-get an array with channels last, as `image=`, and have their own generator since version 2.
+Torchvision transforms receive what torchvision's own datasets give them: a Pillow image, or, for
+version 2 of its transforms, a tensor with channels first. They use torch's global generator. The
+state of the generator is restored afterwards. Other threads use the generator too, so batches with
+these transforms cannot be prepared in a background thread (see `needs_caller`). Albumentations
+transforms receive an array with channels last as `image=`, and have their own generator since
+version 2.
 """
 
 import os
@@ -19,11 +20,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-_lock = threading.Lock()  # threads share a transform, which holds its generator
+_lock = threading.Lock()  # threads share transforms, which hold random generators
 
 
 def _unlock() -> None:
-    """Replace the lock after a fork: the thread that held it does not exist in the child."""
+    """Replace the lock after a fork, because its holder does not exist in the child process."""
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
 
@@ -33,25 +34,27 @@ if hasattr(os, "register_at_fork"):
 
 
 def package_of(transform: Any) -> str:
-    """The package that defines a callable, if it is one of the two, else an empty text."""
+    """Return `torchvision` or `albumentations` if it defines `transform`, else an empty string."""
     owner = transform if hasattr(transform, "__name__") else type(transform)
     package = str(getattr(owner, "__module__", "")).partition(".")[0]
     return package if package in {"torchvision", "albumentations"} else ""
 
 
 def needs_caller(transforms: Sequence[Any]) -> bool:
-    """True if one of the transforms must run in the thread that asks for a batch."""
+    """Return True if a transform must run in the thread that requests the batch."""
     return any(package_of(transform) == "torchvision" for transform in transforms)
 
 
-def changed(transform: Any, images: Any, seeds: np.ndarray, *, planes: bool) -> list[np.ndarray]:
-    """Apply a transform of another package to a column of images.
+def apply_to_images(
+    transform: Any, images: Any, seeds: np.ndarray, *, planes: bool
+) -> list[np.ndarray]:
+    """Apply a torchvision or albumentations transform to a column of images.
 
     Args:
-        transform: of torchvision or albumentations.
-        images: an array (rows, …), or a list of arrays.
-        seeds: uint64 (rows,).
-        planes: whether channels come first, before and afterwards.
+        transform: transform from one of the packages.
+        images: array (rows, …), or list of arrays.
+        seeds: seed of each row, uint64 (rows,).
+        planes: whether channels come first, in `images` and in the result.
     """
     pairs = list(zip(images, (seeds >> np.uint64(32)).tolist(), strict=True))
     with _lock:
@@ -93,5 +96,5 @@ def _by_albumentations(transform: Any, image: np.ndarray, seed: int, *, planes: 
     result = transform(image=array)["image"]
     if isinstance(result, np.ndarray):
         return np.moveaxis(result, -1, 0) if planes else result
-    tensor: np.ndarray = result.numpy()  # of ToTensorV2, which puts channels first
+    tensor: np.ndarray = result.numpy()  # ToTensorV2 puts channels first
     return tensor if planes else np.moveaxis(tensor, 0, -1)

@@ -1,9 +1,9 @@
 """Gather, crop, flip and scale images in one pass over their pixels.
 
-A list of transforms that begins with any of `RandomCrop`, `RandomHorizontalFlip`, and `Normalize`
-or `ToFloat`, in that order, needs no array in between: pixels go from the memory map into the
-batch. The pass is compiled by numba if that is installed (extra `fast`), and otherwise consists of
-a few NumPy calls. Both give the same numbers.
+If a list of transforms starts with any of `RandomCrop`, `RandomHorizontalFlip`, and `Normalize` or
+`ToFloat`, in this order, no intermediate arrays are needed. Pixels go from the memory map directly
+into the batch. If numba is installed (extra `fast`), it compiles the pass. Otherwise the pass
+consists of a few NumPy calls, with the same results.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from typing import Any, Literal
 import numpy as np
 
 from dshub.loading.transforms.colors import Normalize, scales_of_values
-from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, padded
+from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, pad
 from dshub.loading.transforms.transform import AnyTransform, Context
 
 Layout = Literal["hwc", "chw"]
-BLOCK = 96 << 10  # bytes of pixels processed at a time without numba: these and their floats, 4
-# times as many, fit into a core's own cache, which is a fifth faster
+BLOCK = 96 << 10  # bytes of pixels per step without numba; 20% faster, because pixels and their
+# floats, which are 4 times as large, fit into the cache of a core
 
 
 @cache
 def kernels() -> ModuleType | None:
-    """The compiled pass, or None if numba is not installed."""
+    """Return the module of the compiled pass, or None if numba is not installed."""
     try:
         from dshub.loading.transforms import kernels as module
     except ImportError:
@@ -36,11 +36,13 @@ def kernels() -> ModuleType | None:
 
 @dataclass(frozen=True)
 class Fused:
-    """The transforms that are applied while images are gathered.
+    """Transforms that are applied while images are gathered.
 
     Attributes:
-        crop, flip, scale: the transforms, or None.
-        count: the number of these transforms, at the beginning of the list.
+        crop: transform that crops, or None.
+        flip: transform that flips, or None.
+        scale: transform that scales pixels, or None.
+        count: number of these transforms, at the start of the list.
     """
 
     crop: RandomCrop | None = None
@@ -50,16 +52,16 @@ class Fused:
 
     @classmethod
     def beginning(cls, transforms: Sequence[AnyTransform]) -> "Fused":
-        """Take as many transforms from the beginning of a list as one pass can apply."""
-        found: dict[str, Any] = {}
+        """Create a pass from the leading transforms of a list that can be fused."""
+        fused: dict[str, Any] = {}
         kinds = {"crop": RandomCrop, "flip": RandomHorizontalFlip, "scale": Normalize}
         for name, kind in kinds.items():
-            if len(found) < len(transforms) and isinstance(transforms[len(found)], kind):
-                found[name] = transforms[len(found)]
-        return cls(**found, count=len(found))
+            if len(fused) < len(transforms) and isinstance(transforms[len(fused)], kind):
+                fused[name] = transforms[len(fused)]
+        return cls(**fused, count=len(fused))
 
     def shape(self, images: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
-        """The shape of a resulting image, for images of shape (…, height, width, channels)."""
+        """Return the shape of a result for images of shape (…, height, width, channels)."""
         height, width, channels = images[-3:]
         if self.crop is not None:
             height, width = self.crop.target(height, width)
@@ -67,7 +69,7 @@ class Fused:
 
     @property
     def dtype(self) -> type[np.generic]:
-        """The dtype of resulting pixels."""
+        """Dtype of the resulting pixels."""
         return np.uint8 if self.scale is None else np.float32
 
     def run(
@@ -78,14 +80,14 @@ class Fused:
         out: np.ndarray,
         layout: Layout,
     ) -> None:
-        """Fill `out` with some rows of `images`.
+        """Fill `out` with transformed rows of `images`.
 
         Args:
-            images: uint8 (all rows, height, width, channels), contiguous.
-            rows: int64, their numbers.
-            context: with the draws of the batch.
-            out: (rows, *shape), of `dtype`, contiguous.
-            layout: of `out`.
+            images: contiguous uint8 array (all rows, height, width, channels).
+            rows: indices of the rows, int64.
+            context: context with the draws of the batch.
+            out: contiguous array (rows, *shape) with this `dtype`.
+            layout: layout of `out`.
         """
         if not len(rows):
             return
@@ -107,7 +109,7 @@ class Fused:
                 self._put(part, out[block], layout)
 
     def _places(self, context: Context, images: tuple[int, ...], rows: int) -> np.ndarray | None:
-        """The corner of each part, and whether it is flipped; int64 (rows, 3)."""
+        """Return the corner of each crop and whether it is flipped, int64 (rows, 3)."""
         if self.crop is None and self.flip is None:
             return None
         places = np.zeros((rows, 3), np.int64)
@@ -126,17 +128,19 @@ class Fused:
             flat.take(rows, axis=0, out=out.reshape(len(rows), -1), mode="clip")
             return
         around = self.crop.padding if self.crop is not None else 0
-        chosen = padded(images.take(rows, axis=0), around)
+        gathered = pad(images.take(rows, axis=0), around)
         down, right, channels = out.shape[1:]
-        pixel = np.dtype((np.void, channels))  # whole pixels, or flipping moves byte by byte
-        sources, targets = chosen.view(pixel)[..., 0], out.view(pixel)[..., 0]
+        pixel = np.dtype(
+            (np.void, channels)
+        )  # pixels as single items, because moving bytes is slow
+        sources, targets = gathered.view(pixel)[..., 0], out.view(pixel)[..., 0]
         corners = places + np.array([around, around, 0])
         for i, (y, x, flipped) in enumerate(corners.tolist()):
             part = sources[i, y : y + down, x : x + right]
             targets[i] = part[:, ::-1] if flipped else part
 
     def _put(self, images: np.ndarray, out: np.ndarray, layout: Layout) -> None:
-        """Scale gathered images and put them into their layout, with whole-array calls."""
+        """Copy gathered images to `out` in its layout, and scale them."""
         np.copyto(out, np.moveaxis(images, 3, 1) if layout == "chw" else images)
         if self.scale is not None:
             flat = out.reshape(len(out), -1)

@@ -1,4 +1,4 @@
-"""Crop, flip and resize images; resizing is Pillow's bilinear filter, which averages."""
+"""Crop, flip and resize images; resizing uses the bilinear filter of Pillow."""
 
 from dataclasses import dataclass
 
@@ -17,22 +17,22 @@ from dshub.loading.transforms.transform import (
     each,
     pair,
     random_box,
-    stacked,
+    stack,
 )
 
 
 @dataclass(frozen=True)
 class RandomCrop(ImageTransform):
-    """Crop each image at a random place, like torchvision's transform of the same name.
+    """Crop each image at a random position, like torchvision's `RandomCrop`.
 
-    Images that differ in size become one array if `size` is given, and stay a list otherwise.
+    If images differ in size, the result is one array if `size` is set, or else a list.
 
     Attributes:
-        size: height and width; None keeps those of the image.
-        padding: zero pixels added around each image first.
+        size: height and width of the crop; None keeps the size of the image.
+        padding: number of zero pixels to add on each side of the image first.
 
     Raises:
-        ArgumentError: a size below 1, or a padding below 0.
+        ArgumentError: `size` is below 1, or `padding` is below 0.
     """
 
     size: Size | None = None
@@ -54,9 +54,9 @@ class RandomCrop(ImageTransform):
         return size
 
     def corners(self, context: Context, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the top-left corners of the crops: rows and columns, each int64 (rows,).
+        """Draw the rows and columns of the top-left corners of the crops, each int64 (rows,).
 
-        They are negative above or left of the unpadded image.
+        Corners in the padding above or left of the image are negative.
         """
         down, right = self.target(height, width)
         rows = context.draws.integers(height + 2 * self.padding - down + 1, 0)
@@ -65,21 +65,21 @@ class RandomCrop(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         draws = context.draws.uniform(0).tolist(), context.draws.uniform(1).tolist()
-        larger = each(images, lambda part: padded(part, self.padding))
+        larger = each(images, lambda part: pad(part, self.padding))
         parts = [self._part(image, y, x) for image, y, x in zip(larger, *draws, strict=True)]
         if self.size is None and isinstance(images, list):
             return parts
-        return stacked(parts, self.size)
+        return stack(parts, self.size)
 
     def _part(self, image: np.ndarray, y: float, x: float) -> np.ndarray:
-        """Crop a padded image at a place given by numbers from 0 to 1."""
+        """Crop a padded image at a position, expressed as fractions from 0 to 1."""
         height, width = image.shape[:2]
         down, right = self.target(height - 2 * self.padding, width - 2 * self.padding)
         top, left = int(y * (height - down + 1)), int(x * (width - right + 1))
         return image[top : top + down, left : left + right]
 
 
-def padded(images: np.ndarray, around: int) -> np.ndarray:
+def pad(images: np.ndarray, around: int) -> np.ndarray:
     """Add zero pixels on every side of images (…, height, width, channels)."""
     if not around:
         return images
@@ -91,10 +91,10 @@ def padded(images: np.ndarray, around: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class RandomHorizontalFlip(ImageTransform):
-    """Mirror a share of the images left to right.
+    """Flip a random fraction of the images horizontally.
 
     Raises:
-        ArgumentError: the probability is not from 0 to 1.
+        ArgumentError: `probability` is not from 0 to 1.
     """
 
     probability: float = 0.5
@@ -103,7 +103,7 @@ class RandomHorizontalFlip(ImageTransform):
         number("probability of RandomHorizontalFlip", self.probability, least=0, most=1)
 
     def flipped(self, context: Context) -> np.ndarray:
-        """Draw which rows are flipped, bool (rows,)."""
+        """Draw which rows to flip, bool (rows,)."""
         return context.draws.uniform() < self.probability
 
     def change(self, images: Images, context: Context) -> Images:
@@ -120,7 +120,7 @@ class CenterCrop(ImageTransform):
     """Crop the center of each image; images can differ in size.
 
     Raises:
-        ArgumentError: a size below 1.
+        ArgumentError: `size` is below 1.
     """
 
     size: Size
@@ -130,7 +130,7 @@ class CenterCrop(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return stacked([self._part(image) for image in images], self.size)
+        return stack([self._part(image) for image in images], self.size)
 
     def _part(self, image: np.ndarray) -> np.ndarray:
         down, right = pair(self.size)
@@ -140,12 +140,12 @@ class CenterCrop(ImageTransform):
         return image[y : y + down, x : x + right]
 
 
-def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image, uint8 (height, width, 1 or 3); raises DshubError for floats."""
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image, uint8 (height, width, 1 or 3); raise DshubError for other dtypes."""
     if image.dtype != np.uint8:
         raise DshubError(
-            f"images are resized as uint8, and these are {image.dtype}",
-            hint="put it before Normalize, ToFloat and MixUp",
+            f"resizing requires uint8 images, not {image.dtype}",
+            hint="put the resizing transform before Normalize, ToFloat and MixUp",
         )
     if image.shape[:2] == size:
         return image
@@ -158,13 +158,13 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Resize(ImageTransform):
-    """Resize images.
+    """Resize each image.
 
     Attributes:
-        size: (height, width); or the length of the shorter side, which keeps proportions.
+        size: (height, width), or the length of the shorter side to keep the aspect ratio.
 
     Raises:
-        ArgumentError: a size below 1.
+        ArgumentError: `size` is below 1.
     """
 
     size: Size
@@ -174,7 +174,7 @@ class Resize(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return stacked([resized(image, self._target(image)) for image in images])
+        return stack([resize(image, self._target(image)) for image in images])
 
     def _target(self, image: np.ndarray) -> tuple[int, int]:
         if not isinstance(self.size, int):
@@ -186,18 +186,18 @@ class Resize(ImageTransform):
 
 @dataclass(frozen=True)
 class RandomResizedCrop(ImageTransform):
-    """Resize a random part of each image to one size, as for training on ImageNet.
+    """Crop a random part of each image and resize it, as in ImageNet training.
 
-    Area and proportions are drawn as in torchvision's transform of the same name (Szegedy and
-    others, 2014), once for each row; a part that does not fit is clipped.
+    Area and aspect ratio are drawn as in torchvision's `RandomResizedCrop` (Szegedy and others,
+    2014), but only once per row. A part that does not fit is clipped.
 
     Attributes:
         size: height and width of the result.
-        scale: smallest and largest share of the area.
+        scale: smallest and largest fraction of the image area.
         ratio: smallest and largest width / height.
 
     Raises:
-        ArgumentError: a size below 1, or an invalid scale or ratio.
+        ArgumentError: `size` is below 1, or `scale` or `ratio` is invalid.
     """
 
     size: Size
@@ -213,7 +213,7 @@ class RandomResizedCrop(ImageTransform):
         size = pair(self.size)
         draws = np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
         parts = [
-            resized(image[random_box(image, self.scale, self.ratio, drawn)], size)
+            resize(image[random_box(image, self.scale, self.ratio, drawn)], size)
             for image, drawn in zip(images, draws, strict=True)
         ]
-        return stacked(parts, size)
+        return stack(parts, size)

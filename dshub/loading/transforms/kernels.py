@@ -1,11 +1,12 @@
-"""The fused pass, compiled by numba: gather, perhaps crop and flip, then multiply and add.
+"""Gather, crop, flip and scale images in one pass that numba compiles.
 
-Pixels are uint8 (…, height * width * channels). `places` are int64 (rows, 3): row and column of
-the part's corner in the padded image, and whether it is flipped left to right. Padding is 0.
+Pixels are uint8 (…, height * width * channels). `places` is int64 (rows, 3): the row and column of
+the corner of a crop, which are negative in the padding, and whether the crop is flipped. The
+padding is 0.
 
-Parts are cropped and flipped as bytes first, in memory that stays in the core's own cache. So the
-multiplication is one plain loop over whole images, which the compiler vectorizes. Loops for
-constant numbers of channels serve the same purpose.
+Crops are copied and flipped as bytes first, in memory that stays in the cache of a core. Scaling is
+then one simple loop over a whole image, which the compiler vectorizes. Separate loops for fixed
+numbers of channels have the same purpose.
 """
 
 from typing import Any
@@ -20,14 +21,14 @@ _compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
 
 @_compiled
 def _scale(source, scale, bias, target):
-    """Scale an image, with a factor and a bias for each value."""
+    """Scale an image, with a factor and bias for each value."""
     for j in range(len(target)):
         target[j] = np.float32(source[j]) * scale[j] + bias[j]
 
 
 @_compiled
 def _scale_planes(source, scale, bias, target):
-    """Scale an image into planes, with a factor and a bias for each channel."""
+    """Scale an image into channel planes, with a factor and bias for each channel."""
     channels = len(scale)
     pixels = len(target) // channels
     for c in range(channels):
@@ -42,7 +43,7 @@ def _scale_planes(source, scale, bias, target):
 
 @_compiled
 def _flip(source, last, part, to, span):
-    """Copy pixels from the one at `last` leftwards; `span` is their number and their channels."""
+    """Copy pixels from right to left, starting at `last`; `span` is (pixels, channels)."""
     pixels, channels = span
     if channels == 3:
         for x in range(pixels):
@@ -60,7 +61,7 @@ def _flip(source, last, part, to, span):
 
 @_compiled
 def _crop(source, place, sizes, part):
-    """Copy a part of an image into `part`, flipped if its place says so."""
+    """Copy a crop of an image into `part`; `place` is (top, left, flipped)."""
     height, width, down, right, channels = sizes
     top, left, flipped = place
     low, high = max(0, -left), min(right, width - left)
@@ -80,11 +81,11 @@ def _crop(source, place, sizes, part):
 
 @_compiled
 def _fill(images, rows, places, sizes, scaling, out):
-    """Fill `out`, in planes if there is one factor for each channel, not for each value."""
+    """Fill `out`, as channel planes if `scaling` has one factor per channel."""
     scale, bias = scaling
     part = np.empty(out.shape[1], np.uint8)
     for i in range(len(rows)):
-        if places is None:  # resolved when it is compiled
+        if places is None:  # resolved at compile time
             source = images[rows[i]]
         else:
             place = (places[i, 0], places[i, 1], places[i, 2])
@@ -105,14 +106,14 @@ def run(
     *,
     planes: bool,
 ) -> None:
-    """Fill `out`, (rows, height, width, channels), or with channels first if `planes`.
+    """Fill `out` with transformed rows of `images`.
 
     Args:
-        images: (…, height, width, channels).
-        rows: their numbers.
-        places: None if nothing is cropped or flipped.
-        normalize: the multiplication and addition.
-        out: contiguous.
+        images: contiguous array (…, height, width, channels).
+        rows: indices of the rows.
+        places: corners and flips of the crops, or None.
+        normalize: transform that scales pixels.
+        out: contiguous array (rows, height, width, channels), or with channels first.
         planes: whether channels come first in `out`.
     """
     _, height, width, channels = images.shape

@@ -1,7 +1,7 @@
-"""Turn classes into vectors, and blend the images of two rows.
+"""Convert labels to vectors, and blend the images of two rows.
 
-A row is mixed with another row of its batch, so the result depends on the batch: the one
-exception to the rule that a row is the same in any batch.
+`MixUp` and `CutMix` blend a row with another row of its batch, so the result depends on the batch.
+All other transforms change a row in the same way in any batch.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from dshub.catalog.features import LabelFeature
 from dshub.loading.transforms.transform import Batch, Context, one_array
 
 
-def _with_vectors(batch: Batch, context: Context) -> Batch:
-    """Turn every column of class numbers into float32 (rows, classes), 1 at each row's class."""
-    for name in context.labels:
+def _to_one_hot(batch: Batch, context: Context) -> Batch:
+    """Convert label columns to one-hot vectors, float32 (rows, classes)."""
+    for name in context.label_columns:
         labels, feature = batch[name], cast("LabelFeature", context.features[name])
         if labels.ndim == 1:
             batch[name] = np.zeros((len(labels), len(feature.names)), np.float32)
@@ -26,13 +26,15 @@ def _with_vectors(batch: Batch, context: Context) -> Batch:
 
 @dataclass(frozen=True)
 class OneHot:
-    """Every column of classes as float32 (rows, classes); vectors of MixUp are only smoothed.
+    """Convert label columns to one-hot vectors, float32 (rows, classes).
+
+    Vectors from `MixUp` and `CutMix` are only smoothed.
 
     Attributes:
-        smoothing: how much of each row's 1 is spread over all classes.
+        smoothing: fraction of each 1 that is spread over all classes.
 
     Raises:
-        ArgumentError: the smoothing is not from 0 to 1.
+        ArgumentError: `smoothing` is not from 0 to 1.
     """
 
     smoothing: float = 0
@@ -41,8 +43,8 @@ class OneHot:
         number("smoothing of OneHot", self.smoothing, least=0, most=1)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        batch = _with_vectors(batch, context)
-        for name in context.labels if self.smoothing else ():
+        batch = _to_one_hot(batch, context)
+        for name in context.label_columns if self.smoothing else ():
             vectors = batch[name]
             vectors *= np.float32(1 - self.smoothing)
             vectors += np.float32(self.smoothing / vectors.shape[1])
@@ -51,14 +53,14 @@ class OneHot:
 
 @dataclass(frozen=True)
 class MixUp:
-    """Blend each image and its class with those of another row (Zhang and others, 2017).
+    """Blend each image and its label with those of another row (Zhang and others, 2017).
 
-    Classes become vectors, images float32. The share is drawn from Beta(alpha, alpha) for each
-    row.
+    Labels become vectors, and images become float32. Blending weights are drawn from
+    Beta(alpha, alpha) for each row.
 
     Raises:
-        ArgumentError: the alpha is not above 0.
-        DshubError: later, if images can differ in size.
+        ArgumentError: `alpha` is not above 0.
+        DshubError: images can differ in size; raised when the transform is applied.
     """
 
     alpha: float = 0.2
@@ -67,27 +69,28 @@ class MixUp:
         above("alpha of MixUp", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        batch = _with_vectors(batch, context)
+        batch = _to_one_hot(batch, context)
         generator = context.draws.generator()
         rows = len(context.draws.rows)
         partner = generator.permutation(rows)
         share = generator.beta(self.alpha, self.alpha, rows).astype(np.float32)
-        for name in (*context.pictures, *context.labels):
+        for name in (*context.image_columns, *context.label_columns):
             values = one_array(batch[name], "MixUp", name).astype(np.float32, copy=False)
-            own = share.reshape(-1, *[1] * (values.ndim - 1))
-            batch[name] = values * own + values[partner] * (1 - own)
+            weights = share.reshape(-1, *[1] * (values.ndim - 1))
+            batch[name] = values * weights + values[partner] * (1 - weights)
         return batch
 
 
 @dataclass(frozen=True)
 class CutMix:
-    """Paste a rectangle of another row's image, and blend classes by area (Yun and others, 2019).
+    """Paste a rectangle of another row's image, and blend labels by area (Yun and others, 2019).
 
-    Classes become vectors. The area is drawn from Beta(alpha, alpha) for each row.
+    Labels become vectors. The area outside the rectangle is drawn from Beta(alpha, alpha) for each
+    row.
 
     Raises:
-        ArgumentError: the alpha is not above 0.
-        DshubError: later, if images can differ in size.
+        ArgumentError: `alpha` is not above 0.
+        DshubError: images can differ in size; raised when the transform is applied.
     """
 
     alpha: float = 1.0
@@ -96,14 +99,14 @@ class CutMix:
         above("alpha of CutMix", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        batch = _with_vectors(batch, context)
+        batch = _to_one_hot(batch, context)
         generator = context.draws.generator()
         rows = len(context.draws.rows)
         partner = generator.permutation(rows)
         side = np.sqrt(1 - generator.beta(self.alpha, self.alpha, rows))
         places = generator.random((rows, 2))
         kept = np.ones((rows, 1), np.float32)
-        for name in context.pictures:
+        for name in context.image_columns:
             images = one_array(batch[name], "CutMix", name)
             batch[name] = mixed = images.copy()
             _, height, width, _ = images.shape
@@ -114,6 +117,6 @@ class CutMix:
                 part = slice(y, y + down), slice(x, x + right)
                 mixed[i][part] = images[partner[i]][part]
                 kept[i] = 1 - down * right / (height * width)
-        for name in context.labels:
+        for name in context.label_columns:
             batch[name] = batch[name] * kept + batch[name][partner] * (1 - kept)
         return batch

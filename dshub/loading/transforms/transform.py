@@ -1,4 +1,4 @@
-"""The protocol of transforms, and helpers for those that change images."""
+"""Protocol of transforms, and helpers for image transforms."""
 
 import inspect
 import math
@@ -13,66 +13,69 @@ from dshub._validate import whole
 from dshub.catalog.features import Feature
 from dshub.errors import ArgumentError, DshubError
 from dshub.loading.order import Draws
-from dshub.loading.transforms.foreign import changed, package_of
+from dshub.loading.transforms.foreign import apply_to_images, package_of
 
 Size = int | tuple[int, int]
 Images = np.ndarray | list[np.ndarray]
-"""A column: an array (rows, height, width, channels), or a list of arrays (height, width,
-channels) if images differ in size."""
+"""Images of a column: an array (rows, height, width, channels), or a list of arrays (height, width,
+channels) if they differ in size."""
 
 Batch = dict[str, Any]
-"""Column name to an array (rows, …), or to a list if rows differ in shape or are text."""
+"""Columns by name: arrays (rows, …), or lists if rows differ in shape or are text."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a transform gets besides the batch.
+    """Information about a batch, passed to transforms.
 
     Attributes:
         draws: random numbers of the rows.
-        features: of the columns as they were read.
-        pictures: the columns that hold images.
-        labels: the columns that hold classes.
-        planes: whether callables of other packages get channels first.
+        features: features of the columns before any transform.
+        image_columns: columns that hold images.
+        label_columns: columns that hold labels.
+        planes: whether callables of other packages receive images with channels first.
     """
 
     draws: Draws
     features: Mapping[str, Feature]
-    pictures: Sequence[str] = ()
-    labels: Sequence[str] = ()
+    image_columns: Sequence[str] = ()
+    label_columns: Sequence[str] = ()
     planes: bool = False
 
 
 @runtime_checkable
 class Transform(Protocol):
-    """A transform of dshub: a frozen value."""
+    """Protocol of dshub transforms, which are immutable."""
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        """Return the batch, changed; arrays can be changed in place."""
+        """Return the transformed batch; its arrays can be modified in place."""
 
 
 AnyTransform = Transform | Callable[..., Batch]
 
 
 class ImageTransform(ABC):
-    """A transform that changes each column of images by itself."""
+    """Base class of transforms that change each image column separately."""
 
     @abstractmethod
     def change(self, images: Images, context: Context) -> Images:
-        """Return the images of a column, changed."""
+        """Return the transformed images of a column."""
 
     def apply(self, batch: Batch, context: Context) -> Batch:
-        for name in context.pictures:
+        for name in context.image_columns:
             batch[name] = self.change(batch[name], context)
         return batch
 
 
 def check_size(name: str, value: Any) -> Size:
-    """Check a size: one number, or height and width, each at least 1; raises ArgumentError.
+    """Check that a size is an integer or a pair (height, width) of at least 1.
 
     Args:
-        name: of the argument and its transform.
-        value: also a list, or numbers of NumPy.
+        name: name of the argument and its transform, for errors.
+        value: size, with lists and NumPy integers allowed.
+
+    Raises:
+        ArgumentError: the size is invalid.
     """
     if not isinstance(value, list | tuple):
         return whole(name, value, least=1)
@@ -82,37 +85,37 @@ def check_size(name: str, value: Any) -> Size:
 
 
 def pair(size: Size) -> tuple[int, int]:
-    """Height and width."""
+    """Return a size as (height, width)."""
     return (size, size) if isinstance(size, int) else size
 
 
 def check_fits(name: str, size: tuple[int, int], height: int, width: int) -> None:
-    """Check that a part fits into an image; raises ArgumentError.
+    """Raise ArgumentError if a part is larger than an image.
 
     Args:
-        name: of the transform.
+        name: name of the transform.
         size: height and width of the part.
-        height, width: of the image, with its padding.
+        height, width: size of the image, including padding.
     """
     if size[0] > height or size[1] > width:
         raise ArgumentError(
             name=f"size of {name}",
             value=size,
             expected=f"at most ({height}, {width}), the size of the image",
-            hint=f"put Resize before {name} to enlarge images; RandomCrop also takes padding",
+            hint=f"put Resize before {name} to enlarge images, or pad them with RandomCrop",
         )
 
 
 def random_box(
     image: np.ndarray, scale: tuple[float, float], ratio: tuple[float, float], drawn: np.ndarray
 ) -> tuple[slice, slice]:
-    """Choose a random rectangle of an image, as rows and columns of pixels.
+    """Choose a random rectangle of an image, and return slices of its rows and columns.
 
     Args:
-        image: (height, width, channels).
-        scale: the smallest and the largest share of its area.
-        ratio: the smallest and the largest width / height.
-        drawn: four numbers from 0 to 1: for area, ratio, row and column.
+        image: array (height, width, channels).
+        scale: smallest and largest fraction of the image area.
+        ratio: smallest and largest width / height.
+        drawn: four random numbers from 0 to 1, for area, ratio, row and column.
     """
     height, width = image.shape[:2]
     low, high = scale
@@ -126,12 +129,12 @@ def random_box(
 
 
 def one_array(images: Images, name: str, column: str) -> np.ndarray:
-    """Return images that are one array.
+    """Return images that are one array, or raise an error.
 
     Args:
-        images: a column.
-        name: of the transform that needs an array.
-        column: for the error.
+        images: images of a column.
+        name: name of the transform that requires an array.
+        column: name of the column.
 
     Raises:
         DshubError: the images can differ in size.
@@ -139,22 +142,22 @@ def one_array(images: Images, name: str, column: str) -> np.ndarray:
     if isinstance(images, np.ndarray):
         return images
     raise DshubError(
-        f"{name} needs images of one size, and those of column {column} can differ",
+        f"{name} requires images of equal size, but those of column {column} can differ",
         hint=f"put Resize((height, width)) or RandomResizedCrop before {name}",
     )
 
 
 def each(images: Images, function: Callable[[np.ndarray], np.ndarray]) -> Images:
-    """Apply a function to the array of a column, or to each array of a list."""
+    """Apply a function to an array of images, or to each array of a list."""
     return list(map(function, images)) if isinstance(images, list) else function(images)
 
 
-def stacked(images: list[np.ndarray], size: Size | None = None) -> Images:
-    """Stack images if they have one shape.
+def stack(images: list[np.ndarray], size: Size | None = None) -> Images:
+    """Stack images into one array if they have the same shape.
 
     Args:
-        images: in order.
-        size: of the images, if it is known for an empty list.
+        images: images in order.
+        size: size of the images, used for an empty list.
     """
     if not images and size is not None:
         return np.empty((0, *pair(size), 3), np.uint8)
@@ -164,55 +167,56 @@ def stacked(images: list[np.ndarray], size: Size | None = None) -> Images:
 def apply(
     transforms: Sequence[AnyTransform], batch: Batch, context: Context, *, first: int = 0
 ) -> Batch:
-    """Apply transforms to a batch, each with its own draws.
+    """Apply transforms to a batch, each with its own random draws.
 
-    Other callables are called with the batch, and with `generator`, a `numpy.random.Generator`
-    for this batch, if they have a parameter of that name. Those of torchvision or albumentations
-    are called with each image: `dshub.loading.transforms.foreign`.
+    Torchvision and albumentations transforms are called with each image (see
+    `dshub.loading.transforms.foreign`). Other callables are called with the batch, and with a
+    `numpy.random.Generator` if they have a parameter `generator`.
 
     Args:
-        transforms: in order.
-        batch: to change.
-        context: of the batch.
-        first: index of the first transform in the whole list.
+        transforms: transforms in order.
+        batch: batch to change.
+        context: context of the batch.
+        first: index of the first transform in the complete list.
 
     Raises:
         DshubError: a callable does not return a batch.
     """
-    transform: Any  # a type checker cannot tell the kinds apart
+    transform: Any  # type checkers cannot narrow its type
     for i, transform in enumerate(transforms, first):
-        own = replace(context, draws=context.draws.apart(i))
+        separate = replace(context, draws=context.draws.apart(i))
         if is_own(transform):
-            batch = transform.apply(batch, own)
+            batch = transform.apply(batch, separate)
         elif package_of(transform):
-            for name in own.pictures:
-                images = changed(transform, batch[name], own.draws.bits(), planes=own.planes)
-                batch[name] = stacked(images)
+            for name in separate.image_columns:
+                seeds = separate.draws.bits()
+                images = apply_to_images(transform, batch[name], seeds, planes=separate.planes)
+                batch[name] = stack(images)
         elif _takes_generator(transform):
-            batch = _checked(transform, transform(batch, generator=own.draws.generator()))
+            batch = _check_batch(transform, transform(batch, generator=separate.draws.generator()))
         else:
-            batch = _checked(transform, transform(batch))
+            batch = _check_batch(transform, transform(batch))
     return batch
 
 
 def is_own(transform: Any) -> TypeGuard[Transform]:
-    """True for transforms of dshub's kind; those of albumentations also have a method `apply`."""
+    """Return True for dshub transforms; albumentations transforms also have a method `apply`."""
     return isinstance(transform, Transform) and not package_of(transform)
 
 
-def _checked(transform: Any, returned: Any) -> Batch:
-    """Check that a callable returned a batch; people often forget the `return`."""
+def _check_batch(transform: Any, returned: Any) -> Batch:
+    """Check that a callable returned a batch, because `return` is easy to forget."""
     if isinstance(returned, Mapping):
-        return returned  # type: ignore[return-value]  # such as a tokenizer's own kind
+        return returned  # type: ignore[return-value]  # tokenizers have their own mapping
     name = getattr(transform, "__qualname__", type(transform).__name__)
     raise DshubError(
         f"the transform {name} returned {type(returned).__name__} instead of a batch",
-        hint="return the changed dict, or another one",
+        hint=f"return the batch, which is a dict, from {name}",
     )
 
 
 def _takes_generator(transform: Callable[..., Batch]) -> bool:
     try:
         return "generator" in inspect.signature(transform).parameters
-    except (TypeError, ValueError):  # built in C, without a signature
+    except (TypeError, ValueError):  # C functions can lack a signature
         return False

@@ -1,4 +1,4 @@
-"""One client's connection: answer its requests in turn with a file, a part of one, or a status."""
+"""Answer the requests of one client connection with a file, part of a file, or a status."""
 
 import sys
 import time
@@ -13,20 +13,20 @@ from dshub.mirrors.serve.pulling import Pull, Puller, send_arriving
 from dshub.mirrors.serve.routes import Folder, OpenFile
 from dshub.mirrors.serve.sockets import NEVER, Broken, ClientSocket
 
-NO_PAGES = "there are no pages here; to use this server in dshub, name its address in DSHUB_MIRROR"
+NO_PAGES = "this server has no web pages; to use it with dshub, set DSHUB_MIRROR to its address"
 
 
 @dataclass
 class Access:
-    """An entry of the access log.
+    """Entry of the access log.
 
     Attributes:
-        client: its address.
-        request: method and target; empty if they could not be read.
-        status: of the response; None if there was none.
-        size: bytes of the body that were sent.
+        client: address of the client.
+        request: method and target; empty if the request could not be parsed.
+        status: response status; None if no response was sent.
+        size: number of body bytes sent.
         complete: whether the whole response was sent.
-        seconds: from the request to the end of the response.
+        seconds: time from the request to the end of the response.
     """
 
     client: str
@@ -39,14 +39,14 @@ class Access:
 
 @dataclass(eq=False)
 class Connection:
-    """A client's connection.
+    """Connection to a client.
 
     Attributes:
-        sock: connected to the client.
-        folder: the served folder.
-        puller: fetches missing files; None to fetch nothing.
-        log: called with each request when its response has ended.
-        client: its address, for the log.
+        sock: connected socket.
+        folder: folder to serve.
+        puller: fetcher of missing files; None to fetch nothing.
+        log: called after each response.
+        client: address of the client, for the log.
         closing: set to close the connection after the current response.
     """
 
@@ -64,7 +64,7 @@ class Connection:
                 await self._answer(await self.sock.receive())
 
     async def _answer(self, head: bytes) -> None:
-        """Answer a request, and log it, however it ends."""
+        """Answer a request, and log it even if the response fails."""
         access, began, before = Access(self.client), time.monotonic(), self.sock.sent
         request = None
         try:
@@ -86,7 +86,7 @@ class Connection:
         await self.sock.send(http.response_head(status, headers, keep_alive=not self.closing))
 
     async def _refuse(self, refusal: Refusal, request: Request | None, access: Access) -> None:
-        self.closing = self.closing or request is None  # what follows may not be a request
+        self.closing = self.closing or request is None  # the next bytes may belong to this request
         text = f"{refusal}\n".encode()
         headers = {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text))}
         await self._begin(access, refusal.status, headers | refusal.headers)
@@ -107,8 +107,8 @@ class Connection:
         if opened is None:
             raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
         if self.puller is not None and routes.digest_of(parts) is not None:
-            store = self.puller.store  # whose `dshub cache prune` evicts others first
-            store.touch(store.root.joinpath(*parts))
+            store = self.puller.store
+            store.touch(store.root.joinpath(*parts))  # so that cache eviction removes it later
         with opened.file:
             await self._serve_file(request, opened, access)
 
@@ -132,15 +132,15 @@ class Connection:
         return self.puller.pull(digest)
 
     async def _serve_arriving(self, request: Request, pull: Pull, access: Access) -> bool:
-        """Serve a file while it is being fetched; False if it has arrived meanwhile.
+        """Serve a file while it is being fetched; return False if the fetch is already complete.
 
-        The head is not sent before there is something to send, so that a failed fetch gets a
-        status that says so. Ranges are not advertised: they would have to wait for the whole file.
+        The response head waits for the first bytes, so that a failed fetch gets an error status.
+        Range support is not advertised, because a range can have to wait for most of the file.
         """
         size, validators = pull.job.resource.size, Validators(f'"{pull.job.resource.digest.hex}"')
         validators.check_preconditions(request)
         part = None if size is None else http.requested_range(request, size, validators)
-        self.sock.deadline = NEVER  # the fetcher has timeouts of its own
+        self.sock.deadline = NEVER  # the fetcher has its own timeouts
         while not pull.settled and not pull.peek(part.start if part else 0, 1)[1]:
             await pull.news()
         if pull.error is not None:
@@ -149,7 +149,7 @@ class Connection:
             return False
         status, content = http.content_headers(part, size)
         unknown = size is None
-        self.closing = self.closing or unknown  # which ends the body
+        self.closing = self.closing or unknown  # without a length, closing ends the body
         await self._begin(access, status, routes.BLOB_HEADERS | validators.headers | content)
         if request.method == "GET":
             self.sock.ends_body = unknown

@@ -1,7 +1,7 @@
-"""HTTP/1.1 requests and response heads, as far as a file server needs them (RFC 9110, RFC 9112).
+"""Parse HTTP/1.1 requests and build response heads for a file server (RFC 9110, RFC 9112).
 
-Anything ambiguous is refused, because this server and a proxy in front of it must never read a
-request differently. So requests are parsed here: `http.client` and `email` repair what they read.
+Ambiguous requests are refused, so that the server and a proxy in front of it always read a request
+in the same way. `http.client` and `email` are not used, because they repair malformed input.
 """
 
 import re
@@ -13,21 +13,23 @@ from email.utils import formatdate, parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
 
-MAX_HEAD = 16 << 10  # bytes of a request head
-MAX_LINE = 8 << 10  # bytes of its first line
+MAX_HEAD = 16 << 10  # bytes per request head
+MAX_LINE = 8 << 10  # bytes per request line
 
 _LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
 _RANGE = re.compile(r"bytes=[ \t]*(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 _AUTHORITY = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
-_ONCE = {"host", "content-length", "range", "if-range"}  # two of one would be ambiguous
+_ONCE = {"host", "content-length", "range", "if-range"}  # ambiguous if repeated
 
 
-class Refusal(Exception):  # noqa: N818  # a response, not an error of the program
-    """A request that gets no file: the status and a sentence for a person.
+class Refusal(Exception):  # noqa: N818  # a response, not a program error
+    """Error response to a request.
 
-    Attributes:
-        headers: sent along with the status.
+    Args:
+        status: response status.
+        reason: text of the response body; the standard phrase of the status by default.
+        headers: additional response headers.
     """
 
     def __init__(
@@ -39,13 +41,13 @@ class Refusal(Exception):  # noqa: N818  # a response, not an error of the progr
 
 @dataclass(frozen=True)
 class Request:
-    """The head of a request.
+    """Head of a request.
 
     Attributes:
-        method: as sent.
+        method: `GET` or `HEAD`.
         target: path and query, percent-encoded.
-        minor: the minor version of HTTP/1: 1, or 0 for an old client.
-        headers: by lower-case name.
+        minor: minor version of HTTP/1.x, 0 or 1.
+        headers: header values by lowercase name.
     """
 
     method: str
@@ -55,21 +57,24 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The target without its query, still percent-encoded."""
+        """Path of the target without the query, percent-encoded."""
         return re.split("[?#]", self.target, maxsplit=1)[0]
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the client wants to reuse the connection."""
+        """True if the client wants to reuse the connection."""
         options = {word.strip().lower() for word in self.headers.get("connection", "").split(",")}
         return "close" not in options if self.minor else "keep-alive" in options
 
 
 def parse(head: bytes) -> Request:
-    """Parse the head of a request, without the empty line after it.
+    """Parse the head of a request.
+
+    Args:
+        head: bytes before the empty line that ends the head.
 
     Raises:
-        Refusal: it is not a request that this server answers.
+        Refusal: the request is malformed or not supported.
     """
     line, *lines = head.decode("latin-1").split("\r\n")
     if len(line) > MAX_LINE:
@@ -97,7 +102,7 @@ def _parse_headers(lines: list[str]) -> dict[str, str]:
             raise Refusal(HTTPStatus.BAD_REQUEST)
         name, value = match[1].lower(), match[2].strip(" \t")
         if name in headers and name in _ONCE:
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"the header {match[1]} is there twice")
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"the {match[1]} header is repeated")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
@@ -107,16 +112,16 @@ def _check_method_and_body(method: str, headers: Mapping[str, str]) -> None:
         allow = {"Allow": "GET, HEAD"}
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "this server is read-only", allow)
     if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "requests have no body here")
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "this server accepts no request body")
 
 
 @dataclass(frozen=True)
 class Validators:
-    """Tell one state of a file from another.
+    """ETag and modification time of a file, for conditional requests.
 
     Attributes:
-        etag: a strong entity tag, with its quotation marks.
-        modified: whole seconds since the epoch; None for a file that is still arriving.
+        etag: strong ETag, including the quotation marks.
+        modified: whole seconds since the epoch; None for a file that is still being fetched.
     """
 
     etag: str
@@ -124,13 +129,13 @@ class Validators:
 
     @property
     def headers(self) -> dict[str, str]:
-        """ETag and Last-Modified."""
+        """`ETag` and `Last-Modified` response headers."""
         if self.modified is None:
             return {"ETag": self.etag}
         return {"ETag": self.etag, "Last-Modified": _http_date(self.modified)}
 
     def match_cached(self, request: Request) -> bool:
-        """Whether the client has this state already, so that the answer is 304."""
+        """Return True if the client's cached copy is current, so that the response is 304."""
         tags = request.headers.get("if-none-match")
         if tags is None:
             return self._is_newer(request.headers.get("if-modified-since", "")) is False
@@ -141,7 +146,7 @@ class Validators:
         """Check If-Match and If-Unmodified-Since (RFC 9110, 13.1.1 and 13.1.4).
 
         Raises:
-            Refusal: the client relies on another state.
+            Refusal: the file does not match the client's precondition.
         """
         tags = request.headers.get("if-match")
         if tags is None:
@@ -152,32 +157,32 @@ class Validators:
             raise Refusal(HTTPStatus.PRECONDITION_FAILED, "the file has changed")
 
     def _is_newer(self, date: str) -> bool | None:
-        """Whether the file was modified after an HTTP date; None if either is unknown."""
+        """Return True if the file was modified after an HTTP date; None if either is unknown."""
         if date and self.modified is not None:
             with suppress(ValueError, OverflowError):
                 return self.modified > parsedate_to_datetime(date).timestamp()
         return None
 
 
-@lru_cache(maxsize=1024)  # the same few are needed again and again
+@lru_cache(maxsize=1024)  # most requests are for the same files
 def _http_date(seconds: int) -> str:
     return formatdate(seconds, usegmt=True)
 
 
 def requested_range(request: Request, size: int, validators: Validators) -> range | None:
-    """The part of a file that a request asks for; None for the whole file.
+    """Return the requested byte range of a file; None for the whole file.
 
-    Several parts at once are answered with the whole file, as RFC 9110 allows.
+    A request for several ranges gets the whole file, as RFC 9110 allows.
 
     Raises:
-        Refusal: the file has no such bytes.
+        Refusal: the range is outside the file.
     """
     match = _RANGE.fullmatch(request.headers.get("range", ""))
     is_current = request.headers.get("if-range") in {None, *validators.headers.values()}
     if match is None or request.method != "GET" or not is_current:
         return None
     first, last, suffix = match.groups()
-    if last and int(last) < int(first):  # not a range at all
+    if last and int(last) < int(first):  # RFC 9110 says to ignore an invalid range
         return None
     if suffix:
         part = range(max(0, size - int(suffix)), size)
@@ -190,7 +195,7 @@ def requested_range(request: Request, size: int, validators: Validators) -> rang
 
 
 def content_headers(part: range | None, size: int | None) -> tuple[HTTPStatus, dict[str, str]]:
-    """Status and headers that announce a part of a file, or all of it; a size may be unknown."""
+    """Return the status and headers for a file or part of it; `size` is None if unknown."""
     if part is None:
         return HTTPStatus.OK, {} if size is None else {"Content-Length": str(size)}
     return HTTPStatus.PARTIAL_CONTENT, {
@@ -200,7 +205,7 @@ def content_headers(part: range | None, size: int | None) -> tuple[HTTPStatus, d
 
 
 def response_head(status: HTTPStatus, headers: Mapping[str, str], *, keep_alive: bool) -> bytes:
-    """The bytes of a response before its body."""
+    """Return the bytes of a response head."""
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", "Server: dshub"]
     lines.append(f"Date: {_http_date(int(time.time()))}")
     lines += [f"{name}: {value}" for name, value in headers.items()]

@@ -1,9 +1,9 @@
-"""Fetch missing files once each, and stream them to every waiting client while they arrive.
+"""Fetch missing files, and stream each one to all waiting clients while it arrives.
 
-The fetcher's threads write a file; the server's event loop reads what has arrived, for any number
-of clients. Those bytes are not checked yet. So the last byte of a file is held back until the
-checksum is right. A response is cut off if some of its bytes are taken back because another source
-is tried from the beginning. No client can mistake such a response for the whole file.
+Fetcher threads write a file, and the server's event loop reads the arrived bytes. These bytes are
+not verified yet, so the server withholds the last byte until the checksum matches. If the fetcher
+starts over with another source, responses that already sent bytes are cut off. A client can never
+mistake a cut-off response for the whole file.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ from dshub.checksums import Digest
 from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DshubError, FetchError, StoreError, TransportError
-from dshub.mirrors.serve.sockets import COPIED, NEVER, Broken, ClientSocket
+from dshub.mirrors.serve.sockets import COPY_CHUNK, NEVER, Broken, ClientSocket
 from dshub.progress import Silent
 from dshub.settings import Settings
 
-PARALLEL = 8  # files fetched at once; others wait for their turn
-REMEMBERED = 10.0  # seconds before the sources are asked again after a failure
-STOP_TIME = 5.0  # seconds for fetches to save what they have when the server stops
+PARALLEL = 8  # concurrent fetches
+RETRY_DELAY = 10.0  # seconds before a failed fetch is tried again
+STOP_TIME = 5.0  # seconds for fetches to save partial files when the server stops
 
 
 class Pull(Silent):
-    """One file being fetched, and the `Progress` of its fetcher.
+    """File being fetched; also receives the progress of its fetcher.
 
     Attributes:
-        job: the file.
-        path: where the file is, once it has arrived and was checked.
-        error: why the fetch failed.
-        ended: when it ended, on the clock of `time.monotonic`.
+        job: download job of the file.
+        path: path of the verified file; None until the fetch succeeds.
+        error: error of a failed fetch.
+        ended: end time of the fetch, from `time.monotonic`.
     """
 
     def __init__(self, job: Job) -> None:
@@ -57,19 +57,19 @@ class Pull(Silent):
 
     @property
     def settled(self) -> bool:
-        """Whether the fetch has ended, well or not."""
+        """True if the fetch has succeeded or failed."""
         return self.path is not None or self.error is not None
 
     def peek(self, start: int, most: int) -> tuple[int, bytes]:
-        """Read bytes that have arrived, from `start` on; see `Partial.peek`."""
+        """Read at most `most` arrived bytes from offset `start`; see `Partial.peek`."""
         try:
             return self._partial.peek(start, most) if self._partial else (0, b"")
-        except DshubError as error:  # the disk
+        except DshubError as error:  # the partial file cannot be read
             raise Broken from error
 
     @property
     def status(self) -> HTTPStatus:
-        """The status for a failed fetch."""
+        """HTTP status for a failed fetch."""
         if isinstance(self.error, StoreError):
             return HTTPStatus.INSUFFICIENT_STORAGE
         if isinstance(self.error, FetchError):
@@ -79,23 +79,23 @@ class Pull(Silent):
         return HTTPStatus.BAD_GATEWAY
 
     async def news(self) -> None:
-        """Wait until more has arrived, or the fetch has ended."""
+        """Wait until more bytes arrive or the fetch ends."""
         await self._news.wait()
 
-    # called in threads of the fetcher
+    # the methods below run in fetcher threads
 
     def follow(self, _: Job, partial: Partial) -> None:
-        """Take note of the file that the fetcher begins to write."""
+        """Set the partial file that the fetcher writes."""
         self._partial = partial
 
     def advance(self, amount: int) -> None:
-        """Wake the clients: bytes have arrived, or were taken back."""
+        """Wake waiting clients after the number of arrived bytes changed."""
         del amount
-        with suppress(RuntimeError):  # the loop is closed
+        with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._wake)
 
     def settle(self, path: Path | None, error: BaseException | None) -> None:
-        """End the fetch, with a path or an error."""
+        """Mark the fetch as ended with a path or an error."""
         self.ended = time.monotonic()
         self.path, self.error = path, error
         self.advance(0)
@@ -107,16 +107,17 @@ class Pull(Silent):
 
 @dataclass(eq=False)
 class Puller:
-    """Fetches files that a folder does not have, each of them once at a time.
+    """Fetcher of files that the served folder lacks, with one fetch per file at a time.
 
-    Files are known from the registry as it is now. Mirrors are also asked for other checksums.
+    The registry is read only at startup. A checksum that is not in the registry is requested from
+    mirrors.
 
     Attributes:
-        store: of the served folder; files go there.
-        registry: lists the files.
-        settings: the mirrors to ask first, and how.
-        sources: whether to ask the URLs in manifests too.
-        say: called with a line for a person about each fetch, from several threads.
+        store: store of the served folder, which receives the files.
+        registry: registry that lists the files.
+        settings: mirrors and connection settings.
+        sources: also fetch from the URLs in manifests.
+        say: called with a message about each fetch, from several threads.
     """
 
     store: Store
@@ -127,7 +128,9 @@ class Puller:
 
     def __post_init__(self) -> None:
         self._jobs = {
-            resource.digest: Job(manifest.name, name, resource if self.sources else _bare(resource))
+            resource.digest: Job(
+                manifest.name, name, resource if self.sources else _without_urls(resource)
+            )
             for manifest in self.registry.manifests()
             for name, resource in manifest.resources.items()
         }
@@ -137,12 +140,13 @@ class Puller:
         self._turns = asyncio.Semaphore(PARALLEL)
 
     def pull(self, digest: Digest) -> Pull | None:
-        """Fetch a file, or join a fetch that runs or failed recently; None if no source has it.
+        """Return the running or recently failed fetch of a file, or start a new one.
 
-        Called in the server's loop.
+        Must be called in the server's event loop. Returns None if the checksum is not in the
+        registry and there are no mirrors.
         """
         pull = self._pulls.get(digest)
-        if pull is None or (pull.settled and time.monotonic() - pull.ended >= REMEMBERED):
+        if pull is None or (pull.settled and time.monotonic() - pull.ended >= RETRY_DELAY):
             job = self._job(digest)
             if job is None:
                 return None
@@ -154,7 +158,7 @@ class Puller:
 
     def _job(self, digest: Digest) -> Job | None:
         job = self._jobs.get(digest)
-        if job is None and self.settings.mirrors:  # a mirror may have it all the same
+        if job is None and self.settings.mirrors:
             hexes: dict[str, str] = {digest.algorithm: digest.hex}
             resource = msgspec.convert({"filename": digest.hex, **hexes}, Resource)
             job = Job("a mirror", digest.short, resource)
@@ -162,7 +166,7 @@ class Puller:
 
     async def _run(self, digest: Digest, pull: Pull) -> None:
         async with self._turns:
-            # a daemon, so that a silent source cannot keep the process alive
+            # a daemon thread, so that a stalled source does not keep the process alive
             threading.Thread(target=self._fetch, args=(pull,), daemon=True).start()
             while not pull.settled:
                 await pull.news()
@@ -183,7 +187,7 @@ class Puller:
         pull.settle(path, error)
 
     async def close(self) -> None:
-        """Stop every fetch; the next one continues with the bytes that have arrived."""
+        """Stop all fetches; a later fetch resumes with the arrived bytes."""
         self._stop.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_TIME)
@@ -191,8 +195,8 @@ class Puller:
             task.cancel()
 
 
-def _bare(resource: Resource) -> Resource:
-    """The same file, to be had from mirrors alone."""
+def _without_urls(resource: Resource) -> Resource:
+    """Return a copy of a resource that can be fetched only from mirrors."""
     return msgspec.structs.replace(resource, urls=(), filename=resource.name)
 
 
@@ -200,19 +204,19 @@ async def send_arriving(sock: ClientSocket, pull: Pull, span: range) -> None:
     """Send part of a file as it arrives.
 
     Args:
-        sock: of the client.
-        pull: the file.
-        span: the bytes to send, which may end after the file.
+        sock: client socket.
+        pull: fetch of the file.
+        span: offsets to send; can extend past the end of the file.
 
     Raises:
-        Broken: the fetch failed, or bytes that were sent have been taken back.
+        Broken: the fetch failed, or started over after some bytes were sent.
     """
     at, size = span.start, pull.job.resource.size
-    limit = span.stop - (span.stop == size)  # a client with the last byte has a checked file
-    version = None  # of the file whose bytes were sent
+    limit = span.stop - (span.stop == size)  # withhold the last byte of an unverified file
+    version = None  # version of the partial file whose bytes were sent
     while at < span.stop:
-        path = pull.path  # before `peek`: once it is set, the version is final
-        current, piece = pull.peek(at, min(COPIED, limit - at))
+        path = pull.path  # read before `peek`, because setting it makes the version final
+        current, piece = pull.peek(at, min(COPY_CHUNK, limit - at))
         if version not in {None, current} or pull.error is not None:
             raise Broken
         if path is not None:

@@ -1,4 +1,4 @@
-"""Map a request path to a file of the served folder: nothing outside it, and no listings."""
+"""Map request paths to files in the served folder, without directory listings."""
 
 import os
 import re
@@ -15,14 +15,14 @@ from dshub.cache.paths import BLOBS, TABLES, blob_digest
 from dshub.checksums import Digest
 from dshub.mirrors.serve.http import Validators
 
-# the name of a blob follows from its content
+# a blob never changes, because its name is its checksum
 BLOB_HEADERS = {
     "Content-Type": "application/octet-stream",
     "Cache-Control": "public, max-age=31536000, immutable",
     "X-Content-Type-Options": "nosniff",
 }
 
-# fixed here, because the system's own table may say something else or nothing
+# the system's table of MIME types differs between machines
 TYPES = {
     ".arrow": "application/vnd.apache.arrow.stream",
     ".css": "text/css; charset=utf-8",
@@ -46,8 +46,8 @@ TYPES = {
 }
 PAGES = set(TYPES) - {".arrow", ".toml"}
 
-# what Windows reads as something other than a name, refused everywhere: streams of a file, short
-# forms, devices, and characters that end a name (so `..` is refused, too)
+# names that Windows does not read as plain file names: alternate streams, devices, and names that
+# end with a dot or a space (so `..` is unsafe, too); refused on every platform
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\:]|[. ]\Z|\A\Z")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d|conin\$|conout\$)(\..*)?", re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z]+-v[0-9]+")
@@ -57,13 +57,13 @@ Public = Callable[[Path, tuple[str, ...]], bool]
 
 @dataclass(frozen=True)
 class OpenFile:
-    """A served file; close it after use.
+    """Open file to serve; the caller must close it.
 
     Attributes:
-        file: open for reading, unbuffered.
-        size: bytes.
-        validators: identify this state of it.
-        headers: Content-Type and Cache-Control.
+        file: unbuffered file, open for reading.
+        size: size in bytes.
+        validators: ETag and modification time.
+        headers: `Content-Type`, `Cache-Control` and other response headers.
     """
 
     file: FileIO
@@ -72,16 +72,16 @@ class OpenFile:
     headers: dict[str, str]
 
 
-def everything(_folder: Path, _parts: tuple[str, ...]) -> bool:
-    """Serve every file of a folder."""
+def allow_all(_folder: Path, _parts: tuple[str, ...]) -> bool:
+    """Return True for every file of a folder."""
     return True
 
 
 def of_mirror(folder: Path, parts: tuple[str, ...]) -> bool:
-    """Serve the public files of a mirror or a cache, whatever else lies in the folder.
+    """Return True for the public files of a mirror or a cache.
 
-    Those are files under their checksums, tables, manifests, the index with its signature, and
-    pages if the folder has an `index.html`. Nothing unfinished, no hidden file.
+    Public files are blobs, tables, manifests, the index, and web pages if the folder has an
+    `index.html`. Hidden files, partial downloads and all other files are private.
     """
     if any(part.startswith(".") for part in parts):
         return False
@@ -99,15 +99,18 @@ def of_mirror(folder: Path, parts: tuple[str, ...]) -> bool:
 
 
 def digest_of(parts: tuple[str, ...]) -> Digest | None:
-    """The checksum in a path such as `("blobs-v1", "3a", "3aede38d…")`; None for other paths."""
+    """Return the checksum in a blob path; None for other paths.
+
+    An example of a blob path is `("blobs-v1", "3a", "3aede38d…")`.
+    """
     return blob_digest(PurePosixPath(*parts)) if len(parts) == 3 else None
 
 
 def split_path(path: str) -> tuple[str, ...] | None:
-    """Split a percent-encoded path into names; None if a name is unsafe.
+    """Split a percent-encoded path into names; return None if a name is unsafe.
 
-    Decoded once, as RFC 3986 requires: `%252e` is a file named `%2e`. A path that ends in `/` is
-    the page of a folder.
+    Names are decoded only once, as RFC 3986 requires, so `%252e` is a file named `%2e`. A path that
+    ends in `/` maps to `index.html` of that folder.
     """
     if not path.startswith("/"):
         return None
@@ -122,35 +125,35 @@ def split_path(path: str) -> tuple[str, ...] | None:
 
 
 class Folder:
-    """Opens the served files of a folder.
+    """Folder to serve.
 
     Args:
-        path: the folder; it can appear later.
-        public: decides which of its files are served.
+        path: path of the folder; it can be created later.
+        public: predicate that selects the files to serve.
     """
 
-    def __init__(self, path: Path, public: Public = everything) -> None:
+    def __init__(self, path: Path, public: Public = allow_all) -> None:
         self._path, self._public = path, public
         self._root = os.path.realpath(path)
 
     def serves(self, parts: tuple[str, ...]) -> bool:
-        """Whether such a file would be served if it existed."""
+        """Return True if a file with this path is public; the file need not exist."""
         return self._public(self._path, parts)
 
     def open(self, parts: tuple[str, ...]) -> OpenFile | None:
-        """Open a file; None if it does not exist or is not served.
+        """Open a file; return None if it does not exist or is not public.
 
-        Links are followed within the folder only.
+        Symbolic links are followed only within the folder.
         """
         if self.serves(parts):
-            # missing, not readable, a link to itself, not a possible name
+            # the file is missing or unreadable, or its name is invalid
             with suppress(OSError, ValueError):
                 path = self._resolve(parts)
                 return _described(open_file(path), parts) if path else None
         return None
 
     def _resolve(self, parts: tuple[str, ...]) -> str | None:
-        """The path of a regular file; None if a name in it is anything else or leads out."""
+        """Return the path of a regular file; None for other files and links out of the folder."""
         path, mode = self._root, 0
         for part in parts:
             path = f"{path}{os.sep}{part}"

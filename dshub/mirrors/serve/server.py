@@ -1,7 +1,7 @@
-"""The server: one thread and one event loop for all clients.
+"""Serve files to all clients from one thread with one event loop.
 
-Files go to sockets with sendfile, so one thread has time for all, and neither large files nor many
-clients need memory.
+Files are sent with sendfile, so one thread is fast enough, and memory use does not depend on the
+size of files.
 """
 
 import asyncio
@@ -15,25 +15,25 @@ from pathlib import Path
 
 from dshub.mirrors.serve.connections import Access, Connection
 from dshub.mirrors.serve.pulling import Puller
-from dshub.mirrors.serve.routes import Folder, Public, everything
+from dshub.mirrors.serve.routes import Folder, Public, allow_all
 from dshub.mirrors.serve.sockets import ClientSocket, Limits, listen, urls
 
-TICK = 0.5  # seconds between two checks of the deadlines
-PAUSE = 0.1  # seconds without accepting connections after the system ran out of sockets
+TICK = 0.5  # seconds between checks of the deadlines
+PAUSE = 0.1  # seconds to wait after the system ran out of sockets
 
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(eq=False)
 class Server:
-    """Serves a folder over HTTP, read-only.
+    """Read-only HTTP server for a folder.
 
     Attributes:
-        listening: where clients connect; closed when the server ends.
-        folder: the served folder.
-        puller: fetches missing files; None to fetch nothing.
-        limits: time limits for clients.
-        log: called with each request when its response has ended.
+        listening: listening socket; closed when the server stops.
+        folder: folder to serve.
+        puller: fetcher of missing files; None to fetch nothing.
+        limits: limits for clients.
+        log: called after each response.
     """
 
     listening: socket.socket
@@ -48,8 +48,11 @@ class Server:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Stop after the responses in progress, or at once if called again; from any thread."""
-        with suppress(RuntimeError):  # it has ended already
+        """Stop after the responses in progress; a second call stops immediately.
+
+        Can be called from any thread.
+        """
+        with suppress(RuntimeError):  # the server has already stopped
             self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
@@ -76,7 +79,7 @@ class Server:
         while True:
             try:
                 client, address = await self._loop.sock_accept(self.listening)
-            except OSError:  # the client is gone, or the system has no more sockets
+            except OSError:  # the client disconnected, or the system is out of sockets
                 self._make_room()
                 await asyncio.sleep(PAUSE)
                 continue
@@ -89,17 +92,17 @@ class Server:
     def _take(self, client: socket.socket, name: str) -> None:
         try:
             sock = ClientSocket(client, self.limits)
-        except OSError:  # gone already
+        except OSError:  # the client disconnected
             client.close()
             return
         connection = Connection(sock, self.folder, self.puller, self.log, name)
         task = asyncio.create_task(connection.run())
         self._connections[task] = connection
-        # not in `run`: a task may be canceled before its first turn
+        # a callback, because `run` never starts if the task is canceled first
         task.add_done_callback(lambda task: self._connections.pop(task).sock.close())
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle longest; False if none is idle."""
+        """Close the connection that has been idle longest; return False if none is idle."""
         idle = [
             (connection.sock.deadline, id(task), task)
             for task, connection in self._connections.items()
@@ -110,17 +113,17 @@ class Server:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            self._close_late()
+            self._close_expired()
 
-    def _close_late(self) -> None:
-        """Close connections whose deadline has passed."""
+    def _close_expired(self) -> None:
+        """Close connections after their deadline."""
         now = time.monotonic()
         for task, connection in self._connections.items():
             if connection.sock.deadline < now:
                 task.cancel()
 
     async def _finish(self) -> None:
-        """Let responses in progress end, for a while."""
+        """Wait for responses in progress, then close the remaining connections."""
         for task, connection in self._connections.items():
             connection.closing = True
             if connection.sock.idle:
@@ -128,7 +131,7 @@ class Server:
         end = time.monotonic() + self.limits.farewell
         while self._connections and time.monotonic() < end:
             await asyncio.wait(self._connections, timeout=TICK)
-            self._close_late()
+            self._close_expired()
         await _cancel(list(self._connections))
 
 
@@ -142,17 +145,17 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 def serving(
     folder: Path,
     *,
-    public: Public = everything,
+    public: Public = allow_all,
     puller: Puller | None = None,
     limits: Limits | None = None,
 ) -> Iterator[str]:
-    """Serve a folder to this machine while the block runs; yields its URL.
+    """Serve a folder on localhost inside a `with` block; yields the URL.
 
     Args:
-        folder: what to serve; without a `puller` it is only read.
-        public: which of its files are served; `dshub serve` uses `of_mirror`.
-        puller: fetches missing files.
-        limits: time limits for clients.
+        folder: folder to serve; nothing is written to it without a `puller`.
+        public: predicate that selects the files to serve; `dshub serve` uses `of_mirror`.
+        puller: fetcher of missing files.
+        limits: limits for clients.
     """
     listening = listen("127.0.0.1", 0)
     server = Server(listening, Folder(folder, public), puller, limits or Limits())

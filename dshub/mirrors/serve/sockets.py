@@ -1,4 +1,4 @@
-"""Sockets of the server: listening, its addresses, and one client's socket with its deadline."""
+"""Listen for clients, and send and receive on client sockets with deadlines."""
 
 import asyncio
 import errno
@@ -14,31 +14,32 @@ from io import FileIO
 from dshub.errors import DshubError
 from dshub.mirrors.serve.http import MAX_HEAD
 
-BACKLOG = 1024  # connections that the system queues until they are accepted
-SENDFILE = 2 << 20  # bytes of one sendfile call
-COPIED = 1 << 17  # bytes copied at a time where sendfile does not work
-DRAINED = 1 << 16  # bytes read of what a refused client still sends
-DRAIN_TIME = 2.0  # seconds for that
-SPARE = 256  # file descriptors kept for downloads
+BACKLOG = 1024  # connections that the system queues before they are accepted
+SENDFILE_CHUNK = 2 << 20  # bytes per sendfile call
+COPY_CHUNK = 1 << 17  # bytes per read without sendfile
+DRAIN_LIMIT = 1 << 16  # bytes to read from a refused client before closing
+DRAIN_TIME = 2.0  # seconds to read from a refused client before closing
+SPARE = 256  # file descriptors reserved for downloads
 
 NEVER = float("inf")
 
-_NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}  # of some file systems
-# documentation networks (RFC 5737, RFC 3849): nothing is sent there, the system only looks up
-# which of its own addresses it would use
+# errors of file systems without support for sendfile
+_NO_SENDFILE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+# documentation addresses (RFC 5737, RFC 3849): connecting a UDP socket sends nothing, but shows
+# which local address the system would use
 _REMOTE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Time limits for clients, in seconds, and their number.
+    """Timeouts in seconds, and the maximum number of clients.
 
     Attributes:
-        head: for the head of a request, from its first byte on.
-        idle: between two requests.
-        stall: without taking a byte of a response.
-        farewell: for responses in progress when the server stops.
-        clients: connections at once; beyond that, idle ones are closed first.
+        head: time to receive a request head, from its first byte.
+        idle: time between requests.
+        stall: time in which the client must receive at least one byte of a response.
+        farewell: time to finish responses when the server stops.
+        clients: maximum number of connections; an idle one is closed to accept another.
     """
 
     head: float = 15.0
@@ -49,22 +50,22 @@ class Limits:
 
 
 class Broken(Exception):  # noqa: N818  # never seen outside the server
-    """The client is gone, or the response cannot be completed: close the connection."""
+    """Raised to close a connection that cannot complete a response."""
 
 
 class ClientSocket:
-    """A connected socket.
+    """Connected socket of a client.
 
     Attributes:
-        deadline: when the server closes it, on the clock of `time.monotonic`, unless progress
-            moves the deadline first.
-        idle: whether it waits for a request.
-        sent: bytes of bodies handed to the system so far.
-        ends_body: whether the end of the connection ends a body that is not complete yet.
+        deadline: time from `time.monotonic` at which the server closes the socket; progress
+            extends it.
+        idle: True while waiting for a request.
+        sent: total number of body bytes sent.
+        ends_body: True while sending a body without a length, which closing the socket would end.
     """
 
     def __init__(self, client: socket.socket, limits: Limits) -> None:
-        # a body must not wait until the client has acknowledged the head
+        # without this, a body waits until the client has acknowledged the head
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket, self._limits = client, limits
         self._loop = asyncio.get_running_loop()
@@ -76,16 +77,18 @@ class ClientSocket:
         self.deadline = time.monotonic() + seconds
 
     async def receive(self) -> bytes:
-        """Receive the head of a request, without the empty line after it; too long ones are cut.
+        """Receive the head of a request, without the empty line that ends it.
+
+        An oversized head is returned unfinished, for `http.parse` to refuse.
 
         Raises:
             Broken: the client closed the connection.
         """
         self.idle = True
         self._allow(self._limits.idle)
-        await asyncio.sleep(0)  # other clients get a turn, however fast this one asks
+        await asyncio.sleep(0)  # let other clients run, even if the next request is in the buffer
         while True:
-            if self.idle:  # empty lines before a request are skipped: RFC 9112, 2.2
+            if self.idle:  # skip empty lines before a request (RFC 9112, 2.2)
                 self._buffer = self._buffer.lstrip(b"\r\n")
                 if self._buffer:
                     self.idle = False
@@ -100,36 +103,36 @@ class ClientSocket:
             self._buffer += piece
 
     async def send(self, data: bytes, *, body: int = 0) -> None:
-        """Send bytes, `body` of which count as part of a body."""
+        """Send bytes, and add `body` to the number of sent body bytes."""
         self._allow(self._limits.stall)
         await self._loop.sock_sendall(self._socket, data)
         self.sent += body
 
     async def send_file(self, file: FileIO, start: int, stop: int) -> None:
-        """Send part of a file, with sendfile where that works.
+        """Send part of a file, with sendfile if possible.
 
-        `loop.sock_sendfile` cannot be used: it does not tell whether the client takes any bytes.
+        `loop.sock_sendfile` does not report progress, so it cannot detect stalled clients.
 
         Raises:
-            Broken: the file has become shorter.
+            Broken: the file is shorter than `stop`.
         """
         if start < stop and hasattr(os, "sendfile"):
             start = await self._sendfile(file, start, stop)
         file.seek(start)
         while start < stop:
-            piece = file.read(min(COPIED, stop - start))
+            piece = file.read(min(COPY_CHUNK, stop - start))
             if not piece:
                 raise Broken
             await self.send(piece, body=len(piece))
             start += len(piece)
 
     async def _sendfile(self, file: FileIO, start: int, stop: int) -> int:
-        """Return the offset of the first byte that could not be sent in this way."""
+        """Send part of a file with sendfile, and return the offset of the first unsent byte."""
         self._allow(self._limits.stall)
         writable = asyncio.Event()
         try:
             while True:
-                start += self._sendfile_now(file, start, min(SENDFILE, stop - start))
+                start += self._sendfile_now(file, start, min(SENDFILE_CHUNK, stop - start))
                 if start == stop:
                     break
                 writable.clear()
@@ -143,7 +146,7 @@ class ClientSocket:
         return start
 
     def _sendfile_now(self, file: FileIO, start: int, size: int) -> int:
-        """Send as many bytes as the socket takes now; returns how many."""
+        """Send as many bytes as the socket accepts without blocking, and return their number."""
         with suppress(BlockingIOError):
             count = os.sendfile(self._socket.fileno(), file.fileno(), start, size)
             if not count:
@@ -154,28 +157,28 @@ class ClientSocket:
         return 0
 
     async def drain(self) -> None:
-        """End the response, and read a little of what the client still sends.
+        """End the response, and read some of the remaining input.
 
-        Closing at once would reset the connection, and the response might be lost.
+        Closing a socket with unread input resets the connection, which can lose the response.
         """
         self._allow(DRAIN_TIME)
         self._socket.shutdown(socket.SHUT_WR)
-        left = DRAINED
-        while left > 0 and (piece := await self._loop.sock_recv(self._socket, left)):
-            left -= len(piece)
+        remaining = DRAIN_LIMIT
+        while remaining > 0 and (piece := await self._loop.sock_recv(self._socket, remaining)):
+            remaining -= len(piece)
 
     def close(self) -> None:
-        """Close the socket; reset the connection if that would make a cut-off body look whole."""
+        """Close the socket, with a reset if a normal close would make a partial body look whole."""
         if self.ends_body:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket; port 0 picks a free one.
+    """Open a listening socket; port 0 selects a free port.
 
     Raises:
-        DshubError: this machine has no such address, or the port is taken.
+        DshubError: the address does not belong to this machine, or the port is in use.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -194,10 +197,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def urls(listening: socket.socket) -> list[str]:
-    """URLs at which clients reach a listening socket.
+    """Return the URLs of a listening socket.
 
-    For a socket that listens on every address: first the loopback URL, then the addresses that
-    this machine uses to reach others, IPv4 before IPv6.
+    If the socket listens on every address, the loopback URL comes first, followed by the outbound
+    addresses of this machine, IPv4 before IPv6.
     """
     host, port = listening.getsockname()[:2]
     hosts = [host]
@@ -211,9 +214,9 @@ def urls(listening: socket.socket) -> list[str]:
 
 
 def room_for_clients(most: int) -> int:
-    """How many clients this process can serve, after raising its limit of open files.
+    """Raise the limit of open files for `most` clients, and return how many clients fit.
 
-    A client needs up to two descriptors: its socket and the file it gets.
+    A client needs up to two descriptors, for its socket and for a file.
     """
     try:
         import resource

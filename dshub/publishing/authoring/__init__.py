@@ -1,1 +1,1 @@
-"""Draft manifests for files."""
+"""Draft manifests for a user's own files."""

@@ -1,7 +1,7 @@
-"""Outline class folders: the folders of a file name its split and its class.
+"""Outline datasets in class folders, where folder names give the split and class of a file.
 
-`train/cat/1.jpg`, or `cat/1.jpg` without splits. Other folders can be around all of them, and
-between class and file.
+Examples are `train/cat/1.jpg`, and `cat/1.jpg` without splits. There can be additional folders
+above the splits or below the classes.
 """
 
 import os
@@ -30,11 +30,13 @@ TITLES = {"image": "images", "audio": "audio files", "text": "texts"}
 
 @dataclass
 class _Files:
-    """The files of a split.
+    """Files of a split.
 
     Attributes:
-        prefix: the folders before the class.
-        labels: the class of each entry; empty without class folders.
+        split: name of the split.
+        entries: files, in the order of rows.
+        prefix: folders above the class folders.
+        labels: class of each entry; empty without class folders.
     """
 
     split: str
@@ -48,23 +50,23 @@ def outline(
     entries: Sequence[Entry],
     kind: str,
     *,
-    given: Mapping[str, str],
+    stated: Mapping[str, str],
     progress: Progress,
 ) -> Outline:
     """Outline a dataset with one row per file.
 
     Args:
-        survey: all files.
-        entries: the files that are rows.
-        kind: `image`, `audio` or `text`, which is also the column.
-        given: splits that the caller stated, by the name of an entry.
-        progress: shows the files read so far.
+        survey: all files of the dataset.
+        entries: files that become rows.
+        kind: `image`, `audio` or `text`; also the name of the column.
+        stated: splits from the command line, by entry name.
+        progress: progress display.
 
     Raises:
-        DshubError: the folders are in no order that dshub knows.
+        DshubError: the folders do not separate splits and classes, or audio files differ.
         ReadError: a file cannot be decoded.
     """
-    splits = _splits(entries, given)
+    splits = _splits(entries, stated)
     in_order = [entry for files in splits for entry in files.entries]
     result = Outline(TITLES[kind], features={kind: _feature(in_order, kind, progress)})
     labels = [label for files in splits for label in files.labels]
@@ -73,7 +75,7 @@ def outline(
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
     elif classes:
-        result.doubts.append(f"one class folder makes no classes: {classes[0]}")
+        result.doubts.append(f"no labels, because there is only one class folder: {classes[0]}")
     result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
     _check_names(result.members)
     members = {PACKED: [name for name, _ in result.members], **survey.members}
@@ -88,18 +90,18 @@ def outline(
     return result
 
 
-def _splits(entries: Sequence[Entry], given: Mapping[str, str]) -> list[_Files]:
-    """Sort files by split and class."""
+def _splits(entries: Sequence[Entry], stated: Mapping[str, str]) -> list[_Files]:
+    """Group files by split, and find the class of each file."""
     located: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
     for entry in entries:
         words = [split_word(folder) for folder in entry.folders]
         depth = next((i for i, word in enumerate(words, 1) if word), 0)
-        split = given.get(entry.name) or next(filter(None, words), "")
+        split = stated.get(entry.name) or next(filter(None, words), "")
         located[split].append((entry, depth))
     if len(located) > 1 and "" in located:
         raise DshubError(
-            f"some files belong to no split: {some([entry.name for entry, _ in located['']])}",
-            hint="give only the folders of splits: dshub new DATA/train DATA/test; or add "
+            f"some files have no split: {some([entry.name for entry, _ in located['']])}",
+            hint="pass only the folders of splits, as in `dshub new DATA/train DATA/test`, or add "
             "--split NAME=PATH",
         )
     splits = [_files(split or "train", located[split]) for split in ordered_splits(located)]
@@ -112,42 +114,45 @@ def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
 
     Args:
         split: name of the split.
-        located: entries, each with the depth of the split's folder: the number of leading
-            folders up to and including it.
+        located: entries, each with the number of leading folders up to the split folder,
+            including it.
+
+    Raises:
+        DshubError: the split is in several folders, or a file is outside the class folders.
     """
     tops = {entry.folders[:depth] for entry, depth in located}
     if len(tops) > 1:
         folders = " and ".join(sorted("/".join(top) for top in tops))
         raise DshubError(
             f"split {split} is in {len(tops)} folders: {folders}",
-            hint="make one dataset of each, or use --split NAME=PATH",
+            hint="create one dataset per folder, or use --split NAME=PATH",
         )
     top, entries = tops.pop(), [entry for entry, _ in located]
     inner = [entry.folders[len(top) :] for entry in entries]
     if not any(inner):
         return _Files(split, entries, top, [])
-    common = len(os.path.commonprefix(inner))  # noqa: RUF071  # of tuples
+    common = len(os.path.commonprefix(inner))  # noqa: RUF071  # a prefix of tuples, not of paths
     shared = min(common, max(min(map(len, inner)) - 1, 0))
-    loose = [e.name for e, own in zip(entries, inner, strict=True) if len(own) <= shared]
+    loose = [e.name for e, folders in zip(entries, inner, strict=True) if len(folders) <= shared]
     if loose:
         raise DshubError(
-            f"some files are in no class folder: {some(loose)}",
-            hint="remove them, or move them into the folder of their class",
+            f"some files are not in a class folder: {some(loose)}",
+            hint="remove these files, or move each into the folder of its class",
         )
     labels = [folders[shared] for folders in inner]
     return _Files(split, entries, top + inner[0][:shared], labels)
 
 
 def _drop_lone_classes(splits: Sequence[_Files]) -> None:
-    """Take the only folder of a split for no class if other splits have other classes.
+    """Do not count the only folder of a split as a class if no other split has this class.
 
-    Such as `images` in `train/cat/1.jpg`, `train/dog/1.jpg` and `test/images/1.jpg`.
+    An example is `images` in `train/cat/1.jpg`, `train/dog/1.jpg` and `test/images/1.jpg`.
     """
     classes = [set(files.labels) for files in splits]
-    for files, own in zip(splits, classes, strict=True):
-        is_shared = any(own & other for other in classes if other is not own)
-        if len(own) == 1 and not is_shared and max(map(len, classes)) > 1:
-            files.prefix, files.labels = (*files.prefix, *own), []
+    for files, labels in zip(splits, classes, strict=True):
+        is_shared = any(labels & other for other in classes if other is not labels)
+        if len(labels) == 1 and not is_shared and max(map(len, classes)) > 1:
+            files.prefix, files.labels = (*files.prefix, *labels), []
 
 
 def _outline_split(
@@ -170,15 +175,15 @@ def _outline_split(
 
 
 def _folders_in_archive(files: _Files) -> tuple[str, ...]:
-    """The folders before the class that are in the archive rather than around it."""
+    """Return the folders above the class folders that are inside the archive."""
     entry = files.entries[0]
-    around = len(entry.folders) - (entry.file.member or entry.name).count("/")
-    if around > len(files.prefix) and files.labels:
+    outer = len(entry.folders) - (entry.file.member or entry.name).count("/")
+    if outer > len(files.prefix) and files.labels:
         raise DshubError(
             f"{entry.path} seems to have only one class, {files.labels[0]!r}",
             hint="put all classes of a split into one folder or archive",
         )
-    return files.prefix[around:]
+    return files.prefix[outer:]
 
 
 def _references(
@@ -189,23 +194,27 @@ def _references(
         names[entry.path if entry.file.member else PACKED].append(entry.file.member or entry.name)
     return [
         (path, pattern)
-        for path, own in names.items()
-        for pattern in cover(own, members[path], prefix)
+        for path, selected in names.items()
+        for pattern in cover(selected, members[path], prefix)
     ]
 
 
 def _check_names(members: Iterable[tuple[str, Path]]) -> None:
-    """Refuse names with another meaning in an archive or a manifest."""
+    """Raise DshubError for a name with a backslash or a colon.
+
+    A backslash separates folders on Windows, and a colon separates archive and member in a
+    manifest.
+    """
     for name, path in members:
         if "\\" in name or ":" in name:
             raise DshubError(
-                f"{str(path)!r} cannot be packed: not every system allows its name",
-                hint="rename it, without a backslash or a colon",
+                f"cannot pack {str(path)!r}: its name has a backslash or a colon",
+                hint="rename the file, or its folder",
             )
 
 
 def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature:
-    """The feature of the files."""
+    """Return the feature of the column of files."""
     if kind == "text":
         return TextFeature()
     read: Callable[[Entry], ImageFeature | AudioFeature]
@@ -220,7 +229,10 @@ def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature
 
 
 def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
-    """A feature for all of these images: of any size, in color, in any encoding if they differ."""
+    """Return a feature that fits all images.
+
+    Images of different sizes have no shape, and different encodings become `any`.
+    """
     sizes = {image.shape[:2] for image in images}
     channels = max(image.shape[2] for image in images)
     encodings = {image.encoding for image in images}
@@ -231,7 +243,7 @@ def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
 
 
 def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
-    """The feature of audio files, which must be the same for all."""
+    """Return the feature of audio files; raise DshubError if they differ."""
     if len(files) > 1:
         facts = [
             f"{name}: {item.encoding}, {item.rate:,} Hz, {item.channels} channels"
@@ -239,7 +251,7 @@ def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
         ]
         raise DshubError(
             f"the audio files differ: {some(facts)}",
-            hint="convert them to one format, or make one dataset of each",
+            hint="convert the files to one format, or create one dataset per format",
         )
     feature: AudioFeature = next(iter(files))
     return feature

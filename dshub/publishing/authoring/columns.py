@@ -23,31 +23,32 @@ from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
 from dshub.tables.types import is_text
 
-DISTINCT = 1000  # values to count; a column with more has no classes
-FEW = 20  # distinct texts that are classes whatever the column's name
-LONGEST = 60  # characters of a class
+MAX_CLASSES = 1000  # a column with more distinct values has no classes
+MAX_TEXT_CLASSES = 20  # limit for a text column without a name from `LABELS`
+MAX_CLASS_LENGTH = 60  # characters per class name
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
-_NUMBERED = "numbers are read as classes (replace them by names in the manifest, in this order)"
+_NUMBERED = "numbers are read as classes (replace them with names in the manifest, in this order)"
 
 Guess = tuple[Feature | None, str]
-"""A feature, or None for a column to leave out; and a remark, or nothing."""
+"""Feature of a column, or None to omit the column; and a note for the user, or empty."""
 
 
 @dataclass
 class Column:
-    """A summary of the values of a column.
+    """Summary of the values of a column.
 
     Attributes:
-        rows: of each split that has the column.
-        counts: rows of each value as text, by split; None if there are too many values.
-        types: each type, with the first split that has it.
-        nulls: rows without a value.
-        whole, decimal: whether all texts are integers, or numbers.
-        padded: whether a text has leading zeros, as in 007: a name rather than a number.
-        missing: texts that stand for no value.
-        beginnings: the first bytes of files.
+        name: name of the column.
+        rows: number of rows, by split.
+        counts: number of rows by value as text, by split; None for too many distinct values.
+        types: types of the values, each with the first split that has it.
+        nulls: number of rows without a value.
+        all_integers, all_numbers: True if all texts can be parsed as integers, or as numbers.
+        has_leading_zeros: True if a text has leading zeros, as identifiers such as `007` have.
+        missing: texts for missing values, such as `NA`.
+        beginnings: distinct first four bytes of binary values.
     """
 
     name: str
@@ -55,9 +56,9 @@ class Column:
     counts: dict[str, Counter[str]] | None = field(default_factory=dict)
     types: dict[pa.DataType, str] = field(default_factory=dict)
     nulls: int = 0
-    whole: bool = True
-    decimal: bool = True
-    padded: bool = False
+    all_integers: bool = True
+    all_numbers: bool = True
+    has_leading_zeros: bool = False
     missing: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
 
@@ -79,9 +80,11 @@ class Column:
         missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
         self.missing.update(values.filter(missing).unique().to_pylist())
         values = values.filter(pc.invert(missing))
-        self.padded = self.padded or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
-        self.whole = self.whole and _casts(values, pa.int64())
-        self.decimal = self.decimal and (self.whole or _casts(values, pa.float64()))
+        self.has_leading_zeros = (
+            self.has_leading_zeros or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
+        )
+        self.all_integers = self.all_integers and _casts(values, pa.int64())
+        self.all_numbers = self.all_numbers and (self.all_integers or _casts(values, pa.float64()))
 
     def _count(self, split: str, values: pa.Array) -> None:
         kind = values.type
@@ -90,22 +93,26 @@ class Column:
         if self.counts is None:
             return
         counted = pc.value_counts(values)
-        if len(counted) <= DISTINCT:
+        if len(counted) <= MAX_CLASSES:
             texts, numbers = (counted.field(name) for name in ("values", "counts"))
             added = dict(zip(texts.cast(pa.string()).to_pylist(), numbers.to_pylist(), strict=True))
             self.counts.setdefault(split, Counter()).update(added)
-        if len(counted) > DISTINCT or len(self.counts[split]) > DISTINCT:
+        if len(counted) > MAX_CLASSES or len(self.counts[split]) > MAX_CLASSES:
             self.counts = None
 
     @property
     def type(self) -> pa.DataType:
-        """The type of all values; raises DshubError if files differ in more than precision."""
+        """Common type of all values.
+
+        Raises:
+            DshubError: files have different types, and one of the types is not numeric.
+        """
         are_numbers = (types.is_integer(kind) or types.is_floating(kind) for kind in self.types)
         if len(self.types) > 1 and not all(are_numbers):
-            (one, here), (other, there) = list(self.types.items())[:2]
+            (type_1, split_1), (type_2, split_2) = list(self.types.items())[:2]
             raise DshubError(
-                f"column {self.name!r} is {one} in {here} and {other} in {there}",
-                hint="convert one of them, or give files that belong together",
+                f"column {self.name!r} is {type_1} in {split_1} and {type_2} in {split_2}",
+                hint="convert the column to one type, or pass only files of one dataset",
             )
         if len(self.types) == 1:
             return next(iter(self.types))
@@ -113,19 +120,19 @@ class Column:
 
     @property
     def values(self) -> list[str]:
-        """The distinct values, in the order of classes; empty if there are too many."""
+        """Distinct values in the order of classes; empty for too many values."""
         return class_order(text for counter in (self.counts or {}).values() for text in counter)
 
     def has_classes(self, most: int) -> bool:
-        """Whether there are few enough distinct texts, short ones that repeat."""
+        """Return True if at most `most` distinct texts repeat and all are short."""
         values = self.values
         repeats = len(values) < self.rows.total()
-        return 0 < len(values) <= most and repeats and max(map(len, values)) <= LONGEST
+        return 0 < len(values) <= most and repeats and max(map(len, values)) <= MAX_CLASS_LENGTH
 
     def numbered_classes(self) -> range | None:
-        """From the lowest to the highest value of integers; None if that is too far."""
+        """Return the range of integer values; None for other types and for a range too large."""
         values = self.values if types.is_integer(self.type) else []
-        if not values or int(values[-1]) - int(values[0]) >= DISTINCT:
+        if not values or int(values[-1]) - int(values[0]) >= MAX_CLASSES:
             return None
         return range(int(values[0]), int(values[-1]) + 1)
 
@@ -146,13 +153,13 @@ def guess(column: Column, stated: str) -> Guess:
     """Guess the feature of a column.
 
     Args:
-        column: all its values.
-        stated: `label`, `text` or `number` if the caller is sure, else empty.
+        column: summary of all values.
+        stated: `label`, `text` or `number` to override the guess; empty to guess.
     """
     kind = column.type
     if column.nulls:
         nulls = f"{column.nulls:,} of {column.rows.total():,} rows have no value"
-        return None, f"column {column.name!r} is left out: {nulls}"
+        return None, f"column {column.name!r} is omitted: {nulls}"
     if stated == "label" or types.is_boolean(kind):
         return _label(column), ""
     if is_text(kind):
@@ -166,18 +173,18 @@ def _of_text(column: Column, stated: str) -> Guess:
     if stated == "text":
         return TextFeature(), ""
     some_value = column.counts is None or len(column.values) > len(column.missing)
-    numbers = column.decimal and not column.padded and some_value
-    is_class = column.name in LABELS and stated != "number" and column.has_classes(DISTINCT)
-    if is_class and numbers and column.whole:
+    numbers = column.all_numbers and not column.has_leading_zeros and some_value
+    is_class = column.name in LABELS and stated != "number" and column.has_classes(MAX_CLASSES)
+    if is_class and numbers and column.all_integers:
         return _label(column), _doubt(column, _NUMBERED, "number")
     if numbers or stated == "number":
-        dtype: Dtype = "int64" if column.whole and not column.missing else "float64"
+        dtype: Dtype = "int64" if column.all_integers and not column.missing else "float64"
         missing = tuple(sorted(column.missing - {"NaN", "nan"}))
         doubt = f"column {column.name!r}: {', '.join(map(repr, missing))} becomes NaN"
         return NumberFeature(dtype=dtype, missing=missing), doubt if missing else ""
     if is_class:
         return _label(column), ""
-    few = column.name not in TEXTS and column.has_classes(FEW)
+    few = column.name not in TEXTS and column.has_classes(MAX_TEXT_CLASSES)
     if few and 10 * len(column.values) <= column.rows.total():
         return _label(column), _doubt(column, "few distinct texts are read as classes", "text")
     return TextFeature(), ""
@@ -188,15 +195,19 @@ def _of_files(column: Column) -> Guess:
         signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
         if all(beginning.startswith(signatures) for beginning in column.beginnings):
             return ImageFeature(encoding=cast("Any", encoding)), ""
-    return None, f"column {column.name!r} is left out: its bytes are not images"
+    return None, f"column {column.name!r} is omitted: its bytes are not images"
 
 
 def _of_type(column: Column, kind: pa.DataType) -> Guess:
-    """Images are uint8, at least 4 x 4, in one plane or with 1, 3 or 4 channels last."""
+    """Guess the feature of numbers and arrays.
+
+    Arrays are images if they are uint8, at least 4 x 4, and have no channel axis or a last axis of
+    1, 3 or 4 channels.
+    """
     try:
         feature = infer_feature(column.name, kind)
     except SchemaError:
-        return None, f"column {column.name!r} is left out: no feature can hold {kind}"
+        return None, f"column {column.name!r} is omitted: no feature supports {kind}"
     if not isinstance(feature, NumberFeature) or not feature.shape:
         return feature, ""
     shape = feature.shape
@@ -211,7 +222,7 @@ def _doubt(column: Column, remark: str, option: str) -> str:
 
 
 def _label(column: Column) -> LabelFeature:
-    """The classes of a column; raises DshubError if it cannot have any."""
+    """Return the label feature of a column; raise DshubError if it cannot have classes."""
     if types.is_boolean(column.type):
         return LabelFeature(names=("false", "true"))
     if (numbers := column.numbered_classes()) is not None:
@@ -219,9 +230,10 @@ def _label(column: Column) -> LabelFeature:
     if is_text(column.type) and column.counts is not None:
         names = tuple(column.values)
         are_numbers = all(name.lstrip("-").isdigit() for name in names)
-        return LabelFeature(names=names, codes=names if are_numbers else ())  # to rename freely
+        # codes let the user rename classes that are numbers
+        return LabelFeature(names=names, codes=names if are_numbers else ())
     raise DshubError(
-        f"column {column.name!r} cannot hold classes: it is {column.type} or has more than "
-        f"{DISTINCT:,} values",
+        f"column {column.name!r} cannot have classes: its type is {column.type}, or it has more "
+        f"than {MAX_CLASSES:,} distinct values",
         hint=f"use --text {column.name} or --number {column.name}",
     )

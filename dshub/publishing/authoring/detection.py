@@ -1,6 +1,6 @@
-"""Recognize the format of a file, and the delimiter, quoting and header of delimited text.
+"""Detect the format of a file, and the delimiter, quoting and header of delimited text.
 
-Images and audio are recognized by suffix, all others by content.
+Images and audio files are recognized by suffix, and all other formats by content.
 """
 
 import codecs
@@ -26,23 +26,23 @@ _SIGNATURES = {
     b"\x93NUMPY": "npz",
     b"PAR1": "parquet",
     b"ARROW1\0\0": "arrow",
-    b"\xff\xff\xff\xff": "arrow",  # a stream: the marker in front of its schema
+    b"\xff\xff\xff\xff": "arrow",  # the first message of an Arrow stream
 }
 _IDX = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x20].", re.DOTALL)
 _JSON = re.compile(r"\s*(\{|\[\{)")
 _UNSUPPORTED = {
     "a spreadsheet; save each sheet as CSV": {".xlsx", ".xls"},
     "a pickle, which can run code; save it as npz, parquet or CSV": {".pkl", ".pickle", ".pt"},
-    "HDF5, which dshub does not read; save it as npz": {".h5", ".hdf5"},
+    "an HDF5 file, which dshub cannot read; save it as npz": {".h5", ".hdf5"},
 }
 _DELIMITERS = (",", "\t", ";")
-_ENOUGH = 200  # rows to look at
-_WHOLE = 1 << 15  # characters; shorter text is a whole file
+_MAX_ROWS = 200  # rows to examine
+_COMPLETE = 1 << 15  # characters; shorter text is a complete file, not just the beginning
 Rows = list[list[str]]
 
 
 def form(entry: Entry) -> str:
-    """Name the format of a file: `image`, `audio`, a reader, or `unknown`.
+    """Return the format of a file: `image`, `audio`, the name of a reader, or `unknown`.
 
     Raises:
         ReadError: the file cannot be read.
@@ -61,7 +61,7 @@ def form(entry: Entry) -> str:
 
 
 def advice(entry: Entry) -> str:
-    """Name the format of an unsupported file, and a better one; empty if its suffix is unknown."""
+    """Name an unsupported format and suggest a supported one; empty for an unknown suffix."""
     return next((text for text, suffixes in _UNSUPPORTED.items() if entry.suffix in suffixes), "")
 
 
@@ -80,7 +80,10 @@ def _form_of_text(entry: Entry, text: str | None) -> str:
 
 
 def decoded(head: bytes) -> str | None:
-    """The text of a file's first bytes, even if cut inside a character; None if not UTF-8."""
+    """Decode the first bytes of a file; return None if they are not UTF-8.
+
+    The bytes can end in the middle of a character.
+    """
     if b"\0" in head:
         return None
     try:
@@ -91,11 +94,14 @@ def decoded(head: bytes) -> str | None:
 
 @dataclass(frozen=True)
 class Dialect:
-    """The format of delimited text.
+    """Format of delimited text.
 
     Attributes:
-        columns: the names in the header, or `column_1` and so on.
-        sure: whether the content says that there is a header, or none.
+        delimiter: character between fields.
+        quoting: whether quotes around fields are syntax, as in CSV.
+        header: whether the first line is a header.
+        columns: names from the header, or `column_1` and so on.
+        sure: whether the content shows that there is a header or none; False for a guess.
     """
 
     delimiter: str
@@ -106,11 +112,11 @@ class Dialect:
 
 
 def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
-    """Detect the format of a text.
+    """Detect the format of delimited text.
 
     Args:
-        text: the beginning of a file; the last line can be cut.
-        name: of the file, for errors.
+        text: beginning of a file; the last line can be incomplete.
+        name: name of the file, for error messages.
         header: whether the first line is a header; None to guess.
 
     Raises:
@@ -120,8 +126,8 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
     rows, quoting, delimiter = max(readings, key=lambda reading: _width(reading[0]))
     if not rows:
         raise DshubError(
-            f"{name} is not a table: its lines have different numbers of fields",
-            hint="separate fields with commas, tabs or semicolons",
+            f"{name} is not a table: lines have different numbers of fields",
+            hint="separate fields with commas, tabs or semicolons, in the same number per line",
         )
     guessed = _has_header(rows)
     has_header = (guessed is not False) if header is None else header
@@ -133,17 +139,18 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
         if header is None and guessed is None:
             return sniff(text, name, header=False)
         raise DshubError(
-            f"{name}: its header has two columns {column!r}",
-            hint="rename one of them, or use --no-header if the line is data",
+            f"{name}: the header has more than one column {column!r}",
+            hint="rename a column, or use --no-header if the first line is data",
         )
     return Dialect(delimiter, quoting, has_header, columns, guessed is not None)
 
 
 def _reading(text: str, delimiter: str) -> tuple[Rows, bool]:
-    """Read rows with a delimiter; returns them, and whether quotes are those of CSV.
+    """Read rows with a delimiter; return the rows, and whether quotes are CSV syntax.
 
-    Text can be a table either way. Between tabs, quotes are then mostly characters, as in the TSV
-    files of GLUE, unless a field has a doubled one or the whole first row is quoted.
+    Some text is a table with and without CSV quotes. In tab-separated text, quotes then count as
+    plain characters, as in the TSV files of GLUE. Exceptions are a doubled quote in a field, and a
+    first row with quotes around every field.
     """
     quoted, plain = (_rows(text, delimiter, quoting=quoting) for quoting in (True, False))
     if delimiter == "\t" and _width(quoted) == _width(plain) > 1:
@@ -156,15 +163,15 @@ def _reading(text: str, delimiter: str) -> tuple[Rows, bool]:
 
 
 def _rows(text: str, delimiter: str, *, quoting: bool) -> Rows:
-    """The first rows, if all have the same number of fields."""
-    quotes: Any = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE  # one of the constants
+    """Return the first rows; empty if they have different numbers of fields."""
+    quotes: Any = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quotes)
     try:
-        rows = list(islice(filter(None, reader), _ENOUGH + 1))
+        rows = list(islice(filter(None, reader), _MAX_ROWS + 1))
     except csv.Error:
         return []
-    if 1 < len(rows) <= _ENOUGH and len(text) >= _WHOLE:
-        rows.pop()  # can be cut
+    if 1 < len(rows) <= _MAX_ROWS and len(text) >= _COMPLETE:
+        rows.pop()  # the last row can be incomplete
     return rows if len(set(map(len, rows))) == 1 else []
 
 
@@ -173,17 +180,17 @@ def _width(rows: Rows) -> int:
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool | None:
-    """Whether the first row is a header; None if nothing says so."""
-    first, rest = rows[0], rows[1:]
+    """Return whether the first row is a header; None if the content does not show it."""
+    first, data = rows[0], rows[1:]
     if any(_is_number(cell) for cell in first) or not all(cell.strip() for cell in first[1:]):
         return False
     if any(cell.strip().lower() in LABELS for cell in first):
         return True
-    columns = list(zip(*rest, strict=True))
+    columns = list(zip(*data, strict=True))
     if any(all(_is_number(cell) or cell in MISSING for cell in column) for column in columns):
         return True
     if any(cell in column for cell, column in zip(first, columns, strict=False)):
-        return False  # a value that repeats
+        return False  # the first row has a value that repeats below
     return None
 
 

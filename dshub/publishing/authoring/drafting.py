@@ -1,4 +1,4 @@
-"""Draft the outline of a dataset, verify its manifest, and publish both with their files."""
+"""Draft a dataset from files, verify its manifest, and write the results."""
 
 import secrets
 import shutil
@@ -18,26 +18,26 @@ from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
 from dshub.publishing.authoring.survey import (
     Entry,
-    look,
     ordered_splits,
     some,
     split_in,
     split_word,
     stem,
+    survey_files,
 )
 from dshub.tables.building import rows_of
 
-_ELSEWHERE = "choose another place with -o"
+_ELSEWHERE = "choose another location with -o"
 _TITLES = class_folders.TITLES | tables.TITLES
 
 
 def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) -> None:
-    """Read every row as `load` does, and count them.
+    """Read every row through the drafted manifest, and check the number of rows.
 
     Args:
-        manifest: as drafted.
-        paths: the file of each resource.
-        progress: shows the rows read so far.
+        manifest: drafted manifest.
+        paths: path of the file of each resource.
+        progress: progress display.
 
     Raises:
         ReadError, SchemaError: the files do not match the manifest.
@@ -55,12 +55,12 @@ def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) ->
 
 @contextmanager
 def staging(folder: Path) -> Iterator[Path]:
-    """Make a hidden folder in `folder` to write into.
+    """Create a hidden folder in `folder`, and remove it after the `with` block.
 
-    Afterwards the hidden folder is removed, and `folder` with parents that are new if it is empty.
+    Folders that were created for it are also removed if they are empty.
 
     Raises:
-        StoreError: the folder cannot be made.
+        StoreError: the folder cannot be created.
     """
     hidden = folder / f".{secrets.token_hex(8)}"
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
@@ -76,10 +76,15 @@ def staging(folder: Path) -> Iterator[Path]:
 
 
 def pack(archive: Path, members: Sequence[tuple[str, Path]], progress: Progress) -> Path:
-    """Write an uncompressed tar without times and owners: the same files give the same bytes.
+    """Write a reproducible, uncompressed tar, without timestamps and owners.
+
+    Args:
+        archive: path of the tar.
+        members: name and path of each member.
+        progress: progress display.
 
     Raises:
-        StoreError: a file cannot be read, or the archive not be written.
+        StoreError: a file cannot be read, or the archive cannot be written.
     """
     packing = archives.container_for("a.tar")
     assert packing is not None  # noqa: S101  # tar is built in
@@ -97,7 +102,12 @@ def _advancing(members: Sequence[tuple[str, Path]], task: Task) -> Iterator[tupl
 
 
 def publish(text: str, manifest: Path, staged: Path) -> None:
-    """Move what is in a staging folder beside a manifest, and write the manifest last.
+    """Move staged files to the folder of the manifest, and write the manifest last.
+
+    Args:
+        text: contents of the manifest.
+        manifest: path of the manifest.
+        staged: staging folder.
 
     Raises:
         StoreError: a file cannot be written.
@@ -112,12 +122,12 @@ def publish(text: str, manifest: Path, staged: Path) -> None:
 
 @dataclass(frozen=True)
 class Request:
-    """The files of a dataset, and what the caller states of them.
+    """Files and options for a draft.
 
     Attributes:
         paths: files and folders.
-        splits: the split of files and folders.
-        kinds: `label`, `text` or `number` for columns.
+        splits: split name by file or folder.
+        kinds: `label`, `text` or `number` by column, to override the guess.
         header: whether delimited text has a header; None to guess.
     """
 
@@ -128,7 +138,7 @@ class Request:
 
     @property
     def tops(self) -> list[Path]:
-        """All files and folders; those of splits only if they are in no other folder."""
+        """All files and folders, without split paths that are inside `paths`."""
         return [*self.paths, *(path for path in self.splits if not _is_in(path, self.paths))]
 
 
@@ -137,40 +147,44 @@ def _is_in(path: Path, tops: Iterable[Path]) -> bool:
 
 
 def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
-    """Outline a dataset; reads every row once.
+    """Outline a dataset by reading every row.
 
     Args:
-        request: the files.
-        stack: keeps archives open.
-        progress: shows the rows read so far.
+        request: files and options.
+        stack: receives the open archives; close it after reading the entries.
+        progress: progress display.
 
     Raises:
-        DshubError: the files are of unknown or several kinds, or do not belong together.
+        DshubError: the files have unknown, different or incompatible formats.
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
-    survey = look(request.tops, stack)
+    survey = survey_files(request.tops, stack)
     by_form: dict[str, list[Entry]] = {}
     for entry in survey.entries:
         by_form.setdefault(form(entry), []).append(entry)
-    chosen = _choose(by_form)
-    entries, doubts = by_form.pop(chosen), list(survey.notes)
-    if others := [entry.name for files in by_form.values() for entry in files]:
-        doubts.append(f"skipped files that are not {_TITLES[chosen]}: {some(others)}")
-    given = _given(request, entries)
-    if chosen in class_folders.TITLES or _is_text_tree(chosen, entries):
-        kind = chosen if chosen in class_folders.TITLES else "text"
-        outline = class_folders.outline(survey, entries, kind, given=given, progress=progress)
+    main_form = _choose(by_form)
+    entries, doubts = by_form.pop(main_form), list(survey.notes)
+    if skipped := [entry.name for files in by_form.values() for entry in files]:
+        doubts.append(f"skipped files that are not {_TITLES[main_form]}: {some(skipped)}")
+    stated = _stated_splits(request, entries)
+    if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
+        kind = main_form if main_form in class_folders.TITLES else "text"
+        outline = class_folders.outline(survey, entries, kind, stated=stated, progress=progress)
         check_columns(request.kinds, outline.features)
     else:
-        splits = _by_split(entries, given, doubts)
-        outline = tables.outline(chosen, splits, header=request.header)
+        splits = _by_split(entries, stated, doubts)
+        outline = tables.outline(main_form, splits, header=request.header)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
 
 
 def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
-    """The form of a dataset's files: image or audio if there are any, else the only form."""
+    """Return the format of the dataset: image or audio if there are such files, else the only one.
+
+    Raises:
+        DshubError: there is no known format, or more than one.
+    """
     for kind in class_folders.TITLES:
         if kind in files:
             return kind
@@ -178,59 +192,63 @@ def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
     if len(kinds) > 1:
         listing = ", ".join(f"{len(files[kind])} {kind}" for kind in kinds)
         raise DshubError(
-            f"the files are of several kinds: {listing}",
-            hint="give those that belong together: dshub new train.csv test.csv",
+            f"the files have several formats: {listing}",
+            hint="pass only the files of one dataset, such as `dshub new train.csv test.csv`",
         )
     if kinds or "lines" in files:
         return kinds[0] if kinds else "lines"
     if not files:
-        raise DshubError("there are no files, or only empty ones", hint="give files or folders")
+        raise DshubError(
+            "the paths contain no data", hint="pass files or folders that are not empty"
+        )
     unknown = files["unknown"]
     reasons = {reason: entry.name for entry in unknown if (reason := advice(entry))}
-    known = "; ".join(f"{name} is {reason}" for reason, name in reasons.items())
+    explanation = "; ".join(f"{name} is {reason}" for reason, name in reasons.items())
     raise DshubError(
-        known or f"dshub cannot read {some([entry.name for entry in unknown])}",
-        hint="it reads class folders of images or audio, CSV and TSV, JSON, parquet, Arrow, npz, "
-        "IDX and plain text, in UTF-8",
+        explanation or f"dshub cannot read {some([entry.name for entry in unknown])}",
+        hint="convert the files to a supported format: class folders of images or audio, CSV, TSV, "
+        "JSON, parquet, Arrow, npz, IDX, or plain text in UTF-8",
     )
 
 
-def _is_text_tree(chosen: str, entries: Sequence[Entry]) -> bool:
-    """Whether texts are in two class folders or more, rather than in one file per split."""
+def _is_text_tree(form_name: str, entries: Sequence[Entry]) -> bool:
+    """Return True if text files are in at least two class folders."""
     folders = {entry.folders for entry in entries}
-    classes = {own[-1] for own in folders if own and split_word(own[-1]) is None}
-    return chosen == "lines" and () not in folders and len(classes) > 1
+    classes = {path[-1] for path in folders if path and split_word(path[-1]) is None}
+    return form_name == "lines" and () not in folders and len(classes) > 1
 
 
-def _given(request: Request, entries: Sequence[Entry]) -> dict[str, str]:
-    """The splits that the caller states, by the name of an entry."""
-    given: dict[str, str] = {}
+def _stated_splits(request: Request, entries: Sequence[Entry]) -> dict[str, str]:
+    """Return the splits from the request, by entry name."""
+    stated: dict[str, str] = {}
     for top, split in request.splits.items():
-        own = [entry.name for entry in entries if _is_in(entry.path, [top])]
-        if not own:
-            raise DshubError(f"{top} has no files for split {split}", hint="check the path")
-        given |= dict.fromkeys(own, split)
-    return given
+        names = [entry.name for entry in entries if _is_in(entry.path, [top])]
+        if not names:
+            raise DshubError(
+                f"{top} has no files for split {split}",
+                hint=f"correct the path in --split {split}=PATH",
+            )
+        stated |= dict.fromkeys(names, split)
+    return stated
 
 
 def _by_split(
-    entries: Sequence[Entry], given: Mapping[str, str], doubts: list[str]
+    entries: Sequence[Entry], stated: Mapping[str, str], doubts: list[str]
 ) -> dict[str, list[Entry]]:
-    """The files of each split."""
+    """Group files by split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_folder = next(filter(None, map(split_word, entry.folders)), None)
-        split = given.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
+        folders = (split_word(stem(folder)) for folder in entry.folders)  # or archives: train.npz
+        by_folder = next(filter(None, folders), None)
+        split = stated.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
         splits.setdefault(split, []).append(entry)
-    rest = splits.pop("", [])
+    unassigned = splits.pop("", [])
     if not splits:
         doubts.append(
             "no file or folder name states a split (train, validation, test); all rows go to train"
         )
-        return {"train": rest}
-    if rest:
-        names = some([entry.name for entry in rest])
-        doubts.append(
-            f"skipped files that belong to no split: {names}; to use them, add --split NAME=PATH"
-        )
+        return {"train": unassigned}
+    if unassigned:
+        names = some([entry.name for entry in unassigned])
+        doubts.append(f"skipped files without a split: {names}; to use them, add --split NAME=PATH")
     return {name: splits[name] for name in ordered_splits(splits)}

@@ -1,4 +1,4 @@
-"""Find the columns of JSON: keys that every row has."""
+"""Find the columns of JSON files, which are the keys that every row has."""
 
 import json
 from collections import Counter, defaultdict
@@ -7,25 +7,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dshub.errors import DshubError, ReadError
-from dshub.formats._texts import numbered_lines, whole
+from dshub.formats._texts import numbered_lines, read_all
 from dshub.formats.json import LARGEST_DOCUMENT
 from dshub.publishing.authoring.survey import Entry, key
 
 _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_DEPTH = 8  # levels of objects
-_MOST = 500  # columns
+_MAX_DEPTH = 8  # levels of nested objects
+_MAX_COLUMNS = 500
 
 
 @dataclass
 class Records:
-    """The keys of JSON rows.
+    """Keys of JSON rows.
 
     Attributes:
-        path: of the list of rows; empty if each line is a row.
-        rows: their number.
-        counts: rows that have each path.
-        kinds: of the values of each path.
-        notes: remarks on columns that are left out.
+        path: path of the list of rows; empty if each line is a row.
+        rows: number of rows.
+        counts: number of rows with a value, by path.
+        kinds: kinds of values, by path.
+        notes: notes about omitted columns.
     """
 
     path: str
@@ -35,7 +35,12 @@ class Records:
     notes: list[str] = field(default_factory=list)
 
     def add(self, row: Any, file: str) -> None:
-        """Add a row; raises ReadError if it is not an object."""
+        """Add the keys of a row.
+
+        Raises:
+            ReadError: the row is not an object.
+            DshubError: the rows have too many different keys.
+        """
         self.rows += 1
         if not isinstance(row, dict):
             raise ReadError(file=file, reason=f"row {self.rows:,} is not an object")
@@ -43,14 +48,14 @@ class Records:
         self.counts.update(dict.fromkeys((path for path, _ in values), 1))
         for path, kind in values:
             self.kinds[path].add(kind)
-        if len(self.counts) > _MOST:
+        if len(self.counts) > _MAX_COLUMNS:
             raise DshubError(
-                f"{file}: its rows have more than {_MOST} different keys",
-                hint="turn keys that differ from row to row into values of a list",
+                f"{file}: rows have more than {_MAX_COLUMNS} different keys",
+                hint="replace keys that vary between rows with a list of objects",
             )
 
     def reader(self) -> dict[str, Any]:
-        """The options of a reader for the keys that every row has; adds notes on others."""
+        """Return the reader options for keys that every row has; add notes about other keys."""
         paths: dict[str, str] = {}
         types: dict[str, str] = {}
         for path, count in self.counts.items():
@@ -59,10 +64,11 @@ class Records:
                 kinds.discard("integer")
             shown = path.removeprefix(f"{self.path}.")
             if count < self.rows:
-                self.notes.append(f"key {shown!r} is left out: {self.rows - count:,} rows lack it")
+                absent = self.rows - count
+                self.notes.append(f"key {shown!r} is omitted: {absent:,} rows do not have it")
             elif len(kinds) != 1 or not kinds <= set(_KINDS.values()):
                 values = " and ".join(sorted(kinds)) or "only empty lists"
-                self.notes.append(f"key {shown!r} is left out: its values are {values}")
+                self.notes.append(f"key {shown!r} is omitted: its values are {values}")
             else:
                 name = key(shown, paths)
                 paths[name] = path
@@ -73,11 +79,11 @@ class Records:
 
 
 def _values(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Yield the path and the kind of everything in an object."""
+    """Yield the path and the kind of each value in an object, including nested values."""
     for name, inner in value.items():
         if any(sign in name for sign in ".[]") or not name:
             yield f"{path}{name!r}", "under a name that a path cannot contain"
-        elif isinstance(inner, dict) and depth < _DEPTH and inner:
+        elif isinstance(inner, dict) and depth < _MAX_DEPTH and inner:
             yield from _values(inner, f"{path}{name}.", depth + 1)
         elif isinstance(inner, list):
             yield from _items(inner, f"{path}{name}[]", depth)
@@ -96,11 +102,11 @@ def _items(items: list[Any], path: str, depth: int) -> Iterator[tuple[str, str]]
 
 
 def read_records(entries: Sequence[Entry]) -> Records:
-    """Read the rows of some files.
+    """Read the rows of JSON files, and collect their keys.
 
     Raises:
         ReadError: a file is not JSON.
-        DshubError: a file has no list of rows, or several; or files differ in structure.
+        DshubError: a file has no list of rows or several, or files differ in structure.
     """
     records: Records | None = None
     for entry in entries:
@@ -108,18 +114,18 @@ def read_records(entries: Sequence[Entry]) -> Records:
         records = records or Records(path)
         if path != records.path:
             raise DshubError(
-                f"{entries[0].name} and {entry.name} are JSON of different structure",
-                hint="give files that belong together",
+                f"{entries[0].name} and {entry.name} differ in structure",
+                hint="pass only files with the same structure",
             )
         for row in rows:
             records.add(row, entry.file.name)
     if records is None or not records.rows:
-        raise DshubError(f"{entries[0].name} has no rows", hint="remove empty files")
+        raise DshubError(f"{entries[0].name} has no rows", hint="pass files with at least one row")
     return records
 
 
 def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
-    """The path of the list of rows, empty if each line is a row; and the rows."""
+    """Return the path of the list of rows (empty if each line is a row), and the rows."""
     name = entry.file.name
     with entry.file.open() as stream:
         first, second = stream.readline(), stream.readline()
@@ -130,7 +136,7 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
     is_lines = second.strip() or entry.suffix in {".jsonl", ".ndjson"} or not _lists(document)
     if isinstance(document, dict) and is_lines:
         return "", _lines(entry)
-    document = _parsed(whole(entry.file, LARGEST_DOCUMENT), name)
+    document = _parsed(read_all(entry.file, LARGEST_DOCUMENT), name)
     if isinstance(document, list):
         return "[]", document
     lists = _lists(document)
@@ -138,7 +144,7 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
         content = f"several lists: {', '.join(lists)}" if lists else "no list of objects"
         raise DshubError(
             f"{name} has {content}",
-            hint="write the manifest by hand and name the list of rows; see registry/README.md",
+            hint="write a manifest that names the list of rows; see registry/README.md",
         )
     return lists.popitem()
 
@@ -149,15 +155,15 @@ def _lines(entry: Entry) -> Iterator[Any]:
             yield _parsed(line, entry.file.name, f"line {number:,}: ")
 
 
-def _parsed(data: bytes, name: str, place: str = "") -> Any:
+def _parsed(data: bytes, name: str, location: str = "") -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ReadError(file=name, reason=f"{place}it is not JSON: {error}") from None
+        raise ReadError(file=name, reason=f"{location}not valid JSON: {error}") from None
 
 
 def _lists(document: Any) -> dict[str, list[Any]]:
-    """The lists of objects at the top of a document."""
+    """Return the lists of objects at the top level of a document, by path."""
     items = document.items() if isinstance(document, dict) else ()
     return {
         f"{name}[]": value

@@ -1,4 +1,4 @@
-"""The outline of a dataset: everything that its manifest will say of the files."""
+"""Outline of a dataset: splits, features and files for a drafted manifest."""
 
 import glob
 from collections.abc import Collection, Sequence
@@ -10,20 +10,23 @@ from dshub.catalog.features import Feature
 from dshub.errors import DshubError
 from dshub.publishing.authoring.survey import Entry
 
-PACKED = Path()  # stands for the archive to be made of a folder
+PACKED = Path()  # placeholder for an archive that will be packed from a folder
 Reference = tuple[Path, str]
-"""A file on disk or `PACKED`, and the member or pattern in it; empty for the file itself."""
+"""Path of a file or `PACKED`, and a member or pattern in an archive; empty for a plain file."""
 
 
 @dataclass
 class SplitOutline:
-    """A split.
+    """Outline of a split.
 
     Attributes:
-        reader: as in a manifest.
-        parts: the files of each part, in the order of rows.
-        references: the same files as a manifest names them.
-        rename: columns of the reader with other names in the dataset.
+        reader: reader options, as in a manifest.
+        parts: files of each part, in the order of rows.
+        references: references to the files of each part, as in a manifest.
+        rename: new names of the reader's columns, by old name.
+        rows: number of rows.
+        without: features that the split lacks.
+        figures: published figures, such as the number of rows per class.
     """
 
     reader: dict[str, Any]
@@ -35,19 +38,21 @@ class SplitOutline:
     figures: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def add(self, part: str, entries: Sequence[Entry]) -> None:
-        """Add a part whose files are each referred to by name."""
+        """Add a part with a reference for each file."""
         self.parts[part] = list(entries)
         self.references[part] = [(entry.path, glob.escape(entry.file.member)) for entry in entries]
 
 
 @dataclass
 class Outline:
-    """A dataset.
+    """Outline of a dataset.
 
     Attributes:
-        kind: the files in a few words.
-        members: names and files of the archive to make; empty for none.
-        doubts: guesses to check, and skipped files and columns.
+        kind: short description of the files.
+        splits: outline of each split, by name.
+        features: feature of each column, by name.
+        members: name and path of each file to pack into an archive.
+        doubts: notes on uncertain guesses, and on skipped files and columns.
     """
 
     kind: str
@@ -58,29 +63,34 @@ class Outline:
 
 
 def cover(names: Collection[str], members: Sequence[str], prefix: str) -> list[str]:
-    """Find patterns that match these members of an archive and no others.
+    """Find patterns that match the named members of an archive and no other member.
 
     Args:
-        names: the members; all begin with the prefix.
+        names: members to match; all start with the prefix.
         members: all members of the archive.
-        prefix: folders, with a `/` at the end.
+        prefix: parent folders, with a trailing `/`.
 
     Raises:
-        DshubError: no simple patterns do.
+        DshubError: no simple pattern separates the members.
     """
     chosen = set(names)
-    others = [name for name in members if name.startswith(prefix) and name not in chosen]
-    for patterns, taken in zip(_patterns(chosen, prefix), _patterns(others, prefix), strict=True):
-        if "" not in patterns and not patterns & taken:
+    unrelated = [name for name in members if name.startswith(prefix) and name not in chosen]
+    for patterns, excluded in zip(
+        _patterns(chosen, prefix), _patterns(unrelated, prefix), strict=True
+    ):
+        if "" not in patterns and not patterns & excluded:
             return sorted(patterns)
     raise DshubError(
-        f"the archive has other files among those of the dataset, such as {others[0]!r}",
-        hint="remove them from the archive, or give the unpacked folder",
+        f"the archive mixes data with unrelated files, such as {unrelated[0]!r}",
+        hint="remove these files from the archive, or pass the unpacked folder",
     )
 
 
 def _patterns(names: Collection[str], prefix: str) -> tuple[set[str], set[str], set[str]]:
-    """Patterns by prefix, by suffix, and by folder and suffix; empty for a name without these."""
+    """Return three sets of patterns: by prefix, by suffix, and by folder and suffix.
+
+    A set includes the empty string if a name has no such pattern.
+    """
     anything = f"{glob.escape(prefix)}*"
     by_suffix, by_folder = set(), set()
     for name in names:

@@ -1,4 +1,4 @@
-"""Find the files of a dataset, and read splits, keys and classes out of their names."""
+"""List the files of a dataset, and derive splits, keys and classes from their names."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
 
-HEAD = 1 << 16  # bytes that are enough to recognize a file
+HEAD = 1 << 16  # bytes to read when detecting the format of a file
 _SPLIT_WORDS = {
     "train": {"train", "training", "tr"},
     "validation": {"validation", "valid", "val", "dev", "development"},
@@ -26,24 +26,24 @@ _SPLIT_WORDS = {
     "extra": {"extra"},
     "unlabeled": {"unlabeled", "unlabelled"},
 }
-_LONGEST = 200  # characters of a name
+_MAX_NAME = 200  # characters of a name to use for a key
 _LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
 _HIDDEN = "hidden files"
-_CHOOSE = "give files and folders that you can read"
+_CHOOSE = "pass files and folders that you have permission to read"
 _ARCHIVE = re.compile(r"(?<=.)\.(tar|zip|tgz|tbz2|txz|tzst)(\.\w{1,3})?\Z", re.IGNORECASE)
 
 
 def split_word(text: str) -> str | None:
-    """The split that a whole word means: `train` for `Training`."""
+    """Return the split that a word names, such as `train` for `Training`; None if there is none."""
     word = text.lower()
     return next((name for name, words in _SPLIT_WORDS.items() if word in words), None)
 
 
 def split_in(text: str) -> tuple[str | None, str]:
-    """Find the split in a file name; returns it, and the name without it.
+    """Split a file name into the first word that names a split, and the remaining name.
 
-    `train-images-idx3-ubyte.gz` gives `train` and `images-idx3-ubyte.gz`; `x_train` gives `train`
-    and `x`. The first word that names a split counts.
+    For example, `x_train` gives `train` and `x`, and `train-images-idx3-ubyte.gz` gives `train` and
+    `images-idx3-ubyte.gz`.
     """
     words = re.split(r"([-_. ]+)", text)
     for i in range(0, len(words), 2):
@@ -54,34 +54,34 @@ def split_in(text: str) -> tuple[str | None, str]:
 
 
 def ordered_splits(names: Iterable[str]) -> list[str]:
-    """Splits in the usual order, then others by name."""
-    left = set(names)
-    return [name for name in _SPLIT_WORDS if name in left] + sorted(left - _SPLIT_WORDS.keys())
+    """Sort splits in the order train, validation, test, extra, unlabeled, and then by name."""
+    splits = set(names)
+    return [name for name in _SPLIT_WORDS if name in splits] + sorted(splits - _SPLIT_WORDS.keys())
 
 
 def key(text: str, taken: Collection[str] = (), *, default: str = "part") -> str:
-    """Turn a name into a unique key of a manifest: a-z and 0-9, with `_` or `-` between.
+    """Convert a name to a unique key of a manifest, of a-z, 0-9, `_` and `-`.
 
     Args:
-        text: the name.
-        taken: keys in use.
-        default: the key if no character of the text is left, such as of Chinese.
+        text: name to convert.
+        taken: keys already in use.
+        default: key to use if the name has no ASCII letters or digits.
     """
-    plain = unicodedata.normalize("NFKD", text[:_LONGEST]).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", text[:_MAX_NAME]).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^a-z0-9_-]+", "_", plain.lower())
     plain = re.sub(r"[_-]+", lambda run: "_" if "_" in run[0] else run[0], plain)
     return unused(plain.strip("_-") or default, taken, "_")
 
 
 def dataset_name(text: str) -> str:
-    """Turn the name of a folder or file into the last part of a dataset's name."""
+    """Convert the name of a folder or file to the last part of a dataset name."""
     return key(text.partition(".")[0] or text, default="data").replace("_", "-")
 
 
 def class_order(names: Iterable[str]) -> list[str]:
-    """Sort classes by number if all are numbers, else by character.
+    """Sort classes by number if all of them are integers, else as strings.
 
-    Python's order of characters is also that of other loaders of class folders.
+    Other loaders of class folders also sort strings in the order of Python.
     """
     classes = sorted(set(names))
     if all(re.fullmatch(r"-?\d{1,18}", name) for name in classes):
@@ -90,7 +90,7 @@ def class_order(names: Iterable[str]) -> list[str]:
 
 
 def stem(name: str) -> str:
-    """A file name without its suffix and that of a compression: `train` for `train.csv.gz`."""
+    """Return a file name without format and compression suffixes: `train` for `train.csv.gz`."""
     lower = name.lower()
     for suffix in archives.stream_suffixes():
         if lower.endswith(suffix):
@@ -101,12 +101,13 @@ def stem(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file on disk or in an archive.
+    """File on disk or in an archive.
 
     Attributes:
-        name: path below the folder or archive that was given, with `/`: `train/cat/1.jpg`.
-        path: the file on disk, or the archive.
-        file: opens it.
+        name: path relative to the folder or archive on the command line, such as
+            `train/cat/1.jpg`.
+        path: path of the file on disk, or of the archive.
+        file: object that opens the file.
     """
 
     name: str
@@ -115,33 +116,37 @@ class Entry:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """The folders in its name."""
+        """Folders in `name`."""
         return tuple(self.name.split("/")[:-1])
 
     @property
     def base(self) -> str:
-        """Its name without folders."""
+        """Last part of `name`."""
         return PurePosixPath(self.name).name
 
     @property
     def suffix(self) -> str:
-        """The suffix of its name in lower case: `.jpg`."""
+        """Suffix of `name` in lowercase, such as `.jpg`."""
         return PurePosixPath(self.name).suffix.lower()
 
     def head(self) -> bytes:
-        """Its first bytes, decompressed; raises ReadError."""
+        """Read the first `HEAD` bytes, decompressed.
+
+        Raises:
+            ReadError: the file cannot be read.
+        """
         with self.file.open() as stream:
             return stream.read(HEAD)
 
 
 @dataclass
 class Survey:
-    """The files of a dataset.
+    """Files of a dataset.
 
     Attributes:
-        entries: in the order of folders and archives.
-        members: all member names of each archive.
-        notes: remarks on skipped files.
+        entries: files, in the order of folders and archives.
+        members: names of all members of each archive.
+        notes: notes about skipped files.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -151,7 +156,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class LooseFile:
-    """A file on disk, open only while it is read: there can be many thousands."""
+    """File on disk that is open only while it is read, because there can be many thousands."""
 
     path: Path
     name: str
@@ -159,26 +164,30 @@ class LooseFile:
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """Its bytes, decompressed; raises ReadError."""
+        """Open the file for reading, decompressed.
+
+        Raises:
+            ReadError: the file cannot be read.
+        """
         with archives.open_files(self.path, title=self.name) as (file,), file.open() as stream:
             yield stream
 
     def check_size(self, size: int) -> None:
-        """See `dshub.formats.File`."""
+        """Check an uncompressed size against the limits; see `dshub.formats.File`."""
         archives.check_size(size, self.path.stat().st_size, self.name)
 
 
-def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
-    """List the files in some paths, and the members of archives among them.
+def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:
+    """List the files in paths, and the members of archives.
 
     Args:
         paths: files and folders.
-        stack: keeps the archives open.
+        stack: receives the open archives; close it after reading the entries.
 
     Raises:
         StoreError: a file or folder cannot be read.
         ReadError, UnsafeArchiveError: an archive is damaged or unsafe.
-        DshubError: a path is given twice, or a name is not UTF-8.
+        DshubError: a path contains another path, or a name is not UTF-8.
     """
     survey, skipped = Survey(), defaultdict[str, list[str]](list)
     for top in paths:
@@ -203,42 +212,44 @@ def look(paths: Sequence[Path], stack: ExitStack) -> Survey:
 
 
 def _refuse_nested(top: Path, paths: Sequence[Path]) -> None:
-    resolved, own = [path.resolve() for path in paths], top.resolve()
-    if resolved.count(own) > 1 or any(path in own.parents for path in resolved):
-        raise DshubError(f"{top} is given twice", hint="give a folder, or the files in it")
+    resolved, resolved_top = [path.resolve() for path in paths], top.resolve()
+    if resolved.count(resolved_top) > 1 or any(path in resolved_top.parents for path in resolved):
+        raise DshubError(
+            f"{top} was passed more than once", hint="pass either a folder or the files in it"
+        )
 
 
 def _refuse_unencodable(entry: Entry) -> None:
     for name in (entry.path.name, entry.name):
         if name != name.encode("utf-8", "replace").decode():
-            raise DshubError(f"{name!r} is not UTF-8, as names in a manifest are", hint="rename it")
+            raise DshubError(f"the file name {name!r} is not UTF-8", hint="rename the file")
 
 
 def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:
-    """Open an archive; returns None for other files."""
+    """Open an archive; return None for other files."""
     with disk_faults(path, "read", hint=_CHOOSE), path.open("rb"):
         pass
     if path.suffix.lower() in IMAGES + AUDIO:
         return None
-    with ExitStack() as own:
-        archive = own.enter_context(archives.open_archive(path, title=str(path)))
+    with ExitStack() as local_stack:
+        archive = local_stack.enter_context(archives.open_archive(path, title=str(path)))
         if not archive.is_container:
             return None
-        stack.enter_context(own.pop_all())
+        stack.enter_context(local_stack.pop_all())
     return archive
 
 
 def some(names: Sequence[str], count: int = 3) -> str:
-    """The first names, and the number of others."""
+    """Join the first names, and add the number of omitted ones."""
     more = f" and {len(names) - count:,} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more
 
 
 def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]]:
-    """Yield each file of a path with its name below it; add others to `skipped` by reason."""
+    """Yield the relative name and the path of each file; add skipped names by reason."""
     if not top.is_dir():
         if not top.is_file():
-            reason = "it is not a regular file"
+            reason = "not a regular file"
             raise StoreError(path=str(top), action="read", reason=reason, hint=_CHOOSE)
         yield top.name, top
         return
@@ -254,7 +265,7 @@ def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]
 
 
 def _reason_to_skip(path: Path, root: Path) -> str:
-    """A plural noun phrase for a file or folder to skip; empty for others."""
+    """Return why to skip a file or folder, as a plural noun phrase; empty to keep it."""
     if _is_litter(path.name):
         return _HIDDEN
     with disk_faults(path, "read", hint=_CHOOSE):

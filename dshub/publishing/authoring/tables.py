@@ -1,4 +1,4 @@
-"""Outline tables and arrays: delimited text, JSON, parquet, Arrow, lines, IDX, npy and npz."""
+"""Outline datasets of tables (CSV, JSON, parquet, Arrow, lines of text) and arrays (IDX, npz)."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,12 +32,12 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]], *, header: bool | N
     """Outline a dataset of tables or arrays.
 
     Args:
-        form: the reader of all files.
-        files: of each split, in order.
+        form: name of the reader for all files.
+        files: files of each split, in order.
         header: whether delimited text has a header; None to guess.
 
     Raises:
-        DshubError: files of a split do not belong together.
+        DshubError: files of a split have different structures.
         ReadError: a file does not match its format.
     """
     result = Outline(kind=TITLES[form])
@@ -62,9 +62,10 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]], *, header: bool | N
 
 
 def _agree_on_quotes(readers: Sequence[dict[str, Any]]) -> None:
-    """Apply to all splits what one of them proves; others can be without quotes.
+    """Use the same quoting for all splits with the same delimiter.
 
-    Between tabs only the quotes of CSV can be proved, between commas only plain ones.
+    A split without quotes shows no preference. With tabs, only CSV quoting can be detected for
+    certain; with other delimiters, only plain quotes.
     """
     for delimiter in {reader.get("delimiter", ",") for reader in readers}:
         group = [reader for reader in readers if reader.get("delimiter", ",") == delimiter]
@@ -80,7 +81,7 @@ def _agree_on_quotes(readers: Sequence[dict[str, Any]]) -> None:
 def _delimited(
     entries: Sequence[Entry], doubts: list[str], *, header: bool | None
 ) -> dict[str, Any]:
-    """The options of the reader of delimited text; all files must be alike."""
+    """Return the reader options for delimited text, which must be the same for all files."""
     dialects: dict[Dialect, str] = {}
     for entry in entries:
         dialect = sniff(decoded(entry.head()) or "", entry.name, header=header)
@@ -88,12 +89,12 @@ def _delimited(
     if len(dialects) > 1:
         raise DshubError(
             f"{some(list(dialects.values()))} differ in columns, delimiter, quotes or header",
-            hint="give files that belong together, or --split NAME=PATH for each",
+            hint="pass only files of one dataset, or use --split NAME=PATH for each file",
         )
     (first,) = dialects
     if not first.sure and header is None:
-        taken, option = ("a header", "--no-header") if first.header else ("data", "--header")
-        doubts.append(f"the first line is read as {taken}; use {option} to change this")
+        role, option = ("a header", "--no-header") if first.header else ("data", "--header")
+        doubts.append(f"the first line is read as {role}; use {option} to change this")
     options = {"header": first.header, "delimiter": first.delimiter, "quoting": first.quoting}
     defaults = {"header": False, "delimiter": ",", "quoting": True}
     stated = {name: value for name, value in options.items() if value != defaults[name]}
@@ -106,15 +107,15 @@ def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
     doubts += records.notes
     if not options["columns"]:
         raise DshubError(
-            f"{entries[0].name} has no key that every row has", hint="see registry/README.md"
+            f"{entries[0].name} has no key that is in every row", hint="see registry/README.md"
         )
     return options
 
 
 def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
-    """The option `columns` for a file with columns in structures; else no option.
+    """Return the reader option `columns` for a file with struct columns; else no options.
 
-    Hugging Face stores an image as a structure of bytes and path: the bytes are the column.
+    For a Hugging Face image, a struct of `bytes` and `path`, only `bytes` is used.
     """
     schema = _schema(form, entry)
     paths = {} if schema is None else dict(_paths(schema))
@@ -125,7 +126,7 @@ def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
 
 
 def _paths(fields: Iterable[pa.Field]) -> Iterator[tuple[str, str]]:
-    """Yield the path of each column, and its name."""
+    """Yield the path and the name of each column, descending into structs."""
     for field in fields:
         if not pa.types.is_struct(field.type):
             yield field.name, field.name
@@ -136,20 +137,20 @@ def _paths(fields: Iterable[pa.Field]) -> Iterator[tuple[str, str]]:
 
 
 def _schema(form: str, entry: Entry) -> pa.Schema | None:
-    """The columns of a file; None if it has no rows."""
+    """Return the schema of a file; None if the file has no rows."""
     batch = next(iter(formats.create({"format": form}).read({"rows": [entry.file]})), None)
     return None if batch is None else batch.schema
 
 
 def _add_array(split: SplitOutline, name: str, entry: Entry, doubts: list[str]) -> None:
-    """Add a file as a column, named by the file without the split, and by its values."""
+    """Add an array file as a column, with a name from the file name and the type of values."""
     form = split.reader["format"]
     schema = _schema(form, entry)
     if schema is None:
-        raise DshubError(f"{entry.name} has no rows", hint="remove empty arrays")
+        raise DshubError(f"{entry.name} has no rows", hint="pass only files with rows")
     kind, shape = shaped(schema.types[0])
-    _, rest = split_in(stem(entry.base))
-    column = key(_IDX_NAME.sub("", rest).strip("-_. "), default="data")
+    _, base = split_in(stem(entry.base))
+    column = key(_IDX_NAME.sub("", base).strip("-_. "), default="data")
     if column in _IMAGES and len(shape) >= 2 and kind == pa.uint8():
         column = "image"
     elif column in LABELS and not shape and pa.types.is_integer(kind):
@@ -158,10 +159,10 @@ def _add_array(split: SplitOutline, name: str, entry: Entry, doubts: list[str]) 
         raise DshubError(
             f"{split.parts[column][0].name} and {entry.name} would both be column {column!r} "
             f"of split {name}",
-            hint="give the files that belong together",
+            hint="rename one of the files, or pass only one of them",
         )
     split.add(column, [entry])
     has_channels_first = len(shape) == 3 and shape[0] in {1, 3} and shape[2] not in {1, 3, 4}
     if form == "npz" and column == "image" and has_channels_first:
         split.reader["axes"] = {column: [1, 2, 0]}
-        doubts.append(f"column {column!r} has its channels first; they are moved last")
+        doubts.append(f"column {column!r} is channels-first; the channels are moved last")

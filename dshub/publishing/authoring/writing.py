@@ -1,4 +1,4 @@
-"""Write a manifest as TOML, in the order and layout of those in the registry."""
+"""Format a manifest as TOML, in the layout of the built-in registry."""
 
 import json
 import re
@@ -23,17 +23,17 @@ from dshub.publishing.authoring.outline import PACKED, Outline, SplitOutline
 from dshub.publishing.authoring.survey import key, stem
 from dshub.publishing.pinning import Measured
 
-_WIDTH = 100  # characters of a line
-_BARE = re.compile(r"[A-Za-z0-9_-]+")  # keys without quotes
+_WIDTH = 100  # characters per line
+_BARE = re.compile(r"[A-Za-z0-9_-]+")  # keys that need no quotes
 _LICENSE = """\
 [license]
-# Which license applies? Leave out what no source states.
-# spdx = "CC-BY-4.0"               # an identifier of https://spdx.org/licenses
-# source = "https://…"             # the page that states it
-# redistribution = "yes"           # can others pass the files on? yes, no, unknown"""
-_URLS = '# urls = ["https://…"]            # after the upload; tried in order'
+# Which license applies? Omit fields that no source states.
+# spdx = "CC-BY-4.0"               # an identifier from https://spdx.org/licenses
+# source = "https://…"             # the page that states the license
+# redistribution = "yes"           # can others share the files? yes, no, unknown"""
+_URLS = '# urls = ["https://…"]            # download URLs, tried in order'
 _CITATION = """\
-# How do others cite it?
+# How should others cite the dataset?
 # [[citations]]
 # type = "misc"
 # key = "…"
@@ -43,12 +43,12 @@ _CITATION = """\
 
 
 class Resource(NamedTuple):
-    """A file of a dataset.
+    """Resource of a drafted manifest.
 
     Attributes:
-        key: in the manifest.
-        path: of the file.
-        measured: its checksum and size.
+        key: key of the resource in the manifest.
+        path: path of the file.
+        measured: checksums and size of the file.
     """
 
     key: str
@@ -57,26 +57,26 @@ class Resource(NamedTuple):
 
 
 def resource_keys(outline: Outline, name: str) -> dict[Path, str]:
-    """A key for each file, in the order of splits."""
+    """Return a unique resource key for each file, in the order of splits."""
     keys: dict[Path, str] = {}
     for split in outline.splits.values():
         for path, _ in (reference for part in split.references.values() for reference in part):
             if path not in keys:
-                own = name.rpartition("/")[2] if path == PACKED else path.name
-                keys[path] = key(stem(own), keys.values())
+                file_name = name.rpartition("/")[2] if path == PACKED else path.name
+                keys[path] = key(stem(file_name), keys.values())
     return keys
 
 
 def manifest_text(
     name: str, version: str, outline: Outline, resources: Mapping[Path, Resource]
 ) -> str:
-    """The manifest of an outline as TOML.
+    """Format the manifest of an outline as TOML.
 
     Args:
-        name: of the dataset.
-        version: of the dataset.
-        outline: the dataset.
-        resources: the files, by their path in the outline.
+        name: name of the dataset.
+        version: version of the dataset.
+        outline: outline of the dataset.
+        resources: resources, by path in the outline.
     """
     blocks = [_head(name, version, outline), _LICENSE]
     blocks += map(_resource, resources.values())
@@ -92,9 +92,9 @@ def _head(name: str, version: str, outline: Outline) -> str:
     title = name.rpartition("/")[2]
     return "\n".join(
         [
-            "# Drafted by `dshub new` from the files; edit the words.",
+            "# Drafted by `dshub new`; edit the texts.",
             *_fields({"schema": 1, "name": name, "version": version, "title": title}),
-            f"summary = {_value(f'{outline.kind}; rows: {rows}.')}  # the dataset in a sentence",
+            f"summary = {_value(f'{outline.kind}; rows: {rows}.')}  # one sentence",
             f"task = {_value(task(outline.features))}  # the usual task",
             'homepage = ""  # a page about the dataset',
             *_fields({"supervised": supervised(outline.features)}),
@@ -103,14 +103,14 @@ def _head(name: str, version: str, outline: Outline) -> str:
 
 
 def supervised(features: Mapping[str, Feature]) -> list[str]:
-    """The columns x and y, if there is one column of classes and one other; else empty."""
+    """Return the columns x and y if there is one label and one other column; else empty."""
     labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
-    others = [name for name in features if name not in labels]
-    return others + labels if len(labels) == len(others) == 1 else []
+    inputs = [name for name in features if name not in labels]
+    return inputs + labels if len(labels) == len(inputs) == 1 else []
 
 
 def task(features: Mapping[str, Feature]) -> str:
-    """Guess the usual task."""
+    """Guess the task from the kinds of columns."""
     count = Counter(map(type, features.values()))
     if not count[LabelFeature]:
         return "unknown"
@@ -149,7 +149,7 @@ def _table(name: str, fields: Mapping[str, Any], *comments: str) -> str:
 
 
 def _fields(fields: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each field, several for a long list, none for an empty one."""
+    """Yield each field as TOML, with long lists wrapped; empty values are omitted."""
     for name, value in fields.items():
         if value in ((), [], {}):
             continue
@@ -160,7 +160,7 @@ def _fields(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value(value: Any) -> str:
-    """A value on one line; objects with their keys in order."""
+    """Format a value on one line."""
     if isinstance(value, Mapping):
         pairs = (
             f"{name if _BARE.fullmatch(name) else _value(name)} = {_value(item)}"
@@ -169,7 +169,7 @@ def _value(value: Any) -> str:
         return f"{{ {', '.join(pairs)} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
-    # JSON's texts, numbers and booleans are those of TOML, except that TOML escapes DEL
+    # strings, numbers and booleans are the same in JSON and TOML, except that TOML escapes DEL
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

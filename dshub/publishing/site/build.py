@@ -1,4 +1,4 @@
-"""Build a site: a first page to search datasets, and a page for each dataset."""
+"""Build a site with a search page and a page for each dataset."""
 
 import json
 import logging
@@ -18,26 +18,26 @@ from dshub.catalog.registry import Registry
 from dshub.errors import DshubError
 from dshub.progress import Progress, Silent, Task
 from dshub.publishing.site.cells import strip, waveform, words
-from dshub.publishing.site.pages import BELOW, CARD, PAGE, Publisher, render
+from dshub.publishing.site.pages import CARD, PAGE, SITE_FOLDER, Publisher, render
 from dshub.publishing.site.samples import Shown, show, stated_counts
 from dshub.publishing.site.snippets import snippets
 
-FEW = 40  # classes with a bar each; more are columns of one chart, and a folded table
-CARD_SIDE = 64  # pixels of an image on a card
+MAX_BARS = 40  # classes; a label with more gets one chart and a folded table
+CARD_SIDE = 64  # pixels per side of an image on a card
 MODALITIES = ("image", "text", "audio", "table")
-WORDS = BELOW / "_words.js"  # no name of a dataset begins with `_`
+WORDS = SITE_FOLDER / "_words.js"  # cannot collide, because dataset names never start with `_`
 
 
 @dataclass(frozen=True)
 class Built:
-    """A site that was built.
+    """Result of a build.
 
     Attributes:
-        first: the first page.
-        written: files that changed, relative to the target.
-        kept: the number of files that did not change.
-        removed: pages of datasets that are no longer listed.
-        notes: splits without rows, and why; one line each.
+        first: path of the first page.
+        written: new and changed files, relative to the target.
+        kept: number of unchanged files.
+        removed: removed files of datasets that are no longer listed, relative to the target.
+        notes: a line for each split without sample rows, with the reason.
     """
 
     first: Path
@@ -48,14 +48,16 @@ class Built:
 
 
 class Card(NamedTuple):
-    """A dataset on the first page.
+    """Card of a dataset on the first page.
 
     Attributes:
-        page: the address of its page.
+        manifest: manifest of the dataset.
+        page: path of the dataset's page.
         modality: one of `MODALITIES`.
-        look: `images`, `waveform`, `words` or `fields`.
-        content: the address of an image, a path of SVG, or words.
-        width: of an image, in pixels.
+        look: kind of preview: `images`, `waveform`, `words` or `fields`.
+        content: path of an image, an SVG path, or text.
+        width: width of the image in pixels.
+        synthetic: True if the preview shows synthetic rows.
     """
 
     manifest: Manifest
@@ -76,23 +78,24 @@ def build(
     title: str = "Datasets",
     progress: Progress | None = None,
 ) -> Built:
-    """Write the site of a registry into a folder, or update it.
+    """Build or update the site of a registry.
 
-    Rows come from tables in the store, or are synthetic and labeled so. Nothing is downloaded. The
-    same inputs give the same bytes. Only changes are written, each file by rename, the first page
-    last. If the target is a mirror, its files are linked.
+    Sample rows come from tables in the store. Otherwise they are synthetic and labeled as such.
+    Nothing is downloaded. Builds are reproducible and write only changed files, and the first page
+    is written last. If the target is a mirror, pages link to its files.
 
     Args:
-        registry: the datasets, each in its newest version.
-        store: the cache, which also keeps synthetic rows.
-        target: the folder; the site owns `index.html` and `catalogue/` in it.
-        names: datasets and families to show; empty for all.
-        title: of the first page.
-        progress: shows the pages written so far.
+        registry: source of the datasets, each in its newest version.
+        store: cache to read tables from, and to write synthetic rows to.
+        target: output folder; only `index.html` and `site/` in it are written.
+        names: datasets and families to include; empty for all.
+        title: title of the first page.
+        progress: progress display.
 
     Raises:
         UnknownNameError: a name is unknown.
-        StoreError: the target or the store cannot be written, or has another `index.html`.
+        StoreError: the target or the store cannot be written, or dshub did not write the existing
+            `index.html`.
         MissingExtraError: Jinja2 is not installed.
     """
     chosen = map(registry.manifest, registry.expand(names)) if names else registry.manifests()
@@ -115,25 +118,25 @@ def build(
 
 
 def page_of(manifest: Manifest) -> PurePosixPath:
-    """The path of a dataset's page in the target."""
-    return BELOW / manifest.name / PAGE
+    """Return the path of a dataset's page, relative to the target."""
+    return SITE_FOLDER / manifest.name / PAGE
 
 
 def _shown(manifest: Manifest, store: Store, notes: list[str]) -> list[Shown]:
-    """Rows of each split; splits without readable rows are left out, with a note."""
+    """Return sample rows of each split; skip splits without readable rows and add a note."""
     shown = []
     for number, split in enumerate(manifest.splits):
         try:
             shown.append(show(manifest, split, store, is_first=number == 0))
         except DshubError as error:
-            notes.append(f"{manifest.name}, split {split}: no rows are shown: {error}")
+            notes.append(f"{manifest.name}, split {split}: no sample rows: {error}")
             logging.getLogger("dshub").debug("no sample of %s", manifest.name, exc_info=True)
     return shown
 
 
 def _page(manifest: Manifest, shown: Sequence[Shown], target: Path, title: str) -> bytes:
-    """The page of a dataset."""
-    root = "../" * (len(BELOW.parts) + manifest.name.count("/") + 1)
+    """Render the page of a dataset."""
+    root = "../" * (len(SITE_FOLDER.parts) + manifest.name.count("/") + 1)
     return render(
         "dataset.html",
         site_title=title,
@@ -143,7 +146,7 @@ def _page(manifest: Manifest, shown: Sequence[Shown], target: Path, title: str) 
         snippets=snippets(manifest),
         samples=shown,
         histograms=list(_histograms(manifest, shown)),
-        few=FEW,
+        max_bars=MAX_BARS,
         references=_references,
         mirror_path=partial(_mirror_path, target),
         citation="\n\n".join(map(bibtex, manifest.citations)),
@@ -151,12 +154,12 @@ def _page(manifest: Manifest, shown: Sequence[Shown], target: Path, title: str) 
 
 
 def _references(split: Split) -> list[str]:
-    """The files of a split, each once."""
+    """Return the file references of a split, without duplicates."""
     return list(dict.fromkeys(item for part in split.files for item in split.references(part)))
 
 
 def _mirror_path(target: Path, resource: Resource) -> str:
-    """The path of a file in the target, if that is a mirror with the file; else empty."""
+    """Return the path of a file in the target if the target is a mirror; else empty."""
     path = blob_path(resource.digest)
     return str(path) if (target / path).is_file() else ""
 
@@ -168,9 +171,9 @@ def _inner(feature: Feature) -> Feature:
 def _histograms(
     manifest: Manifest, shown: Sequence[Shown]
 ) -> Iterator[tuple[str, list[str], list[dict[str, Any]]]]:
-    """The rows of each class: the column, the splits with known counts, and a bar per class.
+    """Yield each label column, the splits with known class counts, and a bar for each class.
 
-    The code of a class can be its name.
+    The code of a class defaults to the class name.
     """
     for name, feature in manifest.features.items():
         label = _inner(feature)
@@ -228,15 +231,15 @@ def _first_page(cards: Sequence[Card], target: Path, title: str) -> bytes:
 
 
 def _class_words(manifests: Sequence[Manifest]) -> bytes:
-    """The words of class names with the places of datasets that have them, as a script.
+    """Return a script that maps each word of a class name to the positions of datasets.
 
-    Pages opened from a folder can load scripts, but not JSON.
+    The index is a script, because a page opened from a folder cannot load JSON.
     """
-    places: dict[str, list[int]] = {}
-    for place, manifest in enumerate(manifests):
+    positions: dict[str, list[int]] = {}
+    for position, manifest in enumerate(manifests):
         labels = (_inner(feature) for feature in manifest.features.values())
         names = [name for label in labels for name in getattr(label, "names", ())]
         for word in {word for name in names for word in re.findall(r"\w+", name.lower())}:
-            places.setdefault(word, []).append(place)
-    index = json.dumps(dict(sorted(places.items())), separators=(",", ":"))
+            positions.setdefault(word, []).append(position)
+    index = json.dumps(dict(sorted(positions.items())), separators=(",", ":"))
     return f"window.dshubWords={index};\n".encode()

@@ -1,4 +1,4 @@
-"""Encode images and audio for pages, and put values into words."""
+"""Encode images and audio for pages, and format other values as text."""
 
 import base64
 import io
@@ -19,22 +19,22 @@ from dshub.catalog.features import (
     TextFeature,
 )
 
-SMALL = 48  # pixels of the longest side of an image that is shown as it is, enlarged by the browser
-LARGEST = 160  # pixels of the longest side of other images
-SECONDS = 3  # of audio
-VALUES = 6  # of an array
-ITEMS = 40  # of a list
-POINTS = 72  # of a waveform
+SMALL = 48  # pixels; an image up to this size is not scaled, and the browser enlarges it
+LARGEST = 160  # pixels of the longest side after scaling
+SECONDS = 3  # seconds of audio to include
+VALUES = 6  # array values to show
+ITEMS = 40  # list items to show
+POINTS = 72  # points per waveform
 
 
 class Media(NamedTuple):
-    """An image or audio within a page.
+    """Image or audio embedded in a page.
 
     Attributes:
-        source: a data URL (RFC 2397).
-        title: the size of an image, or the length of audio.
-        width, height: of an image as encoded, in pixels.
-        waveform: of audio, as a path of SVG.
+        source: data URL (RFC 2397).
+        title: original size of the image, or length of the audio.
+        width, height: size of the encoded image in pixels.
+        waveform: SVG path for audio.
     """
 
     source: str
@@ -45,24 +45,26 @@ class Media(NamedTuple):
 
     @property
     def is_small(self) -> bool:
-        """Whether single pixels of an image are visible."""
+        """True if the image is shown enlarged, with visible pixels."""
         return max(self.width, self.height) <= SMALL
 
 
 def encode(value: Any, feature: Feature) -> Any:
-    """Encode images and audio as `Media`; other values stay."""
+    """Encode an image or audio as `Media`; return other values unchanged."""
     if isinstance(feature, ImageFeature):
         return _image(value)
     return _audio(value, feature.rate) if isinstance(feature, AudioFeature) else value
 
 
 def to_rgb(image: np.ndarray) -> Image.Image:
-    """Convert an image to 8 bits of gray, or of red, green and blue.
+    """Convert an image to 8-bit grayscale or RGB.
+
+    An image with one or two channels becomes grayscale, from the first channel. Otherwise the first
+    three channels are used.
 
     Args:
-        image: (height, width, channels) of any dtype. Values other than uint8 are scaled from
-            their minimum and maximum to 0 and 255. Of 2 channels the first is used, of more than 3
-            the first 3.
+        image: array of shape (height, width, channels). Any dtype other than uint8 is scaled from
+            the range of its values to 0 to 255.
     """
     if image.dtype != np.uint8:
         values = np.nan_to_num(image.astype(np.float64))
@@ -73,7 +75,7 @@ def to_rgb(image: np.ndarray) -> Image.Image:
 
 
 def _image(value: np.ndarray) -> Media:
-    """Encode an image: as PNG if it is small, else reduced as WebP."""
+    """Encode a small image as PNG, or a large image as a scaled WebP."""
     image, title = to_rgb(value), f"{value.shape[1]} × {value.shape[0]} pixels"
     if max(image.size) > SMALL:
         image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
@@ -84,7 +86,7 @@ def _image(value: np.ndarray) -> Media:
 
 
 def strip(images: Sequence[np.ndarray], *, side: int) -> bytes:
-    """The centers of some images side by side, as squares in a WebP file."""
+    """Return a WebP file with the centers of images side by side, each cropped to a square."""
     sheet = Image.new("RGB", (side * len(images), side))
     for number, image in enumerate(images):
         sheet.paste(ImageOps.fit(to_rgb(image).convert("RGB"), (side, side)), (side * number, 0))
@@ -98,10 +100,10 @@ def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def _audio(samples: np.ndarray, rate: int) -> Media:
-    """Encode the beginning of audio as WAV.
+    """Encode the first `SECONDS` seconds of audio as WAV.
 
     Args:
-        samples: int16, (samples,) or (samples, channels).
+        samples: int16 array of shape (samples,) or (samples, channels).
         rate: samples per second.
     """
     clip = samples[: rate * SECONDS]
@@ -115,7 +117,7 @@ def _audio(samples: np.ndarray, rate: int) -> Media:
 
 
 def waveform(samples: np.ndarray, *, points: int) -> str:
-    """The volume of audio over time as a path of SVG, 2 units high and one unit wide per point."""
+    """Return the volume over time as an SVG path, 2 units high and 1 unit wide per point."""
     mono = np.abs((samples if samples.ndim == 1 else samples.mean(axis=1)).astype(np.float64))
     peaks = [piece.max(initial=0.0) for piece in np.array_split(mono, points)]
     heights = 0.04 + 0.92 * np.array(peaks) / (max(peaks) or 1)
@@ -131,7 +133,10 @@ def _seconds(samples: np.ndarray, rate: int) -> str:
 
 
 def words(value: Any, feature: Feature, separator: str = " · ") -> str:
-    """A value as plain text; images and audio as their size, lists with a separator."""
+    """Format a value as plain text.
+
+    Images and audio become their size, and list items are joined with `separator`.
+    """
     match feature:
         case ImageFeature():
             return "×".join(map(str, value.shape))
@@ -151,13 +156,13 @@ def words(value: Any, feature: Feature, separator: str = " · ") -> str:
 
 
 def items(value: Any, feature: ListFeature) -> list[str]:
-    """The first values of a list as plain text."""
+    """Format the first items of a list as plain text."""
     more = [f"… {len(value) - ITEMS:,} more"] if len(value) > ITEMS else []
     return [words(item, feature.of) for item in value[:ITEMS]] + more
 
 
 def _numbers(value: Any) -> str:
-    """A number, or the first numbers of an array with its shape."""
+    """Format a number, or the first values and the shape of an array."""
     if np.ndim(value) == 0:
         return f"{float(value):.6g}" if isinstance(value, float | np.floating) else str(int(value))
     shown = ", ".join(map(_numbers, np.ravel(value)[:VALUES]))

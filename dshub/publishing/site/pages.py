@@ -1,9 +1,8 @@
-"""Render pages from templates, and write them.
+"""Render pages from templates, and write the files of a site.
 
-A page contains its style, script, images and audio, so it looks the same from a web server, from a
-folder and as an attachment. Its content security policy allows only the page's own style and
-script, by checksum. The first page also loads two kinds of files from its folder: images of cards,
-and the words of class names.
+A page embeds its style, script, images and audio, so it works from a web server, from a folder and
+as an attachment. Its content security policy allows only the embedded style and script, by
+checksum. The first page also loads card images and the index of class names from separate files.
 """
 
 import base64
@@ -27,35 +26,36 @@ try:
 except ImportError as error:
     raise MissingExtraError(package="jinja2", extra="web") from error
 
-BELOW = PurePosixPath("catalogue")
+SITE_FOLDER = PurePosixPath("site")
 PAGE = "index.html"
-CARD = "card.webp"  # the image of a dataset on the first page, in the folder of its own page
+CARD = "card.webp"  # card image of a dataset, in the folder of the dataset's page
 _HERE = Path(__file__).parent
-_MARK = b'<meta name="generator" content="dshub site">'  # in every page, see page.html
-_MARK_WITHIN = 400  # bytes from the beginning
+_MARK = b'<meta name="generator" content="dshub site">'  # identifies pages; must match page.html
+_MARK_WITHIN = 400  # bytes to search for the mark
 _WRITING = "writing-"
 
 
 def is_web_address(address: str) -> bool:
-    """Whether it is safe to link an address of a manifest: no scripts."""
+    """Return True for an HTTP or HTTPS address, which is safe to link."""
     return urlsplit(address).scheme in {"http", "https"}
 
 
 def is_spdx_listed(identifier: str | None) -> bool:
-    """Whether a license is one of the SPDX list, rather than an expression or a license of its own.
+    """Return True for an identifier of the SPDX license list.
 
-    Source: annex D of the SPDX specification.
+    Expressions and custom licenses (`LicenseRef-…`) are not in the list. The syntax is from annex D
+    of the SPDX specification.
     """
     return bool(re.fullmatch(r"(?!LicenseRef-)[A-Za-z0-9.+-]+", identifier or ""))
 
 
 def kind(feature: Feature) -> str:
-    """The kind of a feature as in a manifest."""
+    """Return the kind of a feature, as in a manifest."""
     return str(type(feature).__struct_config__.tag)
 
 
 def csp_checksum(text: str) -> str:
-    """A checksum as in a content security policy (CSP level 3, section 2.3.1)."""
+    """Return a checksum for a content security policy (CSP level 3, section 2.3.1)."""
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
@@ -84,19 +84,19 @@ TEMPLATES.tests |= {"spdx_listed": is_spdx_listed, "web_address": is_web_address
 
 
 def render(template: str, **content: object) -> bytes:
-    """Render a template as UTF-8."""
+    """Render a template, encoded as UTF-8."""
     return TEMPLATES.get_template(template).render(content).encode("utf-8")
 
 
 class Publisher:
-    """Write the files of a site.
+    """Writer of the files of a site.
 
     Args:
-        target: the folder of the first page.
+        target: folder of the first page.
 
     Attributes:
-        written: files that changed, relative to the target, in order.
-        kept: the number of files that did not change.
+        written: new and changed files, relative to the target.
+        kept: number of unchanged files.
     """
 
     def __init__(self, target: Path) -> None:
@@ -106,18 +106,22 @@ class Publisher:
         self.kept = 0
 
     def check(self) -> None:
-        """Raise StoreError if the target has an `index.html` that dshub did not write."""
+        """Check that an existing `index.html` was written by dshub.
+
+        Raises:
+            StoreError: dshub did not write the page.
+        """
         first = self._target / PAGE
         if first.exists() and not self._is_ours(first):
-            hint = "choose an empty folder, or move that page away"
-            reason = "it is not a page that dshub wrote"
+            hint = "choose an empty folder, or move the page elsewhere"
+            reason = "dshub did not write this page"
             raise StoreError(path=str(first), action="replace", reason=reason, hint=hint)
 
     def publish(self, name: PurePosixPath, data: bytes) -> None:
-        """Write a file by rename, unless it has these bytes already.
+        """Write a file atomically, unless its contents are unchanged.
 
         Raises:
-            StoreError: the folder cannot be written.
+            StoreError: the file cannot be written.
         """
         path = self._target / name
         self._current.add(path)
@@ -131,16 +135,16 @@ class Publisher:
         self.written.append(name)
 
     def sweep(self) -> list[PurePosixPath]:
-        """Remove pages that this run did not publish, their cards, and files of killed runs.
+        """Remove pages and cards of unlisted datasets, and temporary files of killed processes.
 
         Returns:
-            The pages and cards removed, relative to the target.
+            The removed pages and cards, relative to the target.
         """
-        below = self._target / BELOW
-        for path in [*self._target.glob(f"{_WRITING}*"), *below.rglob(f"{_WRITING}*")]:
+        folder = self._target / SITE_FOLDER
+        for path in [*self._target.glob(f"{_WRITING}*"), *folder.rglob(f"{_WRITING}*")]:
             if is_orphan(path):
                 path.unlink(missing_ok=True)
-        stale = [page for page in sorted(below.rglob(PAGE)) if page not in self._current]
+        stale = [page for page in sorted(folder.rglob(PAGE)) if page not in self._current]
         return [name for page in stale if self._is_ours(page) for name in self._remove(page)]
 
     def _remove(self, page: Path) -> Iterator[PurePosixPath]:
@@ -149,7 +153,7 @@ class Publisher:
                 path.unlink()
             yield PurePosixPath(path.relative_to(self._target).as_posix())
         for folder in (page.parent, page.parent.parent):
-            with suppress(OSError):  # not empty: other members of a family
+            with suppress(OSError):  # the folder has pages of other datasets
                 folder.rmdir()
 
     def _is_ours(self, path: Path) -> bool:

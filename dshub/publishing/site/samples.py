@@ -1,4 +1,4 @@
-"""Rows to show: of the prepared table if there is one, else synthetic."""
+"""Read sample rows from prepared tables, or generate synthetic ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +18,19 @@ from dshub.publishing.site.cells import encode
 from dshub.synthetic.synthesize import synthesize
 from dshub.tables.recipe import find
 
-SYNTHETIC_ROWS = 24  # of each split
-IMAGES, AUDIO, ROWS = 24, 6, 10  # shown of the first split; of others a third
+SYNTHETIC_ROWS = 24  # minimum rows per synthetic split
+IMAGES, AUDIO, ROWS = 24, 6, 10  # sample rows of the first split; other splits get a third
 CARD_IMAGES = 4
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A split to show.
+    """Split with real or synthetic rows.
 
     Attributes:
-        manifest: of the rows; that of the synthetic dataset if they are synthetic.
-        dataset: all rows.
+        manifest: manifest of the dataset, or of its synthetic version.
+        split: name of the split.
+        dataset: all rows of the split.
     """
 
     manifest: Manifest
@@ -38,20 +39,20 @@ class Sample:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the rows are synthetic."""
+        """True if the rows are synthetic."""
         return self.manifest.synthetic
 
     def rows(self, count: int) -> list[int]:
-        """Row numbers spread evenly over the split, from the first on.
+        """Return `count` row numbers spread evenly over the split.
 
-        Rows of class folders are sorted by class, so the first rows would all be of one class.
+        Rows of class folders are sorted by class, so the first rows would show only one class.
         """
         total = len(self.dataset)
-        chosen = min(count, total)
-        return [number * total // chosen for number in range(chosen)]
+        selected = min(count, total)
+        return [number * total // selected for number in range(selected)]
 
     def class_counts(self, column: str) -> list[int]:
-        """The rows of each class, counted in the table."""
+        """Count the rows of each class in the table."""
         classes = len(getattr(self.dataset.features[column], "names", ()))
         numbers = np.asarray(self.dataset[column])
         counts: list[int] = np.bincount(numbers, minlength=classes).tolist()
@@ -59,13 +60,13 @@ class Sample:
 
 
 def sample(manifest: Manifest, split: str, store: Store, *, rows: int = SYNTHETIC_ROWS) -> Sample:
-    """Open the prepared table of a split, or make a synthetic one; downloads nothing.
+    """Open the prepared table of a split, or create a synthetic one, without downloading.
 
     Args:
-        manifest: of the dataset.
-        split: its name.
-        store: the cache, which also keeps synthetic rows.
-        rows: minimum of a synthetic split.
+        manifest: manifest of the dataset.
+        split: name of the split.
+        store: cache to read tables from, and to write synthetic rows to.
+        rows: minimum number of rows in a synthetic split.
 
     Raises:
         StoreError: a table cannot be read, or synthetic rows cannot be written.
@@ -73,7 +74,7 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = SYNTHETI
     folder = find(manifest, split, store)
     if folder is not None:
         return Sample(manifest, split, Dataset.from_tables([folder]))
-    if not manifest.synthetic:  # with DSHUB_SYNTHETIC, it already is
+    if not manifest.synthetic:  # with DSHUB_SYNTHETIC, the manifest is already synthetic
         manifest = synthesize(manifest, store, rows=max(rows, SYNTHETIC_ROWS))
     fetcher = Fetcher(store, offline=True)
     outcome = run_plan(make_plan(Request.of(manifest, [split]), fetcher, files=False), fetcher)
@@ -81,21 +82,22 @@ def sample(manifest: Manifest, split: str, store: Store, *, rows: int = SYNTHETI
 
 
 def stated_counts(manifest: Manifest, split: str, column: str) -> list[int]:
-    """The rows of each class that the manifest states; empty if it does not."""
+    """Return the number of rows per class from the manifest; empty if it states none."""
     counts = manifest.splits[split].figures.get(f"{column}-counts", ())
     return list(counts) if isinstance(counts, tuple) else []
 
 
 @dataclass(frozen=True)
 class Shown:
-    """Some rows of a split, with images and audio encoded.
+    """Sample rows of a split, with images and audio encoded.
 
     Attributes:
-        rows: values by column, with the number of each row.
-        gallery: the column to show as a grid of images; empty for a table.
-        images: of the first few rows, (height, width, channels).
-        audio: of the first row, int16.
-        counts: the rows of each class by column; empty for synthetic rows.
+        sample: split with its rows.
+        rows: number of each sample row, and its values by column.
+        gallery: column to show as a grid of images; empty to show a table.
+        images: images of the first rows, of shape (height, width, channels).
+        audio: int16 audio of the first row; None without audio.
+        counts: number of rows per class, by column; empty for synthetic rows.
     """
 
     sample: Sample
@@ -107,25 +109,25 @@ class Shown:
 
     @property
     def features(self) -> Mapping[str, Feature]:
-        """Its columns."""
+        """Features of the columns, by name."""
         return self.sample.dataset.features
 
 
 def show(manifest: Manifest, split: str, store: Store, *, is_first: bool) -> Shown:
-    """Read some rows of a split; more of the first split than of others.
+    """Read sample rows of a split, with more rows for the first split.
 
     Raises:
-        DshubError: the rows cannot be read, or synthetic ones cannot be made.
+        DshubError: the rows cannot be read, or synthetic rows cannot be generated.
     """
-    taken = sample(manifest, split, store)
-    features = taken.dataset.features
+    source = sample(manifest, split, store)
+    features = source.dataset.features
     gallery = _gallery(features)
     count = IMAGES if gallery else ROWS
     if any(isinstance(item, AudioFeature) for item in features.values()):
         count = AUDIO
     rows, images, audio = [], list[np.ndarray](), None
-    for number in taken.rows(count if is_first else max(count // 3, 2)):
-        row = taken.dataset[number]
+    for number in source.rows(count if is_first else max(count // 3, 2)):
+        row = source.dataset[number]
         rows.append((number, {name: encode(row[name], item) for name, item in features.items()}))
         for name, feature in features.items():
             if isinstance(feature, ImageFeature) and len(images) < CARD_IMAGES:
@@ -133,16 +135,16 @@ def show(manifest: Manifest, split: str, store: Store, *, is_first: bool) -> Sho
             if isinstance(feature, AudioFeature) and audio is None:
                 audio = row[name]
     labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
-    counts = {} if taken.synthetic else {name: taken.class_counts(name) for name in labels}
-    return Shown(taken, rows, gallery, images, audio, counts)
+    counts = {} if source.synthetic else {name: source.class_counts(name) for name in labels}
+    return Shown(source, rows, gallery, images, audio, counts)
 
 
 def _gallery(features: Mapping[str, Feature]) -> str:
-    """The only column of images, if all other values are short."""
+    """Return the image column if it is the only one and all other columns are short; else empty."""
     images = [name for name, item in features.items() if isinstance(item, ImageFeature)]
-    others = [item for item in features.values() if not isinstance(item, ImageFeature)]
+    other_features = [item for item in features.values() if not isinstance(item, ImageFeature)]
     short = all(
         isinstance(item, LabelFeature) or (isinstance(item, NumberFeature) and not item.shape)
-        for item in others
+        for item in other_features
     )
     return images[0] if short and len(images) == 1 else ""

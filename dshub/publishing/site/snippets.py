@@ -1,4 +1,4 @@
-"""Code that loads a dataset, for each framework."""
+"""Generate code that loads a dataset, for each framework."""
 
 import keyword
 import re
@@ -19,7 +19,7 @@ _USED = {"load", "resize", "batch", "batches", "all", "row", "column", "values"}
 
 
 class Snippet(NamedTuple):
-    """Lines to copy; `key` names the framework."""
+    """Code snippet for a framework, such as `torch` (key) with the title `PyTorch`."""
 
     key: str
     title: str
@@ -27,7 +27,10 @@ class Snippet(NamedTuple):
 
 
 def snippets(manifest: Manifest) -> list[Snippet]:
-    """Code for NumPy, PyTorch, TensorFlow, Keras (if the manifest has x and y) and the shell."""
+    """Return snippets for NumPy, PyTorch, TensorFlow, Keras and the shell.
+
+    Keras is omitted for a dataset without `supervised` columns.
+    """
     split = "train" if "train" in manifest.splits else next(iter(manifest.splits))
     columns, pair = list(manifest.split_features(split)), manifest.supervised
     images = [item for item in manifest.features.values() if isinstance(item, ImageFeature)]
@@ -38,7 +41,8 @@ def snippets(manifest: Manifest) -> list[Snippet]:
             "column": columns[0],
             "columns": pair if pair and set(pair) <= set(columns) else columns[:2],
             "images": bool(images),
-            "resize": any(not image.shape for image in images),  # batches need one size
+            # images in a batch must have the same size
+            "resize": any(not image.shape for image in images),
         }
     )
     keys = [key for key in _TITLES if key != "keras" or pair]
@@ -46,7 +50,7 @@ def snippets(manifest: Manifest) -> list[Snippet]:
 
 
 def variable(name: str) -> str:
-    """Turn the name of a split or column into that of a variable."""
+    """Convert the name of a split or column to a valid variable name."""
     plain = re.sub(r"\W", "_", name)
     if plain in _USED or keyword.iskeyword(plain) or not plain.isidentifier():
         return f"{plain}_" if f"{plain}_".isidentifier() else f"_{plain}"

@@ -1,4 +1,4 @@
-"""Croissant documents of other programs, for tests."""
+"""Build Croissant documents as other programs write them."""
 
 from typing import Any
 
@@ -9,20 +9,20 @@ SHA = "ab" * 32
 
 
 def document(**facts: Any) -> dict[str, Any]:
-    """A document of version 1.1 with some facts about a dataset."""
+    """Build a Croissant 1.1 document from properties of a dataset."""
     head = {"@context": context("1.1"), "@type": "sc:Dataset", "conformsTo": f"{CONFORMS}1.1"}
     return head | facts
 
 
 def file(name: str, kind: str, **more: Any) -> dict[str, Any]:
-    """A file with an address and a checksum."""
+    """Build a file node with a URL and a checksum."""
     url = f"https://data.example/{name}"
     node = {"@type": "cr:FileObject", "@id": name, "contentUrl": url, "encodingFormat": kind}
     return node | {"sha256": SHA} | more
 
 
 def field(name: str, kind: Any, source: str, *, of: str = "fileObject", **extract: str) -> Any:
-    """A field that is extracted from a file."""
+    """Build a field that is extracted from a file."""
     place = {of: {"@id": source}, "extract": extract}
     return {"@type": "cr:Field", "@id": f"rows/{name}", "dataType": kind, "source": place}
 
@@ -31,7 +31,7 @@ TABLE = [file("rows.csv", "text/csv", contentSize="1234 B")]
 
 
 def read(files: list[Any], *fields: Any, **more: Any) -> Imported:
-    """Import a document of some files and one record set."""
+    """Import a document with the given files and one record set."""
     rows = {"@type": "cr:RecordSet", "@id": "rows", "field": list(fields)}
     extra = more.pop("recordSet", [])
     facts = {"name": "Own Set", "distribution": files, "recordSet": [*extra, rows]}
@@ -39,7 +39,7 @@ def read(files: list[Any], *fields: Any, **more: Any) -> Imported:
 
 
 def notes_of(imported: Imported) -> dict[str, str]:
-    """The notes on each `@id`."""
+    """Return the notes on each `@id`, one a line."""
     notes: dict[str, str] = {}
     for note in imported.notes + imported.missing:
         notes[note.id] = f"{notes.get(note.id, '')}\n{note.message}"

@@ -1,4 +1,4 @@
-"""Validate and load exported documents with mlcroissant, in another process."""
+"""Validate and load exported documents with mlcroissant in a subprocess."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
 from dshub.mirrors.serve.server import serving
 
-# Prints the validator's answer for each document, and with --load its rows.
+# prints the validation issues of each document and, with --load, its rows
 SCRIPT = """
 import json, sys
 import mlcroissant
@@ -56,16 +56,16 @@ for path in paths:
 print(json.dumps(answers))
 """
 
-Judge = Callable[..., list[dict[str, Any]]]
+Validate = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Judge:
-    """Validates documents with the reference implementation."""
+def validate(tmp_path: Path) -> Validate:
+    """Return a function that validates documents with mlcroissant."""
     if find_spec("mlcroissant") is None:
         pytest.skip("mlcroissant is not installed")
 
-    def judge(documents: Iterable[Any], *, load: bool = False) -> list[dict[str, Any]]:
+    def validate_documents(documents: Iterable[Any], *, load: bool = False) -> list[dict[str, Any]]:
         paths = []
         for i, document in enumerate(documents):
             paths.append(tmp_path / f"document-{i}.json")
@@ -81,21 +81,21 @@ def judged(tmp_path: Path) -> Judge:
         answers: list[dict[str, Any]] = json.loads(done.stdout)
         return answers
 
-    return judge
+    return validate_documents
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_dataset_is_valid_croissant(judged: Judge, version: Any) -> None:
-    """The validator warns only of facts that no source states."""
+def test_every_dataset_is_valid_croissant(validate: Validate, version: Any) -> None:
+    """The only warnings are about properties that manifests do not have."""
     manifests = [Registry().manifest(name) for name in Registry().names()]
-    answers = judged(to_croissant(manifest, version=version) for manifest in manifests)
+    answers = validate(to_croissant(manifest, version=version) for manifest in manifests)
     for manifest, answer in zip(manifests, answers, strict=True):
         assert answer["errors"] == []
-        lacking = {"datePublished", *(() if manifest.license.spdx else ("license",))}
+        missing = {"datePublished", *(() if manifest.license.spdx else ("license",))}
         prefix = f"[Metadata({manifest.name})]"
         expected = {
             f'{prefix} Property "https://schema.org/{name}" is recommended, but does not exist.'
-            for name in lacking
+            for name in missing
         }
         if not manifest.citations:
             property_ = "http://mlcommons.org/croissant/citeAs"
@@ -105,7 +105,7 @@ def test_every_dataset_is_valid_croissant(judged: Judge, version: Any) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder of a server."""
+    """Create the folder that the test server serves."""
     path = tmp_path / "upstream"
     path.mkdir()
     return path
@@ -113,13 +113,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(folder: Path) -> Iterator[str]:
-    """The address of `folder`."""
+    """Start a server for `folder` and return its URL."""
     with serving(folder) as address:
         yield address
 
 
-def described(path: Path, url: str, features: Any, reader: Any, **changes: Any) -> Manifest:
-    """A manifest of one file on the server."""
+def manifest_of(path: Path, url: str, features: Any, reader: Any, **changes: Any) -> Manifest:
+    """Build a manifest of one file on the test server."""
     content = path.read_bytes()
     resource = {
         "urls": [f"{url}/{path.name}"],
@@ -146,9 +146,11 @@ ROWS = [
 FEATURES = {"said": TEXT, "count": INTEGER, "score": FLOAT, "verdict": CLASSES}
 
 
-def loaded(judged: Judge, manifest: Manifest, *, version: Any = "1.1") -> list[dict[str, Any]]:
-    """The rows of the split `train`, by column, without the constant column `split`."""
-    (answer,) = judged([to_croissant(manifest, version=version)], load=True)
+def load_rows(
+    validate: Validate, manifest: Manifest, *, version: Any = "1.1"
+) -> list[dict[str, Any]]:
+    """Load the rows of the split `train` with mlcroissant, without the constant column `split`."""
+    (answer,) = validate([to_croissant(manifest, version=version)], load=True)
     assert answer["errors"] == []
     rows = []
     for row in answer["train"]:
@@ -161,7 +163,7 @@ def loaded(judged: Judge, manifest: Manifest, *, version: Any = "1.1") -> list[d
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("delimiter", [",", "\t"])
 def test_mlcroissant_loads_a_table(
-    judged: Judge, folder: Path, url: str, delimiter: str, version: Any
+    validate: Validate, folder: Path, url: str, delimiter: str, version: Any
 ) -> None:
     path = folder / f"rows.{'csv' if delimiter == ',' else 'tsv'}"
     lines = [delimiter.join(FEATURES)]
@@ -170,35 +172,35 @@ def test_mlcroissant_loads_a_table(
         lines.append(delimiter.join(quoted))
     path.write_text("\n".join(lines), encoding="utf-8")
     reader = {"format": "delimited", "header": True, "delimiter": delimiter}
-    manifest = described(path, url, FEATURES, reader | {"columns": list(FEATURES)})
-    assert loaded(judged, manifest, version=version) == ROWS
+    manifest = manifest_of(path, url, FEATURES, reader | {"columns": list(FEATURES)})
+    assert load_rows(validate, manifest, version=version) == ROWS
 
 
 def test_mlcroissant_loads_a_compressed_table_with_renamed_columns(
-    judged: Judge, folder: Path, url: str
+    validate: Validate, folder: Path, url: str
 ) -> None:
     path = folder / "rows.csv.gz"
     path.write_bytes(gzip.compress(b"Text,N\na,1\nb,2\n"))
     steps = [{"step": "rename", "columns": {"Text": "said", "N": "count"}}]
     reader = {"format": "delimited", "header": True, "columns": ["Text", "N"]}
     features = {"said": TEXT, "count": INTEGER}
-    manifest = described(path, url, features, reader, steps=steps)
-    assert loaded(judged, manifest) == [
+    manifest = manifest_of(path, url, features, reader, steps=steps)
+    assert load_rows(validate, manifest) == [
         {"said": "a", "count": 1},
         {"said": "b", "count": 2},
     ]
 
 
-def test_mlcroissant_loads_json_lines(judged: Judge, folder: Path, url: str) -> None:
+def test_mlcroissant_loads_json_lines(validate: Validate, folder: Path, url: str) -> None:
     lines = folder / "rows.jsonl"
     lines.write_text("\n".join(json.dumps({"Said": row["said"], **row}) for row in ROWS))
     types = {"count": "integer", "score": "number", "verdict": "integer"}
     paths = {name: name for name in FEATURES} | {"said": "Said"}
     reader: dict[str, Any] = {"format": "json", "columns": paths, "types": types}
-    assert loaded(judged, described(lines, url, FEATURES, reader)) == ROWS
+    assert load_rows(validate, manifest_of(lines, url, FEATURES, reader)) == ROWS
 
 
-def test_mlcroissant_loads_columns_of_parquet(judged: Judge, folder: Path, url: str) -> None:
+def test_mlcroissant_loads_columns_of_parquet(validate: Validate, folder: Path, url: str) -> None:
     import pyarrow.parquet as pq
 
     path = folder / "rows.parquet"
@@ -209,20 +211,22 @@ def test_mlcroissant_loads_columns_of_parquet(judged: Judge, folder: Path, url: 
     features |= {"image": {"kind": "image", "encoding": "any"}}
     columns = {"words": "Words", "count": "n", "image": "photo.bytes"}
     reader = {"format": "parquet", "columns": columns}
-    assert loaded(judged, described(path, url, features, reader)) == [
+    assert load_rows(validate, manifest_of(path, url, features, reader)) == [
         {"words": ["a", "b"], "count": 3, "image": [[255, 0, 0]]},
         {"words": ["c"], "count": -4, "image": [[0, 0, 255]]},
     ]
 
 
 def _png(color: tuple[int, int, int]) -> bytes:
-    """An image of one pixel."""
+    """Return a PNG of one pixel."""
     sink = io.BytesIO()
     Image.new("RGB", (1, 1), color).save(sink, "PNG")
     return sink.getvalue()
 
 
-def test_mlcroissant_loads_images_in_class_folders(judged: Judge, folder: Path, url: str) -> None:
+def test_mlcroissant_loads_images_in_class_folders(
+    validate: Validate, folder: Path, url: str
+) -> None:
     colors = {"train/cat/1.png": (255, 0, 0), "train/dog/2.png": (0, 0, 255)}
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
         for name, color in colors.items():
@@ -234,19 +238,19 @@ def test_mlcroissant_loads_images_in_class_folders(judged: Judge, folder: Path, 
     }
     reader = {"format": "folder", "path": "train/{label}/{name}.png"}
     files = {"image": "file:train/*/*.png"}
-    manifest = described(folder / "photos.zip", url, features, reader, files=files)
-    rows = sorted(loaded(judged, manifest), key=lambda row: str(row["label"]))
+    manifest = manifest_of(folder / "photos.zip", url, features, reader, files=files)
+    rows = sorted(load_rows(validate, manifest), key=lambda row: str(row["label"]))
     assert rows == [
         {"image": [[255, 0, 0]], "label": "cat"},
         {"image": [[0, 0, 255]], "label": "dog"},
     ]
 
 
-def test_mlcroissant_loads_from_a_mirror(judged: Judge, folder: Path, url: str) -> None:
+def test_mlcroissant_loads_from_a_mirror(validate: Validate, folder: Path, url: str) -> None:
     path = folder / "rows.csv"
     path.write_text("said\na\nb\n")
     reader = {"format": "delimited", "header": True, "columns": ["said"]}
-    manifest = described(path, "http://127.0.0.1:9", {"said": TEXT}, reader)
+    manifest = manifest_of(path, "http://127.0.0.1:9", {"said": TEXT}, reader)
     document = to_croissant(manifest, address=lambda resource: f"{url}/{resource.name}")
-    (answer,) = judged([document], load=True)
+    (answer,) = validate([document], load=True)
     assert [row["train/said"] for row in answer["train"]] == ["a", "b"]

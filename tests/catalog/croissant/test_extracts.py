@@ -1,4 +1,4 @@
-"""Extracts of columns by format."""
+"""Test describing columns as Croissant extracts."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Import `extract` and `transform` as readers."""
+"""Test importing `extract` and `transform` as readers."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_fields_without_a_reader_get_a_note(extract: dict[str, str]) -> None:
     files = [file("rows.json", "application/json")]
     imported = read(files, field("a", "sc:Text", "rows.json", **extract))
     assert imported.content["splits"]["rows"] == {"files": {"rows": "rows-json"}}
-    assert "choose one" in notes_of(imported)["rows"]
+    assert "write a reader table" in notes_of(imported)["rows"]
 
 
 def test_json_lines_have_types() -> None:

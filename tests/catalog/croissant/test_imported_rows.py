@@ -1,4 +1,4 @@
-"""Import record sets as splits."""
+"""Test importing record sets as splits."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ pytest.importorskip("mlcroissant")
     [
         ({"dataType": "sc:VideoObject"}, "rows/b", "data type"),
         ({"dataType": "sc:AudioObject"}, "rows/b", "data type"),
-        ({"dataType": "sc:ImageObject", "repeated": True}, "rows/b", "no feature"),
-        ({"subField": [field("x", "sc:Text", "rows.csv", column="b")]}, "rows/b", "within a field"),
-        ({"source": {"fileObject": {"@id": "other.csv"}}}, "rows/b", "joins"),
-        ({"source": {"field": {"@id": "rows/a"}}}, "rows/b", "joins"),
-        ({"source": None, "value": "same"}, "rows/b", "same value"),
+        ({"dataType": "sc:ImageObject", "repeated": True}, "rows/b", "are not supported"),
+        ({"subField": [field("x", "sc:Text", "rows.csv", column="b")]}, "rows/b", "nested fields"),
+        ({"source": {"fileObject": {"@id": "other.csv"}}}, "rows/b", "`join` or `attach`"),
+        ({"source": {"field": {"@id": "rows/a"}}}, "rows/b", "`join` or `attach`"),
+        ({"source": None, "value": "same"}, "rows/b", "constant fields"),
     ],
 )
 def test_field_that_is_not_understood_is_skipped_with_a_note(
@@ -35,7 +35,7 @@ def test_field_that_is_not_understood_is_skipped_with_a_note(
 
 
 def test_more_splits_than_a_manifest_can_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record sets times fields, before anything is computed for each of them."""
+    """The product of record sets and fields is checked before any split is built."""
     monkeypatch.setattr(imported_rows, "_MOST", 900)
     sets = [
         {

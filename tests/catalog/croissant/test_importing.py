@@ -1,4 +1,4 @@
-"""Import documents of other programs."""
+"""Test importing Croissant documents of other programs."""
 
 import time
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_invalid_document_is_an_error(tmp_path: Path) -> None:
 
 
 def test_repository_of_hugging_face_gets_a_note() -> None:
-    """Its documents name one repository and patterns in it, without checksums."""
+    """Hugging Face documents list file patterns of a repository, without checksums."""
     facts: dict[str, Any] = {
         "name": "squad",
         "distribution": [

@@ -1,4 +1,4 @@
-"""Read documents with mlcroissant."""
+"""Test reading Croissant documents with mlcroissant."""
 
 import sys
 from typing import Any

@@ -29,8 +29,8 @@ importing = pytest.mark.skipif(
     find_spec("mlcroissant") is None, reason="mlcroissant is not installed"
 )
 NAMES = Registry().names()
-# the library takes a second for one: test one of ten, unless all are requested
-SOME = NAMES if os.environ.get("DSHUB_TEST_EVERYTHING") else NAMES[::10]
+# mlcroissant takes a second per dataset, so every tenth is tested by default
+TESTED_NAMES = NAMES if os.environ.get("DSHUB_TEST_EVERYTHING") else NAMES[::10]
 SHA = "00" * 32
 
 UNUSUAL: dict[str, Any] = {
@@ -115,18 +115,18 @@ UNUSUAL: dict[str, Any] = {
 }
 
 
-def unusual() -> Manifest:
-    """A manifest with every kind of entry."""
+def unusual_manifest() -> Manifest:
+    """Return a manifest with every kind of feature, resource and file reference."""
     return msgspec.convert(UNUSUAL, Manifest)
 
 
 def documents(manifest: Manifest) -> list[Any]:
-    """The documents of a manifest in each version, as read from a file."""
+    """Export a manifest in each Croissant version and pass it through JSON."""
     return [json.loads(json.dumps(to_croissant(manifest, version=version))) for version in VERSIONS]
 
 
 @importing
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", TESTED_NAMES)
 def test_manifest_survives_export_and_import(name: str) -> None:
     manifest = Registry().manifest(name)
     for document in documents(manifest):
@@ -137,89 +137,91 @@ def test_manifest_survives_export_and_import(name: str) -> None:
 
 @importing
 def test_every_kind_of_feature_and_file_survives() -> None:
-    """Images, audio, lists, codes; archives in archives, several files, manual files."""
-    for document in documents(unusual()):
+    for document in documents(unusual_manifest()):
         imported = from_croissant(document, source="test")
         assert imported.notes + imported.missing == ()
-        assert msgspec.convert(imported.content, Manifest) == unusual()
-        assert msgspec.convert(tomllib.loads(to_toml(imported)), Manifest) == unusual()
+        assert msgspec.convert(imported.content, Manifest) == unusual_manifest()
+        assert msgspec.convert(tomllib.loads(to_toml(imported)), Manifest) == unusual_manifest()
 
 
 def identifiers(value: Any) -> list[str]:
-    """The `@id` of every node in a document, without references."""
+    """Return the `@id` of every node of a document, but not of references."""
     if isinstance(value, list):
-        return [found for item in value for found in identifiers(item)]
+        return [identifier for item in value for identifier in identifiers(item)]
     if not isinstance(value, dict):
         return []
-    own = [value["@id"]] if "@id" in value and "@type" in value else []
-    return own + [
-        found for key, item in value.items() if key != "@context" for found in identifiers(item)
+    identifier_of_node = [value["@id"]] if "@id" in value and "@type" in value else []
+    return identifier_of_node + [
+        identifier
+        for key, item in value.items()
+        if key != "@context"
+        for identifier in identifiers(item)
     ]
 
 
 @pytest.mark.parametrize("name", [*NAMES, "unusual"])
 def test_ids_are_unique_and_have_no_spaces(name: str) -> None:
-    manifest = unusual() if name == "unusual" else Registry().manifest(name)
+    manifest = unusual_manifest() if name == "unusual" else Registry().manifest(name)
     for document in documents(manifest):
-        found = identifiers({"recordSet": document["recordSet"], "x": document["distribution"]})
-        assert len(set(found)) == len(found)
-        assert not any(" " in item for item in found)
+        ids = identifiers({"recordSet": document["recordSet"], "x": document["distribution"]})
+        assert len(set(ids)) == len(ids)
+        assert not any(" " in item for item in ids)
 
 
-def without_own_terms(value: Any) -> Any:
-    """A document without terms of ours, as other programs write it."""
+def without_dshub_terms(value: Any) -> Any:
+    """Remove the `dshub` terms, which other programs do not write."""
     if isinstance(value, dict):
         return {
-            key: without_own_terms(item)
+            key: without_dshub_terms(item)
             for key, item in value.items()
             if not key.startswith("dshub")
         }
-    return [without_own_terms(item) for item in value] if isinstance(value, list) else value
+    return [without_dshub_terms(item) for item in value] if isinstance(value, list) else value
 
 
 @importing
-@pytest.mark.parametrize("name", SOME)
-def test_files_features_and_splits_survive_without_own_terms(name: str) -> None:
+@pytest.mark.parametrize("name", TESTED_NAMES)
+def test_manifest_survives_without_dshub_terms(name: str) -> None:
     manifest = Registry().manifest(name)
-    document = without_own_terms(to_croissant(manifest))
+    document = without_dshub_terms(to_croissant(manifest))
     content = from_croissant(document, source="test").content
     assert content["name"] == manifest.name
     assert content["version"] == manifest.version
     assert content.get("license", {}).get("spdx") == manifest.license.spdx
     assert list(content["splits"]) == list(manifest.splits)
     for key, resource in manifest.resources.items():
-        found = content["resources"][key]
-        assert found.get("sha256") == resource.sha256
-        assert found.get("size") == resource.size
-        assert tuple(found.get("urls", ())) == resource.urls[:1]
+        entry = content["resources"][key]
+        assert entry.get("sha256") == resource.sha256
+        assert entry.get("size") == resource.size
+        assert tuple(entry.get("urls", ())) == resource.urls[:1]
     for key, feature in manifest.features.items():
         if isinstance(feature, AudioFeature):
-            continue  # not imported
-        found = content["features"][key]
+            continue  # audio features need the `dshub` terms
+        entry = content["features"][key]
         if isinstance(feature, ImageFeature) and feature.encoding == "raw":
-            assert found["shape"] == list(feature.shape)
+            assert entry["shape"] == list(feature.shape)
 
 
 @importing
-def test_readers_with_a_croissant_description_survive_without_own_terms() -> None:
+def test_readers_survive_without_dshub_terms() -> None:
     readers = {
         "json": {"format": "json", "columns": {"text": "said"}},
         "parquet": {"format": "parquet", "columns": {"text": "said"}},
     }
     files = {"json": {"rows": "more:a.jsonl"}, "parquet": {"rows": "more:a.parquet"}}
-    without = [name for name in unusual().features if name != "text"]
+    excluded = [name for name in unusual_manifest().features if name != "text"]
     content = UNUSUAL | {"splits": {}}
     for key, reader in readers.items():
-        split = {"rows": 1, "reader": reader, "files": files[key], "without": without}
+        split = {"rows": 1, "reader": reader, "files": files[key], "without": excluded}
         content["splits"][key] = split
     manifest = msgspec.convert(content, Manifest)
-    imported = from_croissant(without_own_terms(to_croissant(manifest)), source="test")
+    imported = from_croissant(without_dshub_terms(to_croissant(manifest)), source="test")
     assert imported.content["splits"] == {
         key: {"reader": reader, "files": files[key]} for key, reader in readers.items()
     }
 
 
-def test_files_have_addresses_on_a_mirror() -> None:
+def test_files_have_mirror_urls() -> None:
     manifest = Registry().manifest("mnist")
     document = to_croissant(
         manifest, address=lambda item: f"https://m.example/{blob_path(item.digest)}"
@@ -231,14 +233,14 @@ def test_files_have_addresses_on_a_mirror() -> None:
     assert tuple(urls) == manifest.resources["train-images"].urls
 
 
-def test_missing_facts_stay_out() -> None:
+def test_missing_facts_are_left_out() -> None:
     document = to_croissant(Registry().manifest("cifar-10"))
     assert not {"license", "creator", "datePublished", "dateCreated"} & document.keys()
 
 
 @importing
 @pytest.mark.parametrize("seed", range(16))
-def test_mangled_document_raises_only_errors_of_ours(seed: int) -> None:
+def test_mangled_document_raises_only_dshub_errors(seed: int) -> None:
     chance = random.Random(seed)
     junk: list[Any] = [
         None,
@@ -255,10 +257,10 @@ def test_mangled_document_raises_only_errors_of_ours(seed: int) -> None:
         {"": ""},
     ]
     junk += [{"a\nb": [1, None]}, "http://[", 10**30, "sc:Enumeration", {"format": "folder"}]
-    for document in documents(unusual()):
-        mangled = without_own_terms(document) if chance.random() < 0.5 else document
+    for document in documents(unusual_manifest()):
+        mangled = without_dshub_terms(document) if chance.random() < 0.5 else document
         for _ in range(chance.randint(1, 3)):
-            _mangle(mangled, chance, junk)
+            mangle_value(mangled, chance, junk)
         try:
             text = to_toml(from_croissant(mangled, source="test"))
             tomllib.loads(text)
@@ -268,7 +270,7 @@ def test_mangled_document_raises_only_errors_of_ours(seed: int) -> None:
             pass
 
 
-def _mangle(document: Any, chance: random.Random, junk: list[Any]) -> None:
+def mangle_value(document: Any, chance: random.Random, junk: list[Any]) -> None:
     """Replace or remove a random value."""
     value = document
     while True:

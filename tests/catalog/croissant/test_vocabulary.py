@@ -1,4 +1,4 @@
-"""The vocabulary of Croissant."""
+"""Test the mapping of names and types to Croissant terms."""
 
 from typing import Any
 
@@ -41,9 +41,9 @@ def test_identifiers_have_no_forbidden_characters() -> None:
     ],
 )
 def test_only_version_1_1_has_shapes(feature: Any, latest: Any, oldest: Any) -> None:
-    found = types(feature, "1.1", numbers=True)
-    found.pop("dataType")
-    assert found == latest
-    found = types(feature, "1.0", numbers=True)
-    found.pop("dataType")
-    assert found == ({"repeated": True} if oldest is None else oldest)
+    terms = types(feature, "1.1", numbers=True)
+    terms.pop("dataType")
+    assert terms == latest
+    terms = types(feature, "1.0", numbers=True)
+    terms.pop("dataType")
+    assert terms == ({"repeated": True} if oldest is None else oldest)

@@ -1,4 +1,4 @@
-"""Write imported content as TOML."""
+"""Test writing imported content as TOML."""
 
 import tomllib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Buckets, with fsspec's memory in place of a server."""
+"""Test buckets, with fsspec's in-memory file system instead of a server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ fsspec = pytest.importorskip("fsspec")
 
 
 class TestMemory(TransportTests):
-    """The suite for all transports, with fsspec's memory."""
+    """Run the transport tests with fsspec's in-memory file system."""
 
     @pytest.fixture(autouse=True)
     def bucket(self, tmp_path: Path) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The file transport, and the choice of a transport."""
+"""Test local files by path and `file:` URL."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from dshub.testing.transports import TransportTests
 
 
 class TestPath(TransportTests):
-    """The suite, with plain paths."""
+    """Run the transport tests with plain paths."""
 
     def transport(self) -> Transport:
         return Transport(timeout=1)
@@ -21,13 +21,13 @@ class TestPath(TransportTests):
 
 
 class TestFileUrl(TestPath):
-    """The suite, with file: addresses, blanks and percent signs included."""
+    """Run the transport tests with `file:` URLs, including escaped characters."""
 
     def url(self, path: Path) -> str:
         return path.as_uri()
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a named pipe")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_named_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data")
     with pytest.raises(TransportError, match="it is a named pipe, not a file") as caught:
@@ -41,12 +41,12 @@ def test_link_in_a_mirror_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.symlink_to(tmp_path / "secret")
-    with pytest.raises(TransportError, match="it is a link, not a file"):
+    with pytest.raises(TransportError, match="it is a symlink, not a file"):
         Transport(timeout=1).open(str(path))
 
 
 def test_links_outside_mirrors_are_followed(tmp_path: Path) -> None:
-    """`dshub fetch --from` takes the user's own links, and a mirror may lie behind one."""
+    """`dshub fetch --from` accepts links, and the folder of a mirror can be one."""
     (tmp_path / "disk" / "blobs-v1").mkdir(parents=True)
     (tmp_path / "disk" / "blobs-v1" / "3a").write_bytes(b"x")
     (tmp_path / "train.tar").symlink_to(tmp_path / "disk" / "blobs-v1" / "3a")

@@ -1,4 +1,4 @@
-"""The HTTP transport, against real servers on this machine."""
+"""Test HTTP with local servers."""
 
 import socket
 import traceback
@@ -22,7 +22,7 @@ from dshub.testing.transports import TransportTests
 
 
 class TestHttp(TransportTests):
-    """The suite, with a server for each test's folder."""
+    """Run the transport tests with a server for each test's folder."""
 
     @pytest.fixture(autouse=True)
     def _serve(self, tmp_path: Path) -> Iterator[None]:
@@ -38,13 +38,15 @@ class TestHttp(TransportTests):
 
 
 @contextmanager
-def answering(status: int, headers: dict[str, str], body: bytes = b"") -> Iterator[tuple[str, Any]]:
-    """Serve one answer to everything; yields the address and the requests."""
-    seen: list[Any] = []
+def serve_answer(
+    status: int, headers: dict[str, str], body: bytes = b""
+) -> Iterator[tuple[str, Any]]:
+    """Serve one response to every request and yield the URL and the request headers."""
+    requests: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # the name http.server looks for
-            seen.append(self.headers)
+        def do_GET(self) -> None:  # name required by http.server
+            requests.append(self.headers)
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)
@@ -56,12 +58,12 @@ def answering(status: int, headers: dict[str, str], body: bytes = b"") -> Iterat
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/file", seen
+        yield f"http://127.0.0.1:{server.server_address[1]}/file", requests
         server.shutdown()
 
 
-def failure(url: str) -> TransportError:
-    """Return the error that opening an address raises."""
+def error_of(url: str) -> TransportError:
+    """Return the error that opening a URL raises."""
     with closing(Transport(timeout=2)) as transport, pytest.raises(TransportError) as caught:
         transport.open(url)
     return caught.value
@@ -69,18 +71,18 @@ def failure(url: str) -> TransportError:
 
 def test_stored_bytes_are_never_decoded() -> None:
     body = b"\x1f\x8b\x08\x00 not really compressed"
-    with answering(200, {"Content-Encoding": "gzip"}, body) as (url, seen):
+    with serve_answer(200, {"Content-Encoding": "gzip"}, body) as (url, requests):
         with closing(Transport(timeout=2)) as transport, transport.open(url) as answer:
             buffer = memoryview(bytearray(1000))
             assert bytes(buffer[: answer.readinto(buffer)]) == body
             assert answer.encoding == "gzip"
-        assert seen[0]["Accept-Encoding"] == "identity"
+        assert requests[0]["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_lasting_refusals(status: int) -> None:
-    with answering(status, {}) as (url, _):
-        error = failure(url)
+    with serve_answer(status, {}) as (url, _):
+        error = error_of(url)
     assert not error.transient
     assert str(status) in str(error)
     assert url in str(error)
@@ -88,32 +90,32 @@ def test_lasting_refusals(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_passing_refusals(status: int) -> None:
-    with answering(status, {"Retry-After": "7"}) as (url, _):
-        error = failure(url)
+    with serve_answer(status, {"Retry-After": "7"}) as (url, _):
+        error = error_of(url)
     assert error.transient
     assert error.retry_after == 7
 
 
 def test_retry_after_may_be_a_date() -> None:
-    with answering(503, {"Retry-After": formatdate(time() + 60, usegmt=True)}) as (url, _):
-        error = failure(url)
+    with serve_answer(503, {"Retry-After": formatdate(time() + 60, usegmt=True)}) as (url, _):
+        error = error_of(url)
     assert error.retry_after is not None
     assert 50 < error.retry_after < 70
 
 
 def test_answer_with_another_range_is_not_used() -> None:
     headers = {"Content-Range": "bytes 3-9/10"}
-    with answering(206, headers, b"0123456") as (url, seen):
+    with serve_answer(206, headers, b"0123456") as (url, requests):
         with closing(Transport(timeout=2)) as transport, pytest.raises(TransportError):
             transport.open(url, start=5)
-        assert [request["Range"] for request in seen] == ["bytes=5-", None]
+        assert [request["Range"] for request in requests] == ["bytes=5-", None]
 
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://x/"])
 def test_redirects_lead_to_http_only(target: str) -> None:
-    """A server cannot send us to a file of this machine."""
-    with answering(302, {"Location": target}) as (url, _):
-        error = failure(url)
+    """A server must not redirect dshub to a local file."""
+    with serve_answer(302, {"Location": target}) as (url, _):
+        error = error_of(url)
     assert "redirect" in str(error)
     assert "refused" in str(error)
     assert not error.transient
@@ -125,20 +127,20 @@ def test_redirect_from_https_to_http_is_refused() -> None:
         "https://safe.example/x", status=302, headers={"Location": "http://safe.example/y"}
     )
     responses.get("http://safe.example/y", body=b"data")
-    assert "refused" in str(failure("https://safe.example/x"))
+    assert "refused" in str(error_of("https://safe.example/x"))
 
 
-def test_redirect_loop_is_given_up() -> None:
-    with answering(302, {"Location": "/file"}) as (url, seen):
-        error = failure(url)
+def test_redirect_loop_is_an_error() -> None:
+    with serve_answer(302, {"Location": "/file"}) as (url, requests):
+        error = error_of(url)
     assert "redirects" in str(error)
-    assert len(seen) == 11
+    assert len(requests) == 11
 
 
 def test_closed_port_is_unreachable() -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        error = failure(f"http://127.0.0.1:{held.getsockname()[1]}/file")
+    with socket.socket() as unused_socket:
+        unused_socket.bind(("127.0.0.1", 0))
+        error = error_of(f"http://127.0.0.1:{unused_socket.getsockname()[1]}/file")
     assert error.unreachable
     assert error.transient
     assert "refused" in str(error)
@@ -163,15 +165,18 @@ def test_password_in_an_address_wins_over_netrc(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password other\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with answering(200, {}, b"data") as (url, seen), closing(Transport(timeout=5)) as transport:
+    with (
+        serve_answer(200, {}, b"data") as (url, requests),
+        closing(Transport(timeout=5)) as transport,
+    ):
         for address in (url.replace("//", "//us%40er:p%2Fw@"), url):
             transport.open(address).close()
-    sent = [b64decode(headers["Authorization"].removeprefix("Basic ")) for headers in seen]
+    sent = [b64decode(headers["Authorization"].removeprefix("Basic ")) for headers in requests]
     assert sent == [b"us@er:p/w", b"someone:other"]
 
 
 def test_cause_of_an_error_shows_no_query() -> None:
-    """Tracebacks are often shared; urllib3 puts the address into its errors."""
+    """Tracebacks are often shared, and errors of urllib3 contain the URL."""
     address = f"http://user:{'pw' * 3}@127.0.0.1:9/x?token={'pw' * 3}"
     with closing(Transport(timeout=5)) as transport, pytest.raises(TransportError) as caught:
         transport.open(address)

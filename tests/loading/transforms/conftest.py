@@ -1,5 +1,3 @@
-"""A dataset of images with labels and numbers."""
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-"""Images, transforms, and what becomes of each row."""
-
 import io
 from typing import Any
 
@@ -45,7 +43,7 @@ AUGMENTED: list[Any] = [
 def by_row(
     dataset: Dataset, transform: Any, size: int = 8, **options: Any
 ) -> dict[tuple[int, int], np.ndarray]:
-    """The resulting image of each row, over two epochs, by epoch and row."""
+    """Return the transformed image for each epoch and row, over two epochs."""
     loader = dataset.batches(size, transform=transform, **options)
     return {
         (epoch, int(row)): image
@@ -56,7 +54,7 @@ def by_row(
 
 
 def varied_images() -> Dataset:
-    """Image files that differ in size, with classes."""
+    """Return PNG images of different sizes with labels."""
     files = []
     for i in range(12):
         sink = io.BytesIO()

@@ -1,5 +1,3 @@
-"""Normalize and ToFloat."""
-
 import numpy as np
 import pytest
 
@@ -34,5 +32,5 @@ def test_normalize_accepts_lists_and_arrays(dataset: Dataset) -> None:
 
 
 def test_normalize_for_other_channels_is_rejected(dataset: Dataset) -> None:
-    with pytest.raises(ArgumentError, match="1 number, or 3: one for each channel of these"):
+    with pytest.raises(ArgumentError, match="1 or 3 numbers, because the images have 3 channels"):
         next(iter(dataset.batches(8, transform=Normalize((0.1, 0.2), (0.1, 0.2)))))

@@ -1,5 +1,3 @@
-"""Cutout and RandomErasing."""
-
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from tests.loading.transforms.examples import varied_images
 
 
 @pytest.mark.parametrize("kind", [Cutout(3, fill=300), RandomErasing(1.0, fill=-1)], ids=str)
-def test_fill_outside_of_bytes_is_rejected(dataset: Dataset, kind: Any) -> None:
+def test_fill_outside_0_to_255_is_rejected(dataset: Dataset, kind: Any) -> None:
     with pytest.raises(ArgumentError, match=r"fill of .* from 0 to 255"):
         next(iter(dataset.batches(8, transform=kind)))
     batch = next(iter(dataset.batches(8, transform=[ToFloat(), kind])))

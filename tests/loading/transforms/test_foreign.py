@@ -1,4 +1,4 @@
-"""Transforms of torchvision and albumentations inside a loader."""
+"""Use transforms of torchvision and albumentations in a loader."""
 
 import os
 import signal
@@ -29,21 +29,20 @@ def dataset() -> Dataset:
 
 @pytest.fixture
 def torchvision(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`torchvision.transforms.v2`.
+    """Return `torchvision.transforms.v2`, from the folder in DSHUB_TEST_TORCHVISION if it is set.
 
-    Its wheels are built for one torch and one CUDA; beside another torch the compiled operators
-    are missing, and the module that describes them fails. Transforms use none of those, so they
-    are tried without it. DSHUB_TEST_TORCHVISION names a folder where it is, for others would
-    import it too.
+    A torchvision wheel fits only one build of torch. With another torch, its compiled operators are
+    missing and `_meta_registrations` fails to import. Transforms do not need the operators, so an
+    empty module replaces it.
     """
     pytest.importorskip("torch")
     if folder := os.environ.get("DSHUB_TEST_TORCHVISION"):
         monkeypatch.syspath_prepend(folder)
-    described = "torchvision._meta_registrations"
-    if described not in sys.modules:
-        monkeypatch.setitem(sys.modules, described, ModuleType(described))
+    registrations = "torchvision._meta_registrations"
+    if registrations not in sys.modules:
+        monkeypatch.setitem(sys.modules, registrations, ModuleType(registrations))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what else is missing
+        warnings.simplefilter("ignore")  # importing warns about missing operators
         return pytest.importorskip("torchvision.transforms.v2")
 
 
@@ -106,7 +105,7 @@ def test_torchvision_is_repeatable_for_each_row(dataset: Dataset, torchvision: A
 
 @pytest.fixture
 def albumentations(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network when imported
+    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")  # importing would access the network
     return pytest.importorskip("albumentations")
 
 
@@ -132,7 +131,7 @@ def test_albumentations_is_repeatable_for_each_row(dataset: Dataset, albumentati
     assert any(not np.array_equal(other[row], expected[row]) for row in expected)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_fork_during_a_transform_does_not_block_the_child(
     dataset: Dataset, albumentations: Any
@@ -150,7 +149,7 @@ def test_fork_during_a_transform_does_not_block_the_child(
     assert begun.wait(60)
     child = os.fork()
     if not child:
-        signal.alarm(30)  # ends a child that waits for ever
+        signal.alarm(30)  # kill a hanging child
         quick = dataset.batches(4, transform=albumentations.HorizontalFlip(), threads=0)
         os._exit(len(next(iter(quick))["id"]) - 4)
     status = os.waitpid(child, 0)[1]

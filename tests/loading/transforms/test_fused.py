@@ -1,4 +1,4 @@
-"""The fused pass, compared with single transforms."""
+"""Compare the fused pass with separate transforms."""
 
 from typing import Any
 
@@ -23,13 +23,13 @@ def test_fused_pass_equals_single_steps(
         assert {key: value.shape for key, value in fused.items()} == {
             key: value.shape for key, value in single.items()
         }
-        return  # the draws of a transform depend on its place in the list
+        return  # random draws depend on a transform's index in the list
     for key, image in fused.items():
         np.testing.assert_allclose(image, single[key], rtol=1e-6)
 
 
 class Pieces(Dataset):
-    """Rows that are not in one array."""
+    """A dataset whose images are not one array."""
 
     def pixels(self, name: str) -> None:  # noqa: ARG002
         return None

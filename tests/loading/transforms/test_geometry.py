@@ -1,5 +1,3 @@
-"""Crops, flips and resizing."""
-
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from tests.loading.transforms.examples import HEIGHT, PIXELS, WIDTH, by_row, var
 
 
 def candidates(row: int, size: tuple[int, int], padding: int) -> list[bytes]:
-    """Every part of a padded image."""
+    """Return every crop of a padded image."""
     padded = np.pad(PIXELS[row], ((padding, padding), (padding, padding), (0, 0)))
     down, right = size
     return [
@@ -42,18 +40,18 @@ def test_crop_is_a_part_of_the_padded_image(
     dataset: Dataset, crop: RandomCrop, size: tuple[int, int], padding: int
 ) -> None:
     results = by_row(dataset, crop)
-    places = [
+    offsets = [
         candidates(row, size, padding).index(image.tobytes()) for (_, row), image in results.items()
     ]
-    assert len(set(places)) > len(candidates(0, size, padding)) // 3
+    assert len(set(offsets)) > len(candidates(0, size, padding)) // 3
 
 
 def test_flip_mirrors_about_half_of_the_rows(dataset: Dataset) -> None:
     results = by_row(dataset, RandomHorizontalFlip())
-    turned = [np.array_equal(image, PIXELS[row, :, ::-1]) for (_, row), image in results.items()]
+    flipped = [np.array_equal(image, PIXELS[row, :, ::-1]) for (_, row), image in results.items()]
     same = [np.array_equal(image, PIXELS[row]) for (_, row), image in results.items()]
-    assert all(a != b for a, b in zip(turned, same, strict=True))
-    assert 0.3 < np.mean(turned) < 0.7
+    assert all(a != b for a, b in zip(flipped, same, strict=True))
+    assert 0.3 < np.mean(flipped) < 0.7
 
 
 def test_crop_with_a_size_makes_one_array() -> None:
@@ -89,7 +87,7 @@ def test_resize_and_crop_match_pillow() -> None:
     images = [
         np.random.default_rng(i).integers(0, 256, (*s, 3), np.uint8) for i, s in enumerate(sizes)
     ]
-    context: Any = type("Context", (), {"pictures": ["image"]})()
+    context: Any = type("Context", (), {"image_columns": ["image"]})()
 
     def run(transform: Any) -> Any:
         return transform.apply({"image": list(images)}, context)["image"]
@@ -110,6 +108,6 @@ def test_resize_and_crop_match_pillow() -> None:
 
 def test_resizing_floats_is_rejected(dataset: Dataset) -> None:
     for kind in (Resize(4), RandomResizedCrop(4)):
-        with pytest.raises(DshubError, match="resized as uint8, and these are float32") as caught:
+        with pytest.raises(DshubError, match="requires uint8 images, not float32") as caught:
             next(iter(dataset.batches(8, transform=[ToFloat(), kind])))
         assert "before" in caught.value.hint

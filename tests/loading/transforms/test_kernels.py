@@ -1,4 +1,4 @@
-"""The compiled pass, compared with the one of NumPy."""
+"""Compare the compiled kernels with NumPy."""
 
 import json
 import subprocess
@@ -34,7 +34,7 @@ print(json.dumps(digests()))
 
 
 def digests() -> list[list[float]]:
-    """Sums over the results of each list of transforms, in both layouts."""
+    """Return weighted sums of the images of each list of transforms, in both layouts."""
     own = Dataset.from_arrays(
         {"image": PIXELS, "id": np.arange(ROWS)},
         features={"image": ImageFeature(shape=(HEIGHT, WIDTH, 3))},

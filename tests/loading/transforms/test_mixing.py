@@ -1,5 +1,3 @@
-"""Classes as vectors, MixUp and CutMix."""
-
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,7 @@ def test_one_hot_makes_vectors(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("mix", [MixUp(1.0), CutMix(1.0)], ids=str)
 def test_mixing_is_repeatable(dataset: Dataset, mix: Any) -> None:
-    """Classes are blended in the proportion of the pixels; the same batch gives the same result."""
+    """Blended class vectors still sum to 1."""
     loader = dataset.batches(12, transform=[mix], shuffle=True)
     first = [{name: np.array(values) for name, values in batch.items()} for batch in loader]
     again = dataset.batches(12, transform=[mix], shuffle=True, threads=2)
@@ -42,9 +40,9 @@ def test_one_hot_after_mixup_smooths(dataset: Dataset) -> None:
 @pytest.mark.parametrize("kind", [MixUp(), CutMix()], ids=str)
 def test_mixing_images_that_differ_in_size_is_rejected(kind: Any) -> None:
     with pytest.raises(
-        DshubError, match="needs images of one size, and those of column image"
-    ) as e:
+        DshubError, match="requires images of equal size, but those of column image"
+    ) as caught:
         next(iter(varied_images().batches(12, transform=kind)))
-    assert "Resize" in e.value.hint
+    assert "Resize" in caught.value.hint
     batch = next(iter(varied_images().batches(12, transform=[Resize((6, 6)), kind])))
     assert batch["image"].shape == (12, 6, 6, 3)

@@ -1,5 +1,3 @@
-"""Transforms in general: repeatable, in order, validated."""
-
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -55,33 +53,33 @@ def test_random_transforms_differ_by_epoch_and_seed(
     assert (epochs, seeds) == ((False, False) if fixed else (True, True))
 
 
-def test_callables_come_after_own_transforms(dataset: Dataset) -> None:
+def test_callables_run_after_built_in_transforms(dataset: Dataset) -> None:
     seen: list[tuple[Sequence[int], float]] = []
 
-    def note(batch: Batch, generator: np.random.Generator) -> Batch:
+    def record_batch(batch: Batch, generator: np.random.Generator) -> Batch:
         seen.append((batch["image"].shape, generator.random()))
         return batch
 
-    for _ in dataset.batches(32, layout="chw", transform=[NORMALIZE, note], threads=0):
+    for _ in dataset.batches(32, layout="chw", transform=[NORMALIZE, record_batch], threads=0):
         pass
     first = list(seen)
     assert [shape for shape, _ in first] == [(32, 3, HEIGHT, WIDTH), (28, 3, HEIGHT, WIDTH)]
     seen.clear()
-    for _ in dataset.batches(32, layout="chw", transform=[NORMALIZE, note], threads=0):
+    for _ in dataset.batches(32, layout="chw", transform=[NORMALIZE, record_batch], threads=0):
         pass
     assert seen == first
-    with pytest.raises(ValueError, match="then your own callables"):
-        dataset.batches(4, transform=[note, NORMALIZE])
+    with pytest.raises(ValueError, match="then other callables"):
+        dataset.batches(4, transform=[record_batch, NORMALIZE])
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Normalize((0.5,), (0.0,)), "std"),
-        (lambda: Normalize((0.5, 0.5), (0.5,)), "std of Normalize is .*as long as mean, 2 numbers"),
+        (lambda: Normalize((0.5, 0.5), (0.5,)), "std of Normalize is .*the same length as mean, 2"),
         (
             lambda: Normalize(*cast("Any", (0.5, 0.5))),
-            "mean of Normalize is 0.5; it must be a tuple of numbers",
+            "mean of Normalize is 0.5; it must be a tuple with one number",
         ),
         (
             lambda: Normalize(cast("Any", ("a",)), (1.0,)),

@@ -1,5 +1,3 @@
-"""A served folder."""
-
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,18 +8,17 @@ from dshub.mirrors.serve.server import serving
 from dshub.mirrors.serve.sockets import Limits
 
 DATA = bytes(range(256)) * 1000
-LARGE = 64 << 20  # bytes: more than the system buffers for a client
+LARGE = 64 << 20  # bytes; more than the operating system buffers per connection
 
 
 @pytest.fixture
 def data() -> bytes:
-    """The content of `sub/data`."""
     return DATA
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with files and links, and a secret beside it."""
+    """Create a folder with files and links, next to a secret file."""
     (tmp_path / "secret").write_text("secret")
     folder = tmp_path / "folder"
     (folder / "sub").mkdir(parents=True)
@@ -36,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def large(folder: Path) -> Path:
-    """A large file of the folder."""
+    """Write a large file into the folder."""
     path = folder / "large"
     with path.open("wb") as file:
         for _ in range(LARGE >> 20):
@@ -46,14 +43,14 @@ def large(folder: Path) -> Path:
 
 @pytest.fixture
 def url(folder: Path) -> Iterator[str]:
-    """The address of the served folder."""
+    """Serve the folder and yield its URL."""
     with serving(folder) as address:
         yield address
 
 
 @pytest.fixture
 def hasty(folder: Path) -> Iterator[str]:
-    """The address of the same folder on a server with short time limits."""
+    """Serve the folder with short time limits and yield its URL."""
     limits = Limits(head=0.5, idle=0.5, stall=0.5, farewell=1.0, clients=32)
     with serving(folder, limits=limits) as address:
         yield address

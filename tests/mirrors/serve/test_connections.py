@@ -1,5 +1,3 @@
-"""Connections of clients."""
-
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.independent.wire import connect, parse, request, rest, say
@@ -29,7 +27,7 @@ def test_http_1_0_connection_is_closed_unless_kept_alive(url: str, data: bytes) 
         assert parse(rest(connection)).body == data
 
 
-def test_two_hundred_clients_at_once(url: str, data: bytes) -> None:
+def test_two_hundred_clients_are_served_at_once(url: str, data: bytes) -> None:
     connections = [connect(url) for _ in range(200)]
     for connection in connections:
         connection.sendall(request("/sub/data"))

@@ -1,5 +1,3 @@
-"""Requests of any HTTP client: ranges, conditions, and refusals."""
-
 from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
@@ -11,8 +9,8 @@ from tests.independent.wire import ask, say
 
 
 def test_range_of_a_file_is_sent(url: str, data: bytes) -> None:
-    whole = requests.get(f"{url}/sub/data", timeout=5)
-    assert whole.content == data
+    reply = requests.get(f"{url}/sub/data", timeout=5)
+    assert reply.content == data
     for value, expected in {
         "1000-1999": data[1000:2000],
         "255000-": data[255000:],
@@ -35,18 +33,18 @@ def test_range_of_a_file_is_sent(url: str, data: bytes) -> None:
 @pytest.mark.parametrize(
     "value", ["bytes=5-1", "bytes=a-b", "lines=1-2", "bytes=0-1,5-9", "bytes=-"]
 )
-def test_other_range_header_gets_the_whole_file(url: str, data: bytes, value: str) -> None:
+def test_unsupported_range_header_gets_the_complete_file(url: str, data: bytes, value: str) -> None:
     reply = ask(url, "/sub/data", Range=value)
     assert (reply.status, reply.body) == (200, data)
 
 
 @pytest.mark.parametrize("value", ["bytes=999999-", "bytes=256000-", "bytes=-0"])
-def test_range_beyond_the_end_is_refused(url: str, value: str) -> None:
+def test_range_beyond_the_end_is_416(url: str, value: str) -> None:
     reply = ask(url, "/sub/data", Range=value)
     assert (reply.status, reply.headers["content-range"]) == (416, "bytes */256000")
 
 
-def test_if_range_with_another_validator_gets_the_whole_file(url: str, data: bytes) -> None:
+def test_if_range_with_another_validator_gets_the_complete_file(url: str, data: bytes) -> None:
     headers = ask(url, "/sub/data", "HEAD").headers
     for value, status in {
         headers["etag"]: 206,
@@ -60,9 +58,9 @@ def test_if_range_with_another_validator_gets_the_whole_file(url: str, data: byt
 
 
 def test_unchanged_file_is_not_sent_again(url: str) -> None:
-    """If-None-Match and If-Modified-Since are answered with 304; the first one takes precedence."""
-    known = ask(url, "/sub/data", "HEAD").headers
-    etag, date = known["etag"], known["last-modified"]
+    """If-None-Match takes precedence over If-Modified-Since."""
+    validators = ask(url, "/sub/data", "HEAD").headers
+    etag, date = validators["etag"], validators["last-modified"]
     cases: list[tuple[Mapping[str, str], int]] = [
         ({"If_None_Match": etag}, 304),
         ({"If_None_Match": f'"a", W/{etag}'}, 304),
@@ -81,9 +79,8 @@ def test_unchanged_file_is_not_sent_again(url: str) -> None:
 
 
 def test_failed_precondition_is_412(url: str) -> None:
-    """If-Match and If-Unmodified-Since that do not hold get no bytes."""
-    known = ask(url, "/sub/data", "HEAD").headers
-    etag, date = known["etag"], known["last-modified"]
+    validators = ask(url, "/sub/data", "HEAD").headers
+    etag, date = validators["etag"], validators["last-modified"]
     cases: list[tuple[Mapping[str, str], int]] = [
         ({"If_Match": etag}, 206),
         ({"If_Match": f'"a", {etag}'}, 206),
@@ -102,13 +99,13 @@ def test_failed_precondition_is_412(url: str) -> None:
 @pytest.mark.parametrize(
     ("data", "status"),
     [
-        (b"GET /sub/data HTTP/1.1\r\n\r\n", 400),  # no host
+        (b"GET /sub/data HTTP/1.1\r\n\r\n", 400),  # no Host header
         (b"GET /sub/data HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
         (b"GET /sub/data HTTP/1.1\r\nHost : a\r\n\r\n", 400),
         (b"GET /sub/data HTTP/1.1\r\nHost: a\r\n folded: b\r\n\r\n", 400),
         (b"GET  /sub/data HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET /sub/data\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),  # TLS
+        (b"\x16\x03\x01\x02\x00\x01\r\n\r\n", 400),  # start of a TLS handshake
         (b"GET sub/data HTTP/1.1\r\nHost: a\r\n\r\n", 404),
         (b"GET /sub/data HTTP/2.0\r\nHost: a\r\n\r\n", 505),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
@@ -121,13 +118,12 @@ def test_failed_precondition_is_412(url: str) -> None:
         (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413),
     ],
 )
-def test_other_request_is_refused_with_a_reason(url: str, data: bytes, status: int) -> None:
-    """The connection is closed if what follows may not be a request."""
+def test_invalid_request_gets_an_error_status(url: str, data: bytes, status: int) -> None:
     data = data.replace(b"HTTP/1.1\r\n", b"HTTP/1.1\r\nConnection: close\r\n")
     assert say(url, data).status == status
 
 
-def test_other_methods_are_refused(url: str, folder: Path, data: bytes) -> None:
+def test_other_methods_are_405(url: str, folder: Path, data: bytes) -> None:
     for method in ("PUT", "POST", "DELETE", "PATCH", "MKCOL", "OPTIONS"):
         reply = ask(url, "/sub/data", method)
         assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")

@@ -1,5 +1,3 @@
-"""A server that fetches missing files."""
-
 import hashlib
 import os
 import threading
@@ -53,7 +51,7 @@ files = {{ label = "data" }}
 
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the published file, under its own name and under its checksum."""
+    """Create a folder with the published file, under its name and as a blob."""
     folder = tmp_path_factory.mktemp("upstream")
     [data] = write_files(folder).values()
     blob = folder / path_of(data)[1:]
@@ -64,12 +62,11 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def data(upstream: Path) -> bytes:
-    """The published file."""
     return (upstream / "data-0.gz").read_bytes()
 
 
 def path_of(data: bytes) -> str:
-    """The path of a file in a mirror."""
+    """Return the URL path of a file on a mirror."""
     digest = hashlib.sha256(data).hexdigest()
     return f"/blobs-v1/{digest[:2]}/{digest}"
 
@@ -90,7 +87,7 @@ def pulling(
     timeout: float = 5.0,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[str]:
-    """Serve an empty cache; yields the address."""
+    """Serve an empty cache and yield its URL."""
     settings = Settings(cache=place / "served", mirrors=tuple(mirrors), timeout=timeout)
     registry = Registry(manifests=manifests, built_in=False)
     puller = Puller(Store(settings.cache), registry, settings, say=say)
@@ -98,28 +95,28 @@ def pulling(
         yield url
 
 
-def kept(place: Path) -> list[Path]:
+def cached_blobs(place: Path) -> list[Path]:
     return [path for path in (place / "served" / "blobs-v1").rglob("*") if path.is_file()]
 
 
-def test_missing_file_is_fetched_and_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    path, told = path_of(data), list[str]()
+def test_missing_file_is_fetched_and_cached(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    path, messages = path_of(data), list[str]()
     with faulty_server(upstream) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
-        with pulling(tmp_path, manifest, say=told.append) as url:
+        with pulling(tmp_path, manifest, say=messages.append) as url:
             first = ask(url, path)
             assert (first.status, first.body) == (200, data)
             assert first.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'
             assert ask(url, path, Range="bytes=5-9").body == data[5:10]
         assert len(origin.requests) == 1
-    assert [found.read_bytes() for found in kept(tmp_path)] == [data]
-    assert ["tiny" in line for line in told] == [True]
+    assert [path.read_bytes() for path in cached_blobs(tmp_path)] == [data]
+    assert ["tiny" in line for line in messages] == [True]
 
 
-def test_fifty_clients_are_one_request_to_upstream(
+def test_fifty_clients_cause_one_upstream_request(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """All get the right bytes, late ones from the beginning."""
+    """Clients that connect late get the file from its beginning."""
     path = path_of(data)
     fault = Fault("plain", rate=4_000_000, headers=(("Accept-Ranges", ""),))
     with faulty_server(upstream, {"*": fault}) as origin:
@@ -128,11 +125,11 @@ def test_fifty_clients_are_one_request_to_upstream(
             early = [pool.submit(ask, url, path) for _ in range(25)]
             with connect(url) as first:
                 first.sendall(request(path))
-                begun = first.recv(1000)
-                assert begun
-                assert origin.sent < len(data)  # it is streamed while it arrives
+                first_bytes = first.recv(1000)
+                assert first_bytes
+                assert origin.sent < len(data)  # the response starts before the download completes
                 late = [pool.submit(ask, url, path) for _ in range(24)]
-                assert parse(begun + rest(first)).body == data
+                assert parse(first_bytes + rest(first)).body == data
             for future in early + late:
                 assert future.result().body == data
         assert len(origin.requests) == 1
@@ -150,15 +147,17 @@ def test_range_is_sent_when_its_bytes_have_arrived(
         with pulling(tmp_path, manifest) as url, ThreadPoolExecutor(8) as pool:
             replies = [pool.submit(ask, url, path, Range=f"bytes={part}") for part in parts]
             expected = [data[:1], data[1_000_000:1_001_000], data[-100:], data[1_999_999:]]
-            for future, wanted in zip(replies, [*expected, data[-1:]], strict=True):
+            for future, content in zip(replies, [*expected, data[-1:]], strict=True):
                 reply = future.result()
-                assert (reply.status, reply.body) == (206, wanted)
+                assert (reply.status, reply.body) == (206, content)
             assert ask(url, path, Range=f"bytes={size}-").status == 416
             head = ask(url, path, "HEAD")
             assert (head.headers["content-length"], head.body) == (str(size), b"")
 
 
-def test_wrong_bytes_are_cut_off_and_not_kept(tmp_path: Path, upstream: Path, data: bytes) -> None:
+def test_wrong_bytes_are_cut_off_and_not_cached(
+    tmp_path: Path, upstream: Path, data: bytes
+) -> None:
     path = path_of(data)
     fault = Fault("flip", after=len(data) - 10, rate=4_000_000, headers=(("Accept-Ranges", ""),))
     with faulty_server(upstream, {"*": fault}) as origin:
@@ -167,15 +166,15 @@ def test_wrong_bytes_are_cut_off_and_not_kept(tmp_path: Path, upstream: Path, da
             replies = list(pool.map(lambda _: ask(url, path), range(20)))
             assert all(reply.status >= 400 or reply.short for reply in replies)
             assert any(reply.status == 200 for reply in replies)
-            while (after := ask(url, path)).status == 200:  # it is taken once more
+            while (after := ask(url, path)).status == 200:  # the server tries once more
                 assert after.short
             assert after.status == 502
             assert b"sha256" in after.body
-    assert kept(tmp_path) == []
+    assert cached_blobs(tmp_path) == []
 
 
 def test_bytes_of_two_sources_are_never_mixed(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """A client that got some wrong bytes is cut off."""
+    """A client that received bytes from the wrong source is disconnected."""
     path = path_of(data)
     slow = Fault("other", rate=4_000_000)
     with faulty_server(upstream, {"*": slow}) as bad, faulty_server(upstream) as good:
@@ -183,13 +182,13 @@ def test_bytes_of_two_sources_are_never_mixed(tmp_path: Path, upstream: Path, da
         with pulling(tmp_path, manifest_of(data, urls, tmp_path)) as url:
             assert ask(url, path).short
             assert ask(url, path).body == data
-    assert [found.read_bytes() for found in kept(tmp_path)] == [data]
+    assert [path.read_bytes() for path in cached_blobs(tmp_path)] == [data]
 
 
-def test_file_that_no_manifest_has_is_asked_of_mirrors(
+def test_file_without_a_manifest_is_fetched_from_mirrors(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
-    """Its size is unknown, so the end of the connection ends it."""
+    """The size is unknown, so the server ends the response by closing the connection."""
     path = path_of(data)
     slow = Fault("plain", rate=4_000_000)
     with (
@@ -214,7 +213,7 @@ def test_wrong_bytes_of_unknown_size_reset_the_connection(
         pytest.raises(ConnectionResetError),
     ):
         ask(url, path_of(data))
-    assert kept(tmp_path) == []
+    assert cached_blobs(tmp_path) == []
 
 
 def test_http_1_0_client_gets_a_file_of_unknown_size(
@@ -229,12 +228,14 @@ def test_http_1_0_client_gets_a_file_of_unknown_size(
     assert reply.body == data
 
 
-def test_file_that_no_source_has_is_404(tmp_path: Path, upstream: Path, data: bytes) -> None:
+def test_file_without_a_source_is_404(tmp_path: Path, upstream: Path, data: bytes) -> None:
     other = path_of(b"other")
     with faulty_server(upstream) as origin:
         manifest = manifest_of(b"other", [f"{origin.url}/gone"], tmp_path)
         with pulling(tmp_path, manifest) as url:
-            assert ask(url, path_of(data)).status == 404  # no manifest, no mirror
+            assert (
+                ask(url, path_of(data)).status == 404
+            )  # neither a manifest nor a mirror has this file
             assert not origin.requests
             assert [ask(url, other).status for _ in range(3)] == [404] * 3
             assert len(origin.requests) == 1
@@ -263,19 +264,19 @@ def test_fetch_continues_when_a_client_leaves(tmp_path: Path, upstream: Path, da
             assert ask(url, path).body == data
 
 
-def test_stopped_fetch_is_resumed(tmp_path: Path, upstream: Path, data: bytes) -> None:
-    """The bytes that have arrived are kept, but not served."""
+def test_interrupted_fetch_is_resumed(tmp_path: Path, upstream: Path, data: bytes) -> None:
+    """Partial files are kept but not served."""
     path = path_of(data)
     with faulty_server(upstream, {"*": Fault("plain", rate=1_000_000)}) as origin:
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
         with pulling(tmp_path, manifest) as url:
             client = connect(url)
             client.sendall(request(path))
-            begun = b""
-            while len(begun) < 1_000_000:
-                begun += client.recv(1 << 16)
+            first_bytes = b""
+            while len(first_bytes) < 1_000_000:
+                first_bytes += client.recv(1 << 16)
             client.close()
-        assert kept(tmp_path) == []
+        assert cached_blobs(tmp_path) == []
         origin.faults.clear()
         before = origin.sent
         with pulling(tmp_path, manifest) as url:
@@ -283,7 +284,7 @@ def test_stopped_fetch_is_resumed(tmp_path: Path, upstream: Path, data: bytes) -
         assert origin.sent - before < len(data) - 900_000
 
 
-def test_file_that_another_process_fetches_is_served(
+def test_file_being_fetched_by_another_process_is_served(
     tmp_path: Path, upstream: Path, data: bytes
 ) -> None:
     resource = Resource(urls=(), sha256=hashlib.sha256(data).hexdigest(), size=len(data))
@@ -302,11 +303,11 @@ def test_served_file_counts_as_used(tmp_path: Path, upstream: Path, data: bytes)
         manifest = manifest_of(data, [f"{origin.url}/data-0.gz"], tmp_path)
         with pulling(tmp_path, manifest) as url:
             ask(url, path_of(data))
-            [path] = kept(tmp_path)
+            [path] = cached_blobs(tmp_path)
             os.utime(path, (1e9, 1e9))
             ask(url, path_of(data))
-            [found] = usage(tmp_path / "served")
-            assert found.used > 1.5e9
+            [item] = usage(tmp_path / "served")
+            assert item.used > 1.5e9
             assert path.stat().st_mtime == 1e9
 
 
@@ -332,28 +333,28 @@ def test_upstream_faults_never_look_like_the_file(
     ]
     assert len(scenarios) > 100
     with ThreadPoolExecutor(24) as pool:
-        outcomes = pool.map(lambda item: played(item, upstream, tmp_path, data), scenarios)
-        assert [told for told in outcomes if told] == []
+        outcomes = pool.map(lambda item: failure_of(item, upstream, tmp_path, data), scenarios)
+        assert [outcome for outcome in outcomes if outcome] == []
 
 
-def played(scenario: Scenario, upstream: Path, place: Path, data: bytes) -> str:
-    """Describe what went wrong in a scenario; empty if nothing did."""
+def failure_of(scenario: Scenario, upstream: Path, place: Path, data: bytes) -> str:
+    """Play a scenario and describe what went wrong; return an empty string on success."""
     place = place / str(SCENARIOS.index(scenario))
     place.mkdir()
     timeout = 1.0 if scenario.outcome == "passes" else 5.0 if scenario.outcome == "legal" else 0.5
     with play(scenario, upstream) as stage:
-        if stage.authority is not None:  # not trusted here
+        if stage.authority is not None:  # the server does not trust this certificate authority
             return ""
         manifest = manifest_of(data, [f"{stage.url}/data-0.gz"], place)
         with pulling(place, manifest, timeout=timeout) as url:
             replies = [ask(url, path_of(data))]
-            if scenario.outcome != "lasts":  # who was cut off comes again
+            if scenario.outcome != "lasts":  # a disconnected client retries
                 replies.append(ask(url, path_of(data)))
     deceived = [reply for reply in replies if reply.status == 200 and not reply.short]
     if any(reply.body != data for reply in deceived):
-        return f"{scenario}: wrong bytes that look whole"
-    if any(path.read_bytes() != data for path in kept(place)):
-        return f"{scenario}: wrong bytes were kept"
+        return f"{scenario}: wrong bytes in a complete response"
+    if any(path.read_bytes() != data for path in cached_blobs(place)):
+        return f"{scenario}: wrong bytes were cached"
     if scenario.outcome != "lasts" and replies[-1].body != data:
         return f"{scenario}: {replies[-1].status} {replies[-1].body[:500]!r}, not the file"
     return ""

@@ -1,5 +1,3 @@
-"""Which files of a folder are served."""
-
 import hashlib
 from pathlib import Path
 
@@ -10,13 +8,13 @@ from dshub.mirrors.serve.server import serving
 from tests.independent.wire import ask
 
 
-def test_missing_page_explains_how_to_use_the_mirror(url: str) -> None:
+def test_404_explains_how_to_use_the_mirror(url: str) -> None:
     reply = ask(url, "/")
     assert reply.status == 404
     assert b"DSHUB_MIRROR" in reply.body
 
 
-def test_changed_file_has_another_etag(url: str, folder: Path) -> None:
+def test_changed_file_gets_a_new_etag(url: str, folder: Path) -> None:
     before = ask(url, "/sub/data").headers["etag"]
     (folder / "sub" / "data").write_bytes(bytes(256000))
     assert ask(url, "/sub/data", If_None_Match=before).status == 200
@@ -70,7 +68,7 @@ def test_link_within_the_folder_is_followed(url: str, data: bytes) -> None:
 
 
 def test_path_is_decoded_once_without_its_query(url: str, folder: Path) -> None:
-    """A name may have blanks, percent signs and letters of any language."""
+    """File names can contain spaces, percent signs and non-ASCII letters."""
     for name in ("a b", "100%", "grün", "%41"):
         (folder / name).write_text(name)
     assert ask(url, "/a%20b?version=1").body == b"a b"
@@ -145,7 +143,7 @@ def test_other_files_of_a_mirror_are_not_served(tmp_path: Path) -> None:
             assert ask(url, name).status == 404, name
 
 
-def test_pages_need_an_index_page(tmp_path: Path) -> None:
+def test_pages_are_served_only_with_an_index_page(tmp_path: Path) -> None:
     fill(tmp_path, ["holiday.jpg", "letter.html", "notes.txt"])
     with serving(tmp_path, public=of_mirror) as url:
         for name in ("holiday.jpg", "letter.html", "notes.txt", ""):

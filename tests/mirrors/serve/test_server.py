@@ -1,5 +1,3 @@
-"""Too many clients, and stopping the server."""
-
 import threading
 from pathlib import Path
 
@@ -22,8 +20,8 @@ def test_stopping_finishes_responses_and_closes_idle_connections(folder: Path, l
         idle, busy = connect(url), connect(url)
         busy.sendall(request("/large", Connection="keep-alive"))
         first = busy.recv(1 << 16)
-        found: list[bytes] = []
-        reader = threading.Thread(target=lambda: found.append(rest(busy)))
+        received: list[bytes] = []
+        reader = threading.Thread(target=lambda: received.append(rest(busy)))
         stopper = threading.Event()
 
         def read_later() -> None:
@@ -32,9 +30,9 @@ def test_stopping_finishes_responses_and_closes_idle_connections(folder: Path, l
 
         later = threading.Thread(target=read_later)
         later.start()
-        threading.Timer(0.3, stopper.set).start()  # while the server is stopping
+        threading.Timer(0.3, stopper.set).start()  # lets the client read while the server stops
     later.join()
-    assert parse(first + found[0]).body == large.read_bytes()
+    assert parse(first + received[0]).body == large.read_bytes()
     assert idle.recv(1) == b""
     with pytest.raises(OSError, match=r"."):
         connect(url)

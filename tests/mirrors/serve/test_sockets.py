@@ -1,5 +1,3 @@
-"""Clients that are slow, hostile or gone."""
-
 import os
 import socket
 import struct
@@ -36,7 +34,7 @@ def test_incomplete_request_is_cut_off(hasty: str, data: bytes) -> None:
 )
 def test_hostile_head_is_answered_at_once(url: str, line: bytes) -> None:
     with connect(url) as hostile:
-        began = time.process_time()  # of the server, too: it is a thread here
+        began = time.process_time()  # includes the server, which is a thread of this process
         hostile.sendall(b"GET /sub/data HTTP/1.1\r\nHost: x\r\n" + line + b"\r\n\r\n")
         assert ask(url, "/sub/data").status == 200
         assert hostile.recv(1) == b"H"
@@ -44,7 +42,7 @@ def test_hostile_head_is_answered_at_once(url: str, line: bytes) -> None:
 
 
 def test_dripping_head_is_cut_off(hasty: str) -> None:
-    """The limit is for the whole head, not for each byte."""
+    """The time limit applies to the complete head, not to each byte."""
     with connect(hasty) as slow:
         slow.settimeout(0.05)
         closed = False
@@ -69,23 +67,23 @@ def test_client_that_does_not_read_is_cut_off(hasty: str, large: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        # it reads nothing until the time limit has passed
+        # `slow` reads nothing until the time limit has passed
         assert ask(hasty, "/sub/data").status == 200
         with connect(hasty) as idle:
             assert rest(idle) == b""
         assert parse(rest(slow)).short
 
 
-def test_slow_reader_gets_the_whole_file(hasty: str, large: Path) -> None:
+def test_slow_reader_gets_the_complete_file(hasty: str, large: Path) -> None:
     with connect(hasty) as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         slow.sendall(request("/large", Range=f"bytes=0-{(32 << 20) - 1}"))
-        got, pause = bytearray(), threading.Event()
+        received, pause = bytearray(), threading.Event()
         while piece := slow.recv(1 << 20):
-            got += piece
-            if len(got) % 7 == 0:
+            received += piece
+            if len(received) % 7 == 0:
                 pause.wait(0.001)
-    assert parse(bytes(got)).body == large.read_bytes()[: 32 << 20]
+    assert parse(bytes(received)).body == large.read_bytes()[: 32 << 20]
 
 
 def test_clients_that_disconnect_do_not_disturb_others(url: str, large: Path, data: bytes) -> None:

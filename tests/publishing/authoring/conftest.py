@@ -1,5 +1,3 @@
-"""Datasets made by `dshub new`."""
-
 import io
 import json
 from collections.abc import Callable
@@ -17,10 +15,10 @@ from dshub.hub.hub import Hub
 
 
 class Result:
-    """The manifest that the command wrote, and its dataset.
+    """The manifest that `dshub new` wrote, and its dataset.
 
     Attributes:
-        answer: the JSON of the command.
+        answer: parsed JSON output of the command.
     """
 
     def __init__(self, answer: dict[str, Any], hub: Hub) -> None:
@@ -33,16 +31,16 @@ class Result:
         return self.splits[split]
 
     def doubts(self, word: str) -> list[str]:
-        """The doubts that contain a word."""
+        """Return the doubts that contain a word."""
         return [doubt for doubt in self.answer["doubts"] if word in doubt]
 
 
-New = Callable[..., Any]  # returns a Result
+New = Callable[..., Any]  # returns `Result`
 
 
 @pytest.fixture
 def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub) -> New:
-    """Run `dshub new` and open its result from the cache."""
+    """Return a function that runs `dshub new` and opens the result from the cache."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -59,7 +57,7 @@ def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: Hub) -> New:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """An empty folder for files."""
+    """Create an empty folder for files."""
     folder = tmp_path / "data"
     folder.mkdir()
     return folder

@@ -1,5 +1,3 @@
-"""Class folders of images, audio and text, in a folder or an archive."""
-
 import tarfile
 import wave
 import zipfile
@@ -20,7 +18,7 @@ from tests.publishing.authoring.conftest import New
 
 
 def write_flowers(folder: Path, *, suffix: str = ".png") -> dict[str, list[Path]]:
-    """Write two splits of two classes; returns the files of each split in order."""
+    """Write two splits of two classes, and return the sorted files of each split."""
     for split, count in {"train": 4, "val": 2}.items():
         for i in range(count):
             write_image(folder / split / "tulip" / f"{i}{suffix}", i)
@@ -34,8 +32,8 @@ def decode(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def test_images_in_class_folders_keep_their_pixels(new: New, data: Path) -> None:
-    """Splits and classes are the folders; classes are sorted by name."""
+def test_class_folders_become_splits_and_labels(new: New, data: Path) -> None:
+    """Classes are sorted by name."""
     files = write_flowers(data)
     write_text(data / "README.md", "About flowers.")
     write_text(data / "train" / ".DS_Store", "x")
@@ -57,7 +55,7 @@ def test_images_in_class_folders_keep_their_pixels(new: New, data: Path) -> None
 
 
 def test_archive_of_a_folder_is_deterministic(new: New, data: Path) -> None:
-    """A plain tar of the files alone, whoever makes it and whenever."""
+    """The archive is a plain tar of files, without owners and timestamps."""
     write_flowers(data)
     first = new(data)
     packed = Path(first.answer["packed"])
@@ -73,10 +71,10 @@ def test_archive_of_a_folder_is_deterministic(new: New, data: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "zip"])
 def test_class_folders_in_an_archive_are_not_repacked(new: New, data: Path, kind: str) -> None:
-    """The archive is the resource, whatever else is in it."""
+    """The archive becomes the resource, even if it contains other files."""
     files = write_flowers(data / "flowers")
     write_text(data / "flowers" / "train" / "notes.txt", "Not an image.")
-    write_text(data / "flowers" / "._x.png", "a file manager's")
+    write_text(data / "flowers" / "._x.png", "metadata of a file manager")
     path = data / f"flowers.{kind}"
     if kind == "zip":
         with zipfile.ZipFile(path, "w") as archive:
@@ -108,8 +106,8 @@ def test_archives_named_like_splits_are_splits(new: New, data: Path) -> None:
     assert result.manifest.features["label"] == LabelFeature(names=("rose", "tulip"))
 
 
-def test_class_folders_without_splits_are_train(new: New, data: Path) -> None:
-    """Images can differ in size and encoding; numbered classes are sorted by number."""
+def test_class_folders_without_splits_become_the_train_split(new: New, data: Path) -> None:
+    """Images can differ in size and encoding; numeric class names are sorted by number."""
     for i, name in enumerate(["10", "2", "1"]):
         write_image(data / name / "a.png", i, size=(5 + i, 6))
         write_image(data / name / "b.jpg", i)
@@ -146,7 +144,7 @@ def test_folders_between_class_and_file_are_ignored(new: New, data: Path) -> Non
     assert result.manifest.splits["validation"].without == ("label",)
 
 
-def test_audio_in_class_folders(new: New, data: Path) -> None:
+def test_audio_in_class_folders_is_labeled(new: New, data: Path) -> None:
     for i, name in enumerate(["yes", "no"]):
         write_audio(data / name / "a.wav", i, rate=8000, channels=2)
     result = new(data)
@@ -157,7 +155,7 @@ def test_audio_in_class_folders(new: New, data: Path) -> None:
     assert result["train"]["label"][:].tolist() == [0, 1]
 
 
-def test_texts_in_class_folders(new: New, data: Path) -> None:
+def test_texts_in_class_folders_are_labeled(new: New, data: Path) -> None:
     for split in ("train", "test"):
         for name in ("pos", "neg"):
             write_text(data / split / name / "0_9.txt", f"A {name} one,\nin {split}.\n")
@@ -167,7 +165,7 @@ def test_texts_in_class_folders(new: New, data: Path) -> None:
 
 
 def test_class_missing_from_a_split_is_reported(new: New, data: Path) -> None:
-    """A class of one split is a class of all splits."""
+    """All splits share one list of classes."""
     write_flowers(data)
     write_image(data / "train" / "daisy" / "1.png", 3)
     result = new(data)
@@ -175,7 +173,7 @@ def test_class_missing_from_a_split_is_reported(new: New, data: Path) -> None:
     assert "daisy" in result.doubts("split validation")[0]
 
 
-def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> None:
+def test_error_names_files_outside_class_folders(new: New, data: Path) -> None:
     write_flowers(data)
     page = data / "train" / "rose" / "error.jpg"
     write_text(page, "<html>Sign in</html>")
@@ -183,7 +181,7 @@ def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> Non
         new(data)
     page.unlink()
     write_image(data / "train" / "stray.png", 1)
-    with pytest.raises(DshubError, match=r"no class folder: train/stray\.png"):
+    with pytest.raises(DshubError, match=r"not in a class folder: train/stray\.png"):
         new(data)
     (data / "train" / "stray.png").unlink()
     write_image(data / "samples" / "1.png", 1)
@@ -192,8 +190,8 @@ def test_files_that_are_not_class_folders_are_named(new: New, data: Path) -> Non
     assert not list(Path().iterdir())
 
 
-def test_audio_files_that_differ_are_rejected(new: New, data: Path) -> None:
-    """A feature has one rate; the error names a file of each."""
+def test_audio_files_with_different_rates_are_rejected(new: New, data: Path) -> None:
+    """A feature has one sample rate; the error names a file of each rate."""
     write_audio(data / "yes" / "a.wav", 1)
     write_audio(data / "no" / "b.wav", 1, rate=8000)
     with pytest.raises(DshubError, match=r"no/b\.wav: wav, 8,000 Hz.*yes/a\.wav: wav, 16,000 Hz"):

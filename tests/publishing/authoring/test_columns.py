@@ -1,5 +1,3 @@
-"""Guessing features from all values of a column."""
-
 import math
 from pathlib import Path
 from typing import Any
@@ -62,8 +60,10 @@ def test_features_follow_from_all_values(new: New, data: Path) -> None:
         ("x", [None, 1], None),
     ],
 )
-def test_guess_by_name_and_values(name: str, values: list[Any], feature: Feature | None) -> None:
-    """A column without a possible feature is left out with a remark."""
+def test_feature_is_guessed_from_name_and_values(
+    name: str, values: list[Any], feature: Feature | None
+) -> None:
+    """A column without a possible feature is dropped with a remark."""
     column = Column(name)
     column.add("train", pa.array(values))
     guessed, remark = guess(column, "")

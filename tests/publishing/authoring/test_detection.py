@@ -1,5 +1,3 @@
-"""Recognizing formats, and detecting delimiters, quotes and headers."""
-
 from pathlib import Path
 
 import pyarrow as pa
@@ -35,16 +33,16 @@ def test_feather_and_arrow_streams_are_recognized(new: New, data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("model.pkl", "a pickle"), ("table.xlsx", "a spreadsheet"), ("images.h5", "HDF5")],
+    [("model.pkl", "a pickle"), ("table.xlsx", "a spreadsheet"), ("images.h5", "an HDF5 file")],
 )
-def test_unsupported_format_is_named(new: New, data: Path, name: str, kind: str) -> None:
+def test_error_names_the_unsupported_format(new: New, data: Path, name: str, kind: str) -> None:
     (data / name).write_bytes(b"\x80\x04K\x01.")
     with pytest.raises(DshubError, match=rf"{name} is {kind}.*save"):
         new(data)
 
 
-def test_tsv_with_lone_quotes_and_no_header(new: New, data: Path) -> None:
-    """TSV as in GLUE: quotes are characters, and columns get names."""
+def test_tsv_with_unpaired_quotes_and_no_header_is_detected(new: New, data: Path) -> None:
+    """As in GLUE, the quotes are part of the text."""
     write_text(data / "train.tsv", 'a "lone quote\t1\nsay "hi"\t0\n"begin\t1\n')
     write_text(data / "dev.tsv", 'never" ending\t0\n')
     result = new(data)
@@ -69,8 +67,10 @@ def test_tsv_with_lone_quotes_and_no_header(new: New, data: Path) -> None:
         ("word\nother\n", ",", True, 1),
     ],
 )
-def test_delimiter_and_quotes(text: str, delimiter: str, quoting: bool, columns: int) -> None:
-    """Quotes are those of CSV, except for single ones between tabs."""
+def test_delimiter_and_quoting_are_detected(
+    text: str, delimiter: str, quoting: bool, columns: int
+) -> None:
+    """Quotes follow CSV rules, except unpaired quotes between tabs."""
     dialect = sniff(text, "a.csv")
     assert (dialect.delimiter, dialect.quoting) == (delimiter, quoting)
     assert len(dialect.columns) == columns
@@ -80,7 +80,7 @@ def test_delimiter_and_quotes(text: str, delimiter: str, quoting: bool, columns:
     ("content", "message"),
     [
         ("a,b\n1,2\n3\n", "different numbers of fields"),
-        ("label,label\na,b\n", "two columns 'label'"),
+        ("label,label\na,b\n", "more than one column 'label'"),
         ("a,b\n", "split train has no rows"),
     ],
 )

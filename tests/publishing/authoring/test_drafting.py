@@ -1,5 +1,3 @@
-"""Drafting a dataset from files of several splits."""
-
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,21 +27,21 @@ def test_options_override_guesses(new: New, data: Path) -> None:
         new(data / "a.csv", "--label", "zz", "--force")
 
 
-def test_files_of_several_kinds_are_an_error(new: New, data: Path) -> None:
+def test_files_of_several_formats_are_an_error(new: New, data: Path) -> None:
     write_text(data / "train.csv", "a,b\n1,2\n")
     np.save(data / "x.npy", np.zeros((3, 2)))
-    with pytest.raises(DshubError, match="several kinds: 1 delimited, 1 npz"):
+    with pytest.raises(DshubError, match="several formats: 1 delimited, 1 npz"):
         new(data)
 
 
 def test_folder_without_files_is_an_error(new: New, data: Path) -> None:
     (data / "train.csv").touch()
-    with pytest.raises(DshubError, match="no files, or only empty ones"):
+    with pytest.raises(DshubError, match="the paths contain no data"):
         new(data)
 
 
 def test_failed_staging_leaves_no_folders(tmp_path: Path) -> None:
-    """New parents are removed too, and folders with other files stay."""
+    """New parent folders are removed too; folders with other files are not."""
     with suppress(KeyError), staging(tmp_path / "a" / "b") as folder:
         (folder / "x.tar").touch()
         raise KeyError

@@ -1,5 +1,3 @@
-"""JSON, as lines and as documents."""
-
 import json
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,8 @@ from tests.independent.own_files import write_text
 from tests.publishing.authoring.conftest import New
 
 
-def test_json_lines_have_the_keys_of_all_rows(new: New, data: Path) -> None:
-    """Nested objects and lists are columns; keys that some rows lack are reported."""
+def test_json_lines_become_columns(new: New, data: Path) -> None:
+    """Nested objects and lists are columns; keys missing from some rows are reported."""
     rows: list[dict[str, Any]] = [
         {"text": f"t{i}", "label": "ab"[i % 2], "meta": {"score": i / 2}, "tags": ["x"] * i, "n": i}
         for i in range(4)
@@ -40,12 +38,12 @@ def test_json_lines_have_the_keys_of_all_rows(new: New, data: Path) -> None:
         "tags": ["x"] * 3,
         "n": 3,
     }
-    assert "3 rows lack it" in result.doubts("'rare'")[0]
+    assert "3 rows do not have it" in result.doubts("'rare'")[0]
 
 
 @pytest.mark.parametrize("rows", ["", "data"])
-def test_json_document_with_a_list_of_rows(new: New, data: Path, rows: str) -> None:
-    """The document is the list, or has it next to other values."""
+def test_json_document_with_a_list_of_rows_is_read(new: New, data: Path, rows: str) -> None:
+    """The document is the list itself, or an object that contains the list."""
     items = [{"q": "why", "ok": True}, {"q": "how", "ok": False}]
     document: Any = {"version": "1", "data": items} if rows else items
     write_text(data / "train.json", json.dumps(document, indent=1))
@@ -58,11 +56,11 @@ def test_json_document_with_a_list_of_rows(new: New, data: Path, rows: str) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"a": 1}\n{"a": 2}\n{"a": \n', r"train\.json: line 3: it is not JSON"),
-        ("[" * 100_000, r"train\.json: it is not JSON: "),
+        ('{"a": 1}\n{"a": 2}\n{"a": \n', r"train\.json: line 3: not valid JSON"),
+        ("[" * 100_000, r"train\.json: not valid JSON: "),
         ('{"a": 1}\n[3]\n', r"train\.json: row 2 is not an object"),
         ('{"a": [{"x": 1}], "b": [{"x": 1}]}', r"has several lists: a\[\], b\[\]"),
-        ('{"a": null}\n{"a": null}\n', "no key that every row has"),
+        ('{"a": null}\n{"a": null}\n', "no key that is in every row"),
     ],
 )
 def test_json_that_is_not_a_table_is_rejected(

@@ -1,5 +1,3 @@
-"""Patterns that match the files of a dataset in an archive."""
-
 import time
 
 import pytest
@@ -28,6 +26,6 @@ def test_widest_pattern_without_other_files_is_used(others: list[str], patterns:
 
 
 def test_files_without_a_common_pattern_are_rejected() -> None:
-    """The error names a file that is in the way."""
+    """The error names a file that the pattern would match by mistake."""
     with pytest.raises(DshubError, match=r"such as 'a/2\.png'"):
         cover(["a/1.png"], ["a/1.png", "a/2.png"], "a/")

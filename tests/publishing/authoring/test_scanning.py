@@ -1,5 +1,3 @@
-"""Scanning rows, and the headers of images and audio."""
-
 import io
 import time
 from pathlib import Path
@@ -17,7 +15,7 @@ from tests.publishing.authoring.conftest import New
 
 
 def test_columns_can_have_any_name(new: New, data: Path) -> None:
-    """Names that a manifest cannot have are replaced by unique ones."""
+    """Invalid names are replaced by unique valid ones."""
     header = ',"A ""b""",a b,größe,価格,text\n'
     write_text(data / "train.csv", header + "0,1,2,3,4,x\n1,2,3,4,5,y\n")
     result = new(data)
@@ -33,7 +31,7 @@ def test_columns_can_have_any_name(new: New, data: Path) -> None:
 
 
 def test_splits_can_lack_columns_but_must_share_one(new: New, data: Path) -> None:
-    """A test set can be without labels; a file with other columns is an error."""
+    """A test set can lack labels; a file without a common column is an error."""
     write_text(data / "train.csv", "text,label\na,x\nb,y\nc,x\nd,y\n")
     write_text(data / "test.csv", "text\nfirst\nsecond\n")
     result = new(data)
@@ -45,7 +43,7 @@ def test_splits_can_lack_columns_but_must_share_one(new: New, data: Path) -> Non
         new(data, "--force")
 
 
-def test_malformed_line_far_down_is_named(new: New, data: Path) -> None:
+def test_error_names_a_malformed_line_late_in_the_file(new: New, data: Path) -> None:
     write_text(data / "train.csv", "a,b\n" + "1,2\n" * 50_000 + "1,2,3\n")
     with pytest.raises(ReadError, match=r"train\.csv: line 50,002"):
         new(data)

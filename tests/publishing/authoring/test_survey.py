@@ -1,5 +1,3 @@
-"""Finding files, and reading splits and keys out of names."""
-
 import os
 import sys
 import tarfile
@@ -47,25 +45,27 @@ def test_special_files_are_not_opened(new: New, data: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="changes the user of a child process")
-@pytest.mark.parametrize("forbidden", ["test.csv", "below"])
-def test_unreadable_file_or_folder_is_an_error(data: Path, enterable: Path, forbidden: str) -> None:
-    """A dataset that silently lacks a file would be another dataset."""
+@pytest.mark.parametrize("unreadable", ["test.csv", "below"])
+def test_unreadable_file_or_folder_is_an_error(
+    data: Path, enterable: Path, unreadable: str
+) -> None:
+    """Skipping a file silently would change the dataset."""
     write_text(data / "train.csv", "a,b\n1,2\n")
     write_text(data / "test.csv", "a,b\n1,2\n")
     write_text(data / "below" / "more.csv", "a,b\n1,2\n")
-    (data / forbidden).chmod(0)
+    (data / unreadable).chmod(0)
     if (child := os.fork()) == 0:
         code = 1
         try:
             if os.geteuid() == 0:
                 os.setuid(65534)
-            with pytest.raises(StoreError, match=f"{forbidden}: Permission denied"):
+            with pytest.raises(StoreError, match=f"{unreadable}: Permission denied"):
                 draft(Request((data,)), ExitStack(), Silent())
             code = 0
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    (data / forbidden).chmod(0o755)
+    (data / unreadable).chmod(0o755)
 
 
 def test_unsafe_and_truncated_archives_are_rejected(new: New, data: Path) -> None:
@@ -76,8 +76,8 @@ def test_unsafe_and_truncated_archives_are_rejected(new: New, data: Path) -> Non
     write_image(data / "cat" / "1.png", 1)
     with tarfile.open(data / "cut.tar.gz", "w:gz") as packed:
         packed.add(data / "cat", "cat")
-    whole = (data / "cut.tar.gz").read_bytes()
-    (data / "cut.tar.gz").write_bytes(whole[: len(whole) // 2])
+    content = (data / "cut.tar.gz").read_bytes()
+    (data / "cut.tar.gz").write_bytes(content[: len(content) // 2])
     with pytest.raises(ReadError, match=r"cut\.tar\.gz"):
         new(data / "cut.tar.gz")
     assert not list(Path().iterdir())
@@ -101,13 +101,13 @@ def test_name_that_is_not_utf_8_is_an_error(new: New, data: Path, folder: str) -
         new(data)
 
 
-def test_path_given_twice_is_an_error(new: New, data: Path) -> None:
+def test_duplicate_path_is_an_error(new: New, data: Path) -> None:
     write_text(data / "train.csv", "a,b\n1,2\n")
-    with pytest.raises(DshubError, match="given twice"):
+    with pytest.raises(DshubError, match="passed more than once"):
         new(data, data / "train.csv")
 
 
-def test_names_of_any_length_take_linear_time() -> None:
+def test_long_names_are_parsed_in_linear_time() -> None:
     began = time.process_time()
     assert split_in("a-" * 100_000) == (None, "a-" * 100_000)
     assert key("-" * 200_000) == "part"
@@ -123,5 +123,5 @@ def test_names_of_any_length_take_linear_time() -> None:
         ("trainer.csv", None, "trainer.csv"),
     ],
 )
-def test_split_is_found_in_file_names(name: str, split: str | None, rest: str) -> None:
+def test_split_is_detected_in_file_names(name: str, split: str | None, rest: str) -> None:
     assert split_in(name) == (split, rest)

@@ -1,5 +1,3 @@
-"""Delimited text, parquet and lines of text."""
-
 import gzip
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from tests.independent.own_files import write_image, write_text
 from tests.publishing.authoring.conftest import New
 
 
-def test_quoting_proved_by_one_split_applies_to_all(new: New, data: Path) -> None:
+def test_quoting_detected_in_one_split_applies_to_all_splits(new: New, data: Path) -> None:
     write_text(data / "train.tsv", 'text\tn\n"a ""quoted"" tab\tin it"\t1\nb\t2\n')
     write_text(data / "test.tsv", "text\tn\nplain\t3\n")
     result = new(data)
@@ -45,8 +43,8 @@ def test_files_of_a_split_must_have_the_same_columns(new: New, data: Path) -> No
         new(data, "--force")
 
 
-def test_parquet_keeps_its_types(new: New, data: Path) -> None:
-    """Shards of a split are concatenated; images as Hugging Face stores them are images."""
+def test_parquet_columns_keep_their_types(new: New, data: Path) -> None:
+    """Shards of a split are concatenated, and image structs of Hugging Face become images."""
     write_image(data / "a.png", 1)
     png = (data / "a.png").read_bytes()
     (data / "a.png").unlink()
@@ -79,8 +77,8 @@ def test_parquet_keeps_its_types(new: New, data: Path) -> None:
     assert result["test"][1]["image"].shape == (8, 9, 3)
 
 
-def test_lines_of_text(new: New, data: Path) -> None:
-    """A line is a row, even with commas; empty lines are not."""
+def test_text_file_has_one_row_per_line(new: New, data: Path) -> None:
+    """Commas are text, and empty lines are skipped."""
     write_text(data / "train.txt", "one, two\n\nthree\n")
     write_text(data / "valid.txt", "four, and\n")
     result = new(data)
@@ -89,15 +87,14 @@ def test_lines_of_text(new: New, data: Path) -> None:
 
 
 def test_compressed_tables_stay_compressed(new: New, data: Path) -> None:
-    """The resource is the compressed file, and its name says the split."""
     (data / "train.csv.gz").write_bytes(gzip.compress(b"n,word\n1,a\n2,b\n"))
     result = new(data)
     assert list(result.answer["resources"]) == ["train"]
     assert result["train"]["n"][:].tolist() == [1, 2]
 
 
-def test_equal_files_are_reported(new: New, data: Path) -> None:
-    """A test set that is the training set is usually a mistake."""
+def test_identical_files_are_reported(new: New, data: Path) -> None:
+    """A test set identical to the training set is usually a mistake."""
     for name in ("train", "test"):
         write_text(data / f"{name}.csv", "n,word\n1,a\n2,b\n")
-    assert new(data).doubts("have the same bytes")
+    assert new(data).doubts("have the same content")

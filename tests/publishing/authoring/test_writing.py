@@ -1,5 +1,3 @@
-"""The text of a drafted manifest."""
-
 from pathlib import Path
 
 import pytest
@@ -27,8 +25,8 @@ LABEL = LabelFeature(names=("a", "b"))
 NUMBER = NumberFeature(dtype="float64")
 
 
-def test_text_parses_into_the_outline() -> None:
-    """Long lists are wrapped, and quotes and other characters survive."""
+def test_written_manifest_parses_into_the_same_facts() -> None:
+    """Long lists are wrapped, and special characters survive."""
     names = tuple(f'class "{i}" \\ ü\x7f' for i in range(100))
     split = SplitOutline(
         {"format": "delimited", "columns": ["Text", "label"], "header": True},
@@ -70,8 +68,8 @@ def test_text_parses_into_the_outline() -> None:
         ),
     ],
 )
-def test_task_follows_from_columns(features: dict[str, Feature], expected: str) -> None:
-    """The kind of the other columns decides, if there are labels."""
+def test_task_is_derived_from_columns(features: dict[str, Feature], expected: str) -> None:
+    """With labels, the type of the other columns determines the task."""
     assert task(features) == expected
 
 

@@ -1,5 +1,3 @@
-"""Sites, and a tiny dataset with its files."""
-
 import hashlib
 import struct
 from pathlib import Path
@@ -65,13 +63,13 @@ year = 2020
 
 @pytest.fixture(scope="session")
 def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """A cache that keeps synthetic rows between tests."""
+    """Return a cache that keeps synthetic rows between tests."""
     return Store(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="session")
 def site(shared_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site of built-in datasets of every kind, none of them prepared."""
+    """Build a site of unprepared built-in datasets of every kind."""
     folder = tmp_path_factory.mktemp("site")
     built = build(Registry(), shared_store, folder, names=NAMES)
     assert not built.notes
@@ -80,7 +78,7 @@ def site(shared_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
-    """A folder of files: images with the pixels 0 to 11, of a cat, a dog and a cat."""
+    """Create a folder with the image and label files of `tiny`."""
     folder = tmp_path / "upstream"
     folder.mkdir()
     images = struct.pack(">HBB3I", 0, 8, 3, 3, 2, 2) + bytes(range(12))
@@ -91,7 +89,7 @@ def upstream(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny(upstream: Path) -> Manifest:
-    """The manifest of these files."""
+    """Return the manifest of the upstream files."""
     sums = {
         name: hashlib.sha256((upstream / f"{name}.idx").read_bytes()).hexdigest()
         for name in ("images", "labels")
@@ -101,11 +99,10 @@ def tiny(upstream: Path) -> Manifest:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """An empty cache."""
     return Store(tmp_path / "cache")
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """The folder of a site."""
+    """Return the path of the site to build."""
     return tmp_path / "pages"

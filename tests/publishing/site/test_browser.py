@@ -1,4 +1,4 @@
-"""The site in Chromium, from a web server and from a folder."""
+"""Use the site in Chromium, from a web server and from local files."""
 
 import functools
 import http.server
@@ -27,34 +27,33 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 
-PAGES = ["index.html", "catalogue/fashion-mnist/index.html", "catalogue/glue/sst2/index.html"]
-PAGES += [f"catalogue/{name}/index.html" for name in ("conll2003", "iris", "imagenet-1k")]
-PAGES += ["catalogue/speech-commands/v0.02/index.html"]
+PAGES = ["index.html", "site/fashion-mnist/index.html", "site/glue/sst2/index.html"]
+PAGES += [f"site/{name}/index.html" for name in ("conll2003", "iris", "imagenet-1k")]
+PAGES += ["site/speech-commands/v0.02/index.html"]
 DURATION = """new Promise((done) => {
     const player = document.querySelector("audio");
     if (player.readyState) done(player.duration);
     player.addEventListener("loadedmetadata", () => done(player.duration));
 })"""
-LARGEST = 300_000  # bytes of a first page of 200 datasets, with all that it loads at first
+LARGEST = 300_000  # bytes that the front page of 200 datasets can load at first
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """The folder server of the standard library, counting the bytes it sends."""
+class CountingHandler(http.server.SimpleHTTPRequestHandler):
+    """A file server that logs nothing and counts the bytes it sends."""
 
     sent = 0
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        pass
 
     def copyfile(self, source: Any, outputfile: Any) -> None:
-        """Count the bytes of a file."""
-        Quiet.sent += os.fstat(source.fileno()).st_size
+        CountingHandler.sent += os.fstat(source.fileno()).st_size
         super().copyfile(source, outputfile)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium."""
+    """Start a headless Chromium."""
     with playwright.sync_playwright() as started:
         chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -63,7 +62,7 @@ def browser() -> Iterator[Any]:
 
 def serving(folder: Path) -> Any:
     """Serve a folder over HTTP."""
-    handler = functools.partial(Quiet, directory=str(folder))
+    handler = functools.partial(CountingHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     return server
@@ -71,7 +70,7 @@ def serving(folder: Path) -> Any:
 
 @pytest.fixture(scope="module", params=["http", "file"])
 def address(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
-    """The address of the site: on a web server, and in a folder."""
+    """Yield the URL of the site on a web server and as local files."""
     if request.param == "file":
         yield site.as_uri()
         return
@@ -82,24 +81,24 @@ def address(request: pytest.FixtureRequest, site: Path) -> Iterator[str]:
 
 
 class Visit:
-    """A page in the browser, which must cause no errors, and no requests to other places."""
+    """A browser page that fails the test on errors and on external requests."""
 
     def __init__(self, browser: Any, address: str, **options: Any) -> None:
         self.context = browser.new_context(**options)
         self.page = self.context.new_page()
-        self.wrong: list[str] = []
+        self.problems: list[str] = []
         self.address = address
-        self.page.on("console", lambda message: self.wrong.append(message.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("request", self._asked)
-        self.page.on("requestfailed", lambda request: self.wrong.append(request.url))
+        self.page.on("console", lambda message: self.problems.append(message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", self._check_request)
+        self.page.on("requestfailed", lambda request: self.problems.append(request.url))
 
-    def _asked(self, request: Any) -> None:
+    def _check_request(self, request: Any) -> None:
         if not request.url.startswith((self.address, "data:")):
-            self.wrong.append(f"asked for {request.url}")
+            self.problems.append(f"external request to {request.url}")
 
     def go(self, name: str) -> Any:
-        """Open one of the pages."""
+        """Open a page of the site."""
         self.page.goto(f"{self.address}/{name}")
         return self.page
 
@@ -108,51 +107,50 @@ class Visit:
 
     def __exit__(self, *_: object) -> None:
         self.context.close()
-        assert not self.wrong
+        assert not self.problems
 
 
-def seen(page: Any) -> list[str]:
-    """The names of visible datasets."""
+def visible_names(page: Any) -> list[str]:
+    """Return the names of visible datasets."""
     names = page.locator("#cards > li:visible .name").all_text_contents()
     return [name.split()[0] for name in names]
 
 
-def test_search_and_filters(browser: Any, address: str) -> None:
-    """Words, classes, task, license, kind and size filter the list, with a count."""
+def test_search_and_filters_select_datasets(browser: Any, address: str) -> None:
     with Visit(browser, address) as visit:
         page = visit.go("index.html")
-        everything = seen(page)
+        all_names = visible_names(page)
         page.get_by_role("searchbox", name="Search").fill("handwritten digits")
-        assert seen(page) == ["mnist"]
-        assert page.get_by_role("status").first.inner_text() == f"1 of {len(everything)} datasets"
+        assert visible_names(page) == ["mnist"]
+        assert page.get_by_role("status").first.inner_text() == f"1 of {len(all_names)} datasets"
         page.get_by_role("searchbox").fill("trouser")
         playwright.expect(page.locator("#cards > li:not([hidden])")).to_have_count(1)
-        assert seen(page) == ["fashion-mnist"]
+        assert visible_names(page) == ["fashion-mnist"]
         page.get_by_role("button", name="Clear").click()
-        assert seen(page) == everything
+        assert visible_names(page) == all_names
         page.get_by_text("Audio", exact=True).click()
-        assert seen(page) == ["speech-commands/v0.02"]
+        assert visible_names(page) == ["speech-commands/v0.02"]
         page.get_by_role("button", name="Clear").click()
         page.get_by_label("Task").select_option("text-regression")
-        assert seen(page) == ["glue/stsb"]
+        assert visible_names(page) == ["glue/stsb"]
         page.get_by_label("Task").select_option("")
         page.get_by_label("License").select_option("MIT")
-        assert seen(page) == ["fashion-mnist"]
+        assert visible_names(page) == ["fashion-mnist"]
         page.get_by_label("License").select_option("")
         page.get_by_label("Download").select_option("10000000")
-        small = [n for n in everything if (Registry().manifest(n).size or 10**12) <= 10_000_000]
-        assert seen(page) == small
+        small = [n for n in all_names if (Registry().manifest(n).size or 10**12) <= 10_000_000]
+        assert visible_names(page) == small
         page.get_by_role("searchbox").fill("no such thing")
-        assert seen(page) == []
+        assert visible_names(page) == []
         page.get_by_role("button", name="Show all datasets").click()
-        assert seen(page) == everything
+        assert visible_names(page) == all_names
 
 
-def test_search_is_kept_in_the_address(browser: Any, address: str) -> None:
+def test_search_is_kept_in_the_url(browser: Any, address: str) -> None:
     with Visit(browser, address) as visit:
         page = visit.go("index.html#q=digits&task=image-classification")
         assert page.get_by_role("searchbox").input_value() == "digits"
-        assert seen(page) == ["mnist"]
+        assert visible_names(page) == ["mnist"]
         page.get_by_label("Order").select_option("rows")
         page.get_by_role("searchbox").fill("mnist")
         page.get_by_role("link", name="Fashion-MNIST").click()
@@ -179,14 +177,14 @@ def test_code_can_be_copied(browser: Any, address: str) -> None:
         assert page.get_by_role("tab", name="PyTorch").get_attribute("aria-selected") == "true"
 
 
-def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> None:
+def test_code_can_be_copied_without_the_clipboard_api(browser: Any, site: Path) -> None:
     server = serving(site)
     try:
         name = f"http://hub.test:{server.server_address[1]}"
         args = ["--no-sandbox", "--host-resolver-rules=MAP hub.test 127.0.0.1"]
         chromium = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
         with Visit(chromium, name) as visit:
-            page = visit.go("catalogue/mnist/index.html")
+            page = visit.go("site/mnist/index.html")
             assert page.evaluate("navigator.clipboard === undefined")
             page.get_by_role("button", name="Copy the name").click()
             playwright.expect(page.locator("#copied")).to_have_text("Copied")
@@ -203,7 +201,7 @@ def test_copying_without_the_clipboard_interface(browser: Any, site: Path) -> No
 def test_mirror_setting_is_quoted_for_the_shell(
     browser: Any, tiny: Manifest, upstream: Path, store: Store, tmp_path: Path
 ) -> None:
-    """Pasted into a shell it names the folder, whatever characters that has."""
+    """The folder can contain any characters."""
     for name in ("My Stick", "100% #1?", "$HOME `id` \\ o'brien", "two %41"):
         folder = tmp_path / name
         blob = folder / blob_path(tiny.resources["images"].digest)
@@ -214,7 +212,7 @@ def test_mirror_setting_is_quoted_for_the_shell(
             page = visit.go("index.html")
             line = page.locator("#mirror-line").inner_text()
             page.get_by_role("searchbox").fill("nothing has this")
-            assert seen(page) == []
+            assert visible_names(page) == []
         done = subprocess.run(
             ["sh", "-c", f'{line}; printf "%s" "$DSHUB_MIRROR"'],
             capture_output=True,
@@ -224,7 +222,7 @@ def test_mirror_setting_is_quoted_for_the_shell(
         assert Path(done.stdout) == folder
 
 
-def test_keyboard_navigation(browser: Any, address: str) -> None:
+def test_site_works_with_the_keyboard(browser: Any, address: str) -> None:
     with Visit(browser, address) as visit:
         page = visit.go("index.html")
         page.keyboard.press("Tab")
@@ -248,8 +246,8 @@ def test_keyboard_navigation(browser: Any, address: str) -> None:
         assert page.evaluate("document.activeElement.textContent") == "Command line"
 
 
-def test_dark_and_light_mode(browser: Any, address: str) -> None:
-    """The system's choice at first, then the user's, which is remembered."""
+def test_dark_mode_follows_the_system_until_changed(browser: Any, address: str) -> None:
+    """The user's choice is remembered on other pages."""
     background = "getComputedStyle(document.body).backgroundColor"
     with Visit(browser, address, color_scheme="dark") as visit:
         page = visit.go("index.html")
@@ -259,7 +257,7 @@ def test_dark_and_light_mode(browser: Any, address: str) -> None:
         button.click()
         light = page.evaluate(background)
         assert light != dark
-        page = visit.go("catalogue/mnist/index.html")
+        page = visit.go("site/mnist/index.html")
         assert page.evaluate(background) == light
         assert page.get_by_role("button", name="Dark mode").get_attribute("aria-pressed") == "false"
     with Visit(browser, address, color_scheme="light") as visit:
@@ -273,7 +271,7 @@ def test_pages_fit_a_phone(browser: Any, address: str, name: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == 360
         for button in page.locator("button:visible").all():
             box = button.bounding_box()
-            assert min(box["width"], box["height"]) >= 24  # WCAG 2.2, 2.5.8
+            assert min(box["width"], box["height"]) >= 24  # WCAG 2.2, criterion 2.5.8
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -287,14 +285,14 @@ def test_axe_reports_no_violations(browser: Any, site: Path, name: str, scheme: 
 
 
 def test_images_and_audio_are_decoded(browser: Any, address: str) -> None:
-    """Media within pages can be shown under the content security policy."""
+    """The content security policy allows embedded media."""
     with Visit(browser, address) as visit:
         page = visit.go("index.html")
         widths = (
             "[...document.images].filter((i) => i.loading != 'lazy').map((i) => i.naturalWidth)"
         )
         assert all(page.evaluate(widths))
-        page = visit.go("catalogue/speech-commands/v0.02/index.html")
+        page = visit.go("site/speech-commands/v0.02/index.html")
         assert page.evaluate(DURATION) > 0
 
 
@@ -303,29 +301,29 @@ def test_pages_work_without_scripts(browser: Any, address: str) -> None:
         page = visit.go("index.html")
         assert page.locator("#cards > li:visible").count() > 10
         assert page.locator("#filters:visible").count() == 0
-        page = visit.go("catalogue/mnist/index.html")
+        page = visit.go("site/mnist/index.html")
         assert page.locator(".load .code:visible").count() == 5
         assert page.locator("button.copy:visible").count() == 0
 
 
-def test_reduced_motion(browser: Any, site: Path) -> None:
+def test_reduced_motion_disables_transitions(browser: Any, site: Path) -> None:
     with Visit(browser, site.as_uri(), reduced_motion="reduce") as visit:
         page = visit.go("index.html")
         seconds = "getComputedStyle(document.querySelector('#cards > li')).transitionDuration"
         assert page.evaluate(seconds) == "0s"
 
 
-def test_printed_page(browser: Any, site: Path) -> None:
-    """Paper has the code for all frameworks, and no buttons."""
+def test_printed_page_has_all_code_and_no_buttons(browser: Any, site: Path) -> None:
     with Visit(browser, site.as_uri()) as visit:
-        page = visit.go("catalogue/mnist/index.html")
+        page = visit.go("site/mnist/index.html")
         page.emulate_media(media="print")
         assert page.locator(".load .code:visible").count() == 5
         assert page.locator("button:visible").count() == 0
 
 
-def test_two_hundred_datasets(browser: Any, shared_store: Store, tmp_path: Path) -> None:
-    """The first page with all that it loads is under 300 kB, and search finds one dataset."""
+def test_front_page_of_two_hundred_datasets_is_small_and_searchable(
+    browser: Any, shared_store: Store, tmp_path: Path
+) -> None:
     kinds = ["mnist", "cifar-10", "glue/sst2", "imagenette/160px", "iris"]
     originals = [Registry().manifest(kinds[number % len(kinds)]) for number in range(200)]
     manifests = [
@@ -336,13 +334,13 @@ def test_two_hundred_datasets(browser: Any, shared_store: Store, tmp_path: Path)
     server = serving(tmp_path)
     try:
         with Visit(browser, f"http://127.0.0.1:{server.server_address[1]}") as visit:
-            Quiet.sent = 0
+            CountingHandler.sent = 0
             page = visit.go("index.html")
             page.wait_for_load_state("networkidle")
-            assert Quiet.sent < LARGEST
+            assert CountingHandler.sent < LARGEST
             assert page.locator("#cards > li").count() == 200
             page.get_by_role("searchbox").fill("no. 142")
-            assert seen(page) == ["many/142"]
+            assert visible_names(page) == ["many/142"]
             assert re.search(r"^1 of 200", page.locator("#count").inner_text())
     finally:
         server.shutdown()

@@ -1,5 +1,3 @@
-"""Encoding images and audio for pages, and putting values into words."""
-
 from typing import Any
 
 import numpy as np
@@ -29,7 +27,7 @@ from dshub.publishing.site.cells import encode, items, to_rgb, waveform, words
 def test_images_of_any_dtype_and_channels_become_rgb(
     image: np.ndarray, expected: list[Any]
 ) -> None:
-    """Other values than 8 bits are scaled; the first three of many channels are used."""
+    """Values other than 8-bit are scaled, and extra channels are dropped."""
     assert np.asarray(to_rgb(image)).tolist() == expected
 
 
@@ -46,7 +44,7 @@ def test_images_of_any_dtype_and_channels_become_rgb(
         (np.zeros(4000), AudioFeature(rate=8000), "0.5 s"),
     ],
 )
-def test_values_in_words(value: Any, feature: Feature, expected: str) -> None:
+def test_values_are_formatted_as_text(value: Any, feature: Feature, expected: str) -> None:
     assert words(value, feature) == expected
 
 
@@ -63,5 +61,5 @@ def test_large_images_are_reduced(side: int, kind: str, shown: int) -> None:
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.zeros((9, 2), np.int16)])
-def test_waveform_of_silence(samples: np.ndarray) -> None:
+def test_waveform_of_silence_is_flat(samples: np.ndarray) -> None:
     assert waveform(samples, points=2) == "M0 0.96V1.04M1 0.96V1.04"

@@ -1,4 +1,4 @@
-"""The content of pages, parsed as HTML and compared with manifests and raw bytes."""
+"""Compare pages with manifests and raw bytes."""
 
 import base64
 import hashlib
@@ -34,19 +34,18 @@ HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} \u2
 
 
 def build_one(manifest: Manifest, store: Store, target: Path) -> Built:
-    """Build the site of one dataset."""
     return build(Registry(manifests=[manifest], built_in=False), store, target)
 
 
 def prepare(manifest: Manifest, upstream: Path, store: Store) -> None:
-    """Import a dataset's files into a store, and prepare its tables."""
+    """Import the files of a dataset and prepare its tables."""
     jobs = [Job(manifest.name, key, item) for key, item in manifest.resources.items()]
     import_files(store, jobs, [upstream])
     prepare_splits(manifest, [*manifest.splits], Fetcher(store, offline=True))
 
 
 def synthetic_rows(name: str, store: Store) -> Dataset:
-    """The first split of a built-in dataset as `load` makes it up."""
+    """Return the first split of a built-in dataset with synthetic rows."""
     manifest = synthesize(Registry().manifest(name), store, rows=24)
     folder = find(manifest, next(iter(manifest.splits)), store)
     assert folder is not None
@@ -54,7 +53,7 @@ def synthetic_rows(name: str, store: Store) -> Dataset:
 
 
 def write_lines(folder: Path, *texts: str) -> Manifest:
-    """Write a file of lines; returns the manifest of the dataset."""
+    """Write a text file, and return the manifest of its dataset."""
     content = "".join(f"{text}\n" for text in texts).encode()
     (folder / "lines.txt").write_bytes(content)
     return make_manifest(
@@ -66,8 +65,8 @@ def write_lines(folder: Path, *texts: str) -> Manifest:
 
 
 def dataset_pages(site: Path) -> dict[str, Path]:
-    """The page of each dataset by name."""
-    below = site / "catalogue"
+    """Return the page of each dataset by name."""
+    below = site / "site"
     return {
         page.parent.relative_to(below).as_posix(): page
         for page in sorted(below.rglob("index.html"))
@@ -75,12 +74,12 @@ def dataset_pages(site: Path) -> dict[str, Path]:
 
 
 def cards_of(first: Page) -> list[Element]:
-    """The cards of datasets on a first page."""
+    """Return the dataset cards of the front page."""
     return [item for item in first.all("li") if "data-rows" in item.attributes]
 
 
 def name_of(first: Page, card: Element) -> str:
-    """The name on a card."""
+    """Return the dataset name on a card."""
     (shown,) = first.below(card, "p", class_="name")
     return str(shown.line).removesuffix("synthetic").strip()
 
@@ -101,7 +100,7 @@ def test_every_dataset_has_a_linked_page(site: Path) -> None:
         ]
 
 
-def test_card_has_the_data_of_filters(site: Path) -> None:
+def test_card_has_the_attributes_for_filters(site: Path) -> None:
     first = read(site / "index.html")
     cards = {name_of(first, card): card for card in cards_of(first)}
     assert cards.keys() == dataset_pages(site).keys()
@@ -114,12 +113,12 @@ def test_card_has_the_data_of_filters(site: Path) -> None:
         assert card.attributes["data-rows"] == str(rows)
 
 
-def test_page_shows_the_whole_manifest(site: Path) -> None:
+def test_page_shows_the_complete_manifest(site: Path) -> None:
     for name, path in dataset_pages(site).items():
         manifest, page = Registry().manifest(name), read(path)
-        whole = page.texts("main")[0]
+        text = page.texts("main")[0]
         assert page.texts("h1") == [" ".join(manifest.title.split())]
-        assert manifest.summary in whole
+        assert manifest.summary in text
         for split, facts in manifest.splits.items():
             row = next(item for item in page.texts("tr") if item.startswith(f"{split} "))
             assert f"{facts.rows:,}" in row
@@ -129,13 +128,13 @@ def test_page_shows_the_whole_manifest(site: Path) -> None:
             assert {*resource.urls} <= {item.attributes["href"] for item in page.all("a")}
         assert page.all("code", id="bibtex")[0].text == "\n\n".join(map(bibtex, manifest.citations))
         if manifest.license.source:
-            assert manifest.license.source in whole
+            assert manifest.license.source in text
         for feature in manifest.features.values():
             if isinstance(feature, LabelFeature):
-                assert all(" ".join(item.split()) in whole for item in feature.names)
+                assert all(" ".join(item.split()) in text for item in feature.names)
 
 
-def test_pages_load_nothing_from_other_places(site: Path) -> None:
+def test_pages_load_no_external_files(site: Path) -> None:
     for path in [site / "index.html", *dataset_pages(site).values()]:
         page = read(path)
         loaded = [
@@ -143,9 +142,9 @@ def test_pages_load_nothing_from_other_places(site: Path) -> None:
             for item in page.elements
             if item.tag in {"img", "script", "audio", "iframe", "source", "link", "object", "embed"}
         ]
-        beside = [address for address in loaded if address and not address.startswith("data:")]
-        assert all((path.parent / address).is_file() for address in beside)
-        assert not beside or path.name == "index.html"
+        files = [address for address in loaded if address and not address.startswith("data:")]
+        assert all((path.parent / address).is_file() for address in files)
+        assert not files or path.name == "index.html"
 
 
 def test_controls_and_images_have_accessible_names(site: Path) -> None:
@@ -163,24 +162,24 @@ def test_controls_and_images_have_accessible_names(site: Path) -> None:
 
 
 def test_synthetic_rows_are_labeled(site: Path) -> None:
-    """Samples of datasets that are not prepared are called synthetic, on card and page."""
+    """Samples of unprepared datasets are marked as synthetic on the card and the page."""
     for name, path in dataset_pages(site).items():
         assert any("Synthetic rows" in text for text in read(path).texts("p", class_="notice")), (
             name
         )
     first = read(site / "index.html")
     for card in cards_of(first):
-        of_rows = not first.below(card, "div", class_="thumb fields")  # else columns' names
+        # A card without rows shows column names instead.
+        of_rows = not first.below(card, "div", class_="thumb fields")
         assert len(first.below(card, "span", class_="synthetic")) == of_rows
 
 
-def test_prepared_dataset_shows_its_own_rows(
+def test_prepared_dataset_shows_real_images(
     tiny: Manifest, upstream: Path, store: Store, target: Path
 ) -> None:
-    """Images have the pixels of the upstream file, and are not called synthetic."""
     prepare(tiny, upstream, store)
     build_one(tiny, store, target)
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    page = read(target / "site" / "tiny" / "index.html")
     images = [np.asarray(Image.open(io.BytesIO(decode(item)))) for item in page.all("img")]
     expected = np.frombuffer((upstream / "images.idx").read_bytes()[16:], np.uint8)
     assert np.array_equal(np.stack(images).ravel(), expected)
@@ -189,36 +188,38 @@ def test_prepared_dataset_shows_its_own_rows(
     assert "synthetic" not in page.all("main")[0].text
 
 
-def test_classes_are_counted_in_the_table(
+def test_prepared_dataset_has_a_histogram_of_classes(
     tiny: Manifest, upstream: Path, store: Store, target: Path
 ) -> None:
-    """The histogram of a prepared dataset has the rows of each class, as numbers and bars."""
+    """The histogram shows row counts as numbers and bars."""
     prepare(tiny, upstream, store)
     build_one(tiny, store, target)
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    page = read(target / "site" / "tiny" / "index.html")
     rows = [item for item in page.all("tr") if item.within("table", class_="bars")]
     assert [" ".join(row.text.split()) for row in rows] == ["Class Bar Rows", "cat 2", "dog 1"]
     widths = [float(item.attributes["width"]) for item in page.all("rect") if item.within("tr")]
     assert widths == [100, 50]
 
 
-def test_stated_counts_are_shown_without_a_table(site: Path) -> None:
-    """Counts in the manifest are shown; those of synthetic rows are not."""
-    page = read(site / "catalogue" / "fashion-mnist" / "index.html")
+def test_counts_in_the_manifest_are_shown_without_a_table(site: Path) -> None:
+    """Counts come from the manifest, never from synthetic rows."""
+    page = read(site / "site" / "fashion-mnist" / "index.html")
     rows = [text for text in page.texts("tr") if text.startswith("Trouser")]
     assert rows == ["Trouser 7,000 6,000 1,000"]
-    page = read(site / "catalogue" / "mnist" / "index.html")
+    page = read(site / "site" / "mnist" / "index.html")
     assert not page.all("table", class_="bars")
 
 
 def test_a_thousand_classes_are_folded(site: Path) -> None:
-    page = read(site / "catalogue" / "imagenet-1k" / "index.html")
+    page = read(site / "site" / "imagenet-1k" / "index.html")
     listed = [item for item in page.all("li") if item.within("ol", class_="chips")]
     assert len(listed) == 1000
     assert all(item.within("details") for item in listed)
 
 
-def test_many_classes_are_a_chart_of_columns(tiny: Manifest, store: Store, target: Path) -> None:
+def test_many_classes_are_shown_as_a_column_chart(
+    tiny: Manifest, store: Store, target: Path
+) -> None:
     counts = tuple(range(1, 101))
     label = LabelFeature(names=tuple(f"class {number}" for number in range(100)))
     split = msgspec.structs.replace(tiny.splits["train"], figures={"label-counts": counts})
@@ -226,7 +227,7 @@ def test_many_classes_are_a_chart_of_columns(tiny: Manifest, store: Store, targe
     build_one(
         msgspec.structs.replace(tiny, features=features, splits={"train": split}), store, target
     )
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    page = read(target / "site" / "tiny" / "index.html")
     (drawn,) = page.all("svg", class_="columns")
     words = "100 classes in train: from 1 rows (class 0) to 100 (class 99)."
     assert drawn.attributes["aria-label"] == words
@@ -240,8 +241,8 @@ def test_many_classes_are_a_chart_of_columns(tiny: Manifest, store: Store, targe
 
 
 def test_audio_can_be_played(site: Path, shared_store: Store) -> None:
-    """The WAV file in the player has the samples of the row."""
-    page = read(site / "catalogue" / "speech-commands" / "v0.02" / "index.html")
+    """The player contains a WAV file with the samples of the row."""
+    page = read(site / "site" / "speech-commands" / "v0.02" / "index.html")
     expected = synthetic_rows("speech-commands/v0.02", shared_store)[0]["audio"]
     with wave.open(io.BytesIO(decode(page.all("audio")[0]))) as file:
         assert (file.getframerate(), file.getnchannels()) == (16000, 1)
@@ -250,7 +251,7 @@ def test_audio_can_be_played(site: Path, shared_store: Store) -> None:
 
 
 def test_lists_of_text_and_labels_are_shown_by_name(site: Path, shared_store: Store) -> None:
-    page = read(site / "catalogue" / "conll2003" / "index.html")
+    page = read(site / "site" / "conll2003" / "index.html")
     dataset = synthetic_rows("conll2003", shared_store)
     feature = dataset.features["ner_tags"]
     assert isinstance(feature, ListFeature)
@@ -261,11 +262,11 @@ def test_lists_of_text_and_labels_are_shown_by_name(site: Path, shared_store: St
 
 
 def test_long_text_is_folded(store: Store, target: Path, tmp_path: Path) -> None:
-    """Its beginning is visible, and all of it is there when unfolded."""
-    long = "A sentence that goes on. " * 30
+    """The start is visible, and the complete text appears when unfolded."""
+    long = "A rather long sentence. " * 30
     prepare(write_lines(tmp_path, "short", long), tmp_path, store)
     build_one(write_lines(tmp_path, "short", long), store, target)
-    page = read(target / "catalogue" / "lines" / "index.html")
+    page = read(target / "site" / "lines" / "index.html")
     folded = [item for item in page.all("p") if item.within("details", class_="long")]
     assert [item.text for item in folded] == [long]
 
@@ -296,7 +297,7 @@ def test_manifest_text_is_escaped(
     build_one(bad, store, target)
     clean_target = target.with_name("clean")
     build_one(msgspec.structs.replace(tiny, version="1.2.4"), store, clean_target)
-    for name in ("index.html", "catalogue/tiny/index.html"):
+    for name in ("index.html", "site/tiny/index.html"):
         page, clean = read(target / name), read(clean_target / name)
         assert len(page.all("script")) == len(clean.all("script")) == 1
         assert len(page.all("img")) == len(clean.all("img"))
@@ -304,15 +305,15 @@ def test_manifest_text_is_escaped(
         followed = [item.attributes.get("href", "") for item in page.all("a")]
         assert not [href for href in followed if "script" in href and "spdx.org" not in href]
         assert "49" not in page.texts("h1")[0]
-    assert read(target / "catalogue/tiny/index.html").texts("h1") == [" ".join(HOSTILE.split())]
-    words = (target / "catalogue" / "_words.js").read_text(encoding="utf-8")
+    assert read(target / "site/tiny/index.html").texts("h1") == [" ".join(HOSTILE.split())]
+    words = (target / "site" / "_words.js").read_text(encoding="utf-8")
     assert words.isascii()
 
 
 def test_text_of_rows_is_escaped(store: Store, target: Path, tmp_path: Path) -> None:
     prepare(write_lines(tmp_path, HOSTILE, "other"), tmp_path, store)
     build_one(write_lines(tmp_path, HOSTILE, "other"), store, target)
-    page = read(target / "catalogue" / "lines" / "index.html")
+    page = read(target / "site" / "lines" / "index.html")
     assert not page.all("img")
     assert len(page.all("script")) == 1
     assert " ".join(HOSTILE.split()) in page.texts("td", class_="text")
@@ -337,9 +338,9 @@ def test_content_security_policy_allows_only_own_script(site: Path) -> None:
 def test_license_is_shown(
     tiny: Manifest, store: Store, target: Path, spdx: str, is_listed: bool
 ) -> None:
-    own = msgspec.structs.replace(tiny.license, spdx=spdx)
-    build_one(msgspec.structs.replace(tiny, license=own), store, target)
-    page = read(target / "catalogue" / "tiny" / "index.html")
+    license_ = msgspec.structs.replace(tiny.license, spdx=spdx)
+    build_one(msgspec.structs.replace(tiny, license=license_), store, target)
+    page = read(target / "site" / "tiny" / "index.html")
     text = page.all("section", id="license")[0].line
     assert spdx in text
     links = [item.attributes.get("href") for item in page.all("a")]
@@ -352,14 +353,14 @@ def test_license_is_shown(
 def test_files_of_a_mirror_are_linked(
     tiny: Manifest, upstream: Path, store: Store, target: Path
 ) -> None:
-    """Pages in a mirror link its files and show how to use it; others do neither."""
+    """Only pages in a mirror link files and show the DSHUB_MIRROR setting."""
     build_one(tiny, store, target)
     assert "DSHUB_MIRROR" not in read(target / "index.html").all("main")[0].text
     blob = target / blob_path(tiny.resources["images"].digest)
     blob.parent.mkdir(parents=True)
     blob.write_bytes((upstream / "images.idx").read_bytes())
     build_one(tiny, store, target)
-    page = target / "catalogue" / "tiny" / "index.html"
+    page = target / "site" / "tiny" / "index.html"
     (link,) = [item for item in read(page).all("a") if "download" in item.attributes]
     assert link.attributes["download"] == "images.idx"
     assert (page.parent / link.attributes["href"]).resolve() == blob
@@ -367,8 +368,8 @@ def test_files_of_a_mirror_are_linked(
 
 
 def test_class_words_point_to_datasets(site: Path) -> None:
-    """The index next to the first page has the cards of each class."""
-    text = (site / "catalogue" / "_words.js").read_text(encoding="utf-8")
+    """The search index maps each class name to the cards of its datasets."""
+    text = (site / "site" / "_words.js").read_text(encoding="utf-8")
     words = json.loads(text.removeprefix("window.dshubWords=").removesuffix(";\n"))
     first = read(site / "index.html")
     cards = cards_of(first)

@@ -1,5 +1,3 @@
-"""Rows to show: prepared or synthetic."""
-
 import pytest
 
 from dshub.cache.store import Store
@@ -8,10 +6,10 @@ from dshub.publishing.site.samples import sample, show, stated_counts
 
 
 def test_rows_are_spread_over_the_split(shared_store: Store) -> None:
-    taken = sample(Registry().manifest("iris"), "train", shared_store)
-    total = len(taken.dataset)
-    assert taken.rows(3) == [0, total // 3, 2 * total // 3]
-    assert taken.rows(10_000) == list(range(total))
+    result = sample(Registry().manifest("iris"), "train", shared_store)
+    total = len(result.dataset)
+    assert result.rows(3) == [0, total // 3, 2 * total // 3]
+    assert result.rows(10_000) == list(range(total))
 
 
 @pytest.mark.parametrize(
@@ -21,7 +19,7 @@ def test_rows_are_spread_over_the_split(shared_store: Store) -> None:
 def test_first_split_shows_more_rows(
     name: str, gallery: str, rows: int, shared_store: Store
 ) -> None:
-    """Images in a grid, if all other values are short."""
+    """Images are shown as a gallery if all other values are short."""
     manifest = Registry().manifest(name)
     split = next(iter(manifest.splits))
     first = show(manifest, split, shared_store, is_first=True)

@@ -1,5 +1,3 @@
-"""Code snippets compile and run."""
-
 import os
 import subprocess
 import sys
@@ -12,12 +10,12 @@ from dshub.cli import group
 from dshub.publishing.site.snippets import Snippet, snippets
 
 NAMES = ["mnist", "glue/sst2", "oxford-iiit-pet", "speech-commands/v0.02", "conll2003", "iris"]
-EVEN = {"mnist", "glue/sst2", "oxford-iiit-pet", "iris"}  # batches that are one array a column
+EVEN = {"mnist", "glue/sst2", "oxford-iiit-pet", "iris"}  # batches have one array per column
 NEEDS = {"torch": "torch", "tf": "tensorflow", "keras": "tensorflow"}
 
 
 def code_of(name: str) -> dict[str, Snippet]:
-    """Snippets of a dataset by framework."""
+    """Return the snippets of a dataset by framework."""
     return {item.key: item for item in snippets(Registry().manifest(name))}
 
 

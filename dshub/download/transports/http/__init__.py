@@ -1,8 +1,8 @@
-"""HTTP and HTTPS, through requests; all threads share its connections.
+"""Read files over HTTP and HTTPS with requests.
 
-Proxies, netrc and CA certificates come from the environment, as requests reads it. Bodies are
-requested as they are stored (`Accept-Encoding: identity`) and never decoded here, because checksums
-are of the published bytes.
+Requests takes proxies, netrc and CA certificates from the environment. Responses are requested
+without an encoding (`Accept-Encoding: identity`) and never decoded here, because checksums refer to
+the published bytes.
 """
 
 import email.utils
@@ -26,18 +26,18 @@ from dshub.download.transports import Answer, Head
 from dshub.download.transports.http.connections import CONNECTION_CLASSES, Response
 from dshub.errors import TransportError
 
-CONNECTIONS = 16  # kept alive, to each of as many hosts
+CONNECTIONS = 16  # maximum open connections per host, and maximum hosts with open connections
 REDIRECTS = 10
-SLOWEST = 1000  # bytes that must arrive within each timeout
-FINAL = {404, 410, 429, 503}  # answers to HEAD that are about the file, not the method
-ABSENT = {403, 404, 410}  # a bucket that may not be listed says 403 for a missing file
+SLOWEST = 1000  # minimum bytes per timeout
+FINAL = {404, 410, 429, 503}  # status codes that do not lead to a GET request after HEAD
+ABSENT = {403, 404, 410}  # S3 responds 403 for a missing file if the bucket is not listable
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504, 507, 509, 511, 520, 521, 522, 523, 524}
 
 _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 
 
 class _Adapter(HTTPAdapter):
-    """Makes our connections, directly or through a proxy other than SOCKS."""
+    """Adapter that uses `CONNECTION_CLASSES`, except for SOCKS proxies."""
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **options)
@@ -46,9 +46,9 @@ class _Adapter(HTTPAdapter):
 
 
 class _Session(requests.Session):
-    """Leaves redirects to `Transport`, since requests would read the body of each, however long.
+    """Session that does not follow redirects, and caches environment settings per host.
 
-    Settings of the environment (proxy, certificates) are looked up once for each host.
+    `Transport` follows redirects instead, because requests would read their bodies without a limit.
     """
 
     def __init__(self) -> None:
@@ -56,28 +56,28 @@ class _Session(requests.Session):
         self._environment: dict[tuple[str, str], Any] = {}
 
     def merge_environment_settings(self, url: Any, *settings: Any) -> Any:
-        """Look up the settings for the host of an address."""
+        """Return proxy and certificate settings, cached per host."""
         key = urlsplit(str(url))[:2]  # scheme, host and port
         if key not in self._environment:
             self._environment[key] = super().merge_environment_settings(url, *settings)
         return dict(self._environment[key])
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return None, so that requests follows no redirect."""
+        """Return None, so that requests does not follow redirects."""
         del resp
         return None
 
     def location(self, response: requests.Response) -> str:
-        """Return the target of a redirect: http or https only, and never from https to http."""
+        """Return the target of a redirect; refuse other schemes, and https to http."""
         address = urljoin(response.url, super().get_redirect_target(response) or "")
         old, new = urlsplit(response.url).scheme, urlsplit(address).scheme
         if new not in {"http", "https"} or (old, new) == ("https", "http"):
-            raise TransportError(url=response.url, reason=f"redirect to {new}: refused")
+            raise TransportError(url=response.url, reason=f"refused a redirect to {new}")
         return address
 
 
 class HttpAnswer(Answer):
-    """The body of one response; slower than `SLOWEST` it is given up."""
+    """Body of a response. Reading fails if the source is slower than `SLOWEST`."""
 
     def __init__(
         self, url: str, response: requests.Response, *, start: int, timeout: float
@@ -106,7 +106,7 @@ class HttpAnswer(Answer):
         return count
 
     def _readinto(self, buffer: memoryview) -> int:
-        if self._body is None:  # not our connection: through a SOCKS proxy
+        if self._body is None:  # urllib3's own connection class, for a SOCKS proxy
             data: bytes = self._response.raw.read1(len(buffer), decode_content=False)
             buffer[: len(data)] = data
             return len(data)
@@ -126,11 +126,11 @@ class HttpAnswer(Answer):
 
 
 class Transport(transports.Transport):
-    """Opens http and https addresses.
+    """Transport for http and https URLs.
 
     Args:
-        timeout: seconds to wait for a connection, for all headers of an answer together, and
-            for each further piece of it.
+        timeout: seconds to wait for a connection, then for all headers of the response together,
+            and then for each read of the body.
     """
 
     def __init__(self, *, timeout: float) -> None:
@@ -152,7 +152,7 @@ class Transport(transports.Transport):
             content = _content_range(response)
             if content is not None and int(content[1]) == start:
                 return HttpAnswer(url, response, start=start, timeout=self._timeout)
-            response.close()  # another range, or refused: take the file from its beginning
+            response.close()  # the range was wrong or refused, so request the whole file
             response = self._ask("GET", url, {})
         if response.status_code != 200:
             response.close()
@@ -160,7 +160,7 @@ class Transport(transports.Transport):
         return HttpAnswer(url, response, start=0, timeout=self._timeout)
 
     def head(self, url: str) -> Head:
-        """Ask with HEAD; if that is refused or gives no size, get the first byte."""
+        """Return status and size from HEAD, or from GET of one byte if HEAD fails."""
         with self._ask("HEAD", url, {}) as response:
             head = Head(response.status_code, _stated_length(response), response.url)
         if (head.status == 200 and head.total is not None) or head.status in FINAL:
@@ -170,7 +170,7 @@ class Transport(transports.Transport):
             return Head(response.status_code, total, response.url)
 
     def _ask(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
-        """Request an address, and follow redirects."""
+        """Send a request, and follow redirects."""
         address = url
         for _ in range(REDIRECTS + 1):
             try:
@@ -195,13 +195,13 @@ class Transport(transports.Transport):
 
 
 def _auth(address: str) -> tuple[str, str] | None:
-    """Return the password in an address, which requests would replace by netrc's."""
+    """Return user name and password in a URL, which requests would override with netrc."""
     user, password = requests.utils.get_auth_from_url(address)
     return (user, password) if password else None
 
 
 def _range_headers(start: int, stop: int | None, etag: str) -> dict[str, str]:
-    """Ask for a range (RFC 9110, 14.2), of one version only (13.1.5)."""
+    """Return headers for a range (RFC 9110, 14.2) of the version `etag` (13.1.5)."""
     if not start and stop is None:
         return {}
     headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
@@ -209,14 +209,14 @@ def _range_headers(start: int, stop: int | None, etag: str) -> dict[str, str]:
 
 
 def _content_range(response: requests.Response) -> re.Match[str] | None:
-    """Parse the range that was sent: first byte, last byte, and total or `*`."""
+    """Parse the range of a response into first byte, last byte, and total size or `*`."""
     if response.status_code != 206:
         return None
     return _RANGE.fullmatch(response.headers.get("Content-Range", ""))
 
 
 def _total(response: requests.Response, start: int) -> int | None:
-    """Return the size of the whole file; a server may send less of it than was asked for."""
+    """Return the size of the whole file, even if the response is a part of the file."""
     match = _content_range(response)
     if match is not None:
         return None if match[3] == "*" else int(match[3])
@@ -225,7 +225,7 @@ def _total(response: requests.Response, start: int) -> int | None:
 
 
 def _stated_length(response: requests.Response) -> int | None:
-    """Return the size in an answer to HEAD; None if that is the size of encoded bytes."""
+    """Return the size in a response to HEAD; None for the size of an encoded response."""
     length = response.headers.get("Content-Length", "")
     encoded = response.headers.get("Content-Encoding", "identity") != "identity"
     return None if encoded or not re.fullmatch("[0-9]{1,18}", length) else int(length)
@@ -243,20 +243,20 @@ def _refusal(url: str, response: requests.Response) -> TransportError:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds in a Retry-After header: a number, or a date (RFC 9110, 10.2.3).
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3), or None.
 
-    A date is compared with the server's own clock.
+    A date in the header is relative to the clock of the server, if the response has a Date header.
     """
     value = headers.get("Retry-After")
     if value is None:
         return None
     if re.fullmatch(r"[0-9]{1,9}", value.strip()):
         return float(value)
-    then, now = _moment(value), _moment(headers.get("Date", ""))
+    then, now = _timestamp(value), _timestamp(headers.get("Date", ""))
     return None if then is None else max(0.0, then - (time.time() if now is None else now))
 
 
-def _moment(date: str) -> float | None:
+def _timestamp(date: str) -> float | None:
     """Parse an HTTP date as seconds since the epoch."""
     try:
         return email.utils.parsedate_to_datetime(date).timestamp()
@@ -269,16 +269,16 @@ _FAILURES = (OSError, ValueError, urllib3.exceptions.HTTPError, http.client.HTTP
 _TIMEOUTS = (requests.exceptions.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
 _ENDED_EARLY = (urllib3.exceptions.IncompleteRead, http.client.HTTPException)
 
-# Errors of requests, urllib3 and Python, first match wins: reason, transient, unreachable.
+# exception types with reason, transient and unreachable of the TransportError; first match wins
 _FAULTS: list[tuple[Any, str, bool, bool]] = [
-    (requests.exceptions.SSLError, "its certificate cannot be trusted", False, False),
-    (requests.exceptions.ProxyError, "the proxy refused", True, True),
+    (requests.exceptions.SSLError, "its certificate is not trusted", False, False),
+    (requests.exceptions.ProxyError, "the proxy refused the connection", True, True),
     (requests.exceptions.ConnectTimeout, "connecting timed out", True, True),
     (_TIMEOUTS, "timed out", True, False),
     (_ENDED_EARLY, "the connection ended early", True, False),
     ((urllib3.exceptions.ProtocolError, ConnectionError), "the connection was cut", True, False),
     (requests.exceptions.ConnectionError, "cannot connect", True, True),
-    (requests.exceptions.InvalidHeader, "its headers make no sense", True, False),
+    (requests.exceptions.InvalidHeader, "its headers are invalid", True, False),
     (ValueError, "not a valid address", False, False),
 ]
 
@@ -286,7 +286,7 @@ _FAULTS: list[tuple[Any, str, bool, bool]] = [
 def _fault(url: str, error: Exception) -> TransportError:
     inner = error.args[0] if error.args else None
     if isinstance(inner, urllib3.exceptions.ProtocolError):
-        error = inner  # the host was reached, but hung up before it answered
+        error = inner  # the host accepted the connection, but closed it without a response
     for kinds, reason, transient, unreachable in _FAULTS:
         if isinstance(error, kinds):
             return TransportError(
@@ -299,7 +299,7 @@ def _fault(url: str, error: Exception) -> TransportError:
 
 
 def _detail(error: Exception) -> str:
-    """Return the system's message at the bottom of a chain of errors, in parentheses."""
+    """Return the system's message from a chain of exceptions, in parentheses."""
     seen: list[Any] = [error]
     for item in seen:
         if isinstance(item, urllib3.exceptions.NameResolutionError):
@@ -312,6 +312,6 @@ def _detail(error: Exception) -> str:
 
 
 def certificates() -> str:
-    """Return the file or folder of certificates that servers are checked against."""
-    named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    return named or str(requests.utils.DEFAULT_CA_BUNDLE_PATH)
+    """Return the path of the CA certificates that are used to verify servers."""
+    path = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    return path or str(requests.utils.DEFAULT_CA_BUNDLE_PATH)

@@ -1,7 +1,7 @@
-"""urllib3 connections that bound the time for all headers of an answer.
+"""urllib3 connections with a time limit for all headers of a response.
 
-They also skip early hints, and hand out a body as it arrives. urllib3 and `http.client` have no
-public way to do either, so their classes are extended here, some private methods included.
+The connections also skip early hints, and return bytes of the body as they arrive. urllib3 and
+`http.client` have no public API for this, so subclasses override some private methods.
 """
 
 import http.client
@@ -17,11 +17,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-INTERIM = 20  # interim answers such as "103 Early Hints" before the answer itself
+INTERIM = 20  # maximum interim responses, such as "103 Early Hints"
 
 
 class Wire(io.RawIOBase):
-    """The bytes of a socket; if there is a deadline, reads time out then."""
+    """Raw stream of a socket. Reads time out at the deadline, if it is set."""
 
     def __init__(self, stream: io.RawIOBase, connection: socket.socket) -> None:
         self._stream, self._socket = stream, connection
@@ -43,10 +43,10 @@ class Wire(io.RawIOBase):
 
 
 class Response(http.client.HTTPResponse):
-    """Bounds the time for all headers together, and skips early hints.
+    """Response with a time limit for all headers together, and without early hints.
 
-    Python's own class applies the timeout to each piece of a header, so a byte a second holds it
-    forever; and it takes any interim answer except "100 Continue" for the answer itself.
+    In the superclass, the timeout applies to each read, so a server that sends one byte per second
+    blocks forever. It also treats any interim response except "100 Continue" as the final response.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
@@ -61,7 +61,7 @@ class Response(http.client.HTTPResponse):
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
-        """Require everything that the block reads to arrive within one timeout."""
+        """Limit the total time of all reads in the block to one timeout."""
         timeout = self._socket.gettimeout()
         self._wire.deadline = None if timeout is None else time.monotonic() + timeout
         yield
@@ -74,14 +74,14 @@ class Response(http.client.HTTPResponse):
             if status == 101 or not 101 < status < 200:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-        raise http.client.BadStatusLine(f"more than {INTERIM} interim answers")
+        raise http.client.BadStatusLine(f"more than {INTERIM} interim responses")
 
     def receive(self, buffer: memoryview) -> int:
-        """Read bytes of the body as they arrive; 0 at the end."""
-        if self.fp is None:  # at the end
+        """Read available bytes of the body into a buffer; return their number, 0 at the end."""
+        if self.fp is None:  # end of the body
             return 0
         if self.chunked:
-            with self._in_time():  # lines between chunks can drip like headers
+            with self._in_time():  # lines between chunks can arrive as slowly as headers
                 data = self.read1(len(buffer))
             buffer[: len(data)] = data
             return len(data)
@@ -98,7 +98,7 @@ class Response(http.client.HTTPResponse):
 
 
 class Connection(HTTPConnection):
-    """Keeps our response inside urllib3's."""
+    """HTTP connection that sets the `Response` as `body` of the urllib3 response."""
 
     def response_class(self, *args: Any, **options: Any) -> Response:  # type: ignore[override]
         self.body = Response(*args, **options)
@@ -111,7 +111,7 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same, encrypted."""
+    """HTTPS connection that sets the `Response` as `body` of the urllib3 response."""
 
 
 CONNECTION_CLASSES = {HTTPConnection: Connection, HTTPSConnection: TlsConnection}

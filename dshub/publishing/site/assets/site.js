@@ -1,14 +1,14 @@
-// The script of all pages: search, filters, copying, and tabs. Without it, pages show everything.
+// Script for all pages: search, filters, copy buttons and tabs. Pages also work without JavaScript.
 (() => {
   "use strict";
   const root = document.documentElement;
-  const all = (selector, place = document) => [...place.querySelectorAll(selector)];
+  const all = (selector, parent = document) => [...parent.querySelectorAll(selector)];
   const storage = {
     get(key) { try { return localStorage.getItem(`dshub-${key}`); } catch { return null; } },
-    set(key, value) { try { localStorage.setItem(`dshub-${key}`, value); } catch { /* not allowed */ } },
+    set(key, value) { try { localStorage.setItem(`dshub-${key}`, value); } catch { /* storage is blocked */ } },
   };
 
-  // The theme is set before the first paint.
+  // Set the theme before the first paint to avoid a flash.
   const system = matchMedia("(prefers-color-scheme: dark)");
   const dark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
   const chosen = storage.get("theme");
@@ -27,7 +27,7 @@
     show();
   }
 
-  // Over plain HTTP there is no clipboard interface, so a text area is the fallback.
+  // Browsers have no clipboard API over plain HTTP, so fall back to a text area.
   async function copy(text) {
     if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
     const area = document.createElement("textarea");
@@ -37,7 +37,7 @@
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    if (!done) throw new Error("copying is not allowed");
+    if (!done) throw new Error("copying was blocked");
     return undefined;
   }
 
@@ -53,7 +53,7 @@
           await copy(document.getElementById(button.dataset.copy).textContent);
           button.focus();
         } catch {
-          word = "Not allowed";
+          word = "Copy failed";
         }
         label.textContent = word;
         announcer.textContent = "";
@@ -63,7 +63,7 @@
     }
   }
 
-  // Tabs as in the ARIA Authoring Practices: arrow keys move, and the list is one tab stop.
+  // Tabs follow the ARIA Authoring Practices: one tab stop, and arrow keys to switch tabs.
   function tabs(list) {
     const buttons = all("[role=tab]", list);
     function select(button, focus) {
@@ -94,11 +94,11 @@
     select(buttons.find((button) => button.dataset.key === saved) || buttons[0], false);
   }
 
-  // The first page: cards have the data for filters; class names are in a separate file.
+  // Filter the cards of the first page by their data attributes, and by class names from a file.
   function filters(form) {
     const list = document.getElementById("cards");
-    const cards = all(":scope > li", list).map((node, place) => ({
-      node, place, ...node.dataset, size: Number(node.dataset.size || Infinity),
+    const cards = all(":scope > li", list).map((node, position) => ({
+      node, position, ...node.dataset, size: Number(node.dataset.size || Infinity),
       rows: Number(node.dataset.rows),
       text: `${node.textContent} ${node.dataset.more || ""}`.toLowerCase(),
     }));
@@ -109,16 +109,16 @@
     let classes = {};
 
     const order = {
-      name: (a, b) => a.place - b.place,
-      rows: (a, b) => b.rows - a.rows || a.place - b.place,
-      small: (a, b) => a.size - b.size || a.place - b.place,
+      name: (a, b) => a.position - b.position,
+      rows: (a, b) => b.rows - a.rows || a.position - b.position,
+      small: (a, b) => a.size - b.size || a.position - b.position,
     };
     function mentions(words) {
       const names = Object.keys(classes);
       return words.map((word) => {
-        const places = new Set();
-        for (const name of names) if (name.includes(word)) for (const i of classes[name]) places.add(i);
-        return (card) => card.text.includes(word) || places.has(card.place);
+        const positions = new Set();
+        for (const name of names) if (name.includes(word)) for (const i of classes[name]) positions.add(i);
+        return (card) => card.text.includes(word) || positions.has(card.position);
       });
     }
     function matches(card, query, tests) {
@@ -164,13 +164,13 @@
     update();
   }
 
-  // The address of this site, for DSHUB_MIRROR.
-  function here() {
+  // Return the address of this site, for DSHUB_MIRROR.
+  function siteAddress() {
     const address = new URL(".", location.href);
     if (address.protocol !== "file:") return address.href;
     try {
       return decodeURIComponent(address.pathname).replace(/^\/(?=[A-Za-z]:)/, "");
-    } catch { // not UTF-8
+    } catch { // the path is not UTF-8
       return address.href;
     }
   }
@@ -179,7 +179,7 @@
     theme();
     copying();
     for (const list of all("[role=tablist]")) tabs(list);
-    for (const place of all("[data-here]")) place.textContent = here().replace(/["$\\`]/g, "\\$&");
+    for (const element of all("[data-here]")) element.textContent = siteAddress().replace(/["$\\`]/g, "\\$&");
     const form = document.getElementById("filters");
     if (form) filters(form);
   });

@@ -1,4 +1,4 @@
-"""Images of `dshub preview`: sheets as PNG, half blocks in terminals."""
+"""Test images in `dshub preview`: PNG sheets and half blocks in terminals."""
 
 import os
 import subprocess
@@ -16,39 +16,40 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 PREVIEW = ("preview", "tiny/one", "--rows", "3")
 
 
-def test_png_has_images_with_captions(dshub: Run, own: Path, tmp_path: Path) -> None:
+def test_png_has_images_with_captions(dshub: Run, registry: Path, tmp_path: Path) -> None:
     dshub("fetch", "tiny/one")
     done = dshub("preview", "tiny/one", "--png", str(tmp_path / "grid.png"))
     assert done.stdout.strip() == str(tmp_path / "grid.png")
     image = np.asarray(Image.open(tmp_path / "grid.png").convert("L"))
     for number in range(3):
         left = 16 + number * (112 + 12)
-        shown = image[16 : 16 + 112, left : left + 112]
+        pixels = image[16 : 16 + 112, left : left + 112]
         expected = np.arange(4 * number, 4 * number + 4, dtype=np.uint8).reshape(2, 2)
-        assert np.array_equal(shown, expected.repeat(56, axis=0).repeat(56, axis=1))
-        words = image[16 + 112 : 16 + 132, left : left + 112]
-        assert words.min() < 100  # ink
+        assert np.array_equal(pixels, expected.repeat(56, axis=0).repeat(56, axis=1))
+        caption = image[16 + 112 : 16 + 132, left : left + 112]
+        assert caption.min() < 100  # dark pixels of text
     assert image[0].min() == 255
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 @pytest.mark.parametrize(
     ("colors", "first"),
     [("truecolor", "\x1b[38;2;0;0;0;48;2;0;0;0m▀"), ("", "\x1b[38;5;232;48;5;232m▀")],
 )
 def test_terminals_show_images_as_half_blocks(
-    dshub: Run, own: Path, colors: str, first: str
+    dshub: Run, registry: Path, colors: str, first: str
 ) -> None:
     dshub("fetch", "tiny/one")
-    shown = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
-    assert shown.startswith(first)
-    assert "train: 3 of 3 rows" in shown
+    printed = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
+    assert printed.startswith(first)
+    assert "train: 3 of 3 rows" in printed
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
-def test_plain_terminals_get_no_images(dshub: Run, own: Path, variables: dict[str, str]) -> None:
-    """Dumb terminals, and those with NO_COLOR, get the table alone."""
-    shown = run_on_terminal(*PREVIEW, **variables).stdout
-    assert "train: 3 of" in shown
-    assert "▀" not in shown
+def test_plain_terminals_get_no_images(
+    dshub: Run, registry: Path, variables: dict[str, str]
+) -> None:
+    printed = run_on_terminal(*PREVIEW, **variables).stdout
+    assert "train: 3 of" in printed
+    assert "▀" not in printed

@@ -1,7 +1,7 @@
-"""The position of a loader in its epochs, and the batch at any place.
+"""Track the position of a loader, and compute the batch at any position.
 
-For `Loader`, and for adapters that step through batches themselves: `walk_of(loader)`. A place is
-(epoch, position); a position counts the rows of the epoch's order, of all ranks together.
+`Loader` uses this module, and so do adapters that step through batches themselves (`cursor_of`). A
+place is (epoch, position). The position counts rows in the order of the epoch, over all ranks.
 """
 
 from collections import deque
@@ -18,60 +18,59 @@ from dshub.loading.gathering import Gatherer
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Order, Share, key_of, permute
 
-CHUNK = 1 << 14  # rows whose order is computed at a time
-STRETCH = 64  # batches that are sorted by length together
-
-AHEAD = 2  # prefetched batches for each thread, if the limit allows
+CHUNK = 1 << 14  # rows per computation of the order
+SORT_WINDOW = 64  # batches that are sorted by length together
+AHEAD = 2  # prefetched batches per thread, if the memory limit allows
 
 A = TypeVar("A")
 Place = tuple[int, int]
 
 
-class Walk:
-    """The state of a loader.
+class Cursor:
+    """Position of a loader, with access to the batch at any position.
 
     Attributes:
-        epoch, position: the place after the batches that were yielded.
-        resume: the position in `epoch` where the next iteration starts.
+        epoch, position: place after the last yielded batch.
+        resume: position in `epoch` where the next iteration starts.
     """
 
     def __init__(self, rows: Rows, options: BatchOptions, order: Order) -> None:
         self.rows, self.options, self.order = rows, options, order
         self.share = options.share(order.length)
-        self._stretch = (-1, -1), np.empty(0, np.int64)
-        self.go(0, 0)
+        self._window = (-1, -1), np.empty(0, np.int64)
+        self.seek(0, 0)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out cached values, or a pickle would hold every image."""
+        """Return the state to pickle, without the gatherer, which can hold all images."""
         return {name: value for name, value in vars(self).items() if name != "gatherer"}
 
     @cached_property
     def gatherer(self) -> Gatherer:
-        """Makes the loader's own batches."""
+        """Gatherer of the loader's batches."""
         return Gatherer(self.rows, self.options)
 
     @property
     def step(self) -> int:
-        """The number of positions that one batch of every rank takes."""
+        """Number of positions that one batch uses on all ranks."""
         return self.options.size * self.share.world
 
-    def go(self, epoch: int, position: int) -> None:
-        """Start the next iteration at a place."""
+    def seek(self, epoch: int, position: int) -> None:
+        """Set the place where the next iteration starts."""
         self.epoch, self.position, self.resume = epoch, position, position
-        self._began: Place | None = None
+        self._start: Place | None = None
 
     def begin(self) -> None:
-        """Record that an iteration starts; `place_after` counts from here."""
-        self._began = self.epoch, self.resume
+        """Record the start of an iteration for `place_after`."""
+        self._start = self.epoch, self.resume
 
-    def reach(self, epoch: int, position: int) -> None:
-        """Record the place after the batches that were yielded."""
+    def advance(self, epoch: int, position: int) -> None:
+        """Record the place after the last yielded batch."""
         if epoch != self.epoch:
             self.resume = 0
         self.epoch, self.position = epoch, min(position, self.share.total)
 
     def starts(self, position: int | None = None) -> range:
-        """The start positions of an epoch's batches, by default of the next iteration."""
+        """Return the start positions of the batches from `position`, by default from `resume`."""
         return self._starts(self.share, self.resume if position is None else position)
 
     def _starts(self, share: Share, position: int) -> range:
@@ -80,40 +79,40 @@ class Walk:
         return range(position, position + batches * self.step, self.step)
 
     def place(self, batches: int, start: Place | None = None) -> Place:
-        """The place a number of batches after another, by default the next iteration's start.
+        """Return the place `batches` batches after `start`, by default the next iteration's start.
 
         Raises:
-            ArgumentError: `batches` is not a whole number of at least 0.
+            ArgumentError: `batches` is not an integer of at least 0.
         """
         batches = whole("batches", batches, least=0)
         epoch, position = start or (self.epoch, self.resume)
         beyond = batches - len(self.starts(position))
         if beyond < 0:
             return epoch, position + batches * self.step
-        epochs, rest = divmod(beyond, max(1, len(self.starts(0))))
-        return epoch + 1 + epochs, rest * self.step
+        epochs, remainder = divmod(beyond, max(1, len(self.starts(0))))
+        return epoch + 1 + epochs, remainder * self.step
 
     def place_after(self, batches: int) -> Place:
-        """The place after a number of batches of the iteration that started last."""
-        return self.place(batches, self._began)
+        """Return the place after `batches` batches of the latest iteration."""
+        return self.place(batches, self._start)
 
     def rows_at(self, position: int, epoch: int) -> np.ndarray:
-        """The rows of the batch that starts at a position, int64."""
+        """Return the rows of the batch that starts at `position`, int64."""
         count = min(self.options.size, self.share.count(position))
         if self.options.bucket is not None:
-            return self._bucketed(position, epoch)[:count]
+            return self._bucket_rows(position, epoch)[:count]
         return self.order.rows(self.share.positions(position, count), epoch)
 
-    def _bucketed(self, position: int, epoch: int) -> np.ndarray:
-        """The rows of the batch that starts at a position, of about equal length.
+    def _bucket_rows(self, position: int, epoch: int) -> np.ndarray:
+        """Return the rows of the batch that starts at `position`, which have similar lengths.
 
-        Within a stretch of `STRETCH` batches of the epoch's order, rows are sorted by length and
-        cut into batches, which are then shuffled. Padding is short, every row comes once, and a
-        batch can be computed alone. The rows of a batch depend on the batch size, so a state is
-        valid for that size only.
+        In each window of `SORT_WINDOW` batches, rows are sorted by length and cut into batches,
+        which are then shuffled. This keeps padding short, uses every row once, and allows any batch
+        to be computed alone. The rows of a batch depend on the batch size, so a saved state is
+        valid only for the same size.
         """
-        number, batch = divmod(position // self.step, STRETCH)
-        rows = self._sorted(number, epoch)
+        number, batch = divmod(position // self.step, SORT_WINDOW)
+        rows = self._window_rows(number, epoch)
         full = len(rows) // self.step
         if batch < full:  # an incomplete batch stays last
             key = key_of(self.options.seed + 1, epoch * 1_000_003 + number)
@@ -121,35 +120,35 @@ class Walk:
         start = batch * self.step
         return rows[start + self.share.rank : start + self.step : self.share.world]
 
-    def _sorted(self, number: int, epoch: int) -> np.ndarray:
-        """The rows of a stretch, sorted by length; computed once for all its batches."""
-        stretch, rows = self._stretch
-        if stretch == (number, epoch):
+    def _window_rows(self, number: int, epoch: int) -> np.ndarray:
+        """Return the rows of a window sorted by length, cached for all batches of the window."""
+        window, rows = self._window
+        if window == (number, epoch):
             return rows
-        share, count = self.share, self.step * STRETCH
+        share, count = self.share, self.step * SORT_WINDOW
         start = number * count
         positions = np.arange(start, min(start + count, share.total), dtype=np.int64)
         rows = self.order.rows(positions % max(1, share.length), epoch)
         lengths = self.rows.lengths(self.options.bucket or "", rows)
         rows = rows[np.argsort(lengths, kind="stable")]
-        self._stretch = (number, epoch), rows  # one assignment, because threads share it
+        self._window = (number, epoch), rows  # one assignment, because threads share it
         return rows
 
     def batch(self, position: int, epoch: int) -> Any:
-        """The batch that starts at a position."""
+        """Return the batch that starts at `position`."""
         return self.gatherer.batch(self.rows_at(position, epoch), epoch)
 
     def batches(self, make: Callable[[np.ndarray, int], Any]) -> Iterator[Any]:
         """Yield the batches of one epoch, prefetched in threads.
 
         Args:
-            make: makes a batch from rows and an epoch.
+            make: function that creates a batch from rows and an epoch.
         """
         starts, epoch = self.starts(), self.epoch
         self.begin()
         # the first rank has the most batches, and an epoch ends with the last batch of any rank
         last = self._starts(replace(self.share, rank=0), self.resume)[-1:]
-        batches = _prefetched(
+        batches = _prefetch(
             lambda rows: make(rows, epoch),
             self._rows_of(starts, epoch),
             threads=self.options.threads,
@@ -158,39 +157,40 @@ class Walk:
         for position, batch in zip(starts, batches, strict=True):
             # callers that know `len(loader)` never ask again, so the last batch ends the epoch
             ended = position in last
-            self.reach(*((epoch + 1, 0) if ended else (epoch, position + self.step)))
+            self.advance(*((epoch + 1, 0) if ended else (epoch, position + self.step)))
             yield batch
-            del batch  # to free its memory while the next one is made
+            del batch  # free its memory before the next batch is created
         if starts[-1:] != last or not starts:
-            self.reach(epoch + 1, 0)
+            self.advance(epoch + 1, 0)
 
     def _rows_of(self, starts: range, epoch: int) -> Iterator[np.ndarray]:
-        """The rows of batches, computed for many at a time because long arrays are faster."""
+        """Yield the rows of each batch, computed in chunks because long arrays are faster."""
         size = self.options.size
         if self.options.bucket is not None:
             yield from (self.rows_at(position, epoch) for position in starts)
             return
-        many = max(1, CHUNK // size)
-        for first in range(0, len(starts), many):
-            some = starts[first : first + many]
-            count = min(len(some) * size, self.share.count(some[0]))
-            rows = self.order.rows(self.share.positions(some[0], count), epoch)
+        batches = max(1, CHUNK // size)
+        for first in range(0, len(starts), batches):
+            chunk = starts[first : first + batches]
+            count = min(len(chunk) * size, self.share.count(chunk[0]))
+            rows = self.order.rows(self.share.positions(chunk[0], count), epoch)
             for start in range(0, count, size):
                 yield rows[start : start + size]
 
 
-def _prefetched(
+def _prefetch(
     make: Callable[[A], Any], requests: Iterable[A], *, threads: int, limit: int
 ) -> Iterator[Any]:
     """Yield `make(request)` for each request, in order, prefetching batches in threads.
 
-    Threads, not processes: gathering and scaling release the GIL, and nothing has to be pickled.
+    Threads are faster than processes, because gathering and scaling release the GIL and batches are
+    not pickled.
 
     Args:
-        make: makes one batch; its errors are raised in place of the batch.
+        make: function that creates a batch; its errors are raised instead of yielding the batch.
         requests: arguments of `make`.
-        threads: number of threads; 0 makes each batch on demand.
-        limit: maximum bytes of prefetched batches; one batch is always allowed.
+        threads: number of threads; 0 creates each batch on demand.
+        limit: maximum size of prefetched batches in bytes; one batch is always allowed.
     """
     if not threads:
         yield from map(make, requests)
@@ -214,7 +214,7 @@ def _prefetched(
 
 
 def _bytes_of(batch: Any) -> int:
-    """Estimate the bytes of a batch."""
+    """Estimate the size of a batch in bytes."""
     if isinstance(batch, dict):
         return sum(map(_bytes_of, batch.values()))
     if isinstance(batch, tuple | list):

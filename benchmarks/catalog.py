@@ -1,15 +1,15 @@
-"""How heavy is the catalogue, and how soon of use? `python benchmarks/catalogue.py [--small]`.
+"""Measure building and opening the pages of a catalog: `python benchmarks/catalog.py [--small]`.
 
-A registry of 200 datasets (`--small`: 40) is made of five built-in ones, none of them prepared, so
-that every page draws synthetic data. Its pages are written twice. Then Chromium opens the first
-page from a local web server, each time with an empty cache, and types into the search field.
+The registry has 200 datasets (40 with --small), copied from five built-in ones. None is prepared,
+so each page shows synthetic data. The pages are built twice. Chromium then opens the front page
+from a local web server, each time with an empty cache, and types into the search field.
 
-    first       nothing in the cache yet: synthetic data is made
-    again       nothing has changed: everything is read and compared
-    page        bytes of index.html
-    loaded      bytes of all that the browser asks for before anybody scrolls
-    usable      until the search field answers, from the beginning of the navigation
-    answer      from a letter in the search field to the list that fits, painted
+    first       first build, which generates the synthetic data
+    again       second build without changes, which reads and compares everything
+    page        size of index.html
+    loaded      bytes loaded before scrolling
+    usable      from the start of navigation until the search field works
+    answer      from a key press in the search field until the filtered list is painted
 """
 
 import argparse
@@ -44,20 +44,20 @@ LOADED = """performance.getEntriesByType("resource")
     .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """A folder, without a log."""
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """A file server that logs nothing."""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+        """Ignore the message."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--small", action="store_true", help="build 40 datasets instead of 200")
     count = 40 if parser.parse_args().small else 200
-    known = Registry()
-    kinds = [known.manifest(KINDS[number % len(KINDS)]) for number in range(count)]
-    made = [
+    registry = Registry()
+    kinds = [registry.manifest(KINDS[number % len(KINDS)]) for number in range(count)]
+    manifests = [
         msgspec.structs.replace(item, name=f"many/{number:03}", title=f"{item.title}, no. {number}")
         for number, item in enumerate(kinds)
     ]
@@ -66,7 +66,9 @@ def main() -> None:
         target = Path(folder) / "pages"
         for title in ("first", "again"):
             began = time.perf_counter()
-            build(Registry(manifests=made, built_in=False), Store(Path(folder) / "cache"), target)
+            build(
+                Registry(manifests=manifests, built_in=False), Store(Path(folder) / "cache"), target
+            )
             print(f"{title:10}{time.perf_counter() - began:10.2f} s")
         print(f"{'page':10}{size((target / 'index.html').stat().st_size):>12}")
         browse(target)
@@ -79,9 +81,9 @@ def browse(target: Path) -> None:
     except ImportError:
         chromium = None
     if chromium is None:
-        print("Chromium and playwright are not installed: nothing is measured in a browser")
+        print("Chromium or Playwright is not installed, so nothing is measured in a browser")
         return
-    handler = functools.partial(Quiet, directory=str(target))
+    handler = functools.partial(QuietHandler, directory=str(target))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         with sync_playwright() as started:
@@ -96,13 +98,13 @@ def browse(target: Path) -> None:
 
 
 def visit(browser: Any, url: str) -> tuple[float, float, float]:
-    """Bytes, and milliseconds until it is usable and until it answers."""
+    """Return bytes loaded, and milliseconds until the page is usable and until it answers."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(url, wait_until="networkidle")
-    found = page.evaluate(LOADED), page.evaluate(USABLE), page.evaluate(ANSWER)
+    figures = page.evaluate(LOADED), page.evaluate(USABLE), page.evaluate(ANSWER)
     context.close()
-    return found
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,5 +1,3 @@
-"""Ranks, threads, buckets and places of a loader."""
-
 import json
 import pickle
 import threading
@@ -13,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dshub.errors import ArgumentError, StateError
-from dshub.loading.loader import Loader, walk_of
+from dshub.loading.loader import Loader, cursor_of
 from dshub.loading.order import InOrder
 from dshub.loading.transforms.transform import Batch
 from tests.loading.examples import DATASET, ROWS
 
 
 def take(loader: Loader, steps: int) -> list[list[int]]:
-    """The ids of the next batches, over epochs."""
+    """Return the ids of the next `steps` batches, across epochs."""
     batches: list[list[int]] = []
     while len(batches) < steps:
         for batch in loader:
@@ -40,29 +38,28 @@ def take(loader: Loader, steps: int) -> list[list[int]]:
 def test_state_resumes_with_other_ranks_and_batch_size(
     worlds: tuple[int, int], sizes: tuple[int, int], steps: int, shuffle: Any, threads: int
 ) -> None:
-    """All ranks together follow one order; the state of any of them is valid for all."""
+    """All ranks follow one order, and a state from any rank is valid for all of them."""
     options = {"shuffle": shuffle, "seed": 3, "uneven": "exact", "threads": threads}
     data = DATASET.columns(["id"])
     single = data.batches(1, **options)
-    whole, following = ([i for batch in single for i in batch["id"]] for _ in range(2))
+    complete, following = ([i for batch in single for i in batch["id"]] for _ in range(2))
     before = [data.batches(sizes[0], rank=r, world=worlds[0], **options) for r in range(worlds[0])]
     taken = [take(loader, steps) for loader in before]
     state = json.loads(json.dumps(before[0].state_dict()))
     seen: list[int] = []
-    for step in range(steps):  # in the order of positions: rank 0, rank 1, …, rank 0, …
+    for step in range(steps):  # interleave the ranks to restore the order of positions
         rows = [part[step] for part in taken]
         seen += [rows[i % worlds[0]][i // worlds[0]] for i in range(sum(map(len, rows)))]
     after = [data.batches(sizes[1], rank=r, world=worlds[1], **options) for r in range(worlds[1])]
-    rest: list[list[int]] = []
+    remainders: list[list[int]] = []
     for loader in after:
         loader.load_state_dict(state)
-        rest.append([i for batch in loader for i in batch["id"].tolist()])
-    together = [rest[i % worlds[1]][i // worlds[1]] for i in range(sum(map(len, rest)))]
-    assert seen + together == whole + (following if state["epoch"] else [])
+        remainders.append([i for batch in loader for i in batch["id"].tolist()])
+    together = [remainders[i % worlds[1]][i // worlds[1]] for i in range(sum(map(len, remainders)))]
+    assert seen + together == complete + (following if state["epoch"] else [])
 
 
 def test_every_rank_has_the_same_number_of_batches() -> None:
-    """Rows are padded or dropped; `counts` are the rows of each rank."""
     for uneven, rows in (("pad", 104), ("drop", 100)):
         loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[arg-type]
         assert len({len(loader) for loader in loaders}) == 1
@@ -73,7 +70,9 @@ def test_every_rank_has_the_same_number_of_batches() -> None:
 
 @pytest.mark.parametrize("uneven", ["pad", "drop"])
 @pytest.mark.parametrize("position", [1, 5, 7, 50, 99, 101])
-def test_ranks_stay_in_step_after_a_state_of_other_ranks(uneven: Any, position: int) -> None:
+def test_ranks_get_equal_batches_after_a_state_from_another_world_size(
+    uneven: Any, position: int
+) -> None:
     data = DATASET.columns(["id"])
     before = data.batches(1, shuffle=True)
     order = [row for batch in take(before, ROWS) for row in batch]
@@ -95,7 +94,7 @@ def test_ranks_stay_in_step_after_a_state_of_other_ranks(uneven: Any, position: 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_error_of_a_transform_is_raised_in_place_of_its_batch(threads: int) -> None:
-    """Batches before it arrive; the error is the transform's own."""
+    """Earlier batches arrive first, and the exception is not wrapped."""
 
     def fail(batch: Batch) -> Batch:
         if 50 in batch["id"]:
@@ -105,7 +104,7 @@ def test_error_of_a_transform_is_raised_in_place_of_its_batch(threads: int) -> N
     seen = []
     with pytest.raises(RuntimeError, match="no fifty"):
         for batch in DATASET.batches(10, transform=fail, threads=threads):
-            seen.append(int(batch["id"][0]))  # noqa: PERF401  # the error comes in the middle
+            seen.append(int(batch["id"][0]))  # noqa: PERF401  # the loop raises before it ends
     assert seen == [0, 10, 20, 30, 40]
 
 
@@ -120,7 +119,7 @@ def test_break_ends_the_threads() -> None:
     assert threading.active_count() == before
 
 
-def test_prefetch_limit_holds() -> None:
+def test_prefetch_limit_bounds_the_prepared_batches() -> None:
     calls = []
 
     def note(batch: Batch) -> Batch:
@@ -157,20 +156,20 @@ def test_bucketed_batches_have_rows_of_similar_length() -> None:
 
 
 def test_bucketed_state_needs_the_same_batch_size() -> None:
-    """The rows of a batch depend on the size, so another one is rejected."""
+    """The rows of a batch depend on the batch size."""
     data = DATASET.columns(["id", "text"])
     first = data.batches(8, shuffle=True, bucket="text")
     before = take(first, 4)
     second = data.batches(8, shuffle=True, bucket="text")
     second.load_state_dict(first.state_dict())
-    whole = take(data.batches(8, shuffle=True, bucket="text"), len(first))
-    assert before + [batch["id"].tolist() for batch in second] == whole
+    complete = take(data.batches(8, shuffle=True, bucket="text"), len(first))
+    assert before + [batch["id"].tolist() for batch in second] == complete
     with pytest.raises(StateError, match="size 8, but the loader has 9"):
         data.batches(9, shuffle=True, bucket="text").load_state_dict(first.state_dict())
 
 
 def test_weights_draw_rows_with_replacement() -> None:
-    """An epoch is as long as the dataset, with each row as often as its weight."""
+    """An epoch has as many rows as the dataset."""
     weights = np.zeros(ROWS)
     weights[[3, 7]] = 1, 3
     counts = Counter(
@@ -211,30 +210,30 @@ def test_order_of_a_billion_rows_starts_at_once() -> None:
 
 def test_state_after_counts_used_batches() -> None:
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)
-    whole = take(loader, 3 * len(loader))
+    complete = take(loader, 3 * len(loader))
     for epoch in (0, 1):
         other = DATASET.columns(["id"]).batches(10, shuffle=True)
         other.epoch = epoch
-        list(other)  # all were taken, and the next epoch is counted
+        list(other)  # exhausts the epoch, so that the loader counts the next one
         for used in (0, 4, len(other)):
             again = DATASET.columns(["id"]).batches(10, shuffle=True)
             again.load_state_dict(other.state_after(used))
-            assert take(again, 3) == whole[epoch * len(loader) + used :][:3]
+            assert take(again, 3) == complete[epoch * len(loader) + used :][:3]
 
 
 @pytest.mark.parametrize("batches", [-1, 1.5, "1", None])
 def test_invalid_number_of_batches_is_rejected(batches: Any) -> None:
     loader = DATASET.batches(10)
-    for ask in (walk_of(loader).place, loader.state_after):
+    for method in (cursor_of(loader).place, loader.state_after):
         with pytest.raises(ArgumentError, match=r"batches is .* a whole number of at least 0"):
-            ask(batches)
+            method(batches)
 
 
 def test_iterating_after_a_break_restarts_at_the_loaded_position() -> None:
-    """A framework can take a batch to inspect it, as Keras does."""
+    """Keras takes the first batch to inspect it before training."""
     loader = DATASET.columns(["id"]).batches(10, shuffle=True)
-    whole = take(loader, 2 * len(loader))
+    complete = take(loader, 2 * len(loader))
     resumed = DATASET.columns(["id"]).batches(10, shuffle=True)
     resumed.load_state_dict(resumed.state_after(4))
     next(iter(resumed))
-    assert take(resumed, 10) == whole[4:14]
+    assert take(resumed, 10) == complete[4:14]

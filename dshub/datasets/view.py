@@ -1,0 +1,236 @@
+"""Read rows and columns: the part of `Dataset` that does not make new views."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
+
+import numpy as np
+import pyarrow as pa
+
+from dshub import plugins
+from dshub.catalog.features import Feature, ImageFeature, is_encoded
+from dshub.catalog.manifest import Manifest, Pair
+from dshub.datasets.arrow import arrow_table
+from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
+from dshub.datasets.mapping import plain
+from dshub.datasets.selection import (
+    Selection,
+    check_columns,
+    fingerprint,
+    position_of,
+    positions_of,
+    rows_at,
+    slice_positions,
+)
+from dshub.datasets.sources import Source
+from dshub.loading.pairs import usable
+from dshub.loading.transforms.transform import Batch
+from dshub.tables.columns import Values
+
+if TYPE_CHECKING:
+    from dshub.datasets.dataset import Dataset
+
+BLOCK = 1024  # rows per read when iterating or filtering
+DECODED_BLOCK = 16  # rows per read if files are decoded; a photo takes several MB
+
+
+@dataclass(frozen=True, eq=False)
+class RowView(plugins.FrameworkMethods):
+    """Rows and columns of a source; see `Dataset`."""
+
+    _source: Source
+    _selection: Selection
+    _names: tuple[str, ...]
+    _supervised: Pair | None = None
+    _decoded: bool = True
+    _verb: ClassVar = "rows"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state to pickle, without cached values."""
+        return {name: value for name, value in vars(self).items() if name.startswith("_")}
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """Arrow files of the prepared tables; empty for your own data."""
+        return self._source.files
+
+    @property
+    def row_range(self) -> range | None:
+        """Range of source rows in this view, or None if they are not consecutive."""
+        rows = self._selection
+        if isinstance(rows, range) and rows.step == 1:
+            return range(rows.start, rows.start + len(rows))
+        return None
+
+    def __len__(self) -> int:
+        return len(self._selection)
+
+    @cached_property
+    def features(self) -> dict[str, Feature]:
+        """Features by column name, in column order."""
+        return {name: self._source.features[name] for name in self._names}
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Manifest with name, version, license and citation, or None for your own data."""
+        return self._source.manifest
+
+    @property
+    def supervised(self) -> Pair | None:
+        """The columns that become `(x, y)`; None unless all are present."""
+        return usable(self._supervised, self._names)
+
+    @property
+    def image_columns(self) -> list[str]:
+        """Columns that contain pixels, not encoded image files."""
+        return [
+            name
+            for name, kind in self.features.items()
+            if isinstance(kind, ImageFeature) and (self._decoded or not is_encoded(kind))
+        ]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the rows and columns, for example to log with results.
+
+        Views created in the same way have the same fingerprint. Fingerprints of views with equal
+        rows can differ, such as those of ``ds.take(3)`` and ``ds.select([0, 1, 2])``.
+        """
+        return fingerprint(
+            self._source.identity, self._selection, self._names, decoded=self._decoded
+        )
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        title = manifest.identifier if manifest is not None else "own data"
+        note = ", synthetic" if manifest is not None and manifest.synthetic else ""
+        return f"<Dataset {title}{note}: {len(self):,} rows of {', '.join(self._names)}>"
+
+    @overload
+    def __getitem__(self, key: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, key: str) -> Any: ...  # an array, or a sequence for text and files
+    @overload
+    def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Batch: ...
+    def __getitem__(self, key: Any) -> Any:
+        """Return a row (integer), a column (name), or several rows (slice, list or mask).
+
+        Raises:
+            IndexError: a row is out of range.
+            UnknownNameError: the column does not exist.
+        """
+        if isinstance(key, str):
+            return self._column(key)
+        if isinstance(key, slice):
+            return self._slice(key)._span()
+        if isinstance(key, list | tuple) or np.ndim(key):
+            return self.gather(positions_of(key, len(self)))
+        row = self.gather(position_of(key, len(self)))
+        return {name: plain(values[0]) for name, values in row.items()}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(self), self._block):
+            columns = self[start : start + self._block]
+            for i in range(min(self._block, len(self) - start)):
+                yield {name: plain(values[i]) for name, values in columns.items()}
+
+    def gather(self, rows: np.ndarray) -> Batch:
+        """Read the rows at the passed positions, in that order, into new arrays.
+
+        Args:
+            rows: int64 positions from 0 to len - 1, which are not checked.
+        """
+        return self._read(self.numbers(rows))
+
+    def positions(self, key: Any) -> np.ndarray:
+        """Return the positions that a key of `__getitem__` selects, int64; errors as there."""
+        if isinstance(key, slice):
+            return np.arange(len(self), dtype=np.int64)[key]
+        several = isinstance(key, list | tuple) or np.ndim(key) > 0
+        return positions_of(key, len(self)) if several else position_of(key, len(self))
+
+    def without(self, names: Sequence[str]) -> Self:
+        """Return a view without the named columns."""
+        return replace(self, _names=tuple(name for name in self._names if name not in names))
+
+    def columns(self, names: Sequence[str]) -> Self:
+        """Return a view with only the named columns, in that order.
+
+        Raises:
+            UnknownNameError: a column does not exist.
+            ArgumentError: a column is named twice.
+        """
+        return replace(self, _names=check_columns(names, self._names, self.manifest))
+
+    def pixels(self, name: str) -> np.ndarray | None:
+        """Return raw images of all source rows, or None if they are not one array."""
+        feature = self.features[name]
+        if not isinstance(feature, ImageFeature) or feature.encoding != "raw":
+            return None
+        return self._source.contiguous(name)
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Return the source row number of each position, int64."""
+        return rows_at(self._selection, rows)
+
+    def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """Return the length of each text (characters), file (bytes) or list (values), int64."""
+        values = self._source.read(name, self.numbers(rows))
+        return np.fromiter(map(len, values), np.int64, len(rows))
+
+    def _column(self, name: str) -> np.ndarray | Sequence[Any]:
+        view = self.columns([name])
+        if name in self.encoded:
+            return LazyColumn(cast("Dataset", view), name)
+        return cast("Values", view._span()[name])
+
+    def _span(self) -> Batch:
+        """Read all rows, as views if they are consecutive."""
+        return self._read(self._source_rows())
+
+    def _source_rows(self) -> range | np.ndarray:
+        rows = self.row_range
+        return self.numbers(np.arange(len(self), dtype=np.int64)) if rows is None else rows
+
+    def _read(self, rows: range | np.ndarray) -> Batch:
+        """Read source rows, and decode encoded columns."""
+        batch = self._source.batch(self._names, rows)
+        for name in self.encoded:
+            feature, where = cast("Encoded", self.features[name]), partial(self._where, rows, name)
+            batch[name] = decode_all(list(batch[name]), feature, where)
+        return batch
+
+    def _where(self, rows: range | np.ndarray, name: str, index: int) -> str:
+        return f"{self._source.where(int(rows[index]))}, column {name}"
+
+    @cached_property
+    def encoded(self) -> list[str]:
+        """Columns that are decoded when rows are read."""
+        return [name for name in self._names if self._decoded and is_encoded(self.features[name])]
+
+    @property
+    def _block(self) -> int:
+        """Number of rows per read when iterating or filtering."""
+        return DECODED_BLOCK if self.encoded else BLOCK
+
+    def _slice(self, positions: slice) -> Self:
+        return replace(self, _selection=slice_positions(self._selection, positions))
+
+    def where(self, row: int) -> str:
+        """Describe a row for an error message: `mnist@1.0.0, split train, row 3`."""
+        return self._source.where(int(self.numbers(np.array([row]))[0]))
+
+    def numpy(self) -> Batch:
+        """Return whole columns by name, as views of the memory map if possible."""
+        lazy = {name: self._column(name) for name in self.encoded}
+        arrays = self.columns([name for name in self._names if name not in lazy])._span()
+        return {name: lazy[name] if name in lazy else arrays[name] for name in self._names}
+
+    def arrow(self) -> pa.Table:
+        """Return a `pyarrow.Table`, with images and audio as encoded files.
+
+        Consecutive rows are not copied. Other rows are copied, for example after `shuffle`.
+        """
+        return arrow_table(self._source, self._names, self._source_rows())

@@ -1,0 +1,36 @@
+"""Read rows and columns by any key."""
+
+import numpy as np
+import pytest
+
+from dshub import Dataset
+
+
+@pytest.fixture
+def ds() -> Dataset:
+    return Dataset.from_arrays({"n": np.arange(10) * 2}).skip(3)
+
+
+@pytest.mark.parametrize(
+    ("key", "positions"),
+    [
+        (2, [2]),
+        (-1, [6]),
+        (slice(1, 5, 2), [1, 3]),
+        ([5, 0], [5, 0]),
+        (np.arange(7) > 4, [5, 6]),
+        (np.int64(3), [3]),
+    ],
+    ids=str,
+)
+def test_keys_select_the_positions_that_they_read(
+    ds: Dataset, key: object, positions: list[int]
+) -> None:
+    assert ds.positions(key).tolist() == positions
+    expected = [(position + 3) * 2 for position in positions]
+    assert np.ravel(ds[key]["n"]).tolist() == expected  # type: ignore[call-overload]
+
+
+def test_rows_are_described_by_their_place_in_the_source(ds: Dataset) -> None:
+    assert ds.where(0) == "own data, row 3"
+    assert ds.shuffle(1).where(0) == f"own data, row {ds.shuffle(1)[0]['n'] // 2}"
