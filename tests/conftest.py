@@ -1,5 +1,6 @@
 """Fixtures that give every test a clean environment, its own cache and no network."""
 
+import io
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from dshub import Hub, Settings
+from dshub import Dataset, Hub, Settings
 from dshub.progress import Silent
 
 # Tests must not depend on speed, so there is no deadline. The `ci` profile tries more examples.
@@ -118,3 +119,24 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     ]
     if os.environ.get("DSHUB_TEST_EVERYTHING") and skipped:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def photos() -> Dataset:
+    """Return four encoded images of several sizes, each with a class."""
+    import numpy as np
+    from PIL import Image
+
+    from dshub.catalog.features import Feature, ImageFeature, LabelFeature
+
+    files = []
+    for number in range(4):
+        pixels = np.full((9 + number, 8, 3), 40 * number, np.uint8)
+        with io.BytesIO() as file:
+            Image.fromarray(pixels).save(file, "PNG")
+            files.append(file.getvalue())
+    features: dict[str, Feature] = {
+        "image": ImageFeature(encoding="png"),
+        "label": LabelFeature(names=("cat", "dog")),
+    }
+    return Dataset.from_arrays({"image": files, "label": np.arange(4) % 2}, features=features)

@@ -1,8 +1,12 @@
-"""Ray: a `ray.data.Dataset` whose workers read rows from Arrow files, block by block.
+"""Ray: a `ray.data.Dataset` whose tasks read rows where the shards are, block by block.
 
-Blocks are Arrow tables. Arrays are nested fixed-size lists. Encoded images and audio stay files,
-even if the dataset decodes them. Ray yields blocks in the order of their completion. To keep the
-order of rows, set ``ray.data.DataContext.get_current().execution_options.preserve_order = True``.
+Images and other arrays are tensor columns, so that `map_batches` and `iter_torch_batches` get
+arrays (rows, …). Images of several sizes are a variable-shaped tensor column: `map_batches` gets
+an object array with one array per row. Lists of numbers and text are Arrow lists. Images and audio
+are decoded in the tasks, or stay files with ``decode=False``.
+
+Ray yields blocks in the order of their completion. To keep the order of rows, set
+``ray.data.DataContext.get_current().execution_options.preserve_order = True``.
 """
 
 from collections.abc import Iterable
@@ -10,6 +14,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from dshub.datasets.dataset import Dataset
@@ -19,13 +24,20 @@ with needs("ray", extra="ray"):
     import ray
     from ray.data.block import BlockMetadata
     from ray.data.datasource import Datasource, ReadTask
+    from ray.data.extensions import ArrowTensorArray, ArrowVariableShapedTensorArray
 
-SAMPLE = 256  # rows that are read to estimate the bytes per row
+SAMPLE = 64  # rows that are read to estimate the bytes per row
+BLOCK_BYTES = 64 << 20  # size of an Arrow block, which a task has in memory
 
 
-def rows(dataset: Dataset) -> Any:
-    """Return the rows as a lazy `ray.data.Dataset`."""
-    return ray.data.read_datasource(RaySource(dataset))
+def rows(dataset: Dataset, *, decode: bool = True) -> Any:
+    """Return the rows as a lazy `ray.data.Dataset`.
+
+    Args:
+        dataset: dataset with the rows.
+        decode: whether tasks decode images and audio; False keeps the bytes of the files.
+    """
+    return ray.data.read_datasource(RaySource(dataset if decode else dataset.decode(on=False)))
 
 
 class RaySource(Datasource):
@@ -38,7 +50,7 @@ class RaySource(Datasource):
         super().__init__()
         self._dataset = dataset
         sample = dataset.take(SAMPLE)
-        self._row_bytes: int = sample.arrow().nbytes // max(1, len(sample))
+        self._row_bytes: int = _table(sample).nbytes // max(1, len(sample)) if len(sample) else 1
 
     def get_name(self) -> str:
         return "dshub"
@@ -61,10 +73,32 @@ class RaySource(Datasource):
                 exec_stats=None,
                 input_files=None,
             )
-            read = partial(_read, part)
+            read = partial(_read, part, max(1, BLOCK_BYTES // max(1, self._row_bytes)))
             tasks.append(ReadTask(read, metadata, per_task_row_limit=per_task_row_limit))
         return tasks
 
 
-def _read(part: Dataset) -> Iterable[pa.Table]:
-    yield part.arrow()
+def _read(part: Dataset, block: int) -> Iterable[pa.Table]:
+    for start in range(0, len(part) or 1, block):
+        yield _table(part.skip(start).take(block))
+
+
+def _table(part: Dataset) -> pa.Table:
+    """Return rows as one table, with tensor columns for arrays."""
+    columns = part[:]
+    tensors = {name: _tensors(values) for name, values in columns.items() if _is_tensor(values)}
+    others = part.without(list(tensors)).arrow()
+    return pa.table({name: tensors[name] if name in tensors else others[name] for name in columns})
+
+
+def _is_tensor(values: Any) -> bool:
+    """Return True if rows are arrays of two or more dimensions, or arrays of one shape."""
+    if isinstance(values, np.ndarray):
+        return values.ndim > 1
+    return bool(values) and all(getattr(value, "ndim", 0) > 1 for value in values)
+
+
+def _tensors(values: Any) -> Any:
+    if isinstance(values, np.ndarray):
+        return ArrowTensorArray.from_numpy(values)
+    return ArrowVariableShapedTensorArray.from_numpy(list(values))

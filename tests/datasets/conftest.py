@@ -110,19 +110,3 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     shards = len(list(folders["train"].glob("*.arrow")))
     assert (shards == 1) == (request.param == 1 << 30)
     return Prepared(folders, rows)
-
-
-@pytest.fixture
-def photos() -> Dataset:
-    """Four encoded images of several sizes, each with a class."""
-    files = []
-    for number in range(4):
-        pixels = np.full((9 + number, 8, 3), 40 * number, np.uint8)
-        with io.BytesIO() as file:
-            Image.fromarray(pixels).save(file, "PNG")
-            files.append(file.getvalue())
-    features: dict[str, Feature] = {
-        "image": ImageFeature(encoding="png"),
-        "label": LabelFeature(names=("cat", "dog")),
-    }
-    return Dataset.from_arrays({"image": files, "label": np.arange(4) % 2}, features=features)
