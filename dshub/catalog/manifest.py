@@ -347,8 +347,9 @@ AnyPair = tuple[str | Sequence[str], str | Sequence[str]]
 
 
 def pair_columns(pair: Pair) -> tuple[str, ...]:
-    """Return all columns of a pair."""
-    return tuple(name for part in pair for name in ((part,) if isinstance(part, str) else part))
+    """Return all columns of a pair, each of them once."""
+    names = (name for part in pair for name in ((part,) if isinstance(part, str) else part))
+    return tuple(dict.fromkeys(names))
 
 
 class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):

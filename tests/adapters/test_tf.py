@@ -192,7 +192,7 @@ def test_rows_can_be_pairs() -> None:
     for (x, y), row in zip(tensors, example(), strict=True):
         assert np.array_equal(x, row["image"])
         assert int(y) == row["label"]
-    with pytest.raises(DshubError, match="have no columns for"):
+    with pytest.raises(DshubError, match="which columns become"):
         varied().tf(supervised=True)
 
 
@@ -215,3 +215,14 @@ def test_keras_model_learns(hub: Hub) -> None:
     assert len(history.epoch) == 5
     assert history.history["accuracy"][-1] > 0.5
     assert model.predict(dataset.batches(30, supervised=True).tf(), verbose=0).shape == (200, 10)
+
+
+def test_several_columns_of_a_pair_become_an_array_or_a_dict() -> None:
+    columns: dict[str, Any] = {"a": np.arange(3), "b": np.arange(3) / 2, "t": ["x", "y", "z"]}
+    dataset = Dataset.from_arrays(columns)
+    x, y = next(iter(dataset.tf(supervised=(["a", "b"], ["t", "a"])).skip(1)))
+    assert x.numpy().tolist() == [1, 0.5]
+    assert {name: value.numpy() for name, value in y.items()} == {"t": b"y", "a": 1}
+    (batch_x, batch_y) = next(iter(dataset.batches(2, supervised=(["a", "b"], "t")).tf()))
+    assert batch_x.numpy().tolist() == [[0, 0], [1, 0.5]]
+    assert batch_y.numpy().tolist() == [b"x", b"y"]

@@ -13,6 +13,7 @@ import pytest
 
 from dshub import Dataset, DshubError, Hub
 from dshub.catalog.features import ImageFeature
+from dshub.errors import ArgumentError
 from dshub.loading.transforms.colors import Normalize, ToFloat
 from dshub.loading.transforms.erasing import RandomErasing
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
@@ -511,7 +512,8 @@ import sys
 sys.modules["numba"] = None  # cannot be imported
 import numpy as np
 from dshub import Dataset
-from dshub.catalog.features import ImageFeature, NumberFeature
+from dshub.catalog.features import ImageFeature
+from dshub.errors import ArgumentError, NumberFeature
 from dshub.loading.transforms.colors import Normalize
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
 pixels = np.random.default_rng(0).integers(0, 256, (23, 9, 7, 3), np.uint8)
@@ -533,3 +535,45 @@ def test_pixels_without_numba_match_numpy() -> None:
         [sys.executable, "-c", WITHOUT_NUMBA], check=False, capture_output=True, text=True
     )
     assert not done.returncode, done.stderr
+
+
+def test_supervised_rows_are_pairs_in_the_requested_layout() -> None:
+    dataset = example()
+    rows = dataset.torch(supervised=True, transform=ToFloat(), layout="chw")
+    x, y = rows[3]
+    expected = np.moveaxis(dataset[3]["image"], -1, 0) / np.float32(255)
+    assert (x.dtype, y) == (torch.float32, dataset[3]["label"])
+    assert np.allclose(x.numpy(), expected)
+    loader = data.DataLoader(rows, batch_size=4, num_workers=1)
+    images, labels = next(iter(loader))
+    assert images.shape == (4, *expected.shape)
+    assert labels.tolist() == dataset[:4]["label"].tolist()
+
+
+def test_augmented_rows_differ_between_epochs_and_repeat_with_a_seed() -> None:
+    rows = example().torch(supervised=True, transform=RandomCrop(2))
+
+    def epochs() -> list[Any]:
+        torch.manual_seed(0)
+        return [[x.tolist() for x, _ in data.DataLoader(rows, batch_size=8)] for _ in range(2)]
+
+    first, second = epochs()
+    assert first != second
+    assert epochs() == [first, second]
+
+
+def test_rows_and_batches_cannot_be_unpacked_by_accident() -> None:
+    dataset = example().columns(["image", "label"])
+    for batches in (data.DataLoader(dataset.torch(), batch_size=4), dataset.batches(4).torch()):
+        with pytest.raises(ArgumentError, match="True to unpack"):
+            for _x, _y in batches:
+                pass
+    with pytest.raises(ArgumentError, match="True to unpack"):
+        _x, _y = dataset.torch()[0]
+
+
+def test_collate_makes_batches_of_pairs() -> None:
+    rows = example().torch(supervised=("image", "label"))
+    x, y = next(iter(data.DataLoader(rows, batch_size=4, collate_fn=collate)))
+    assert x.shape == (4, *example()[0]["image"].shape)
+    assert y.tolist() == example()[:4]["label"].tolist()
