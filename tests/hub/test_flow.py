@@ -21,7 +21,8 @@ from dshub.cli import main
 try:
     main()
 finally:
-    manifests = {name: count for name, count in opened.items() if "/registry/" in name}
+    files = {name: count for name, count in opened.items() if "registry/" in name}
+    manifests = {name: count for name, count in files.items() if name.endswith(".toml")}
     print(max(manifests.values()), len(manifests), planned["plan"], file=sys.stderr)
 """
     environment = {"DSHUB_CACHE": str(tmp_path), "DSHUB_SYNTHETIC": "20", "DSHUB_LOCK": "off"}
