@@ -20,12 +20,13 @@ def _to_one_hot(batch: Batch, context: Context) -> Batch:
     """Convert label columns to one-hot vectors, float32 (rows, classes).
 
     Raises:
-        DshubError: the caller passed other columns than images, but no features.
+        DshubError: columns have no features.
     """
-    if not context.features and batch.keys() - set(context.image_columns):
+    others = sorted(batch.keys() - set(context.image_columns))
+    if others and not context.features:
         raise DshubError(
-            f"{', '.join(batch.keys() - set(context.image_columns))}: labels are unknown",
-            hint="pass features=ds.features, which name the classes",
+            f"cannot tell which columns have labels: {', '.join(others)}",
+            hint="pass features=ds.features",
         )
     for name in context.label_columns:
         labels, feature = batch[name], cast("LabelFeature", context.features[name])
