@@ -86,6 +86,9 @@ class BaseTransform(ABC):
         if isinstance(images, Mapping):
             return self._call(dict(images), features, training=training, seed=seed, planes=planes)
         several = isinstance(images, list | tuple) or getattr(images, "ndim", 0) == 4
+        if not several and not _is_image(images):
+            expected = "an image (height, width, channels), several images, or a batch"
+            raise ArgumentError(name="images", value=_Shown(images), expected=expected)
         batch = {IMAGE: images if several else [images]}
         batch = self._call(batch, None, training=training, seed=seed, planes=planes)
         return batch[IMAGE] if several else batch[IMAGE][0]
@@ -141,10 +144,9 @@ def check_images(
     for transform in () if columns else transforms:
         if getattr(transform, "needs_images", False) or package_of(transform):
             kinds = ", ".join(f"{name} ({describe(kind)})" for name, kind in features.items())
-            found = f", only {kinds}" if kinds else ""
+            found = f"; the columns are {kinds}" if kinds else ""
             raise DshubError(
-                f"{name_of(transform)} needs a column of images, and there is none{found}",
-                hint=_hint(features),
+                f"{name_of(transform)} finds no image column{found}", hint=_hint(features)
             )
 
 
@@ -184,8 +186,8 @@ def _pixels(name: str, images: Any) -> Images:
         return stack(list(map(_array, images))) if images else []
     raise ArgumentError(
         name=f"column {name}",
-        value=describe_values(images),
-        expected="images: an array (rows, height, width, channels), or a list of arrays "
+        value=_Shown(images),
+        expected="an array (rows, height, width, channels), or a list of arrays "
         "(height, width, channels) and Pillow images",
     )
 
@@ -197,3 +199,13 @@ def _array(image: Any) -> np.ndarray:
     if image.mode in {"1", "L"}:
         return np.asarray(image.convert("L"))[:, :, None]
     return np.asarray(image.convert("RGB"))
+
+
+class _Shown:
+    """A value that error messages show by its shape."""
+
+    def __init__(self, value: object) -> None:
+        self.text = describe_values(value)
+
+    def __repr__(self) -> str:
+        return self.text
