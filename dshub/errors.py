@@ -530,11 +530,19 @@ class FunctionError(DshubError):
 
     hint = "call the function with that value to find the fault"
 
-    def __init__(self, *, method: str, function: str, where: str, reason: str, value: str) -> None:
-        super().__init__(
-            f"{method}: {function} failed at {where}: {one_line(reason)}",
-            details=[f"it received {value}"],
-        )
+    def __init__(
+        self,
+        message: str = "",  # of torch, which raises errors of workers again as `type(message)`
+        *,
+        method: str = "",
+        function: str = "",
+        where: str = "",
+        reason: str = "",
+        value: str = "",
+    ) -> None:
+        failed = f"{method}: {function} failed at {where}: {one_line(reason)}"
+        first, *details = message.splitlines() or [failed, f"it received {value}"]
+        super().__init__(first, details=details)
         self.method, self.function, self.where, self.reason = method, function, where, reason
 
 

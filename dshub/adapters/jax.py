@@ -14,7 +14,7 @@ import numpy as np
 from dshub.adapters import convert, each_array
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
-from dshub.loading.loader import Loader, cursor_of
+from dshub.loading.loader import Loader, cursor_of, repeated
 
 with needs("jax", extra="jax"):
     import jax
@@ -69,6 +69,10 @@ class JaxBatches:
 
     def __len__(self) -> int:
         return len(self.loader)
+
+    def repeat(self, count: int | None = None) -> Iterator[Any]:
+        """Yield the batches of several epochs, or without end; see `Loader.repeat`."""
+        return repeated(self, count)
 
     def __iter__(self) -> Iterator[Any]:
         cursor, pair = cursor_of(self.loader), self.loader.pair

@@ -24,12 +24,12 @@ from dshub.catalog.manifest import AnyPair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.gathering import Gatherer, Pool
-from dshub.loading.loader import Loader, cursor_of
-from dshub.loading.options import BatchOptions
+from dshub.loading.loader import Loader, cursor_of, repeated
+from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.pairs import Row
 from dshub.loading.transforms.colors import scales_of_values
-from dshub.loading.transforms.fused import Layout, kernels
-from dshub.loading.transforms.transform import AnyTransform, Context, is_own
+from dshub.loading.transforms.fused import kernels
+from dshub.loading.transforms.transform import AnyTransform, Context, Layout, is_own
 
 with needs("torch", extra="torch"):
     import torch
@@ -304,6 +304,15 @@ class TorchBatches(data.IterableDataset[Any]):
             return self._share_of(worker.id, worker.num_workers)
         batches = self._cursor.batches(self._gatherer.batch)
         return batches if self._device is None else _copy_batches(batches, self._device)
+
+    @property
+    def dataset(self) -> Rows:
+        """Dataset of the rows, or mixture of datasets."""
+        return self.loader.dataset
+
+    def repeat(self, count: int | None = None) -> Iterator[Any]:
+        """Yield the batches of several epochs, or without end; see `Loader.repeat`."""
+        return repeated(self, count)
 
     # a property, because Accelerate would call a method `set_epoch` before each epoch with its own
     # count from 0, which would discard a restored position

@@ -678,6 +678,8 @@ class Dataset(RowView):
             ArgumentError: an option has an invalid value.
             UnknownNameError: the column `bucket` does not exist.
             SettingsError: the rank in the environment is not below the world size.
+            DshubError: a transform needs images, and there are none.
+            FunctionError: raised by iterating: a transform fails.
         """
         return Loader(self, options)
 

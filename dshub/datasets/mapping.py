@@ -1,8 +1,6 @@
 """Columns that a function computes when rows are read."""
 
-import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +20,7 @@ from dshub.datasets.arrow import arrow_values
 from dshub.datasets.from_memory import cast_column, conform_chunks, damage_error, infer_feature
 from dshub.datasets.sources import Source
 from dshub.errors import DshubError, FunctionError, SchemaError
+from dshub.loading.calling import calling, describe_values, name_of
 from dshub.tables.columns import Values, column_of
 from dshub.tables.types import arrow_type, row_dtype
 
@@ -209,44 +208,9 @@ class MappedSource(Source):
         )
 
 
-@contextmanager
-def calling(method: str, function: Callable[..., Any], where: str, value: object) -> Iterator[None]:
-    """Name the function, the rows and their values if a caller's function fails."""
-    try:
-        yield
-    except DshubError:
-        raise
-    except Exception as error:
-        raise FunctionError(
-            method=method,
-            function=name_of(function),
-            where=where,
-            reason=f"{type(error).__name__}: {error}",
-            value=describe_values(value),
-        ) from error
-
-
-def name_of(function: object) -> str:
-    """Return the name of a function, or of the class of another callable."""
-    return getattr(function, "__qualname__", type(function).__qualname__)
-
-
 def plain(value: Any) -> Any:
     """Turn NumPy scalars into Python's own numbers."""
     return value.item() if isinstance(value, np.generic) else value
-
-
-def describe_values(value: object) -> str:
-    """Describe a row or a batch on one line, with the shape of arrays."""
-    if isinstance(value, Mapping):
-        parts = [f"{name!r}: {describe_values(item)}" for name, item in value.items()]
-        return f"{{{', '.join(parts)}}}"
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} {value.shape}"
-    if isinstance(value, list):
-        inner = describe_values(value[0]) if value else "nothing"
-        return f"a list of {len(value):,}: {inner}{', …' if len(value) > 1 else ''}"
-    return reprlib.repr(value)
 
 
 def _fit(values: Any, feature: Feature, name: str) -> pa.Array:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dshub._validate import called, whole
-from dshub.datasets.mapping import calling, plain
+from dshub.datasets.mapping import plain
 from dshub.datasets.values import single_values
 from dshub.errors import ArgumentError
+from dshub.loading.calling import calling
 from dshub.loading.order import key_of, permute
 
 if TYPE_CHECKING:

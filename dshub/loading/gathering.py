@@ -17,7 +17,7 @@ from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.pairs import paired
 from dshub.loading.transforms.fused import Fused
-from dshub.loading.transforms.transform import Batch, Context, apply, each, is_own
+from dshub.loading.transforms.transform import Batch, Context, apply, channels_first, each, is_own
 
 LARGE = 1 << 16  # bytes; allocating smaller arrays is cheap
 MAX_ARRAYS = 16  # arrays per size in a pool
@@ -131,7 +131,7 @@ class Gatherer:
         batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
         for name in self._images if planes else ():
             if self.own_count > fused or not (fused or name in self._pixels):
-                batch[name] = each(batch[name], _channels_first)
+                batch[name] = each(batch[name], channels_first)
         batch = apply(transforms[self.own_count :], batch, context, first=self.own_count)
         for name, fill in (options.pad or {}).items():
             if name not in batch:
@@ -201,8 +201,3 @@ def _is_array(feature: Feature) -> bool:
     if not isinstance(feature, ImageFeature):
         return False
     return feature.dtype == "uint8" and len(feature.shape) == 3
-
-
-def _channels_first(images: np.ndarray) -> np.ndarray:
-    """Move the channels of images, (…, height, width, channels), to the front."""
-    return np.ascontiguousarray(np.moveaxis(images, -1, -3))

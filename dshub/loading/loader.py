@@ -1,6 +1,7 @@
 """`Loader`: iterate over batches of rows, one epoch at a time."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -167,6 +168,27 @@ class Loader(FrameworkMethods):
             raise StateError(f"{shown} is not a position in an epoch of {most:,} rows")
         self._cursor.seek(epoch, position)
 
+    @property
+    def dataset(self) -> Rows:
+        """Dataset of the rows, or mixture of datasets."""
+        return self.rows
+
+    def repeat(self, count: int | None = None) -> Iterator[Any]:
+        """Iterate several times, and yield the batches of all these epochs.
+
+        ``for step, batch in zip(range(10_000), loader.repeat()): …``
+
+        The first epoch starts where the next iteration would, and `state_dict` describes the
+        position as usual.
+
+        Args:
+            count: number of iterations; None for batches without end.
+
+        Raises:
+            ArgumentError: `count` is not an integer of at least 0.
+        """
+        return repeated(self, count)
+
     def numpy(self) -> "Loader":
         """Return the loader itself, whose batches are NumPy arrays."""
         return self
@@ -175,6 +197,13 @@ class Loader(FrameworkMethods):
 def cursor_of(loader: Loader) -> Cursor:
     """Return the `Cursor` of a loader, for adapters that step through its batches themselves."""
     return loader._cursor  # noqa: SLF001  # the accessor for adapters
+
+
+def repeated(batches: Any, count: int | None) -> Iterator[Any]:
+    """Yield the batches of `count` epochs, or of all epochs; see `Loader.repeat`."""
+    counts = () if count is None else (whole("count", count, least=0),)
+    epochs = itertools.repeat(batches, *counts)
+    return itertools.chain.from_iterable(epochs if len(batches) else ())
 
 
 def _is_count(value: object) -> bool:

@@ -17,9 +17,10 @@ from dshub.catalog.manifest import AnyPair, Pair
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.pairs import check_pair
+from dshub.loading.transforms.callables import check_images
+from dshub.loading.transforms.compose import check_transforms
 from dshub.loading.transforms.foreign import needs_caller
-from dshub.loading.transforms.fused import Layout
-from dshub.loading.transforms.transform import AnyTransform, Batch, is_own
+from dshub.loading.transforms.transform import AnyTransform, Batch, Layout
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,8 +90,8 @@ class Rows(Protocol):
 class BatchOptions:
     """Arguments of `Dataset.batches`, which documents them.
 
-    After validation, `transform` is a tuple, `rank` and `world` are integers, and `threads` is 0 if
-    a transform must run in the caller's thread.
+    After validation, `transform` is a tuple without `Compose`, `rank` and `world` are integers, and
+    `threads` is 0 if a transform must run in the caller's thread.
 
     Raises:
         ArgumentError: an option has an invalid value.
@@ -118,7 +119,7 @@ class BatchOptions:
         if not isinstance(self.shuffle, np.bool_):
             choice("shuffle", self.shuffle, (True, False, "blocks"))
         checked = {name: check(name, getattr(self, name)) for name, check in _CHECKS.items()}
-        checked["transform"] = _check_transforms(self.transform)
+        checked["transform"] = check_transforms("transform", self.transform)
         if not isinstance(self.supervised, list | tuple):
             checked["supervised"] = flag("supervised", self.supervised)
         checked["pad"] = _check_pad(self.pad)
@@ -161,13 +162,15 @@ class BatchOptions:
         return rows.supervised if self.supervised else None
 
     def check_columns(self, rows: Rows) -> None:
-        """Check `supervised` and `bucket` against the columns of `rows`.
+        """Check `transform`, `supervised` and `bucket` against the columns of `rows`.
 
         Raises:
+            DshubError: a transform needs images, and the rows have none.
             ArgumentError: `supervised` is set, but the rows have no pair `(x, y)`; or the rows of
                 the column `bucket` have no length.
             UnknownNameError: the column `bucket` does not exist.
         """
+        check_images(self.transforms, rows.image_columns, rows.features)
         if self.supervised and self.pair(rows) is None:
             raise ArgumentError(
                 name="supervised",
@@ -212,25 +215,6 @@ def takes(
         return call
 
     return decorate
-
-
-def _check_transforms(value: Any) -> tuple[Any, ...]:
-    if value is None:
-        return ()
-    transforms = tuple(value) if isinstance(value, list | tuple) else (value,)
-    own = [is_own(transform) for transform in transforms]
-    for transform, is_ours in zip(transforms, own, strict=True):
-        if is_ours and isinstance(transform, type):
-            expected = f"an instance, such as {transform.__name__}(…)"
-        elif is_ours or callable(transform):
-            continue
-        else:
-            expected = "a transform of dshub.loading.transforms, or a function from batch to batch"
-        raise ArgumentError(name="transform", value=transform, expected=expected)
-    if own != sorted(own, reverse=True):
-        expected = "in order: transforms of dshub.loading.transforms, then other callables"
-        raise ArgumentError(name="transform", value=list(transforms), expected=expected)
-    return transforms
 
 
 def _check_pad(pad: Any) -> dict[str, float] | None:

@@ -16,8 +16,7 @@ from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
 from dshub.loading.loader import Loader
 from dshub.loading.transforms.colors import ToFloat
-from dshub.loading.transforms.fused import Layout
-from dshub.loading.transforms.transform import Batch
+from dshub.loading.transforms.transform import Batch, Layout
 from dshub.testing.resuming import check_changing, check_resuming
 
 ROWS = 53  # a prime, so that the last batch is always smaller

@@ -13,7 +13,7 @@ import pytest
 
 from dshub import Dataset, DshubError, Hub
 from dshub.catalog.features import ImageFeature
-from dshub.errors import ArgumentError
+from dshub.errors import ArgumentError, FunctionError
 from dshub.loading.transforms.colors import Normalize, ToFloat
 from dshub.loading.transforms.erasing import RandomErasing
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
@@ -577,3 +577,33 @@ def test_collate_makes_batches_of_pairs() -> None:
     x, y = next(iter(data.DataLoader(rows, batch_size=4, collate_fn=collate)))
     assert x.shape == (4, *example()[0]["image"].shape)
     assert y.tolist() == example()[:4]["label"].tolist()
+
+
+def test_batches_repeat_and_have_their_dataset(dataset: Dataset) -> None:
+    batches = dataset.batches(8, shuffle=True).torch()
+    assert batches.dataset is dataset
+    assert data.DataLoader(dataset.torch(), batch_size=8).dataset.dataset is dataset
+    expected = dataset.batches(8, shuffle=True)
+    assert_batches(list(batches.repeat(2)), [*expected, *expected])
+    endless = batches.repeat()
+    taken = [next(endless) for _ in range(2 * len(batches))]
+    assert_batches(taken, [*expected, *expected])
+
+
+def failing(batch: dict[str, Any]) -> dict[str, Any]:
+    return {"image": batch["picture"]}
+
+
+@workers
+def test_failing_function_is_named_in_workers(dataset: Dataset, count: int) -> None:
+    batches = dataset.batches(8, transform=failing).torch()
+    rows = dataset.torch(transform=failing)
+    for loader in (
+        data.DataLoader(batches, batch_size=None, num_workers=count),
+        data.DataLoader(rows, batch_size=8, num_workers=count),
+    ):
+        with pytest.raises(FunctionError) as caught:
+            next(iter(loader))
+        message = str(caught.value)
+        assert "batches: failing failed at a batch of 8 rows, from row 0: KeyError" in message
+        assert "it received {'image': uint8 (8, " in message

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dshub.errors import ArgumentError, StateError
+from dshub.errors import ArgumentError, FunctionError, StateError
 from dshub.loading.loader import Loader, cursor_of
 from dshub.loading.order import InOrder
 from dshub.loading.transforms.transform import Batch
@@ -94,7 +94,7 @@ def test_ranks_get_equal_batches_after_a_state_from_another_world_size(
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_error_of_a_transform_is_raised_in_place_of_its_batch(threads: int) -> None:
-    """Earlier batches arrive first, and the exception is not wrapped."""
+    """Earlier batches arrive first, and the exception of the transform is the cause."""
 
     def fail(batch: Batch) -> Batch:
         if 50 in batch["id"]:
@@ -102,10 +102,11 @@ def test_error_of_a_transform_is_raised_in_place_of_its_batch(threads: int) -> N
         return batch
 
     seen = []
-    with pytest.raises(RuntimeError, match="no fifty"):
+    with pytest.raises(FunctionError, match="no fifty") as caught:
         for batch in DATASET.batches(10, transform=fail, threads=threads):
             seen.append(int(batch["id"][0]))  # noqa: PERF401  # the loop raises before it ends
     assert seen == [0, 10, 20, 30, 40]
+    assert isinstance(caught.value.__cause__, RuntimeError)
 
 
 def test_break_ends_the_threads() -> None:

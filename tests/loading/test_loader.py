@@ -385,3 +385,38 @@ class Squares:
 def test_loader_accepts_rows_that_are_not_a_dataset() -> None:
     loader = Loader(Squares(), BatchOptions(4))
     assert [b["square"].tolist() for b in loader] == [[0, 1, 4, 9], [16, 25, 36, 49], [64, 81]]
+
+
+def test_repeat_yields_the_batches_of_several_epochs(dataset: Dataset) -> None:
+    expected = dataset.batches(5, shuffle=True)
+    epochs = [batch for _ in range(3) for batch in ids(list(expected))]
+    loader = dataset.batches(5, shuffle=True)
+    assert ids(list(loader.repeat(3))) == epochs
+    assert (loader.epoch, list(loader.repeat(0))) == (3, [])
+
+
+def test_repeat_without_count_has_no_end_and_can_resume(dataset: Dataset) -> None:
+    loader, resumed = dataset.batches(5, shuffle=True), dataset.batches(5, shuffle=True)
+    batches = loader.repeat()
+    for _, _ in zip(range(3 * len(loader) + 2), batches, strict=False):
+        pass
+    state = loader.state_dict()
+    assert (state["epoch"], state["position"]) == (3, 10)
+    resumed.load_state_dict(state)
+    again = resumed.repeat()
+    for _ in range(20):
+        assert ids([next(again)]) == ids([next(batches)])
+
+
+def test_repeat_of_no_batches_ends() -> None:
+    assert list(example(0).batches(5).repeat()) == []
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "2"])
+def test_invalid_count_of_epochs_is_rejected(dataset: Dataset, count: Any) -> None:
+    with pytest.raises(ArgumentError, match="count is"):
+        dataset.batches(5).repeat(count)
+
+
+def test_loader_has_its_dataset(dataset: Dataset) -> None:
+    assert dataset.batches(5).dataset is dataset

@@ -10,12 +10,18 @@ images differ in size, the column is a list of arrays. `Resize` to a fixed heigh
 `CenterCrop`, `RandomResizedCrop`, and `RandomCrop` with a size convert it to one array, which
 `MixUp` and `CutMix` require.
 
+Each of them can also be called, with an image, several images or a batch, in the same way in a
+server as in training: ``Normalize(mean=(0.286,), std=(0.353,))(image)``. `Compose` combines several
+of them, and saves them as JSON.
+
 If a list of transforms starts with `RandomCrop`, `RandomHorizontalFlip`, and `Normalize` or
 `ToFloat`, in this order, they are applied in one pass while pixels are gathered. Each of them is
 optional.
 """
 
+from dshub.loading.transforms.callables import BaseTransform, ImageTransform
 from dshub.loading.transforms.colors import Normalize, ToFloat
+from dshub.loading.transforms.compose import Compose
 from dshub.loading.transforms.erasing import Cutout, RandomErasing
 from dshub.loading.transforms.geometry import (
     CenterCrop,
@@ -28,11 +34,14 @@ from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
 from dshub.loading.transforms.transform import Batch, Context, Transform, apply, is_own
 
 __all__ = [
+    "BaseTransform",
     "Batch",
     "CenterCrop",
+    "Compose",
     "Context",
     "CutMix",
     "Cutout",
+    "ImageTransform",
     "MixUp",
     "Normalize",
     "OneHot",

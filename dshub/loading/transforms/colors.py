@@ -8,7 +8,8 @@ import numpy as np
 
 from dshub._validate import number
 from dshub.errors import ArgumentError
-from dshub.loading.transforms.transform import Context, Images, ImageTransform, each
+from dshub.loading.transforms.callables import ImageTransform
+from dshub.loading.transforms.transform import Context, Images, each
 
 
 @dataclass(frozen=True)

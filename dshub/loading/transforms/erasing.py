@@ -6,7 +6,8 @@ import numpy as np
 
 from dshub._validate import interval, number, whole
 from dshub.errors import ArgumentError
-from dshub.loading.transforms.transform import Context, Images, ImageTransform, each, random_box
+from dshub.loading.transforms.callables import ImageTransform
+from dshub.loading.transforms.transform import Context, Images, each, random_box
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Cutout(ImageTransform):
         number("fill of Cutout", self.fill)
 
     def change(self, images: Images, context: Context) -> Images:
+        if not context.training:
+            return images
         images = each(images, np.copy)
         centers = context.draws.uniform(0), context.draws.uniform(1)
         for image, y, x in zip(images, *centers, strict=True):
@@ -68,6 +71,8 @@ class RandomErasing(ImageTransform):
         interval("ratio of RandomErasing", self.ratio, positive=True)
 
     def change(self, images: Images, context: Context) -> Images:
+        if not context.training:
+            return images
         images = each(images, np.copy)
         draws = np.stack([context.draws.uniform(i) for i in range(1, 5)], axis=1)
         for row in np.flatnonzero(context.draws.uniform(0) < self.probability):

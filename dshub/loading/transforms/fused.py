@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from dshub.loading.transforms.colors import Normalize, scales_of_values
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, pad
-from dshub.loading.transforms.transform import AnyTransform, Context
+from dshub.loading.transforms.transform import AnyTransform, Context, Layout
 
-Layout = Literal["hwc", "chw"]
 BLOCK = 96 << 10  # bytes of pixels per step without numba; 20% faster, because pixels and their
 # floats, which are 4 times as large, fit into the cache of a core
 

@@ -7,10 +7,10 @@ from PIL import Image
 
 from dshub._validate import interval, number, whole
 from dshub.errors import DshubError
+from dshub.loading.transforms.callables import ImageTransform
 from dshub.loading.transforms.transform import (
     Context,
     Images,
-    ImageTransform,
     Size,
     check_fits,
     check_size,
@@ -25,7 +25,8 @@ from dshub.loading.transforms.transform import (
 class RandomCrop(ImageTransform):
     """Crop each image at a random position, like torchvision's `RandomCrop`.
 
-    If images differ in size, the result is one array if `size` is set, or else a list.
+    If images differ in size, the result is one array if `size` is set, or else a list. A call
+    without training crops the center.
 
     Attributes:
         size: height and width of the crop; None keeps the size of the image.
@@ -64,12 +65,20 @@ class RandomCrop(ImageTransform):
         return rows - self.padding, columns - self.padding
 
     def change(self, images: Images, context: Context) -> Images:
+        if not context.training:
+            return self._centers(images, context)
         draws = context.draws.uniform(0).tolist(), context.draws.uniform(1).tolist()
         larger = each(images, lambda part: pad(part, self.padding))
         parts = [self._part(image, y, x) for image, y, x in zip(larger, *draws, strict=True)]
         if self.size is None and isinstance(images, list):
             return parts
         return stack(parts, self.size)
+
+    def _centers(self, images: Images, context: Context) -> Images:
+        if self.size is None:
+            return images
+        larger = each(images, lambda part: pad(part, self.padding))
+        return CenterCrop(self.size).change(larger, context)
 
     def _part(self, image: np.ndarray, y: float, x: float) -> np.ndarray:
         """Crop a padded image at a position, expressed as fractions from 0 to 1."""
@@ -107,6 +116,8 @@ class RandomHorizontalFlip(ImageTransform):
         return context.draws.uniform() < self.probability
 
     def change(self, images: Images, context: Context) -> Images:
+        if not context.training:
+            return images
         flipped = self.flipped(context)
         if isinstance(images, np.ndarray):
             return np.where(flipped[:, None, None, None], images[:, :, ::-1], images)
@@ -130,14 +141,15 @@ class CenterCrop(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return stack([self._part(image) for image in images], self.size)
+        return stack([_center(image, pair(self.size)) for image in images], self.size)
 
-    def _part(self, image: np.ndarray) -> np.ndarray:
-        down, right = pair(self.size)
-        height, width = image.shape[:2]
-        check_fits("CenterCrop", (down, right), height, width)
-        y, x = (height - down) // 2, (width - right) // 2
-        return image[y : y + down, x : x + right]
+
+def _center(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    down, right = size
+    height, width = image.shape[:2]
+    check_fits("CenterCrop", size, height, width)
+    y, x = (height - down) // 2, (width - right) // 2
+    return image[y : y + down, x : x + right]
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -189,7 +201,8 @@ class RandomResizedCrop(ImageTransform):
     """Crop a random part of each image and resize it, as in ImageNet training.
 
     Area and aspect ratio are drawn as in torchvision's `RandomResizedCrop` (Szegedy and others,
-    2014), but only once per row. A part that does not fit is clipped.
+    2014), but only once per row. A part that does not fit is clipped. A call without training
+    resizes the largest central part with the aspect ratio of `size`.
 
     Attributes:
         size: height and width of the result.
@@ -211,9 +224,20 @@ class RandomResizedCrop(ImageTransform):
 
     def change(self, images: Images, context: Context) -> Images:
         size = pair(self.size)
+        if not context.training:
+            return stack([_resized_center(image, size) for image in images], size)
         draws = np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
         parts = [
             resize(image[random_box(image, self.scale, self.ratio, drawn)], size)
             for image, drawn in zip(images, draws, strict=True)
         ]
         return stack(parts, size)
+
+
+def _resized_center(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize the largest central part that has the aspect ratio of `size`."""
+    down, right = size
+    height, width = image.shape[:2]
+    scale = min(height / down, width / right)
+    part = max(1, round(down * scale)), max(1, round(right * scale))
+    return resize(_center(image, part), size)

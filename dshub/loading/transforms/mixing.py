@@ -5,17 +5,29 @@ All other transforms change a row in the same way in any batch.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 
 from dshub._validate import above, number
 from dshub.catalog.features import LabelFeature
+from dshub.errors import DshubError
+from dshub.loading.transforms.callables import BaseTransform
 from dshub.loading.transforms.transform import Batch, Context, one_array
 
 
 def _to_one_hot(batch: Batch, context: Context) -> Batch:
-    """Convert label columns to one-hot vectors, float32 (rows, classes)."""
+    """Convert label columns to one-hot vectors, float32 (rows, classes).
+
+    Raises:
+        DshubError: columns have no features.
+    """
+    others = sorted(batch.keys() - set(context.image_columns))
+    if others and not context.features:
+        raise DshubError(
+            f"cannot tell which columns have labels: {', '.join(others)}",
+            hint="pass features=ds.features",
+        )
     for name in context.label_columns:
         labels, feature = batch[name], cast("LabelFeature", context.features[name])
         if labels.ndim == 1:
@@ -25,7 +37,7 @@ def _to_one_hot(batch: Batch, context: Context) -> Batch:
 
 
 @dataclass(frozen=True)
-class OneHot:
+class OneHot(BaseTransform):
     """Convert label columns to one-hot vectors, float32 (rows, classes).
 
     Vectors from `MixUp` and `CutMix` are only smoothed.
@@ -39,20 +51,21 @@ class OneHot:
 
     smoothing: float = 0
 
+    needs_images: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         number("smoothing of OneHot", self.smoothing, least=0, most=1)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
         batch = _to_one_hot(batch, context)
         for name in context.label_columns if self.smoothing else ():
-            vectors = batch[name]
-            vectors *= np.float32(1 - self.smoothing)
-            vectors += np.float32(self.smoothing / vectors.shape[1])
+            vectors = batch[name] * np.float32(1 - self.smoothing)
+            batch[name] = vectors + np.float32(self.smoothing / vectors.shape[1])
         return batch
 
 
 @dataclass(frozen=True)
-class MixUp:
+class MixUp(BaseTransform):
     """Blend each image and its label with those of another row (Zhang and others, 2017).
 
     Labels become vectors, and images become float32. Blending weights are drawn from
@@ -69,6 +82,8 @@ class MixUp:
         above("alpha of MixUp", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
+        if not context.training:
+            return batch
         batch = _to_one_hot(batch, context)
         generator = context.draws.generator()
         rows = len(context.draws.rows)
@@ -82,7 +97,7 @@ class MixUp:
 
 
 @dataclass(frozen=True)
-class CutMix:
+class CutMix(BaseTransform):
     """Paste a rectangle of another row's image, and blend labels by area (Yun and others, 2019).
 
     Labels become vectors. The area outside the rectangle is drawn from Beta(alpha, alpha) for each
@@ -99,6 +114,8 @@ class CutMix:
         above("alpha of CutMix", self.alpha)
 
     def apply(self, batch: Batch, context: Context) -> Batch:
+        if not context.training:
+            return batch
         batch = _to_one_hot(batch, context)
         generator = context.draws.generator()
         rows = len(context.draws.rows)

@@ -1,20 +1,21 @@
-"""Protocol of transforms, and helpers for image transforms."""
+"""Protocol of transforms, how they are applied, and helpers for image transforms."""
 
 import inspect
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
 from dshub._validate import whole
 from dshub.catalog.features import Feature
 from dshub.errors import ArgumentError, DshubError
+from dshub.loading.calling import calling, name_of
 from dshub.loading.order import Draws
 from dshub.loading.transforms.foreign import apply_to_images, package_of
 
+Layout = Literal["hwc", "chw"]
 Size = int | tuple[int, int]
 Images = np.ndarray | list[np.ndarray]
 """Images of a column: an array (rows, height, width, channels), or a list of arrays (height, width,
@@ -34,6 +35,7 @@ class Context:
         image_columns: columns that hold images.
         label_columns: columns that hold labels.
         planes: whether callables of other packages receive images with channels first.
+        training: whether random transforms change the batch.
     """
 
     draws: Draws
@@ -41,6 +43,7 @@ class Context:
     image_columns: Sequence[str] = ()
     label_columns: Sequence[str] = ()
     planes: bool = False
+    training: bool = True
 
 
 @runtime_checkable
@@ -52,19 +55,6 @@ class Transform(Protocol):
 
 
 AnyTransform = Transform | Callable[..., Batch]
-
-
-class ImageTransform(ABC):
-    """Base class of transforms that change each image column separately."""
-
-    @abstractmethod
-    def change(self, images: Images, context: Context) -> Images:
-        """Return the transformed images of a column."""
-
-    def apply(self, batch: Batch, context: Context) -> Batch:
-        for name in context.image_columns:
-            batch[name] = self.change(batch[name], context)
-        return batch
 
 
 def check_size(name: str, value: Any) -> Size:
@@ -152,6 +142,11 @@ def each(images: Images, function: Callable[[np.ndarray], np.ndarray]) -> Images
     return list(map(function, images)) if isinstance(images, list) else function(images)
 
 
+def channels_first(images: np.ndarray) -> np.ndarray:
+    """Move the channels of images, (…, height, width, channels), to the front."""
+    return np.ascontiguousarray(np.moveaxis(images, -1, -3))
+
+
 def stack(images: list[np.ndarray], size: Size | None = None) -> Images:
     """Stack images into one array if they have the same shape.
 
@@ -180,23 +175,32 @@ def apply(
         first: index of the first transform in the complete list.
 
     Raises:
+        FunctionError: a transform fails; names it, and the shapes that it received.
         DshubError: a callable does not return a batch.
     """
-    transform: Any  # type checkers cannot narrow its type
+    rows = context.draws.rows
+    where = (
+        f"a batch of {len(rows):,} rows, from row {rows[0]:,}" if len(rows) else "an empty batch"
+    )
     for i, transform in enumerate(transforms, first):
         separate = replace(context, draws=context.draws.apart(i))
-        if is_own(transform):
-            batch = transform.apply(batch, separate)
-        elif package_of(transform):
-            for name in separate.image_columns:
-                seeds = separate.draws.bits()
-                images = apply_to_images(transform, batch[name], seeds, planes=separate.planes)
-                batch[name] = stack(images)
-        elif _takes_generator(transform):
-            batch = _check_batch(transform, transform(batch, generator=separate.draws.generator()))
-        else:
-            batch = _check_batch(transform, transform(batch))
+        with calling("batches", transform, where, dict(batch)):
+            batch = _applied(transform, batch, separate)
     return batch
+
+
+def _applied(transform: Any, batch: Batch, context: Context) -> Batch:
+    if is_own(transform):
+        return transform.apply(batch, context)
+    if package_of(transform):
+        for name in context.image_columns:
+            seeds = context.draws.bits()
+            images = apply_to_images(transform, batch[name], seeds, planes=context.planes)
+            batch[name] = stack(images)
+        return batch
+    if _takes_generator(transform):
+        return _check_batch(transform, transform(batch, generator=context.draws.generator()))
+    return _check_batch(transform, transform(batch))
 
 
 def is_own(transform: Any) -> TypeGuard[Transform]:
@@ -208,7 +212,7 @@ def _check_batch(transform: Any, returned: Any) -> Batch:
     """Check that a callable returned a batch, because `return` is easy to forget."""
     if isinstance(returned, Mapping):
         return returned  # type: ignore[return-value]  # tokenizers have their own mapping
-    name = getattr(transform, "__qualname__", type(transform).__name__)
+    name = name_of(transform)
     raise DshubError(
         f"the transform {name} returned {type(returned).__name__} instead of a batch",
         hint=f"return the batch, which is a dict, from {name}",

@@ -15,7 +15,7 @@ _TITLES = {
     "keras": "Keras",
     "shell": "Command line",
 }
-_USED = {"load", "resize", "batch", "batches", "all", "row", "column", "values"}
+_USED = {"load", "prepare", "batch", "batches", "all", "row", "column", "values"}
 
 
 class Snippet(NamedTuple):

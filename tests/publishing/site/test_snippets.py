@@ -40,11 +40,22 @@ def test_every_dataset_has_code_for_every_framework(name: str) -> None:
 def test_code_runs(name: str, key: str, tmp_path: Path) -> None:
     if key in NEEDS:
         pytest.importorskip(NEEDS[key])
-    code = code_of(name)
+    run(code_of(name)[key].code, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mnist", "oxford-iiit-pet"])
+def test_images_of_torch_are_ready_for_a_convolution(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    convolution = "import torch\ntorch.nn.Conv2d(image.shape[1], 8, 3)(image)"
+    run(f"{code_of(name)['torch'].code}\n{convolution}\n", tmp_path)
+
+
+def run(code: str, folder: Path) -> None:
     environment = os.environ | {"DSHUB_SYNTHETIC": "20", "DSHUB_PROGRESS": "off"}
     done = subprocess.run(
-        [sys.executable, "-c", code[key].code],
-        cwd=tmp_path,
+        [sys.executable, "-c", code],
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
