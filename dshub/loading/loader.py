@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -73,11 +74,20 @@ class Loader(FrameworkMethods):
             raise phrasebook.missing(self, name, phrasebook.LOADER)
 
     def __repr__(self) -> str:
+        return f"<Loader {self._summary()}: {self.rows!r}>"
+
+    def _repr_html_(self) -> str:
+        """Show the options and the first rows in a notebook, without transforms."""
+        rows_html = getattr(self.rows, "_repr_html_", None)
+        rows = rows_html() if rows_html is not None else escape(repr(self.rows))
+        return f"<p><strong>Loader</strong> of {self._summary()}</p>{rows}"
+
+    def _summary(self) -> str:
         share = self.share
         parts = [f"{len(self):,} batches of {self.options.size:,} rows"]
         parts += [] if isinstance(self._cursor.order, InOrder) else ["shuffled"]
         parts += [f"rank {share.rank} of {share.world}"] if share.world > 1 else []
-        return f"<Loader {', '.join(parts)}, epoch {self.epoch}: {self.rows!r}>"
+        return ", ".join([*parts, f"epoch {self.epoch}"])
 
     @property
     def share(self) -> Share:
