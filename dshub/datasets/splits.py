@@ -75,9 +75,8 @@ class Splits(Mapping[str, Dataset]):
     def _repr_html_(self) -> str:
         """Show the splits in a notebook, without preparing them."""
         manifest = self.manifest
-        features = next((item.features for item in self._opened.values()), None)
-        if features is None and manifest is not None:
-            features = manifest.features
+        opened: list[Mapping[str, Feature]] = [item.features for item in self._opened.values()]
+        features = next(iter(opened), manifest.features if manifest is not None else None)
         synthetic = ", synthetic" if is_synthetic(manifest) else ""
         return splits_html(f"{self.title}{synthetic}", self._rows, features)
 

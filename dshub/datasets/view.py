@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from dshub import plugins
 from dshub._validate import whole
-from dshub.catalog.features import Feature, ImageFeature, is_encoded
-from dshub.catalog.manifest import Manifest, Pair
+from dshub.catalog.features import ImageFeature, is_encoded
+from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.datasets.arrow import arrow_table
 from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
 from dshub.datasets.mapping import plain
@@ -31,10 +31,14 @@ from dshub.datasets.selection import (
 from dshub.datasets.sources import Source
 from dshub.errors import DshubError
 from dshub.loading.pairs import usable
-from dshub.loading.transforms.transform import Batch
+from dshub.loading.transforms.fused import Layout
+from dshub.loading.transforms.transform import AnyTransform, Batch
 from dshub.tables.columns import Values
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from dshub.adapters.torch import TorchRows
     from dshub.datasets.dataset import Dataset
 
 BLOCK = 1024  # rows per read when iterating or filtering
@@ -83,7 +87,7 @@ class RowView(plugins.FrameworkMethods):
         return len(self._selection)
 
     @cached_property
-    def features(self) -> dict[str, Feature]:
+    def features(self) -> Features:
         """Features by column name, in column order."""
         return Features((name, self._source.features[name]) for name in self._names)
 
@@ -265,6 +269,21 @@ class RowView(plugins.FrameworkMethods):
 
     def _slice(self, positions: slice) -> Self:
         return replace(self, _selection=slice_positions(self._selection, positions))
+
+    def torch(
+        self,
+        *,
+        supervised: bool | AnyPair = False,
+        transform: AnyTransform | Sequence[AnyTransform] | None = None,
+        layout: Layout = "hwc",
+    ) -> "TorchRows":
+        """Return rows of PyTorch tensors for a `DataLoader`; see `dshub.adapters.torch.rows`."""
+        options = {"supervised": supervised, "transform": transform, "layout": layout}
+        return cast("TorchRows", self.to("torch", **options))
+
+    def tf(self, *, supervised: bool | AnyPair = False) -> "tf.data.Dataset[Any]":
+        """Return a `tf.data.Dataset` of rows; see `dshub.adapters.tf.rows`."""
+        return self.to("tf", supervised=supervised)
 
     def where(self, row: int) -> str:
         """Describe a row for an error message: `mnist@1.0.0, split train, row 3`."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 import msgspec
 
@@ -16,10 +16,22 @@ from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
 from dshub.plugins import FrameworkMethods
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from typing_extensions import TypeVar  # the default is new in Python 3.13
+
+    from dshub.adapters.torch import TorchBatches
+
+    B = TypeVar("B", default=Any)
+else:
+    from typing import TypeVar
+
+    B = TypeVar("B")
+
 MAX_EPOCH = 2**53 - 1  # the largest that seeds and tensors represent exactly
 
 
-class Loader(FrameworkMethods):
+class Loader(FrameworkMethods, Generic[B]):
     """Batches of a dataset, with one epoch per iteration.
 
     The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the
@@ -98,7 +110,7 @@ class Loader(FrameworkMethods):
         """Return the number of batches in an epoch."""
         return len(self._cursor.starts(0))
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[B]:
         """Yield the batches of one epoch as dicts, or as `(x, y)` if `supervised` is set.
 
         The next iteration yields the next epoch. After a `break`, `state_dict` returns the current
@@ -177,9 +189,17 @@ class Loader(FrameworkMethods):
             raise StateError(f"{shown} is not a position in an epoch of {most:,} rows")
         self._cursor.seek(epoch, position)
 
-    def numpy(self) -> "Loader":
+    def numpy(self) -> "Loader[B]":
         """Return the loader itself, whose batches are NumPy arrays."""
         return self
+
+    def torch(self, device: Any = None, *, pin: bool | None = None) -> "TorchBatches[B]":
+        """Return batches of PyTorch tensors; see `dshub.adapters.torch.batches`."""
+        return cast("TorchBatches[B]", self.to("torch", device=device, pin=pin))
+
+    def tf(self) -> "tf.data.Dataset[Any]":
+        """Return a `tf.data.Dataset` of batches; see `dshub.adapters.tf.batches`."""
+        return self.to("tf")
 
 
 def cursor_of(loader: Loader) -> Cursor:

@@ -6,7 +6,7 @@ themes. All texts are escaped.
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dshub.catalog.features import (
     AudioFeature,
@@ -51,6 +51,10 @@ background:rgba(110,130,200,.22);white-space:nowrap}
 
 class Features(dict[str, Feature]):
     """Features by column name, which a notebook shows as a table."""
+
+    if TYPE_CHECKING:  # the columns of a dataset are not known before it is loaded
+
+        def __getitem__(self, name: str) -> Any: ...
 
     def _repr_html_(self) -> str:
         rows = [[_text(name), _text(_kind(item)), _classes(item)] for name, item in self.items()]

@@ -93,7 +93,7 @@ def test_damaged_rows_show_the_error_instead_of_raising() -> None:
 
 
 def test_features_are_shown_with_classes() -> None:
-    shown = small().features._repr_html_()  # type: ignore[attr-defined]
+    shown = small().features._repr_html_()
     assert "image, 4 × 4 × 1, uint8" in shown
     assert "&lt;dog&gt;" in shown
 
