@@ -34,8 +34,8 @@ _STYLE = """<style>
 .dshub .dshub-rows th,.dshub .dshub-rows td{text-align:left;vertical-align:middle;
 padding:5px 18px 5px 0;border:0;border-bottom:1px solid rgba(128,128,128,.3);background:none;
 max-width:32em;white-space:normal}
-.dshub .dshub-rows tr{background:none}
-.dshub .dshub-rows th{vertical-align:bottom}
+.dshub .dshub-rows tr{background:none!important}
+.dshub .dshub-rows th{vertical-align:bottom;white-space:nowrap}
 .dshub .dshub-rows .dshub-number{text-align:right;font-variant-numeric:tabular-nums}
 .dshub .dshub-chip{display:inline-block;padding:0 .65em;margin:1px 3px 1px 0;border-radius:1em;
 background:rgba(110,130,200,.22);white-space:nowrap}
@@ -165,7 +165,9 @@ def _media(media: Media, budget: list[int]) -> str:
     if media.waveform:
         wave = f'<path d="{media.waveform}" stroke="currentColor" stroke-width=".6"/>'
         svg = f'<svg viewBox="0 0 {POINTS} 2" preserveAspectRatio="none">{wave}</svg>'
-        player = f'<audio controls preload="none" src="{media.source}"></audio>' if fits else svg
+        player = (
+            f'<audio controls preload="metadata" src="{media.source}"></audio>' if fits else svg
+        )
         return f'{player}<span class="dshub-dim">{size}</span>'
     if not fits:
         return size
