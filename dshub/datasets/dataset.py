@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, Unpack, cast
 
 import numpy as np
 
@@ -40,7 +40,7 @@ from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
 from dshub.datasets.view import BLOCK, RowView
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.loader import Loader
-from dshub.loading.options import BatchKeywords, BatchOptions, takes
+from dshub.loading.options import BatchKeywords, BatchOptions, overload, takes
 from dshub.loading.pairs import check_pair
 from dshub.loading.transforms.transform import Batch
 from dshub.progress import choose

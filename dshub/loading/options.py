@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import partial, wraps
 from inspect import Parameter, signature
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, cast
+from typing import overload as overload  # noqa: PLC0414  # see pyproject.toml
 
 import numpy as np
 
