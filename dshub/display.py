@@ -4,13 +4,19 @@ URLs contain passwords and tokens. Manifests, mirrors, servers, files and file n
 arbitrary text. All errors and all output of the command line pass through this module.
 """
 
+import codecs
 import re
-from collections.abc import Iterator, Mapping
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 HIDDEN = "…"
+LINES = 15  # maximum lines of an error in a notebook
+MESSAGE_LINES = 6  # maximum lines of its message
 SHOWN = 80  # maximum length of a value in a message, in characters
 
 _BREAKS = re.compile(r"[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
@@ -41,6 +47,48 @@ def flat(text: str) -> str:
     if not _BREAKS.search(text):
         return text
     return " ".join(filter(None, (part.strip() for part in _BREAKS.split(text))))
+
+
+def is_utf8() -> bool:
+    """Return True if the encoding of standard output is UTF-8."""
+    return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+
+
+def in_notebook() -> bool:
+    """Return True in a Jupyter kernel, whose output can show images and HTML."""
+    return "ipykernel" in sys.modules
+
+
+def notebook_lines(error: BaseException, hint: str) -> list[str]:
+    """Return an error for a notebook: message and hint, then the caller's lines of code.
+
+    Lines of this package are left out. If a function of the caller failed, its lines are shown as
+    the cause.
+    """
+    message = f"{type(error).__name__}: {error.args[0]}".splitlines()
+    lines = [*message[:MESSAGE_LINES], *([f"hint: {hint}"] if hint else [])]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines += ["", *_places(list(takewhile(_is_foreign, frames))[-2:])]
+    frames = traceback.extract_tb(error.__cause__.__traceback__ if error.__cause__ else None)
+    called = [i for i, frame in enumerate(frames) if not _is_foreign(frame)]
+    if frames and called and frames[called[-1] + 1 :]:
+        cause = one_line(redacted(f"{type(error.__cause__).__name__}: {error.__cause__}"))
+        lines += ["", f"cause: {cause}", *_places(frames[called[-1] + 1 :][:1])]
+    return lines[:LINES]
+
+
+def _is_foreign(frame: traceback.FrameSummary) -> bool:
+    return not Path(frame.filename).is_relative_to(Path(__file__).parent)
+
+
+def _places(frames: Iterable[traceback.FrameSummary]) -> Iterator[str]:
+    """Yield file and line of each frame, and then its code."""
+    for frame in frames:
+        path = Path(frame.filename)
+        if "IPython" not in path.parts:
+            is_cell = path.parent.name.startswith("ipykernel_")
+            yield f"  {'cell' if is_cell else path}, line {frame.lineno}, in {frame.name}"
+            yield f"    {frame.line}"
 
 
 def shown_url(address: str) -> str:

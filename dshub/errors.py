@@ -35,7 +35,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from dshub.display import one_line, redacted, short, shown_url, shown_value, without_secrets
+from dshub.display import (
+    notebook_lines,
+    one_line,
+    redacted,
+    short,
+    shown_url,
+    shown_value,
+    without_secrets,
+)
 
 _USE_MIRROR = "set DSHUB_MIRROR to a mirror that has the file"
 
@@ -63,6 +71,10 @@ class DshubError(Exception):
 
     def _clean(self, text: str) -> str:
         return one_line(redacted(text, queries=not self._shows_queries))
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows: message and hint first, without dshub's frames."""
+        return notebook_lines(self, self.hint)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the formatted message, because `__init__` takes keyword arguments."""

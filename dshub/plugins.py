@@ -104,14 +104,6 @@ class FrameworkMethods:
 
     _verb: ClassVar[Literal["rows", "batches"]]
 
-    def torch(self, **options: Any) -> Any:
-        """Convert to PyTorch tensors; see `dshub.adapters.torch`."""
-        return self.to("torch", **options)
-
-    def tf(self, **options: Any) -> Any:
-        """Return a `tf.data.Dataset`; see `dshub.adapters.tf`."""
-        return self.to("tf", **options)
-
     def to(self, framework: str, **options: Any) -> Any:
         """Convert to the types of a framework.
 

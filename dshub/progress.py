@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from typing import Any, Literal, Protocol, Self, TextIO
+from warnings import catch_warnings
 
-from dshub.display import one_line, redacted
+from dshub.display import in_notebook, one_line, redacted
 
 Style = Literal["auto", "bar", "lines", "off"]
 
@@ -82,7 +83,8 @@ class Bar:
         self._bar: Any = None  # a tqdm bar, untyped because importing tqdm takes 100 ms
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        from tqdm.auto import tqdm
+        with catch_warnings(action="ignore"):  # in a notebook without ipywidgets
+            from tqdm.auto import tqdm
 
         scaled, narrow = unit == "B", _has_no_columns(self._stream)
         self._bar = tqdm(
@@ -150,7 +152,7 @@ def choose(style: Style = "auto", stream: TextIO | None = None) -> Progress:
 
 def _is_interactive(stream: TextIO) -> bool:
     terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-    return terminal or "ipykernel" in sys.modules
+    return terminal or in_notebook()
 
 
 def _has_no_columns(stream: TextIO) -> bool:

@@ -4,10 +4,11 @@ import inspect
 import pickle
 import re
 import traceback
+from typing import Any
 
 import pytest
 
-from dshub import errors
+from dshub import Dataset, errors
 from dshub.errors import ChecksumError, DshubError, FetchError, TransportError
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
@@ -125,3 +126,28 @@ def test_hint_of_a_file_fits_the_action() -> None:
     )
     assert "DSHUB_CACHE" in write.hint
     assert "DSHUB_CACHE" not in read.hint
+
+
+def test_notebooks_show_message_and_hint_first_and_only_code_of_the_caller() -> None:
+    ds = Dataset.from_arrays({"n": [1, 2]})
+
+    def failing(row: Any) -> Any:
+        return {"m": row["n"].missing}
+
+    with pytest.raises(errors.FunctionError) as info:
+        ds.map(failing)
+    lines = info.value._render_traceback_()
+    assert lines[0].startswith("FunctionError: map: ")
+    assert "hint: call the function with that value to find the fault" in lines
+    assert "    ds.map(failing)" in lines
+    assert '    return {"m": row["n"].missing}' in lines
+    assert not any("dshub/datasets" in line for line in lines)
+    assert len(lines) <= 15
+
+
+def test_notebooks_show_at_most_15_lines_of_a_long_error() -> None:
+    details = [f"line {number}" for number in range(100)]
+    lines = DshubError("many faults", details=details, hint="correct them")._render_traceback_()
+    assert lines[0] == "DshubError: many faults"
+    assert "hint: correct them" in lines
+    assert len(lines) <= 15

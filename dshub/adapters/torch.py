@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from dshub.catalog.manifest import AnyPair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.gathering import Gatherer, Pool
-from dshub.loading.loader import Loader, cursor_of, repeated
+from dshub.loading.loader import B, Loader, cursor_of, repeated
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.pairs import Row
 from dshub.loading.transforms.colors import scales_of_values
@@ -64,7 +64,7 @@ def rows(
     return TorchRows(dataset, options)
 
 
-def batches(loader: Loader, device: Any = None, *, pin: bool | None = None) -> "TorchBatches":
+def batches(loader: Loader[B], device: Any = None, *, pin: bool | None = None) -> "TorchBatches[B]":
     """Return batches as dicts of tensors (size, …), or as `(x, y)` if `supervised` is set.
 
     Args:
@@ -267,7 +267,7 @@ for _name in vars(list).keys() - set(_OWN.split()):
     setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 
-class TorchBatches(data.IterableDataset[Any]):
+class TorchBatches(data.IterableDataset[B], Generic[B]):
     """Batches of tensors; each iteration is the next epoch of the loader.
 
     Iterate directly, or through ``DataLoader(batches, batch_size=None, num_workers=2)``, which
@@ -276,7 +276,7 @@ class TorchBatches(data.IterableDataset[Any]):
     collects the state of each worker. Setting `epoch` moves to another epoch, also in workers.
     """
 
-    def __init__(self, loader: Loader, device: Any = None, *, pinned: bool = False) -> None:
+    def __init__(self, loader: Loader[B], device: Any = None, *, pinned: bool = False) -> None:
         self.loader, self._cursor = loader, cursor_of(loader)
         self._device, self._pinned = device, pinned
         # A DataLoader does not pass epochs to its workers, and workers cannot report back. So the
@@ -298,7 +298,7 @@ class TorchBatches(data.IterableDataset[Any]):
     def __len__(self) -> int:
         return len(self.loader)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[B]:
         worker = data.get_worker_info()
         if worker is not None:
             return self._share_of(worker.id, worker.num_workers)

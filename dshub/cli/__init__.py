@@ -16,7 +16,7 @@ import click
 from dshub import __version__
 from dshub.cli import _screen
 from dshub.cli._commands import Commands
-from dshub.display import harmless, one_line, redacted
+from dshub.display import harmless, is_utf8, one_line, redacted
 from dshub.errors import DshubError
 from dshub.settings import Settings
 
@@ -78,7 +78,7 @@ def _replace_unencodable() -> None:
     """
     output = sys.stdout
     if isinstance(output, io.TextIOWrapper) and output.errors == "strict":
-        output.reconfigure(errors="surrogateescape" if _screen.is_utf8() else "replace")
+        output.reconfigure(errors="surrogateescape" if is_utf8() else "replace")
 
 
 def _terminate(number: int, frame: object) -> None:

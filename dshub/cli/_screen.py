@@ -1,6 +1,5 @@
 """Print text with styles and columns, and complete dataset names."""
 
-import codecs
 import json
 import os
 import re
@@ -14,7 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from dshub.display import flat, harmless, one_line, redacted
+from dshub.display import flat, harmless, is_utf8, one_line, redacted
 from dshub.errors import DshubError
 from dshub.settings import Settings
 
@@ -42,11 +41,6 @@ def as_text(data: Mapping[str, Any], *, indent: int | None = None) -> str:
     """Format data as JSON, with control characters and unencodable characters escaped."""
     shown = json.dumps(data, indent=indent, ensure_ascii=not is_utf8())
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", shown)
-
-
-def is_utf8() -> bool:
-    """Return True if the encoding of standard output is UTF-8."""
-    return codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
 
 
 def note(message: str) -> None:

@@ -11,8 +11,9 @@ from PIL import Image
 
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.registry import Registry
-from dshub.cli import _images, _screen
+from dshub.cli import _screen
 from dshub.datasets.dataset import Dataset
+from dshub.datasets.rendering.images import blocks, sheet, terminal_can_show
 from dshub.hub.hub import Hub
 from dshub.mirrors.serve.server import serving
 from dshub.progress import Silent, size
@@ -100,11 +101,11 @@ def _fetch(manifest: Manifest, upstream: Hub, cache: Path) -> tuple[Dataset, Dat
 def _show(train: Dataset, folder: Path) -> None:
     images = [Image.fromarray(pixels[:, :, 0]) for pixels in train[:30]["image"]]
     path = folder / "images.png"
-    _images.sheet(images, side=84, columns=10, gap=6).save(path)
-    if _images.terminal_can_show():
-        preview = _images.sheet(images[:12], side=28, columns=6, gap=2)
+    sheet(images, side=84, columns=10, gap=6).save(path)
+    if terminal_can_show():
+        preview = sheet(images[:12], side=28, columns=6, gap=2)
         width = min(_screen.terminal_width() - 6, 90)
-        for line in _images.blocks(preview, width).splitlines():
+        for line in blocks(preview, width, _screen.painted).splitlines():
             _say(line)
     _say(f"the first synthetic images: {_screen.short_path(path)}")
 

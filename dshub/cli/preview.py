@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-from PIL import Image
 
 from dshub.cache.disk import disk_faults
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature, NumberFeature
+from dshub.catalog.features import Feature, LabelFeature, ListFeature, NumberFeature
 from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
-from dshub.cli._images import blocks, captioned, sheet, terminal_can_show
+from dshub.datasets.rendering.cells import words
+from dshub.datasets.rendering.images import terminal_can_show
+from dshub.datasets.rendering.showing import drawn, grid, images_of
 from dshub.datasets.split_expressions import unknown_split
-from dshub.display import one_line
+from dshub.display import is_utf8, one_line
 from dshub.hub.hub import Hub
-from dshub.publishing.site.cells import to_rgb, words
 from dshub.publishing.site.samples import Sample, sample, stated_counts
 
 ROWS, IMAGES = 8, 32  # default number of rows in a table and of images in a PNG
@@ -129,19 +129,10 @@ def _text(taken: Sample, numbers: Sequence[int], counts: Counts) -> str:
 
 def _drawn(taken: Sample, numbers: Sequence[int]) -> list[str]:
     """Return a list with the drawn images, or an empty list if the terminal cannot show them."""
-    images = _images(taken, numbers) if terminal_can_show() else []
+    images = images_of(taken.dataset, numbers) if terminal_can_show() else []
     if not images:
         return []
-    columns = min(len(images), 8)
-    width = min(_screen.terminal_width() - 1, columns * 11)
-    return [blocks(sheet(images, side=96, columns=columns, gap=6), max(width, 8))]
-
-
-def _images(taken: Sample, numbers: Sequence[int]) -> list[Image.Image]:
-    """Return the images of rows from the first image column, if there is one."""
-    names = [n for n, item in taken.dataset.features.items() if isinstance(item, ImageFeature)]
-    view = taken.dataset.columns(names[:1])
-    return [to_rgb(view[number][name]) for name in names[:1] for number in numbers]
+    return [drawn(images, width=_screen.terminal_width(), painted=_screen.painted)]
 
 
 def _table(taken: Sample, numbers: Sequence[int]) -> str:
@@ -170,7 +161,7 @@ def _histogram(column: str, counts: Mapping[str, int]) -> str:
     largest = max(counts.values(), default=0) or 1
     omitted = len(counts) - CLASSES
     ranked = Counter(counts).most_common(CLASSES) if omitted > 0 else counts.items()
-    sign = "█" if _screen.is_utf8() else "#"
+    sign = "█" if is_utf8() else "#"
     rows = [
         [
             f"  {_screen.fitted(one_line(name), 30)}",
@@ -187,17 +178,11 @@ def _histogram(column: str, counts: Mapping[str, int]) -> str:
 
 def _write(taken: Sample, numbers: Sequence[int], path: Path) -> Answer:
     """Write images with their classes as a PNG file."""
-    images = _images(taken, numbers)
+    images = images_of(taken.dataset, numbers)
     if not images:
         raise click.UsageError(f"{taken.manifest.name} has no image column")
-    classes = [n for n, item in taken.dataset.features.items() if isinstance(item, LabelFeature)]
-    labels = taken.dataset.columns(classes)
-    captions = [
-        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
-        for number in numbers
-    ]
     note = "synthetic, not real data" if taken.synthetic else ""
-    image = captioned(images, captions, side=112, columns=8, note=note)
+    image = grid(taken.dataset, images, numbers, note=note)
     with disk_faults(path, "write", hint="choose another file with --png"):
         image.save(path, "PNG")
     return Answer({"path": str(path), "synthetic": taken.synthetic}, str(path))

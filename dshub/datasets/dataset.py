@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, Unpack, cast
 
 import numpy as np
 
@@ -40,8 +40,9 @@ from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
 from dshub.datasets.view import BLOCK, RowView
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.loader import Loader
-from dshub.loading.options import BatchOptions, takes
+from dshub.loading.options import BatchKeywords, BatchOptions, overload, takes
 from dshub.loading.pairs import check_pair
+from dshub.loading.transforms.transform import Batch
 from dshub.progress import choose
 from dshub.settings import Settings
 
@@ -639,7 +640,23 @@ class Dataset(RowView):
         options.check_columns(self)
         return options.pair(self)
 
-    @phrasebook.foreign(phrasebook.BATCHES)
+    @overload
+    def batches(
+        self, size: int, *, supervised: Literal[False] = ..., **options: Unpack[BatchKeywords]
+    ) -> Loader[Batch]: ...
+    @overload
+    def batches(
+        self,
+        size: int,
+        *,
+        supervised: Literal[True] | AnyPair,
+        **options: Unpack[BatchKeywords],
+    ) -> Loader[tuple[Any, Any]]: ...
+    @overload
+    def batches(
+        self, size: int, *, supervised: bool | AnyPair, **options: Unpack[BatchKeywords]
+    ) -> Loader: ...
+    @phrasebook.foreign(phrasebook.BATCHES)  # type: ignore[misc]  # mypy cannot compare the types
     @takes(BatchOptions)
     def batches(self, options: BatchOptions) -> Loader:
         """Return a loader that yields batches of `size` rows; each iteration is an epoch.

@@ -10,6 +10,8 @@ from dshub.catalog import phrasebook
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.dataset import Dataset
+from dshub.datasets.rendering.html import splits_html
+from dshub.datasets.rendering.showing import is_synthetic
 from dshub.datasets.split_expressions import Part, unknown_split
 
 
@@ -69,6 +71,18 @@ class Splits(Mapping[str, Dataset]):
             name if rows is None else f"{name}: {rows:,} rows" for name, rows in self._rows.items()
         ]
         return f"<Splits {self.title}: {', '.join(counts)}>"
+
+    def _repr_html_(self) -> str:
+        """Show the splits in a notebook, without preparing them."""
+        manifest = self.manifest
+        opened: list[Mapping[str, Feature]] = [item.features for item in self._opened.values()]
+        features = next(iter(opened), manifest.features if manifest is not None else None)
+        synthetic = ", synthetic" if is_synthetic(manifest) else ""
+        return splits_html(f"{self.title}{synthetic}", self._rows, features)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Complete ``splits["`` with names of splits."""
+        return list(self._rows)
 
     # Methods of `Dataset`, for every split
 

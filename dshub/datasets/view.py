@@ -1,5 +1,6 @@
 """Read rows and columns: the part of `Dataset` that does not make new views."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -10,11 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from dshub import plugins
-from dshub.catalog.features import Feature, ImageFeature, is_encoded
-from dshub.catalog.manifest import Manifest, Pair
+from dshub._validate import whole
+from dshub.catalog.features import ImageFeature, is_encoded
+from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.datasets.arrow import arrow_table
 from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
 from dshub.datasets.mapping import plain
+from dshub.datasets.rendering.html import Features, failed_html, rows_html
+from dshub.datasets.rendering.showing import is_synthetic, show
 from dshub.datasets.selection import (
     Selection,
     check_columns,
@@ -25,15 +29,30 @@ from dshub.datasets.selection import (
     slice_positions,
 )
 from dshub.datasets.sources import Source
+from dshub.errors import DshubError
 from dshub.loading.pairs import usable
-from dshub.loading.transforms.transform import Batch
+from dshub.loading.transforms.fused import Layout
+from dshub.loading.transforms.transform import AnyTransform, Batch
 from dshub.tables.columns import Values
 
 if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from dshub.adapters.torch import TorchRows
     from dshub.datasets.dataset import Dataset
 
 BLOCK = 1024  # rows per read when iterating or filtering
+SHOWN = 5  # rows in a notebook
 DECODED_BLOCK = 16  # rows per read if files are decoded; a photo takes several MB
+
+
+_PRIVATE = re.compile("_(?!_|repr_|ipython_)")
+
+# for loaders and adapters, left out of `dir`
+_PLUMBING = {
+    *("encoded", "files", "gather", "image_columns", "lengths"),
+    *("numbers", "pixels", "positions", "row_range"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +87,9 @@ class RowView(plugins.FrameworkMethods):
         return len(self._selection)
 
     @cached_property
-    def features(self) -> dict[str, Feature]:
+    def features(self) -> Features:
         """Features by column name, in column order."""
-        return {name: self._source.features[name] for name in self._names}
+        return Features((name, self._source.features[name]) for name in self._names)
 
     @property
     def manifest(self) -> Manifest | None:
@@ -103,10 +122,43 @@ class RowView(plugins.FrameworkMethods):
         )
 
     def __repr__(self) -> str:
-        manifest = self.manifest
-        title = manifest.identifier if manifest is not None else "own data"
-        note = ", synthetic" if manifest is not None and manifest.synthetic else ""
-        return f"<Dataset {title}{note}: {len(self):,} rows of {', '.join(self._names)}>"
+        return f"<Dataset {self._title}: {len(self):,} rows of {', '.join(self._names)}>"
+
+    @property
+    def _title(self) -> str:
+        title = self.manifest.identifier if self.manifest is not None else "own data"
+        return f"{title}, synthetic" if is_synthetic(self.manifest) else title
+
+    def _repr_html_(self) -> str:
+        """Show the first rows in a notebook, or the error that reading them raises."""
+        try:
+            rows = self._slice(slice(SHOWN))._span()
+        except DshubError as error:
+            return failed_html(self._title, str(error))
+        return rows_html(self._title, self.features, rows, len(self))
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Complete ``ds["`` with column names."""
+        return list(self._names)
+
+    def __dir__(self) -> list[str]:
+        names = super().__dir__()
+        return [name for name in names if name not in _PLUMBING and not _PRIVATE.match(name)]
+
+    def show(self, count: int = 32) -> None:
+        """Show the images of the first rows with their classes.
+
+        In a notebook, this shows a grid of images, the same as ``dshub preview --png``. In a
+        terminal, it draws them in colored characters. ``ds.shuffle().show()`` shows random rows.
+
+        Args:
+            count: maximum number of images.
+
+        Raises:
+            ArgumentError: `count` is less than 1.
+            DshubError: the dataset has no images.
+        """
+        show(cast("Dataset", self), whole("count", count, least=1))
 
     @overload
     def __getitem__(self, key: int) -> dict[str, Any]: ...
@@ -217,6 +269,21 @@ class RowView(plugins.FrameworkMethods):
 
     def _slice(self, positions: slice) -> Self:
         return replace(self, _selection=slice_positions(self._selection, positions))
+
+    def torch(
+        self,
+        *,
+        supervised: bool | AnyPair = False,
+        transform: AnyTransform | Sequence[AnyTransform] | None = None,
+        layout: Layout = "hwc",
+    ) -> "TorchRows":
+        """Return rows of PyTorch tensors for a `DataLoader`; see `dshub.adapters.torch.rows`."""
+        options = {"supervised": supervised, "transform": transform, "layout": layout}
+        return cast("TorchRows", self.to("torch", **options))
+
+    def tf(self, *, supervised: bool | AnyPair = False) -> "tf.data.Dataset[Any]":
+        """Return a `tf.data.Dataset` of rows; see `dshub.adapters.tf.rows`."""
+        return self.to("tf", supervised=supervised)
 
     def where(self, row: int) -> str:
         """Describe a row for an error message: `mnist@1.0.0, split train, row 3`."""

@@ -3,7 +3,8 @@
 import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from html import escape
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
 
 import msgspec
 
@@ -16,10 +17,22 @@ from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
 from dshub.plugins import FrameworkMethods
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from typing_extensions import TypeVar  # the default is new in Python 3.13
+
+    from dshub.adapters.torch import TorchBatches
+
+    B = TypeVar("B", default=Any)
+else:
+    from typing import TypeVar
+
+    B = TypeVar("B")
+
 MAX_EPOCH = 2**53 - 1  # the largest that seeds and tensors represent exactly
 
 
-class Loader(FrameworkMethods):
+class Loader(FrameworkMethods, Generic[B]):
     """Batches of a dataset, with one epoch per iteration.
 
     The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the
@@ -74,11 +87,20 @@ class Loader(FrameworkMethods):
             raise phrasebook.missing(self, name, phrasebook.LOADER)
 
     def __repr__(self) -> str:
+        return f"<Loader {self._summary()}: {self.rows!r}>"
+
+    def _repr_html_(self) -> str:
+        """Show the options and the first rows in a notebook, without transforms."""
+        rows_html = getattr(self.rows, "_repr_html_", None)
+        rows = rows_html() if rows_html is not None else escape(repr(self.rows))
+        return f"<p><strong>Loader</strong> of {self._summary()}</p>{rows}"
+
+    def _summary(self) -> str:
         share = self.share
         parts = [f"{len(self):,} batches of {self.options.size:,} rows"]
         parts += [] if isinstance(self._cursor.order, InOrder) else ["shuffled"]
         parts += [f"rank {share.rank} of {share.world}"] if share.world > 1 else []
-        return f"<Loader {', '.join(parts)}, epoch {self.epoch}: {self.rows!r}>"
+        return ", ".join([*parts, f"epoch {self.epoch}"])
 
     @property
     def share(self) -> Share:
@@ -89,7 +111,7 @@ class Loader(FrameworkMethods):
         """Return the number of batches in an epoch."""
         return len(self._cursor.starts(0))
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[B]:
         """Yield the batches of one epoch as dicts, or as `(x, y)` if `supervised` is set.
 
         The next iteration yields the next epoch. After a `break`, `state_dict` returns the current
@@ -189,9 +211,17 @@ class Loader(FrameworkMethods):
         """
         return repeated(self, count)
 
-    def numpy(self) -> "Loader":
+    def numpy(self) -> "Loader[B]":
         """Return the loader itself, whose batches are NumPy arrays."""
         return self
+
+    def torch(self, device: Any = None, *, pin: bool | None = None) -> "TorchBatches[B]":
+        """Return batches of PyTorch tensors; see `dshub.adapters.torch.batches`."""
+        return cast("TorchBatches[B]", self.to("torch", device=device, pin=pin))
+
+    def tf(self) -> "tf.data.Dataset[Any]":
+        """Return a `tf.data.Dataset` of batches; see `dshub.adapters.tf.batches`."""
+        return self.to("tf")
 
 
 def cursor_of(loader: Loader) -> Cursor:

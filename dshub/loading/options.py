@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial, wraps
 from inspect import Parameter, signature
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, cast
+from typing import overload as overload  # noqa: PLC0414  # see pyproject.toml
 
 import numpy as np
 
@@ -84,6 +85,24 @@ class Rows(Protocol):
     @property
     def image_columns(self) -> Sequence[str]:
         """Columns that hold images, (height, width, channels)."""
+
+
+class BatchKeywords(TypedDict, total=False):
+    """Types of the options that do not change the type of batches, for type checkers."""
+
+    shuffle: Shuffle
+    seed: int
+    drop_last: bool
+    transform: AnyTransform | Sequence[AnyTransform] | None
+    layout: Layout
+    weights: Sequence[float] | np.ndarray | None
+    bucket: str | None
+    pad: Mapping[str, float] | None
+    rank: int | None
+    world: int | None
+    uneven: Uneven
+    threads: int
+    prefetch: int
 
 
 @dataclass(frozen=True, eq=False)

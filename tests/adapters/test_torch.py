@@ -295,7 +295,7 @@ def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
 
 
 def test_collate_uses_the_batch_without_making_rows() -> None:
-    rows = example().torch().__getitems__([5, 1, 8])
+    rows: Any = example().torch().__getitems__([5, 1, 8])
     columns = rows.columns
     batch = collate(rows)
     assert rows.columns is columns

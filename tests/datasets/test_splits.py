@@ -64,3 +64,7 @@ def test_parts_of_splits_are_concatenated(prepared: Any, expression: str) -> Non
         for row in np.take(prepared.rows[part.split], part.rows(len(prepared.rows[part.split])))
     ]
     assert concatenate(manifest, parts, folders)["text"] == rows
+
+
+def test_keys_complete_to_names_of_splits() -> None:
+    assert Splits("own", OWN, open_split)._ipython_key_completions_() == ["train", "test"]

@@ -34,3 +34,14 @@ def test_keys_select_the_positions_that_they_read(
 def test_rows_are_described_by_their_place_in_the_source(ds: Dataset) -> None:
     assert ds.where(0) == "own data, row 3"
     assert ds.shuffle(1).where(0) == f"own data, row {ds.shuffle(1)[0]['n'] // 2}"
+
+
+def test_keys_complete_to_columns(ds: Dataset) -> None:
+    assert ds._ipython_key_completions_() == ["n"]
+
+
+def test_dir_has_what_users_call_and_no_plumbing(ds: Dataset) -> None:
+    names = dir(ds)
+    assert {"batches", "features", "show", "torch", "_repr_html_", "__len__"} <= set(names)
+    assert not {"gather", "lengths", "pixels", "row_range", "_selection", "_base"} & set(names)
+    assert ds.gather(np.array([0]))["n"].tolist() == [6]

@@ -72,7 +72,7 @@ def test_iris_of_scikit_learn_matches_its_loader(hub: Hub, tmp_path: Path) -> No
     ours = np.stack([np.asarray(dataset[name]) for name in columns[:4]], axis=1)
     np.testing.assert_array_equal(ours, theirs.data)
     np.testing.assert_array_equal(np.asarray(dataset["label"]), theirs.target)
-    assert list(theirs.target_names) == list(dataset.features["label"].names)  # type: ignore[union-attr]
+    assert list(theirs.target_names) == list(dataset.features["label"].names)
 
 
 def test_digits_of_scikit_learn_match_their_loader(hub: Hub, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_state_resumes_with_other_ranks_and_batch_size(
 
 def test_every_rank_has_the_same_number_of_batches() -> None:
     for uneven, rows in (("pad", 104), ("drop", 100)):
-        loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[arg-type]
+        loaders = [DATASET.batches(6, rank=r, world=4, uneven=uneven) for r in range(4)]  # type: ignore[call-overload]
         assert len({len(loader) for loader in loaders}) == 1
         assert loaders[0].share.counts == [rows // 4] * 4
         counts = Counter(i for loader in loaders for batch in loader for i in batch["id"].tolist())

@@ -348,7 +348,7 @@ def test_batches_are_new_arrays(dataset: Dataset, layout: Any) -> None:
 
 
 def test_seed_can_be_a_numpy_integer(dataset: Dataset) -> None:
-    loader = dataset.batches(5, shuffle=True, seed=np.int64(7))  # type: ignore[arg-type]
+    loader = dataset.batches(5, shuffle=True, seed=np.int64(7))  # type: ignore[call-overload]
     assert ids(list(loader)) == ids(list(dataset.batches(5, shuffle=True, seed=7)))
     assert json.loads(json.dumps(loader.state_dict()))["seed"] == 7
 

@@ -1,13 +1,14 @@
 import inspect
 from collections.abc import Callable
-from typing import Any
+from dataclasses import fields
+from typing import Any, get_type_hints
 
 import pytest
 
 from dshub import Dataset
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.loader import Loader
-from dshub.loading.options import BatchOptions, this_rank
+from dshub.loading.options import BatchKeywords, BatchOptions, this_rank
 from dshub.loading.transforms.geometry import RandomCrop
 from tests.loading.examples import DATASET, ROWS
 
@@ -65,7 +66,7 @@ def test_signature_shows_every_option(dataset: Dataset) -> None:
     assert parameters["threads"].default == 1
     assert parameters["shuffle"].kind is inspect.Parameter.KEYWORD_ONLY
     with pytest.raises(TypeError, match=r"batches\(\) got an unexpected keyword argument 'sede'"):
-        dataset.batches(8, sede=1)  # type: ignore[call-arg]
+        dataset.batches(8, sede=1)  # type: ignore[call-overload]
 
 
 def test_options_can_be_created_separately(dataset: Dataset) -> None:
@@ -142,3 +143,10 @@ def test_rank_and_world_come_from_the_launchers_variables(
     """Values that are not small decimal numbers are ignored, and so is half of a pair."""
     monkeypatch.setattr("os.environ", environment)
     assert this_rank() == expected
+
+
+def test_type_checkers_know_every_option_of_batches() -> None:
+    known = get_type_hints(BatchKeywords)
+    options = get_type_hints(BatchOptions)
+    names = {field.name for field in fields(BatchOptions)} - {"size", "supervised"}
+    assert known == {name: options[name] for name in names}

@@ -15,9 +15,9 @@ from dshub.catalog.citations import bibtex
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Manifest, Resource, Split
 from dshub.catalog.registry import Registry
+from dshub.datasets.rendering.cells import strip, waveform, words
 from dshub.errors import DshubError
 from dshub.progress import Progress, Silent, Task
-from dshub.publishing.site.cells import strip, waveform, words
 from dshub.publishing.site.pages import CARD, PAGE, SITE_FOLDER, Publisher, render
 from dshub.publishing.site.samples import Shown, show, stated_counts
 from dshub.publishing.site.snippets import snippets

@@ -17,9 +17,9 @@ from dshub.cache.disk import disk_faults
 from dshub.cache.files import replace_file
 from dshub.cache.owners import is_orphan, own_name
 from dshub.catalog.features import Feature
+from dshub.datasets.rendering import cells
 from dshub.errors import MissingExtraError, StoreError
 from dshub.progress import size
-from dshub.publishing.site import cells
 
 try:
     import jinja2

@@ -10,11 +10,11 @@ from dshub.cache.store import Store
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, NumberFeature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.dataset import Dataset
+from dshub.datasets.rendering.cells import encode
 from dshub.download.fetcher import Fetcher
 from dshub.hub.plan import make_plan
 from dshub.hub.request import Request
 from dshub.hub.run import run_plan
-from dshub.publishing.site.cells import encode
 from dshub.synthetic.synthesize import synthesize
 from dshub.tables.recipe import find
 

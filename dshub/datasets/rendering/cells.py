@@ -49,11 +49,13 @@ class Media(NamedTuple):
         return max(self.width, self.height) <= SMALL
 
 
-def encode(value: Any, feature: Feature) -> Any:
-    """Encode an image or audio as `Media`; return other values unchanged."""
+def encode(value: Any, feature: Feature, *, seconds: int = SECONDS) -> Any:
+    """Encode an image or the first seconds of audio as `Media`; return other values unchanged."""
     if isinstance(feature, ImageFeature):
         return _image(value)
-    return _audio(value, feature.rate) if isinstance(feature, AudioFeature) else value
+    if isinstance(feature, AudioFeature):
+        return _audio(value, feature.rate, seconds)
+    return value
 
 
 def to_rgb(image: np.ndarray) -> Image.Image:
@@ -99,14 +101,15 @@ def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def _audio(samples: np.ndarray, rate: int) -> Media:
-    """Encode the first `SECONDS` seconds of audio as WAV.
+def _audio(samples: np.ndarray, rate: int, seconds: int) -> Media:
+    """Encode the first seconds of audio as WAV.
 
     Args:
         samples: int16 array of shape (samples,) or (samples, channels).
         rate: samples per second.
+        seconds: of audio to include.
     """
-    clip = samples[: rate * SECONDS]
+    clip = samples[: rate * seconds]
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         channels = clip.shape[1] if clip.ndim > 1 else 1

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dshub.cli import _screen
+from dshub.display import is_utf8
 
 WHITE, INK, GRAY = (255, 255, 255), (23, 24, 28), (110, 115, 125)
 
@@ -90,15 +90,21 @@ def _write(
 def terminal_can_show() -> bool:
     """Return True if standard output is a terminal that can show colors and half blocks."""
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
-    return sys.stdout.isatty() and _screen.is_utf8() and not is_plain
+    return sys.stdout.isatty() and is_utf8() and not is_plain
 
 
-def blocks(image: Image.Image, width: int) -> str:
+def escaped(text: str, style: str) -> str:
+    """Apply an ISO 6429 style such as `38;5;240` to text."""
+    return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def blocks(image: Image.Image, width: int, painted: Callable[[str, str], str] = escaped) -> str:
     """Return an image as lines of half blocks, each of which shows two pixels.
 
     Args:
         image: image to draw, in gray if the terminal does not support 24-bit color.
         width: characters per line.
+        painted: applies a style to text.
     """
     height = max(1, round(image.height * width / image.width / 2)) * 2
     image = image.convert("RGB").resize((width, height), Image.Resampling.BOX)
@@ -107,7 +113,7 @@ def blocks(image: Image.Image, width: int) -> str:
     lines = []
     for upper, lower in zip(rows[::2], rows[1::2], strict=True):
         pairs = zip(upper, lower, strict=True)
-        lines.append("".join(_screen.painted("▀", f"38;{a};48;{b}") for a, b in pairs))
+        lines.append("".join(painted("▀", f"38;{a};48;{b}") for a, b in pairs))
     return "\n".join(lines)
 
 

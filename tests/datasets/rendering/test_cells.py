@@ -12,7 +12,7 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
-from dshub.publishing.site.cells import encode, items, to_rgb, waveform, words
+from dshub.datasets.rendering.cells import encode, items, to_rgb, waveform, words
 
 
 @pytest.mark.parametrize(

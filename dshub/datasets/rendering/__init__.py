@@ -1,0 +1,1 @@
+"""Draw rows as HTML, as sheets of images, and in terminals."""

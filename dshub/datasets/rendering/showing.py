@@ -1,0 +1,74 @@
+"""Show the images of a dataset in notebooks, terminals and files."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from dshub.catalog.features import ImageFeature, LabelFeature
+from dshub.catalog.manifest import Manifest
+from dshub.datasets.rendering.cells import to_rgb, words
+from dshub.datasets.rendering.images import (
+    blocks,
+    captioned,
+    escaped,
+    sheet,
+    terminal_can_show,
+)
+from dshub.display import in_notebook
+from dshub.errors import DshubError
+
+if TYPE_CHECKING:
+    from dshub.datasets.dataset import Dataset
+
+
+def show(rows: "Dataset", count: int) -> None:
+    """Show the images of the first rows; see `Dataset.show`."""
+    numbers = range(min(count, len(rows)))
+    images = images_of(rows, numbers)
+    if not images:
+        raise DshubError(f"{rows!r} has no images to show", hint="ds[:5] reads five rows")
+    if in_notebook():
+        from IPython.display import display
+
+        note = "synthetic, not real data" if is_synthetic(rows.manifest) else ""
+        display(grid(rows, images, numbers, note=note))
+    elif terminal_can_show():
+        print(drawn(images, width=shutil.get_terminal_size().columns))  # noqa: T201
+    else:
+        print(f"{rows!r}: this output cannot show images")  # noqa: T201
+
+
+def is_synthetic(manifest: Manifest | None) -> bool:
+    """Return True if the manifest describes synthetic data."""
+    return manifest is not None and manifest.synthetic
+
+
+def images_of(rows: "Dataset", numbers: Sequence[int]) -> list[Image.Image]:
+    """Return the images of rows from the first image column, if there is one."""
+    names = [n for n, item in rows.features.items() if isinstance(item, ImageFeature)]
+    view = rows.decode().columns(names[:1])
+    return [to_rgb(view[number][name]) for name in names[:1] for number in numbers]
+
+
+def grid(
+    rows: "Dataset", images: Sequence[Image.Image], numbers: Sequence[int], *, note: str
+) -> Image.Image:
+    """Return a grid of the images of rows with their classes, and a note below all."""
+    classes = [n for n, item in rows.features.items() if isinstance(item, LabelFeature)]
+    labels = rows.columns(classes)
+    captions = [
+        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
+        for number in numbers
+    ]
+    return captioned(images, captions, side=112, columns=8, note=note)
+
+
+def drawn(
+    images: Sequence[Image.Image], *, width: int, painted: Callable[[str, str], str] = escaped
+) -> str:
+    """Return a grid of images as lines of half blocks for a terminal of a width."""
+    columns = min(len(images), 8)
+    width = max(min(width - 1, columns * 11), 8)
+    return blocks(sheet(images, side=96, columns=columns, gap=6), width, painted)
