@@ -31,7 +31,7 @@ from dshub.datasets.selection import (
 from dshub.datasets.sources import Source
 from dshub.errors import DshubError
 from dshub.loading.pairs import usable
-from dshub.loading.transforms.fused import Layout
+from dshub.loading.transforms.transform import Layout
 from dshub.loading.transforms.transform import AnyTransform, Batch
 from dshub.tables.columns import Values
 
