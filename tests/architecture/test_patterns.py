@@ -84,7 +84,7 @@ def module_name(path: Path) -> str:
 
 
 def seconds(use: Use, text: str) -> float:
-    """Return the CPU seconds that one use of a pattern takes on a text."""
+    """Return the CPU seconds that a pattern takes on a string."""
     subject = text.encode("latin-1", "replace") if isinstance(use.pattern.pattern, bytes) else text
     call = getattr(use.pattern, use.method)
     began = time.process_time()

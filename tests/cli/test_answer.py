@@ -1,4 +1,4 @@
-"""Test answers in text and JSON, and remarks on standard error."""
+"""Test results in text and JSON, and notes on standard error."""
 
 import json
 import os

@@ -201,7 +201,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     _resumes("a range without Content-Range", _headers("Content-Range: ", only="range")),
     _resumes("a nonsense Content-Range", _headers("Content-Range: bytes banana", only="range")),
     _resumes("a range is multipart", Fault("multipart", only="range")),
-    # patient, because a waiting client must not request parts again
+    # `patient`: while the client waits, it must not request parts again
     _resumes("a range has bytes of another", Fault("misplaced", only="range"), patient=True),
     _resumes("a range has too many bytes", Fault("extra", only="range")),
     _resumes("a range looks complete and is short", Fault("short", 1, only="range")),

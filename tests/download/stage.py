@@ -47,7 +47,7 @@ class Scenario:
         code: exit code for `lasts`, 4 if no file arrived and 5 if its bytes were wrong.
         most: limit of bytes received from all sources, in multiples of the file size.
         requests: limit of requests per file for `legal`, or 0 if a file can be split.
-        files: number of files to fetch at once.
+        files: number of files to fetch in parallel.
         patient: True if clients must wait before they retry.
         login: True if the URL has a user name and a password.
     """

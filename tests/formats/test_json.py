@@ -60,7 +60,7 @@ def json_reader(options: dict[str, Any]) -> formats.Reader:
 
 
 def read(options: dict[str, Any], *contents: bytes) -> list[dict[str, Any]]:
-    """Read rows and check that the independent reader returns the same."""
+    """Read rows and check that the independent reader returns the same rows."""
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
     actual = [row for batch in json_reader(options).read(files) for row in batch.to_pylist()]
     columns = independent.read({"text": [("", data) for data in contents]}, options)
@@ -127,7 +127,7 @@ class TestSquad(ReaderTests):
 
 
 class TestRecord(ReaderTests):
-    """Columns are parts of a text at given positions."""
+    """Test columns of substrings, specified by start and end."""
 
     parts: ClassVar = {"text": ("",)}
     detects_damage = False

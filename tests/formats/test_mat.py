@@ -70,7 +70,7 @@ def file(*variables: bytes, order: str = "<") -> bytes:
 
 
 class TestSvhn(ReaderTests):
-    """Images along the last axis, and labels in a matrix with one column."""
+    """Test images along the last axis, and labels in a matrix with one column."""
 
     parts: ClassVar = {"arrays": ("train_32x32.mat",)}
 
@@ -84,7 +84,7 @@ class TestSvhn(ReaderTests):
 
 
 class TestTexts(ReaderTests):
-    """Cells and structs of text and numbers, in two files."""
+    """Test cells and structs of text and numbers, in two files."""
 
     parts: ClassVar = {"lists": ("a.mat", "b.mat")}
 
