@@ -76,5 +76,5 @@ class Digest:
 
 
 def is_hex(algorithm: str, text: str) -> bool:
-    """Return True if a text has the length of a checksum and only lowercase hexadecimal digits."""
+    """Return True if a string is a checksum of the algorithm in lowercase hexadecimal."""
     return len(text) == HEX_DIGITS[algorithm] and re.fullmatch(r"[0-9a-f]+", text) is not None

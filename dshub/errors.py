@@ -523,7 +523,9 @@ class StateError(DshubError):
 
 
 class FunctionError(DshubError):
-    """`map: tokenize failed at mnist@1.0.0, split train, row 3: KeyError: 'txt'`.
+    """A function that the caller passed failed.
+
+    Example: `map: tokenize failed at mnist@1.0.0, split train, row 3: KeyError: 'txt'`.
 
     The exception of the function is the cause (`__cause__`).
     """

@@ -16,7 +16,7 @@ from dshub.errors import DshubError, UnknownNameError
 
 Kind = Literal["formats", "archives", "transports", "adapters", "export", "cli"]
 
-_PACKAGES = {"transports": "download.transports"}  # kinds outside of `dshub.<kind>`
+_PACKAGES = {"transports": "download.transports"}  # kinds with a package other than `dshub.<kind>`
 
 _TITLES = {
     "formats": "format",

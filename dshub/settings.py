@@ -219,7 +219,7 @@ def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
 
 
 def _items(text: str, separators: str) -> list[str]:
-    """Split a text into items. Items that contain separators are quoted.
+    """Split text into items. Items that contain separators are quoted.
 
     Backslashes and inner quotation marks are literal, because paths and names can contain them.
 

@@ -119,7 +119,7 @@ class Container(Protocol):
         """
 
     def open(self, file: Region) -> OpenContainer:
-        """Open the archive for all its members; `file` must stay open."""
+        """Open the archive. `file` must stay open while members are read."""
 
     def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
         """Write an archive of named files, with reproducible output."""

@@ -36,7 +36,7 @@ def as_read_error(name: str) -> Iterator[None]:
 
 
 class Budget:
-    """The number of bytes to which a file or member is allowed to unpack."""
+    """Limit on the unpacked bytes of a file or member."""
 
     def __init__(self, limits: Limits, packed: int, archive: str, member: str | None) -> None:
         self.archive, self.member = archive, member
@@ -126,7 +126,7 @@ class Entry(NamedTuple):
         name: name in the archive, normalized by `check_entries`.
         size: unpacked bytes.
         packed: stored bytes.
-        place: values that its container needs to read it, such as an offset.
+        place: values that the container needs to read the entry, such as its offset.
         kind: type of the entry. `unsupported` entries cannot be read. An `unsafe` entry makes the
             whole archive unsafe.
         note: reason why the entry cannot be read, such as `is encrypted`.
@@ -140,8 +140,8 @@ class Entry(NamedTuple):
     note: str = ""
 
 
-_NAMES, _LONG = 16 << 20, 256  # characters allowed in all names, and in addition per entry
-_COMPOSED = 255  # characters; normalizing takes quadratic time, and file names are not longer
+_NAMES, _LONG = 16 << 20, 256  # maximum characters of all names, plus extra per entry
+_COMPOSED = 255  # characters to normalize at most, because that takes quadratic time
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 

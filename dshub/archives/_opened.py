@@ -76,7 +76,7 @@ class Origin:
     Attributes:
         packed: stored size in bytes.
         region: region of the stored bytes, or None if they must be unpacked.
-        peel: opens the decompressed bytes.
+        peel: function that opens the decompressed bytes.
     """
 
     packed: int
@@ -137,7 +137,7 @@ class Archive:
             ReadError: the resource is not a container or is damaged, no member matches, or a
                 matching member cannot be read.
             UnsafeArchiveError: the archive is unsafe, or a matching member is a link.
-            StoreError: there is no disk space to unpack the archive.
+            StoreError: the disk has too little space to unpack the archive.
         """
         if not member:
             return [ArchiveFile(self, None)]

@@ -130,7 +130,7 @@ def _entry(header: tarfile.TarInfo, attributes: Mapping[str, str]) -> Entry:
 
 
 class Tar:
-    """Tar as a `Container`."""
+    """The tar archive format."""
 
     suffix: ClassVar[str] = ".tar"
     by_name: ClassVar[bool] = False

@@ -127,7 +127,7 @@ def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
 
 
 class Zip:
-    """Zip as a `Container`."""
+    """The zip archive format."""
 
     suffix: ClassVar[str] = ".zip"
     by_name: ClassVar[bool] = True

@@ -43,7 +43,7 @@ def _line(place: str, lines: dict[str, int]) -> int | None:
     while place:
         if place in lines:
             return lines[place]
-        end = 2 * _LONGEST  # `_places` returns no longer place
+        end = 2 * _LONGEST  # `_places` returns no place longer than this
         place = place[: max(place.rfind(".", 0, end), place.rfind("[", 0, end), 0)]
     return None
 

@@ -108,7 +108,7 @@ class Registry:
         return newest_first(versions)
 
     def _find(self, identifier: str) -> tuple[CatalogSource, str, str]:
-        """Return source, name and version for `name` or `name@version`.
+        """Return the source, name and version for `name` or `name@version`.
 
         Raises:
             UnknownNameError: the dataset or version is unknown.

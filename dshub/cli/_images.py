@@ -28,7 +28,7 @@ def captioned(
     columns: int,
     note: str,
 ) -> Image.Image:
-    """Return a grid of images with a truncated caption below each image and a note below all."""
+    """Return a grid of images with a truncated caption below each one and a note at the bottom."""
     tiles = []
     for image, text in zip(images, captions, strict=True):
         tile = Image.new("RGB", (side, side + _LINE_HEIGHT), WHITE)

@@ -123,7 +123,7 @@ def _text(rows: Iterable[Cells]) -> str:
             break
         del columns[name]
     head = list(columns)
-    if sys.stdout.isatty():  # saves time elsewhere, where styles are not printed
+    if sys.stdout.isatty():  # saves time if the output is not a terminal, where styles are removed
         head = [*map(_screen.dim, head)]
         columns["NAME"] = [*map(_screen.bold, columns["NAME"])]
     return _screen.columns([head, *zip(*columns.values(), strict=True)], right=(1, 2))

@@ -154,7 +154,7 @@ def records(file: File, stream: BinaryIO, size: int, *, step: int) -> Iterator[n
 
 
 def as_images(planes: np.ndarray) -> pa.Array:
-    """Convert (rows, channels, height, width) to a column of (height, width, channels).
+    """Convert an array (rows, channels, height, width) to a column of (height, width, channels).
 
     Copying one channel at a time is three times as fast as NumPy's transposed copy.
     """

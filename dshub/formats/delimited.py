@@ -111,7 +111,7 @@ class Reader(Format, frozen=True):
 
     def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
         delimiter, strips_blanks = self.delimiter[0], self.delimiter == ", "
-        splits = len(self.columns) - (self.long == "last")  # an extra split detects too many
+        splits = len(self.columns) - (self.long == "last")  # one extra detects excess fields
         for number, line in enumerate(lines, self.skip + 1):
             text = line.removesuffix("\r")
             if text:

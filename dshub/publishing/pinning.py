@@ -103,7 +103,7 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
     return changed
 
 
-def _update(resource: Any, facts: Measured) -> bool:  # resource: a tomlkit table
+def _update(resource: Any, facts: Measured) -> bool:  # `resource` is a tomlkit table
     before = (resource.get("sha256"), resource.get("size"), tuple(resource.get("chunks", ())))
     if before == (facts.sha256, facts.size, facts.chunks):
         return False

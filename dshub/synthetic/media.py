@@ -71,7 +71,7 @@ def _blend(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _written(text: str, height: int, width: int) -> np.ndarray:
-    """Return a (height, width) mask with a text in the center, as large as possible."""
+    """Return a (height, width) mask with text in the center, as large as possible."""
     glyphs = Image.new("1", (200, 50))
     ImageDraw.Draw(glyphs).text((0, 0), text, fill=1, font=ImageFont.load_default_imagefont())
     glyphs = glyphs.crop(glyphs.getbbox())

@@ -175,7 +175,7 @@ def _together(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _placed(rows: pa.RecordBatch, number: str) -> pa.RecordBatch:
-    """Move rows to the positions, from 1, in the column `number`; fill gaps with any row."""
+    """Move rows to the 1-based positions in the column `number`; fill gaps with the first row."""
     if not number:
         return rows
     places = rows.column(number).cast(pa.int64()).to_numpy() - 1

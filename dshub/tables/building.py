@@ -35,7 +35,7 @@ class _Files:
         paths: path of the file of each resource.
         stack: exit stack that closes the archives.
         scratch: folder for unpacked archives; the system's temporary folder if None.
-        local: imported files without checksums, or None for upstream's files.
+        local: imported files without checksums, or None for upstream files.
         progress: shows the progress of unpacking and preparing.
     """
 

@@ -34,9 +34,9 @@ class Fault:
             end. Other kinds use it as `KINDS` describes.
         status: status code for the kinds `status`, `busy`, `crowded`, `redirect` and `early`.
         headers: headers to set; an empty value removes the header. Values can have placeholders:
-            `{size}` of the file, `{half}` the size, `{more}` than the size, `{path}`, `{host}`,
-            `{count}` of earlier requests, the dates `{soon}` and `{past}`, and the `words` of
-            `faulty_server`.
+            `{size}` (file size), `{half}` (half of it), `{more}` (more than it), `{path}`,
+            `{host}`, `{count}` (earlier requests), `{soon}` and `{past}` (dates), and the `words`
+            of `faulty_server`.
         rate: bytes per second of the body, or of the head for `drip-head`; 0 for no limit.
         only: `range` to affect only requests with a Range header; `HEAD` to affect only HEAD
             requests.
@@ -312,7 +312,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "other": {"file": _scrambled},  # other bytes of the same size
     "old": {"file": _scrambled, "etag": '"an-older-version"'},
     "zeros": {"file": _zeroed},  # zeros from offset `after`
-    # only `after` bytes, or `after` additional bytes, with a matching Content-Length
+    # the first `after` bytes, or `after` extra bytes, with a matching Content-Length
     "short": {"body": lambda response, fault: response.data[: fault.after]},
     "extra": {"body": lambda response, fault: response.data + bytes(fault.after)},
     "long": {  # endless, with a Content-Length of 1 TB

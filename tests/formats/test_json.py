@@ -361,8 +361,8 @@ def test_rows_with_shared_text_are_split_into_batches() -> None:
             {"columns": {"a": "a[]", "b": "b"}, "spans": {"a": "b"}, "types": {"b": "number"}},
             "path of a text column",
         ),
-        ({"columns": {"a": "a"}, "lines": False}, "must share a list"),
-        ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must share a list"),
+        ({"columns": {"a": "a"}, "lines": False}, "inside the first list"),
+        ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "inside the first list"),
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:

@@ -249,7 +249,10 @@ BYTES = element(2, b"\1\2\3")
         (file(compress(variable("x", 9, (3, 1), BYTES))[:-2] + b"\0\0"), "incorrect data check"),
         (file(struct.pack("<2I", 15, 4) + b"1234"), "compressed data is damaged"),
         (file(compress(element(2, b"12345678"))), "a compressed element has type 2"),
-        (file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))), "a text cannot be decoded"),
+        (
+            file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))),
+            "a string cannot be decoded",
+        ),
         (file(variable("x", 4, (1, 9), element(16, b"abc"))), "shape 1x9 has 3 characters"),
         (file(variable("x", 1, (2**30, 2**30), b"")), "x has fewer than"),
         (

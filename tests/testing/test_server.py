@@ -16,7 +16,7 @@ from tests.download.stage import Scenario, play, write_files
 
 
 def get(url: str, path: str = "/data-0.gz", **headers: str) -> tuple[int, bytes]:
-    """Return status and body of one request."""
+    """Return the status and body of the response to one request."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     try:

@@ -1,4 +1,4 @@
-"""Describe how to extract the columns of a split in terms of Croissant.
+"""Describe in Croissant how to extract the columns of a split.
 
 Croissant can express columns of tables, paths in JSON, and contents and names of files. It cannot
 express some reader options, such as tables without a header. Columns of readers with these options

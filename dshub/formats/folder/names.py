@@ -114,7 +114,7 @@ class MemberName:
         place = member.find(literal, len(self._begin) + 1)
         while place >= 0:
             start = place + len(literal)
-            after = bisect_right(ends, start)  # the nearest end is the easiest to reach
+            after = bisect_right(ends, start)  # only the nearest end matters
             if after < len(ends) and ends[after] <= field.reach(member, start):
                 places.append(place)
             place = member.find(literal, place + 1)

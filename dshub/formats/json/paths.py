@@ -100,7 +100,7 @@ Trail = tuple[Node, ...]
 
 
 def trails(trail: Trail, lists: Sequence[Keys]) -> Iterator[Trail]:
-    """Yield the trail of every row below `trail`, in order.
+    """Yield a trail for every row below the last node of `trail`, in order.
 
     Raises:
         Misfit: the document lacks one of `lists`.

@@ -138,7 +138,7 @@ class Request:
 
     @property
     def tops(self) -> list[Path]:
-        """All files and folders, without split paths that are inside `paths`."""
+        """All paths, plus the paths of splits that are outside `paths`."""
         return [*self.paths, *(path for path in self.splits if not _is_in(path, self.paths))]
 
 
@@ -180,7 +180,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
 
 
 def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
-    """Return the format of the dataset: image or audio if there are such files, else the only one.
+    """Return the format of the dataset: image or audio if present, otherwise the only format.
 
     Raises:
         DshubError: there is no known format, or more than one.

@@ -79,7 +79,7 @@ def dataset_name(text: str) -> str:
 
 
 def class_order(names: Iterable[str]) -> list[str]:
-    """Sort classes by number if all of them are integers, else as strings.
+    """Sort classes as numbers if all of them are integers, and as strings otherwise.
 
     Other loaders of class folders also sort strings in the order of Python.
     """
