@@ -1,10 +1,9 @@
 """Test which downloader survives which fault: `python benchmarks/faults.py [--small]`.
 
 Each client runs each scenario of `tests/download/scenarios.py` in its own process. It fetches one
-file of 2 MB from a real server. If the client has options for them, it gets the published checksum
-and a timeout of 5 s. Otherwise, the script follows the documentation of the client.
-DSHUB_BENCH_PEERS names the interpreter for peers written in Python; by default, they run in this
-one.
+file of 2 MB from a real server. Clients run as their documentation suggests, with the published
+checksum and a timeout of 5 s if they have such options. DSHUB_BENCH_PEERS names the interpreter for
+peers written in Python; by default, they run in this one.
 
 The scenario determines the right outcome: the correct file, or an error and no file at the final
 path. The script checks the file, regardless of what the client reports.

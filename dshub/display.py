@@ -189,7 +189,7 @@ class Address:
         """Path of a local address."""
         if not self._is_file_url:
             return Path(self.text)
-        from urllib.request import url2pathname  # lazily, because urllib.request is slow to import
+        from urllib.request import url2pathname  # slow to import
 
         return Path(url2pathname(urlsplit(self.text).path))
 

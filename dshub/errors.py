@@ -22,7 +22,7 @@
     ├── ReadError              9   a file does not have the expected format
     ├── SchemaError            9   rows do not match the manifest
     ├── StateError             1   a saved state does not match the loader
-    ├── FunctionError          1   a function that the caller passed failed
+    ├── FunctionError          1   a function passed by the caller failed
     └── MissingExtraError      1   an optional package is not installed         (an ImportError)
 
 The number is the exit code of the command line. Error classes compose their messages from keyword
@@ -163,7 +163,7 @@ class UnknownNameError(DshubError, KeyError):
 
 def _closest(name: object, known: Sequence[str]) -> list[str]:
     """Return the existing name that is most similar to `name`, or an empty list."""
-    import difflib  # lazily, because it is slow to import
+    import difflib  # imported lazily, because it is slow to import
 
     originals = {item.casefold(): item for item in known}
     matches = difflib.get_close_matches(str(name).casefold(), originals, n=1, cutoff=0.75)
@@ -523,7 +523,7 @@ class StateError(DshubError):
 
 
 class FunctionError(DshubError):
-    """A function that the caller passed failed.
+    """A function passed by the caller failed.
 
     Example: `map: tokenize failed at mnist@1.0.0, split train, row 3: KeyError: 'txt'`.
 

@@ -6,8 +6,8 @@ Each module implements a format of one of two kinds:
 * a `Container` contains named members (`tar`, `zip`).
 
 Formats are detected from the content, because some files named `.tar.gz` are plain tars. Every
-compression is removed, both around a container (a tar in gzip) and around its members (gzip in a
-zip, as in EMNIST). Containers can be nested: `inner.tar:a/b.jpg` is a member of a member.
+level of compression is removed, around a container (a tar in gzip) and around its members (gzip in
+a zip, as in EMNIST). Containers can be nested: `inner.tar:a/b.jpg` is a member of a member.
 
 A compressed container is unpacked once, to an unnamed scratch file that disappears with the
 process. Members are never unpacked to separate files.

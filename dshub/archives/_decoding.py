@@ -72,7 +72,7 @@ class Inflate:
     def __init__(self, bits: int) -> None:
         self._inner, self.needs_input = _inflating.decompressobj(bits), True
 
-    def __getattr__(self, name: str) -> Any:  # `eof` and `unused_data`
+    def __getattr__(self, name: str) -> Any:  # forwards `eof` and `unused_data`
         return getattr(self._inner, name)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:

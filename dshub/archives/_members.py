@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 RATIO_FROM = 256 << 20  # bytes; the compression ratio is not limited up to this unpacked size
-_LAYERS = 4  # nested compressions; a file can contain itself endlessly
+_LAYERS = 4  # maximum nested compressions, because a file can contain itself
 _BUFFER = 1 << 16  # bytes
 _LARGEST_PIECE = 1 << 20  # bytes per read in `readall`
 _RAISE_LIMITS = "if you trust the file, raise `limits.{}` of this resource in the manifest"
@@ -148,7 +148,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 def check_entries(
     entries: Iterable[Entry], *, title: str, packed: int, limits: Limits, count: Iterator[int]
 ) -> list[Entry]:
-    """Check every entry of an archive, and return all but folders with normalized names.
+    """Check all entries of an archive, and return all except folders, with normalized names.
 
     Args:
         entries: entries in archive order.

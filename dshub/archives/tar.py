@@ -34,7 +34,7 @@ _KINDS: Mapping[bytes, tuple[Kind, str]] = {
     tarfile.FIFOTYPE: ("unsafe", "is a named pipe"),
     tarfile.GNUTYPE_SPARSE: ("unsupported", "is a sparse file"),
 }
-_EXTENSIONS = b"xXgLK"  # headers that describe the next member, or with `g` all members after it
+_EXTENSIONS = b"xXgLK"  # headers for the next member, or for all later members (`g`)
 _WITHOUT_DATA = b"123456"  # types without data, although links often have the size of the target
 
 

@@ -14,7 +14,9 @@ _KEY = re.compile(r"([A-Za-z0-9_.\"'-]+)\s*=")
 
 @dataclass(frozen=True)
 class Fault:
-    """Fault, such as `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
+    """Fault in a manifest.
+
+    Example: `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
 
     Attributes:
         place: dotted path of the field; empty for the whole file.

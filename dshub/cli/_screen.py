@@ -133,7 +133,7 @@ class DatasetName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from dshub.hub.hub import Hub  # lazily, because it would slow down `--help`
+        from dshub.hub.hub import Hub  # slows down `--help`
 
         try:
             names = Hub(settings=Settings.read(offline=True)).names()

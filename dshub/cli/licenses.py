@@ -50,7 +50,7 @@ def command(names: tuple[str, ...], deny: tuple[str, ...]) -> Answer:
 
 
 def _names(hub: Hub) -> Sequence[str]:
-    """Return the datasets of the project, or the cached ones."""
+    """Return the datasets of the project, or the cached datasets."""
     if hub.settings.datasets:
         return hub.settings.datasets
     lock = hub.settings.lock

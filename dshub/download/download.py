@@ -84,7 +84,7 @@ class Download:
     def __init__(self, session: Session, job: Job, partial: Partial) -> None:
         self.streams, self._size = 1, job.resource.size
         self._session, self._job, self._partial = session, job, partial
-        self._url, self._etag, self._ranges = "", "", False  # set by each source
+        self._url, self._etag, self._ranges = "", "", False  # from the current source
         self._total: int | None = None  # file size that the source reports
         self._single = False  # request the whole file, because parts did not fit together
         self._growth, self._lock = Growth(), threading.Lock()

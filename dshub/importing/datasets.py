@@ -143,7 +143,7 @@ def _judge(
     faults = [f"{job.title} is missing" for job in missing]
     path, files, size = None, len(here), sum(job.resource.size or 0 for job in here)
     if holding is not None:
-        from dshub.importing.assessment import assess  # imports Arrow
+        from dshub.importing.assessment import assess  # imported here, because it imports Arrow
 
         faults += assess(manifest, holding)
         path, files, size = holding.path / holding.prefix, len(holding.files), holding.size

@@ -21,7 +21,7 @@ SIZES = ((64, 48), (48, 64), (64, 64), (72, 56))  # height and width of images w
 
 
 def bits(count: int, seed: int, *words: str) -> np.ndarray:
-    """Return `count` random uint64 values for a seed and words."""
+    """Return `count` random uint64 values, seeded by a number and words."""
     key = int.from_bytes(hashlib.sha256(" ".join(words).encode()).digest()[:8], "big")
     return _raw(count, np.array([seed, key], np.uint64))
 

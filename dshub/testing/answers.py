@@ -272,7 +272,7 @@ _EXEMPTIONS: dict[str, Callable[[Response, Fault], bool]] = {
 """Conditions under which a kind, and the kinds after it, do not apply."""
 
 KINDS: dict[str, dict[str, Any]] = {
-    "plain": {},  # only `headers` and `rate` of the fault
+    "plain": {},  # no fault except `headers` and `rate`
     # no response
     "hang-up": {"head_stop": 0, "end": "close"},
     "abort": {"head_stop": 0, "end": "reset"},  # TCP reset
@@ -288,7 +288,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "lines": lambda *_: repeat(b"X-More: %s\r\n" % (b"x" * 1000), FLOOD // 1000),
         "end": "close",
     },
-    "fold": {"lines": [b"X-Folded: one\r\n two\r\n\tthree\r\n"]},  # a header on several lines
+    "fold": {"lines": [b"X-Folded: one\r\n two\r\n\tthree\r\n"]},  # one header on several lines
     "case": {"spelling": lambda *_: str.swapcase},  # header names in unusual case
     "drip-head": {"head_rate": lambda _, fault: fault.rate, "body_rate": 0},
     "stall-head": {
@@ -305,7 +305,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "trailer": b"0\r\nX-Checked: yes\r\nX-Note: a\r\n\r\n",
     },
     "bad-chunk": {"chunk": "banana", "end": "close"},  # sizes that are not numbers
-    "last-on-connection": {"end": "close"},  # close the connection without an announcement
+    "last-on-connection": {"end": "close"},  # close the connection without `Connection: close`
     # faults in the body
     "page": {"body": PAGE, "headers": HTML},
     "flip": {"file": _flipped},  # one flipped bit, at `after`
@@ -321,7 +321,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "length": 10**12,
         "end": "close",
     },
-    "gzip": {  # compressed without being asked, and without support for ranges
+    "gzip": {  # compressed although the client did not ask for it, and without support for ranges
         "part": _whole,
         "body": lambda response, _: gzip.compress(response.data, compresslevel=1, mtime=0),
         "etag": lambda response, _: f"W/{response.etag}",

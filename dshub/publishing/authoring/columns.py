@@ -124,7 +124,7 @@ class Column:
         return class_order(text for counter in (self.counts or {}).values() for text in counter)
 
     def has_classes(self, most: int) -> bool:
-        """Return True if values repeat, are short, and at most `most` of them are distinct."""
+        """Return True if there are at most `most` distinct values, all short and some repeated."""
         values = self.values
         repeats = len(values) < self.rows.total()
         return 0 < len(values) <= most and repeats and max(map(len, values)) <= MAX_CLASS_LENGTH

@@ -103,7 +103,7 @@ def _head(name: str, version: str, outline: Outline) -> str:
 
 
 def supervised(features: Mapping[str, Feature]) -> list[str]:
-    """Return the columns x and y of a dataset with one label and one other column, or nothing."""
+    """Return the input and label columns if there is exactly one of each, or an empty list."""
     labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
     inputs = [name for name in features if name not in labels]
     return inputs + labels if len(labels) == len(inputs) == 1 else []
