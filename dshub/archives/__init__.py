@@ -157,7 +157,7 @@ def open_archive(
         title: name of the resource in errors.
         limits: limits on the unpacked content.
         scratch: folder for unpacked containers; the system's temporary folder if None.
-        progress: shows the progress of unpacking.
+        progress: progress display for unpacking.
 
     Raises:
         ReadError: the file does not exist or cannot be read.

@@ -126,7 +126,7 @@ class Archive:
         """Return the files that match `resource:member` in a manifest.
 
         Args:
-            member: name, or pattern in which `*`, `?` and `[…]` also match `/`. For an inner
+            member: name, or pattern (`*`, `?`, `[…]`, which also match `/`). For an inner
                 archive, its name or pattern, a colon, and a name or pattern inside it.
 
         Returns:

@@ -200,7 +200,7 @@ def status_of(path: str) -> Status:
 
 
 def settled_status_of(path: str) -> Status:
-    """Return the status of a file, or 0 after a change so recent that another could be missed."""
+    """Return the status of a file, or 0 if it changed too recently to detect a later change."""
     status, info = status_of(path), os.stat(path)  # noqa: PTH116
     latest = max(info.st_mtime_ns, info.st_ctime_ns)
     return status if latest < time.time_ns() - _SETTLED else _UNSURE

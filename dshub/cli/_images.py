@@ -94,7 +94,7 @@ def terminal_can_show() -> bool:
 
 
 def blocks(image: Image.Image, width: int) -> str:
-    """Return an image as lines of half blocks, each of which shows two pixels.
+    """Return an image as lines of half blocks, with two pixels per character.
 
     Args:
         image: image to draw, in gray if the terminal does not support 24-bit color.

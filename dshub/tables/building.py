@@ -36,7 +36,7 @@ class _Files:
         stack: exit stack that closes the archives.
         scratch: folder for unpacked archives; the system's temporary folder if None.
         local: imported files without checksums, or None for upstream files.
-        progress: shows the progress of unpacking and preparing.
+        progress: progress display for unpacking and preparing.
     """
 
     manifest: Manifest
@@ -160,7 +160,7 @@ def make(
         splits: names of the splits without a table.
         paths: path of the verified file of each resource.
         store: cache for the tables.
-        progress: shows the number of rows, and waiting for other processes.
+        progress: progress display for rows, and for waiting for other processes.
 
     Raises:
         ReadError, UnsafeArchiveError: a file does not have its promised format.

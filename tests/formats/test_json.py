@@ -127,7 +127,7 @@ class TestSquad(ReaderTests):
 
 
 class TestRecord(ReaderTests):
-    """Test columns of substrings, specified by start and end."""
+    """Columns of substrings, specified by start and end."""
 
     parts: ClassVar = {"text": ("",)}
     detects_damage = False

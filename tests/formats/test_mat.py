@@ -70,7 +70,7 @@ def file(*variables: bytes, order: str = "<") -> bytes:
 
 
 class TestSvhn(ReaderTests):
-    """Test images along the last axis, and labels in a matrix with one column."""
+    """Images along the last axis, and labels in a matrix with one column."""
 
     parts: ClassVar = {"arrays": ("train_32x32.mat",)}
 
@@ -84,7 +84,7 @@ class TestSvhn(ReaderTests):
 
 
 class TestTexts(ReaderTests):
-    """Test cells and structs of text and numbers, in two files."""
+    """Cells and structs of strings and numbers, in two files."""
 
     parts: ClassVar = {"lists": ("a.mat", "b.mat")}
 
@@ -104,7 +104,7 @@ class TestTexts(ReaderTests):
 
 
 class TestSeveralVariables(ReaderTests):
-    """Flowers-102 stores the rows of each split in another variable."""
+    """A variable per split, as in Flowers-102."""
 
     parts: ClassVar = {"sets": ("setid.mat",)}
 

@@ -109,7 +109,7 @@ class MemberName:
         return texts
 
     def _ends(self, member: str, literal: str, field: Field, ends: list[int]) -> list[int]:
-        """Return the positions of `literal` from which `field` can reach one of `ends`."""
+        """Return the positions of `literal` where a following `field` can reach one of `ends`."""
         places = []
         place = member.find(literal, len(self._begin) + 1)
         while place >= 0:
