@@ -44,7 +44,7 @@ from tests.download.stage import Scenario, play, write_files
 NAME = "data-0.gz"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-RIGHT = {"passes": "ok", "legal": "ok", "lasts": "error"}
+RIGHT = {"transient": "ok", "valid": "ok", "permanent": "error"}
 
 # Programs get the arguments url, folder, name, sha256, md5, size and write to folder/name.
 HEAD = "import sys; url, folder, name, sha256, md5, size = sys.argv[1:]\n"

@@ -37,7 +37,7 @@ def test_scenarios_use_every_kind_of_fault() -> None:
     assert used == set(KINDS)
 
 
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.outcome == "lasts"], ids=str)
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.outcome == "permanent"], ids=str)
 def test_permanent_scenarios_have_an_error_pattern(scenario: Scenario) -> None:
     assert scenario.says
 

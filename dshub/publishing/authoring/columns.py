@@ -217,8 +217,8 @@ def _of_type(column: Column, kind: pa.DataType) -> Guess:
     return NumberFeature(dtype=feature.dtype, shape=shape if prod(shape) > 1 else ()), ""
 
 
-def _doubt(column: Column, remark: str, option: str) -> str:
-    return f"column {column.name!r}: {remark}; use --{option} {column.name} to change this"
+def _doubt(column: Column, note: str, option: str) -> str:
+    return f"column {column.name!r}: {note}; use --{option} {column.name} to change this"
 
 
 def _label(column: Column) -> LabelFeature:

@@ -66,6 +66,6 @@ def test_feature_is_guessed_from_name_and_values(
     """A column that fits no feature is dropped with a note."""
     column = Column(name)
     column.add("train", pa.array(values))
-    guessed, remark = guess(column, "")
+    guessed, note = guess(column, "")
     assert guessed == feature
-    assert remark or feature is not None
+    assert note or feature is not None
