@@ -55,8 +55,8 @@ class ArchiveFile:
         """Open the decompressed bytes for one sequential read.
 
         Raises:
-            ReadError: the file is damaged; reads can raise it, too.
-            UnsafeArchiveError: the content exceeds its limits; reads raise it.
+            ReadError: the file is damaged. Reads can raise it too.
+            UnsafeArchiveError: raised by reads if the content exceeds its limits.
         """
         return self.archive.stream(self.entry)
 

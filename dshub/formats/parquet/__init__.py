@@ -77,8 +77,8 @@ class Reader(Format, frozen=True):
 class _Table:
     """A Parquet file on disk, read in batches of moderate size in memory.
 
-    A page of a few bytes can repeat one long text a million times. Reading the dictionary alone
-    reveals the length of the text.
+    A page of a few bytes can repeat one long string a million times. Reading the dictionary alone
+    reveals the length of the string.
     """
 
     def __init__(self, copy: BinaryIO) -> None:
