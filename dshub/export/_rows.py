@@ -122,7 +122,7 @@ def row_size(dataset: Dataset) -> int:
     return max(1, round(size / len(places)))
 
 
-_SUFFIXES = {  # first bytes of a file to its suffix
+_SUFFIXES = {  # file suffix by first bytes
     b"\xff\xd8\xff": "jpg",
     b"\x89PNG": "png",
     b"GIF8": "gif",

@@ -16,7 +16,7 @@ from dshub.formats import File, Output
 from dshub.formats._records import Format, only_part, spread
 from dshub.formats._texts import gathered, line_texts
 
-LARGEST_SENTENCE = 1 << 20  # characters; a file without empty lines is not in this format
+LARGEST_SENTENCE = 1 << 20  # maximum characters per sentence
 _TOKENS = pa.list_(pa.string())
 
 

@@ -78,7 +78,7 @@ def uses() -> Iterator[Use]:
 
 
 def module_name(path: Path) -> str:
-    """Return the name under which the module is imported."""
+    """Return the import name of a module."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts).removesuffix(".__init__")
 

@@ -269,7 +269,7 @@ _FAILURES = (OSError, ValueError, urllib3.exceptions.HTTPError, http.client.HTTP
 _TIMEOUTS = (requests.exceptions.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
 _ENDED_EARLY = (urllib3.exceptions.IncompleteRead, http.client.HTTPException)
 
-# exception types with reason, transient and unreachable of the TransportError; first match wins
+# exceptions, with `reason`, `transient` and `unreachable` of the TransportError; first match wins
 _FAULTS: list[tuple[Any, str, bool, bool]] = [
     (requests.exceptions.SSLError, "its certificate is not trusted", False, False),
     (requests.exceptions.ProxyError, "the proxy refused the connection", True, True),
