@@ -48,7 +48,7 @@ class Digest:
     def of_stream(
         cls, stream: BinaryIO, algorithm: Algorithm, advance: Callable[[int], object]
     ) -> Self:
-        """Return the checksum of the rest of a stream.
+        """Return the checksum of the remaining bytes of a stream.
 
         Args:
             stream: stream to read.

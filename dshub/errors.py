@@ -240,7 +240,7 @@ class FetchError(DshubError):
 
     Attributes:
         dataset: name of the dataset, or several names separated by commas.
-        attempts: errors of the sources of each file.
+        attempts: errors of each file's sources.
     """
 
     exit_code = 4
@@ -425,7 +425,7 @@ class TermsError(DshubError):
     """The terms of datasets must be accepted before the download.
 
     Attributes:
-        terms: text of the terms of each dataset.
+        terms: text of the terms by dataset.
     """
 
     exit_code = 7

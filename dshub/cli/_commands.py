@@ -1,7 +1,7 @@
 """List the commands in groups, with their short help, without importing their modules.
 
-Each command is a module in this package, and `import` is in `import_.py`. A short help is the first
-sentence of the help of its command.
+Each command is a module in this package, and `import` is in `import_.py`. The short help of a
+command is the first sentence of its help.
 """
 
 import difflib

@@ -88,7 +88,7 @@ class Exporter(Protocol):
 
     Attributes:
         kind: `shards` of similar size, `one` file per split, or a `folder` of many files.
-        suffixes: suffixes of the files of a shard, with the main file last; empty for a folder.
+        suffixes: file suffixes of a shard, with the main file last; empty for a folder.
         revision: version of the output, which increases when the same rows give different bytes.
     """
 

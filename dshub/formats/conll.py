@@ -26,7 +26,7 @@ class Reader(Format, frozen=True):
     Empty lines and document lines end a sentence. They never create an empty row.
 
     Attributes:
-        columns: column names of the fields of a line, in order.
+        columns: column name of each field of a line, in order.
         separator: character between two fields.
         document: first field of the lines between documents; empty without such lines.
     """

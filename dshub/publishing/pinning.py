@@ -80,7 +80,7 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
 
     Args:
         manifest: path of the manifest, which is replaced atomically.
-        measured: checksums and size of the file of each resource.
+        measured: file checksums and size for each resource.
 
     Raises:
         ManifestError: the manifest is not TOML, or is invalid with the new values.

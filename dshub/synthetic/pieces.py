@@ -113,10 +113,10 @@ class _Output:
 
 
 class _Files:
-    """The files written so far, before they are packed into archives.
+    """Files written so far, before they are packed into archives.
 
     Attributes:
-        pieces: path of the file of each resource and member.
+        pieces: file path of each resource and member.
     """
 
     def __init__(self, manifest: Manifest, folder: Path) -> None:

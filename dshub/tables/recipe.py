@@ -77,7 +77,7 @@ def _identify(manifest: Manifest, facts: Split, part: str) -> list[Any]:
 
 @dataclass(frozen=True)
 class Origin:
-    """A source of the rows of a split.
+    """A source of a split's rows.
 
     Attributes:
         manifest: manifest of the dataset, with the split as this origin reads it.

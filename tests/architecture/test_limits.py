@@ -37,7 +37,7 @@ def trees() -> dict[str, ast.Module]:
 
 
 def code_lines(text: str, tree: ast.AST) -> set[int]:
-    """Return the numbers of the lines that hold code."""
+    """Return the line numbers that contain code."""
     skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -71,7 +71,7 @@ def nesting(node: ast.AST, depth: int = 0) -> int:
 
 
 def lines_of_module(name: str) -> set[int]:
-    """Return the numbers of the lines of a module that hold code."""
+    """Return the line numbers of a module that contain code."""
     return code_lines((PACKAGE / name).read_text(encoding="utf-8"), trees()[name])
 
 

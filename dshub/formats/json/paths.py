@@ -126,7 +126,7 @@ class Place:
 
     @classmethod
     def of(cls, path: str, rows: Sequence[Keys]) -> "Place":
-        """Create the place of a column from its path and the segments of the path of the rows.
+        """Create the place of a column from the column's path and the segments of the rows' path.
 
         Raises:
             ValueError: the path is malformed, or passes through two lists below the row.

@@ -36,7 +36,7 @@ def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) ->
 
     Args:
         manifest: drafted manifest.
-        paths: path of the file of each resource.
+        paths: file path of each resource.
         progress: progress display.
 
     Raises:
