@@ -1,4 +1,4 @@
-"""Test which downloader survives which fault: `python benchmarks/faults.py [--small]`.
+"""Test which downloaders survive which faults: `python benchmarks/faults.py [--small]`.
 
 Each client runs each scenario of `tests/download/scenarios.py` in its own process. It fetches one
 file of 2 MB from a real server. Clients run as their documentation suggests, with the published
