@@ -89,7 +89,7 @@ def _attributes(file: Region, header: tarfile.TarInfo) -> dict[str, str]:
     if header.type == tarfile.GNUTYPE_LONGLINK:
         return {}
     records = _records(data)
-    if header.type == tarfile.XGLTYPE:  # usually only a comment or a time
+    if header.type == tarfile.XGLTYPE:  # global headers usually contain only a comment or a time
         if records:
             raise Damage("a global header sets the name or size of all members")
         return {}

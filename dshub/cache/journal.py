@@ -147,7 +147,7 @@ def claim(resting: Path) -> Path:
 
 
 def _is_usable(path: Path) -> bool:
-    """Return whether this user can resume a download, possibly of another user."""
+    """Return whether this user can resume a download, even one that another user started."""
     data = path / "data"
     mode = os.R_OK | os.W_OK
     return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))

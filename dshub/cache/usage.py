@@ -225,8 +225,8 @@ class Item(Usage):
 
     Attributes:
         name: description, such as `fashion-mnist: train-images`.
-        datasets: names of the datasets that use the item, or empty. For a shared file, datasets
-            that are not in the cache are left out, unless none of them is.
+        datasets: names of the datasets that use the item, or empty. A shared file lists only
+            datasets that are in the cache, or all if none is.
         pinned: True if the item is pinned.
         irreplaceable: True for the last copy of data that cannot be downloaded again.
     """
