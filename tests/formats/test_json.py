@@ -202,7 +202,7 @@ def test_answers_repeat_their_question_and_paragraph() -> None:
 
 
 def test_spans_become_pieces_of_the_text() -> None:
-    """Spans in ReCoRD include their end, and distinct texts are sorted."""
+    """Spans in ReCoRD include their end, and distinct strings are sorted."""
     text = "Zoë met Ann.\n@highlight\nAnn left"
     spans = [(8, 10), (0, 2), (24, 26)]
     passage = {"text": text, "entities": [{"start": a, "end": b} for a, b in spans]}

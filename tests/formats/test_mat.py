@@ -235,7 +235,7 @@ BYTES = element(2, b"\1\2\3")
         (file(variable("x", 9, (3, 1), BYTES) + element(2, b"12345678")), "an element has type 2"),
         (file(variable("x", 9, (4, 1), BYTES)), "x has shape 4x1, but 3 bytes"),
         (file(variable("x", 9, (3,), BYTES)), "1 int32, not at least 2 integers"),
-        (file(variable("x", 9, (-3, 1), BYTES)), "length -3"),
+        (file(variable("x", 9, (-3, 1), BYTES)), "lengths from -3"),
         (file(variable("x", 9, (1,) * 40, element(2, b"1"))), "a variable has 40 dimensions"),
         (file(variable("x", 9 | 0x0800, (3, 1), BYTES * 2)), "neither real numbers nor text"),
         (save({"x": scipy.sparse.eye(3, format="csc")}), "x has neither real numbers nor text"),

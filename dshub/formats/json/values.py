@@ -64,7 +64,7 @@ def cut(span: Any, text: str) -> str:
         case {"start": start, "end": end} if type(start) is int and type(end) is int:
             if 0 <= start <= end < len(text):
                 return text[start : end + 1]
-            raise Misfit(f"is characters {start} to {end}, but the text has {len(text)}")
+            raise Misfit(f"covers characters {start} to {end}, but the text has only {len(text)}")
     raise Misfit("is not an object with integers `start` and `end`")
 
 

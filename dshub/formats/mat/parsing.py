@@ -155,9 +155,8 @@ class Elements:
         flags = self.integers(1)[0]
         shape = tuple(self.integers(2))
         if len(shape) > DIMENSIONS or min(shape) < 0:
-            raise self.fault(
-                f"a variable has {len(shape)} dimensions, the smallest with length {min(shape)}"
-            )
+            lengths = f"from {min(shape)} to {max(shape)}"
+            raise self.fault(f"a variable has {len(shape)} dimensions with lengths {lengths}")
         name = self.small()[1].decode("latin-1")
         return Matrix(flags & 0xFF, bool(flags & 0x0800), shape, name)
 
@@ -200,7 +199,7 @@ class Elements:
 
 
 class Inflated(io.RawIOBase):
-    """The decompressed content of a compressed element, the current element of `outer`."""
+    """Decompressed content of the current element of `outer`."""
 
     def __init__(self, outer: Elements) -> None:
         self._outer, self._zlib = outer, zlib.decompressobj()

@@ -92,7 +92,7 @@ def _head(name: str, version: str, outline: Outline) -> str:
     title = name.rpartition("/")[2]
     return "\n".join(
         [
-            "# Drafted by `dshub new`; edit the texts.",
+            "# Drafted by `dshub new`; edit the descriptions.",
             *_fields({"schema": 1, "name": name, "version": version, "title": title}),
             f"summary = {_value(f'{outline.kind}; rows: {rows}.')}  # one sentence",
             f"task = {_value(task(outline.features))}  # the usual task",
