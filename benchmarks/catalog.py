@@ -98,7 +98,7 @@ def browse(target: Path) -> None:
 
 
 def visit(browser: Any, url: str) -> tuple[float, float, float]:
-    """Return bytes loaded, and milliseconds until the page is usable and until it answers."""
+    """Return the bytes loaded, and milliseconds until the page is usable and until it answers."""
     context = browser.new_context()
     page = context.new_page()
     page.goto(url, wait_until="networkidle")

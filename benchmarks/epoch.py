@@ -28,7 +28,7 @@ CANDIDATES = Path(__file__).parent / "epochs" / "candidates.py"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS")
 ROWS = 50_000
 
-# candidate, reference, and the goal for their ratio of speeds
+# candidate, reference, and target for their speed ratio
 GOALS = [
     ("dshub NumPy, uint8", "bare: NumPy take, uint8", 0.8),
     ("dshub NumPy, normalized", "bare: NumPy take, multiply, add", 0.8),

@@ -1,9 +1,9 @@
-"""Test which downloader survives which fault: `python benchmarks/faults.py [--small]`.
+"""Test which downloaders survive which faults: `python benchmarks/faults.py [--small]`.
 
 Each client runs each scenario of `tests/download/scenarios.py` in its own process. It fetches one
-file of 2 MB from a real server. It gets the published checksum and a timeout of 5 s if it has such
-options, and is called as its documentation suggests. Peers written in Python run in the interpreter
-that DSHUB_BENCH_PEERS names, else in this one.
+file of 2 MB from a real server. Clients run as their documentation suggests, with the published
+checksum and a timeout of 5 s if they have such options. DSHUB_BENCH_PEERS names the interpreter for
+peers written in Python; by default, they run in this one.
 
 The scenario determines the right outcome: the correct file, or an error and no file at the final
 path. The script checks the file, regardless of what the client reports.
@@ -44,7 +44,7 @@ from tests.download.stage import Scenario, play, write_files
 NAME = "data-0.gz"
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-RIGHT = {"passes": "ok", "legal": "ok", "lasts": "error"}
+RIGHT = {"transient": "ok", "valid": "ok", "permanent": "error"}
 
 # Programs get the arguments url, folder, name, sha256, md5, size and write to folder/name.
 HEAD = "import sys; url, folder, name, sha256, md5, size = sys.argv[1:]\n"

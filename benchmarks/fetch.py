@@ -3,10 +3,10 @@
 Each client runs in its own process, fetches into a new folder on the same disk and verifies a
 checksum. The script then compares every file. Clients run in a new random order each round, and the
 tables show medians. For clients written in Python, the clock starts after imports; "whole s" is the
-time of the complete process. Python peers run in the interpreter that DSHUB_BENCH_PEERS names, else
-in this one. A peak below this script's own memory (29 MB here) cannot be measured.
+time of the complete process. DSHUB_BENCH_PEERS names the interpreter for Python peers; by default,
+they run in this one. A peak below this script's own memory (29 MB here) cannot be measured.
 
-The server is nginx if it is installed, else dshub's own. A relay between client and server
+The server is nginx, or dshub's own if nginx is not installed. A relay between client and server
 simulates two slow connections. One is limited to 10 MB/s (nginx's `limit_rate` would let each
 request burst). The other has a round trip of 50 ms and a window that starts at 14 KiB and doubles
 in each round trip up to 4 MiB.

@@ -1,14 +1,14 @@
-"""Measure how fast files become rows: `python benchmarks/prepare.py [--small] [--in FOLDER]`.
+"""Measure preparing tables from archives: `python benchmarks/prepare.py [--small] [--in FOLDER]`.
 
-One archive is like CIFAR-10's, a compressed tar of six files of records. The other is like
-Imagenette's, a compressed tar with one image per row. Each candidate runs in its own process,
+The first archive resembles CIFAR-10: a compressed tar of six files of records. The second resembles
+Imagenette: a compressed tar with one image per row. Each candidate runs in its own process,
 prepares all splits from a verified file on the disk of FOLDER, and counts the rows it can read. The
 clock starts after imports. For comparison, the tables include the least possible work:
 decompressing (`gzip -dc` and Python's zlib) and reading the tar once (`tarfile`, mode `r|gz`).
 Neither writes to disk. Candidates run in a new random order each round, and the tables show
-medians. The peak is that of private memory (RssAnon), sampled every 5 ms on systems with /proc.
+medians. Peak memory is private memory (RssAnon), sampled every 5 ms on systems with /proc.
 
-Peers run in the interpreter that DSHUB_BENCH_PEERS names, else in this one.
+DSHUB_BENCH_PEERS names the interpreter for peers; by default, they run in this one.
 """
 
 import argparse
@@ -258,7 +258,7 @@ def cifar(place: Path, *, small: bool) -> Case:
 
 
 def images(place: Path, *, small: bool) -> Case:
-    """Write an archive of JPEG files of about 115 kB, of which 40 are distinct."""
+    """Write an archive of JPEG files of about 115 kB each, 40 of them distinct."""
     draw, count = np.random.default_rng(0), 300 if small else 13_000
     contents = [jpeg(draw) for _ in range(40)]
     packed = [deflated(data + bytes(-len(data) % 512)) for data in contents]

@@ -89,7 +89,7 @@ class Running:
 
     Attributes:
         port: port of the server.
-        processes: PIDs of the processes that serve, without a master process.
+        processes: PIDs of the processes that serve requests, excluding a master process.
     """
 
     port: int

@@ -48,7 +48,7 @@ class Digest:
     def of_stream(
         cls, stream: BinaryIO, algorithm: Algorithm, advance: Callable[[int], object]
     ) -> Self:
-        """Return the checksum of the rest of a stream.
+        """Return the checksum of the remaining bytes of a stream.
 
         Args:
             stream: stream to read.
@@ -76,5 +76,5 @@ class Digest:
 
 
 def is_hex(algorithm: str, text: str) -> bool:
-    """Return True if a text has the length of a checksum and only lowercase hexadecimal digits."""
+    """Return True if a string is a checksum of the algorithm in lowercase hexadecimal."""
     return len(text) == HEX_DIGITS[algorithm] and re.fullmatch(r"[0-9a-f]+", text) is not None

@@ -40,8 +40,8 @@ def one_line(text: str) -> str:
 
 
 def flat(text: str) -> str:
-    """Replace tabs and line breaks by spaces, and strip the spaces around line breaks."""
-    if text.isprintable():  # a fast path for most texts
+    """Replace tabs and line breaks with spaces, and strip the spaces around line breaks."""
+    if text.isprintable():  # a fast path for most strings
         return text
     text = text.replace("\t", " ")
     if not _BREAKS.search(text):
@@ -105,7 +105,7 @@ def shown_url(address: str) -> str:
 
 
 def redacted(text: str, *, queries: bool = True) -> str:
-    """Hide the secrets of all URLs in a text.
+    """Hide the secrets of all URLs in text.
 
     Args:
         text: text to search for URLs.
@@ -117,7 +117,7 @@ def redacted(text: str, *, queries: bool = True) -> str:
 
 
 def without_secrets(text: str, address: str) -> str:
-    """Hide the secrets of a URL in a text that quotes all or part of the URL."""
+    """Hide the secrets of a URL in text that quotes all or part of the URL."""
     for secret in sorted(_secrets(address), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return redacted(text)
@@ -237,7 +237,7 @@ class Address:
         """Path of a local address."""
         if not self._is_file_url:
             return Path(self.text)
-        from urllib.request import url2pathname  # lazily, because urllib.request is slow to import
+        from urllib.request import url2pathname  # slow to import
 
         return Path(url2pathname(urlsplit(self.text).path))
 

@@ -22,7 +22,7 @@
     ├── ReadError              9   a file does not have the expected format
     ├── SchemaError            9   rows do not match the manifest
     ├── StateError             1   a saved state does not match the loader
-    ├── FunctionError          1   a function that the caller passed failed
+    ├── FunctionError          1   a function passed by the caller failed
     └── MissingExtraError      1   an optional package is not installed         (an ImportError)
 
 The number is the exit code of the command line. Error classes compose their messages from keyword
@@ -175,7 +175,7 @@ class UnknownNameError(DshubError, KeyError):
 
 def _closest(name: object, known: Sequence[str]) -> list[str]:
     """Return the existing name that is most similar to `name`, or an empty list."""
-    import difflib  # lazily, because it is slow to import
+    import difflib  # imported lazily, because it is slow to import
 
     originals = {item.casefold(): item for item in known}
     matches = difflib.get_close_matches(str(name).casefold(), originals, n=1, cutoff=0.75)
@@ -252,7 +252,7 @@ class FetchError(DshubError):
 
     Attributes:
         dataset: name of the dataset, or several names separated by commas.
-        attempts: errors of the sources of each file.
+        attempts: errors of each file's sources.
     """
 
     exit_code = 4
@@ -437,7 +437,7 @@ class TermsError(DshubError):
     """The terms of datasets must be accepted before the download.
 
     Attributes:
-        terms: text of the terms of each dataset.
+        terms: text of the terms by dataset.
     """
 
     exit_code = 7
@@ -535,7 +535,9 @@ class StateError(DshubError):
 
 
 class FunctionError(DshubError):
-    """`map: tokenize failed at mnist@1.0.0, split train, row 3: KeyError: 'txt'`.
+    """A function passed by the caller failed.
+
+    Example: `map: tokenize failed at mnist@1.0.0, split train, row 3: KeyError: 'txt'`.
 
     The exception of the function is the cause (`__cause__`).
     """

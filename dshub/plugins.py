@@ -16,7 +16,7 @@ from dshub.errors import DshubError, UnknownNameError
 
 Kind = Literal["formats", "archives", "transports", "adapters", "export", "cli"]
 
-_PACKAGES = {"transports": "download.transports"}  # kinds outside of `dshub.<kind>`
+_PACKAGES = {"transports": "download.transports"}  # kinds with a package other than `dshub.<kind>`
 
 _TITLES = {
     "formats": "format",
@@ -52,7 +52,9 @@ def built_in(kind: Kind) -> tuple[str, ...]:
 @cache
 def _entry_points(group: str) -> list[tuple[str, str]]:
     """Return the sorted names and values of the entry points of a group."""
-    from importlib.metadata import entry_points  # lazily, because it would slow down `--help`
+    from importlib.metadata import (
+        entry_points,
+    )  # slows down `--help`
 
     return sorted((point.name, point.value) for point in entry_points(group=group))
 

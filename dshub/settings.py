@@ -22,7 +22,7 @@ from dshub.progress import Style
 _LONGEST = 1e6  # maximum timeout in seconds; operating systems reject much longer waits
 _QUOTING = ", with quotes around items that contain a separator"
 _ADDRESSES = (
-    "a folder or a URL such as https://mirror.example, with blanks and @ : / ? # in a password "
+    "a folder or a URL such as https://mirror.example, with spaces and @ : / ? # in a password "
     "written as %20 %40 %3A %2F %3F %23"
 )
 _NAME_SEPARATORS = "," + string.whitespace
@@ -45,7 +45,7 @@ class Settings:
             as in `PATH`).
         registry: folders with additional manifests (`DSHUB_REGISTRY`, separated as in `PATH`).
         mirrors: URLs or folders to try before the sources in a manifest (`DSHUB_MIRROR`, separated
-            by blanks; a single existing folder can have blanks in its name).
+            by spaces; a single existing folder can have spaces in its name).
         mirror_keys: public keys. If set, the index of a mirror must be signed with one of them
             (`DSHUB_MIRROR_KEYS`, separated as in `PATH`).
         mirror_max_age: days until the signed index of a mirror expires, or None
@@ -59,11 +59,11 @@ class Settings:
         timeout: seconds to wait for an answer of a source (`DSHUB_TIMEOUT`).
         progress: `auto`, `bar`, `lines` or `off` (`DSHUB_PROGRESS`).
         datasets: datasets of the project for `dshub lock` and `dshub licenses`
-            (`DSHUB_DATASETS`, separated by commas or blanks).
+            (`DSHUB_DATASETS`, separated by commas or spaces).
         lock: file that pins datasets, or None (`DSHUB_LOCK`; `off` for None). By default,
             `dshub.lock` next to `pyproject.toml`, or in the working folder.
         accept_terms: datasets and families with accepted terms (`DSHUB_ACCEPT_TERMS`, separated by
-            commas or blanks).
+            commas or spaces).
         log: level of the logger `dshub` on the command line, or None (`DSHUB_LOG`).
     """
 
@@ -219,7 +219,7 @@ def _check_mirrors(mirrors: Sequence[str | Path], folder: Path) -> None:
 
 
 def _items(text: str, separators: str) -> list[str]:
-    """Split a text into items. Items that contain separators are quoted.
+    """Split text into items. Items that contain separators are quoted.
 
     Backslashes and inner quotation marks are literal, because paths and names can contain them.
 
@@ -314,7 +314,7 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
     "cache": (_path, "a folder"),
     "site_caches": (_paths, f"folders separated by {os.pathsep!r}{_QUOTING}"),
     "registry": (_paths, f"folders separated by {os.pathsep!r}{_QUOTING}"),
-    "mirrors": (_mirrors, f"URLs or folders separated by blanks{_QUOTING}"),
+    "mirrors": (_mirrors, f"URLs or folders separated by spaces{_QUOTING}"),
     "mirror_keys": (_paths, f"files separated by {os.pathsep!r}{_QUOTING}"),
     "mirror_max_age": (
         partial(_unless_off, partial(_count, most=1_000_000)),
@@ -329,8 +329,8 @@ _PARSERS: dict[str, tuple[Callable[[object], Any], str]] = {
         "a number of seconds above 0, at most 1,000,000, or a duration such as 2min",
     ),
     "progress": (partial(_choice, _STYLES), "auto, bar, lines or off"),
-    "datasets": (_datasets, "names of datasets, separated by commas or blanks"),
+    "datasets": (_datasets, "names of datasets, separated by commas or spaces"),
     "lock": (partial(_unless_off, _path), "a file, or off"),
-    "accept_terms": (_names, "names of datasets, separated by commas or blanks"),
+    "accept_terms": (_names, "names of datasets, separated by commas or spaces"),
     "log": (partial(_choice, _LEVELS), "debug, info, warning or error"),
 }

@@ -30,7 +30,7 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def same(actual: Any, expected: Any) -> bool:
-    """Compare values in different kinds of lists or arrays."""
+    """Return True if values are equal, regardless of the types of lists and arrays."""
     if isinstance(expected, np.ndarray | list):
         return len(actual) == len(expected) and all(map(same, actual, expected))
     return bool(actual == expected)

@@ -33,7 +33,7 @@ Maker = Callable[[Path, int], Epoch]
 
 
 def arrays(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return images, memory-mapped uint8 (rows, 32, 32, 3), and labels, int64."""
+    """Return the images, memory-mapped uint8 (rows, 32, 32, 3), and the labels, int64."""
     return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
 

@@ -6,8 +6,8 @@ Each module implements a format of one of two kinds:
 * a `Container` contains named members (`tar`, `zip`).
 
 Formats are detected from the content, because some files named `.tar.gz` are plain tars. Every
-compression is removed, both around a container (a tar in gzip) and around its members (gzip in a
-zip, as in EMNIST). Containers can be nested: `inner.tar:a/b.jpg` is a member of a member.
+level of compression is removed, around a container (a tar in gzip) and around its members (gzip in
+a zip, as in EMNIST). Containers can be nested: `inner.tar:a/b.jpg` is a member of a member.
 
 A compressed container is unpacked once, to an unnamed scratch file that disappears with the
 process. Members are never unpacked to separate files.
@@ -119,7 +119,7 @@ class Container(Protocol):
         """
 
     def open(self, file: Region) -> OpenContainer:
-        """Open the archive for all its members; `file` must stay open."""
+        """Open the archive. `file` must stay open while members are read."""
 
     def write_members(self, sink: BinaryIO, members: Iterable[tuple[str, Path]]) -> None:
         """Write an archive of named files, with reproducible output."""
@@ -157,7 +157,7 @@ def open_archive(
         title: name of the resource in errors.
         limits: limits on the unpacked content.
         scratch: folder for unpacked containers; the system's temporary folder if None.
-        progress: shows the progress of unpacking.
+        progress: progress display for unpacking.
 
     Raises:
         ReadError: the file does not exist or cannot be read.

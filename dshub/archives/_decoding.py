@@ -56,7 +56,7 @@ class Damage(Exception):  # noqa: N818  # `as_read_error` converts it to a ReadE
 
 
 try:
-    from isal import isal_zlib  # the extra `fast`: the same interface at twice the speed
+    from isal import isal_zlib  # from the extra `fast`: same interface, twice as fast
 except ImportError:
     _inflating: Any = zlib
 else:
@@ -67,12 +67,12 @@ GZIP, DEFLATE = 31, -15  # zlib's `wbits`, with and without gzip's header and ch
 
 
 class Inflate:
-    """A decompressor of zlib or ISA-L, with `needs_input` like those of `bz2` and `lzma`."""
+    """A zlib or ISA-L decompressor with the attribute `needs_input`, as in `bz2` and `lzma`."""
 
     def __init__(self, bits: int) -> None:
         self._inner, self.needs_input = _inflating.decompressobj(bits), True
 
-    def __getattr__(self, name: str) -> Any:  # `eof` and `unused_data`
+    def __getattr__(self, name: str) -> Any:  # forwards `eof` and `unused_data`
         return getattr(self._inner, name)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
@@ -96,11 +96,11 @@ class Decoded(Readable):
 
     Args:
         raw: compressed bytes.
-        begin: creates the decompressor of one stream, with the interface of `bz2` and `lzma`.
+        begin: function that creates the decompressor of one stream, as in `bz2` and `lzma`.
         errors: exceptions that the decompressor raises for damaged bytes.
         many: whether several streams can be concatenated.
         padding: bytes to ignore between and after streams.
-        marked: whether the compressed data has an end mark.
+        marked: whether compressed data ends with a mark.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 RATIO_FROM = 256 << 20  # bytes; the compression ratio is not limited up to this unpacked size
-_LAYERS = 4  # nested compressions; a file can contain itself endlessly
+_LAYERS = 4  # maximum nested compressions, because a file can contain itself
 _BUFFER = 1 << 16  # bytes
 _LARGEST_PIECE = 1 << 20  # bytes per read in `readall`
 _RAISE_LIMITS = "if you trust the file, raise `limits.{}` of this resource in the manifest"
@@ -36,7 +36,7 @@ def as_read_error(name: str) -> Iterator[None]:
 
 
 class Budget:
-    """The number of bytes to which a file or member is allowed to unpack."""
+    """Limit on the unpacked bytes of a file or member."""
 
     def __init__(self, limits: Limits, packed: int, archive: str, member: str | None) -> None:
         self.archive, self.member = archive, member
@@ -126,7 +126,7 @@ class Entry(NamedTuple):
         name: name in the archive, normalized by `check_entries`.
         size: unpacked bytes.
         packed: stored bytes.
-        place: values that its container needs to read it, such as an offset.
+        place: values that the container needs to read the entry, such as its offset.
         kind: type of the entry. `unsupported` entries cannot be read. An `unsafe` entry makes the
             whole archive unsafe.
         note: reason why the entry cannot be read, such as `is encrypted`.
@@ -140,15 +140,15 @@ class Entry(NamedTuple):
     note: str = ""
 
 
-_NAMES, _LONG = 16 << 20, 256  # characters allowed in all names, and in addition per entry
-_COMPOSED = 255  # characters; normalizing takes quadratic time, and file names are not longer
+_NAMES, _LONG = 16 << 20, 256  # maximum characters of all names, plus extra per entry
+_COMPOSED = 255  # characters to normalize at most, because that takes quadratic time
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def check_entries(
     entries: Iterable[Entry], *, title: str, packed: int, limits: Limits, count: Iterator[int]
 ) -> list[Entry]:
-    """Check every entry of an archive, and return all but folders with normalized names.
+    """Check all entries of an archive, and return all except folders, with normalized names.
 
     Args:
         entries: entries in archive order.

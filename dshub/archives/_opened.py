@@ -55,8 +55,8 @@ class ArchiveFile:
         """Open the decompressed bytes for one sequential read.
 
         Raises:
-            ReadError: the file is damaged; reads can raise it, too.
-            UnsafeArchiveError: the content exceeds its limits; reads raise it.
+            ReadError: the file is damaged. Reads can raise it too.
+            UnsafeArchiveError: raised by reads if the content exceeds its limits.
         """
         return self.archive.stream(self.entry)
 
@@ -76,7 +76,7 @@ class Origin:
     Attributes:
         packed: stored size in bytes.
         region: region of the stored bytes, or None if they must be unpacked.
-        peel: opens the decompressed bytes.
+        peel: function that opens the decompressed bytes.
     """
 
     packed: int
@@ -126,7 +126,7 @@ class Archive:
         """Return the files that match `resource:member` in a manifest.
 
         Args:
-            member: name, or pattern in which `*`, `?` and `[…]` also match `/`. For an inner
+            member: name, or pattern (`*`, `?`, `[…]`, which also match `/`). For an inner
                 archive, its name or pattern, a colon, and a name or pattern inside it.
 
         Returns:
@@ -137,7 +137,7 @@ class Archive:
             ReadError: the resource is not a container or is damaged, no member matches, or a
                 matching member cannot be read.
             UnsafeArchiveError: the archive is unsafe, or a matching member is a link.
-            StoreError: there is no disk space to unpack the archive.
+            StoreError: the disk has too little space to unpack the archive.
         """
         if not member:
             return [ArchiveFile(self, None)]

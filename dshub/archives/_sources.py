@@ -24,11 +24,11 @@ Item = TypeVar("Item")
 def prefetched(items: Generator[Item, None, None], *, most: int) -> Iterator[Iterator[Item]]:
     """Run a generator in a thread, ahead of its consumer.
 
-    Items arrive in order, and errors after the items before them. The generator is closed when
-    the block ends.
+    Items arrive in order, and an error is raised after the items that precede it. The generator is
+    closed when the block ends.
 
     Args:
-        items: generator, not to be used elsewhere.
+        items: generator that no other code uses.
         most: maximum number of items to prefetch.
     """
     end = object()
@@ -97,7 +97,7 @@ class Region:
         return self._file.read_at(self._start + place, view)
 
     def read(self, place: int, size: int) -> bytes:
-        """Read `size` bytes from offset `place`, fewer only at the end."""
+        """Read `size` bytes from offset `place`, or fewer at the end of the region."""
         buffer = bytearray(max(0, min(size, self.size - place)))
         return bytes(buffer[: self.read_at(place, buffer)])
 

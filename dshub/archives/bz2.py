@@ -14,7 +14,7 @@ _END = b"\x17\x72\x45\x38\x50\x90"
 
 
 class Bzip2:
-    """bzip2 as a `Stream`."""
+    """The bzip2 compression format."""
 
     suffix: ClassVar[str] = ".bz2"
     tar_suffixes: ClassVar[tuple[str, ...]] = (".tbz2", ".tbz")

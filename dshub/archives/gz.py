@@ -8,7 +8,7 @@ from dshub.archives._decoding import GZIP, ByteStream, Decoded, Inflate
 
 
 class Gzip:
-    """gzip as a `Stream`."""
+    """The gzip compression format."""
 
     suffix: ClassVar[str] = ".gz"
     tar_suffixes: ClassVar[tuple[str, ...]] = (".tgz", ".taz")

@@ -34,7 +34,7 @@ _KINDS: Mapping[bytes, tuple[Kind, str]] = {
     tarfile.FIFOTYPE: ("unsafe", "is a named pipe"),
     tarfile.GNUTYPE_SPARSE: ("unsupported", "is a sparse file"),
 }
-_EXTENSIONS = b"xXgLK"  # headers that describe the next member, or with `g` all members after it
+_EXTENSIONS = b"xXgLK"  # headers for the next member, or for all later members (`g`)
 _WITHOUT_DATA = b"123456"  # types without data, although links often have the size of the target
 
 
@@ -89,7 +89,7 @@ def _attributes(file: Region, header: tarfile.TarInfo) -> dict[str, str]:
     if header.type == tarfile.GNUTYPE_LONGLINK:
         return {}
     records = _records(data)
-    if header.type == tarfile.XGLTYPE:  # usually only a comment or a time
+    if header.type == tarfile.XGLTYPE:  # global headers usually contain only a comment or a time
         if records:
             raise Damage("a global header sets the name or size of all members")
         return {}
@@ -130,7 +130,7 @@ def _entry(header: tarfile.TarInfo, attributes: Mapping[str, str]) -> Entry:
 
 
 class Tar:
-    """Tar as a `Container`."""
+    """The tar archive format."""
 
     suffix: ClassVar[str] = ".tar"
     by_name: ClassVar[bool] = False

@@ -10,7 +10,7 @@ _MEMORY = 512 << 20  # limit in bytes for decoding a stream; `xz -9` needs 65 Mi
 
 
 class Xz:
-    """xz as a `Stream`."""
+    """The xz compression format."""
 
     suffix: ClassVar[str] = ".xz"
     tar_suffixes: ClassVar[tuple[str, ...]] = (".txz",)

@@ -104,7 +104,7 @@ def _kind(item: zipfile.ZipInfo) -> tuple[Kind, str]:
 
 
 def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
-    """Check an entry against its local header; `end` is the offset of the next data."""
+    """Check an entry against its local header; its data must end by the offset `end`."""
     utf8 = item.flag_bits & _UTF8
     raw_name = item.orig_filename.encode("utf-8" if utf8 else "cp437")
     head = file.read(item.header_offset, _LOCAL.size + len(raw_name))
@@ -127,7 +127,7 @@ def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
 
 
 class Zip:
-    """Zip as a `Container`."""
+    """The zip archive format."""
 
     suffix: ClassVar[str] = ".zip"
     by_name: ClassVar[bool] = True
@@ -158,7 +158,7 @@ class OpenZip:
         offsets = sorted(item.header_offset for item in items)
         ends: dict[int, int] = {}
         for offset, following in zip(offsets, [*offsets, directory][1:], strict=True):
-            ends.setdefault(offset, following)  # equal to `offset` if two members share it
+            ends.setdefault(offset, following)  # `offset` itself if two members share it
         for item in items:
             yield _entry(self._file, item, ends[item.header_offset])
 

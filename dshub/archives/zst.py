@@ -8,7 +8,7 @@ _MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class Zstandard:
-    """Zstandard as a `Stream`."""
+    """The Zstandard compression format."""
 
     suffix: ClassVar[str] = ".zst"
     tar_suffixes: ClassVar[tuple[str, ...]] = (".tzst",)

@@ -97,7 +97,7 @@ def evictions(
         items: every item in the cache.
         limits: limits of the cache.
         now: current time, in seconds since the epoch.
-        garbage: function that returns leftovers, to remove before datasets for `max_size`.
+        garbage: function that returns leftovers, which are removed before datasets.
         is_spare: function that returns True for a raw file of datasets that are already prepared.
 
     Raises:

@@ -130,7 +130,7 @@ def replace_file(target: Path, data: bytes, temporary: Path, *, sync: bool = Fal
 
 
 def regular_size(path: Path) -> int | None:
-    """Return the size of a regular file, or None for anything else or on an OSError."""
+    """Return the size of a regular file, or None for anything else or after an OSError."""
     with suppress(OSError):
         status = os.lstat(path)
         if stat.S_ISREG(status.st_mode):

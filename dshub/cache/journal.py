@@ -136,7 +136,7 @@ def claim(resting: Path) -> Path:
     with disk_faults(resting, "write"):
         usable = [path for path in abandoned_folders(resting, others) if _is_usable(path)]
         for path in sorted(usable, key=partial_size, reverse=True):
-            with suppress(OSError):  # another process renamed it first, or its owner forbids it
+            with suppress(OSError):  # another process was faster, or permissions forbid renaming
                 path.rename(own)
                 break
         for path in usable:
@@ -147,7 +147,7 @@ def claim(resting: Path) -> Path:
 
 
 def _is_usable(path: Path) -> bool:
-    """Return whether this user can resume a download, which can be another user's."""
+    """Return whether this user can resume a download, even one that another user started."""
     data = path / "data"
     mode = os.R_OK | os.W_OK
     return os.access(path, mode | os.X_OK) and (not data.exists() or os.access(data, mode))

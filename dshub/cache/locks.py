@@ -105,7 +105,7 @@ def _acquire(
 
 
 def _traces(path: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes and times of the owners' files, which change if an owner progresses."""
+    """Return the names, sizes and times of the owners' files, to detect progress."""
     traces = []
     for folder in process_folders(path):
         with suppress(OSError):

@@ -22,7 +22,7 @@ def own_name(stem: str) -> str:
 
 
 def owner(path: Path) -> tuple[str, int] | None:
-    """Return host (empty for this machine) and pid from an `own_name`; None for other names."""
+    """Return the host (empty for this machine) and pid from an `own_name`; None for other names."""
     match = _NAME.fullmatch(path.name.partition(".")[2])
     if match is None:
         return None
@@ -52,7 +52,7 @@ def holder(path: Path) -> Holder:
 
 
 def is_orphan(path: Path) -> bool:
-    """Return whether a path is named after a dead process of this machine and not a symlink."""
+    """Return whether a path is named after a dead process on this machine and is not a symlink."""
     return holder(path) == "dead"
 
 

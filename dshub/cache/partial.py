@@ -270,8 +270,8 @@ class Partial:
 def _open(path: Path) -> io.FileIO:
     """Open a file for reading and writing; create it if it is missing.
 
-    An empty file replaces anything but a regular file, and also a file with a second hard link,
-    which could be another user's.
+    Anything but a regular file is replaced with an empty file. So is a file with a second hard
+    link, which could be another user's.
     """
     with suppress(FileNotFoundError):
         status = os.lstat(path)

@@ -96,7 +96,7 @@ class Span:
 
 
 class SpanAllocator:
-    """Division of the missing bytes of a file among streams.
+    """Allocator of the missing bytes of a file to streams.
 
     A stream claims a span, then repeatedly calls `reserve`, writes bytes to the file, and calls
     `fill`. Not thread-safe: the caller holds a lock.

@@ -116,7 +116,7 @@ class Store:
     ) -> Iterator[Partial]:
         """Open and lock the partial download of a file, resuming an earlier one.
 
-        Every process writes to a folder of its own, so a file system without locks costs bandwidth
+        Every process writes to its own folder, so a file system without locks costs bandwidth
         only. A download that is not published is left for the next process.
 
         Args:

@@ -114,7 +114,7 @@ def _used(status: os.stat_result) -> float:
 def _bucket(
     root: Path, bucket: str, kind: Kind | None, name: Callable[[PurePath], str]
 ) -> Iterator[Usage]:
-    """Yield files in a bucket, without dshub's own files if `kind` is None.
+    """Yield the files of a bucket; if `kind` is None, only those that dshub did not write.
 
     Args:
         name: function that returns the item name of a dshub file from its path in the bucket.
@@ -225,8 +225,8 @@ class Item(Usage):
 
     Attributes:
         name: description, such as `fashion-mnist: train-images`.
-        datasets: names of the datasets that use the item, or empty. For a shared file, datasets
-            that are not in the cache are left out, unless none of them is.
+        datasets: names of the datasets that use the item, or empty. A shared file lists only
+            datasets that are in the cache, or all if none is.
         pinned: True if the item is pinned.
         irreplaceable: True for the last copy of data that cannot be downloaded again.
     """
@@ -237,7 +237,7 @@ class Item(Usage):
 
     @property
     def held(self) -> bool:
-        """True if a live process of this machine writes to the item."""
+        """True if a live process on this machine is writing to the item."""
         return self.leftover is not None and self.leftover.holder == "alive"
 
 

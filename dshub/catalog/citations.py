@@ -77,7 +77,7 @@ def _author(name: str) -> str:
 
 
 def _balanced(text: str) -> str:
-    """Remove all braces from a text if they are not balanced."""
+    """Remove all braces from text if they are not balanced."""
     depth = 0
     for sign in text:
         depth += {"{": 1, "}": -1}.get(sign, 0)

@@ -14,7 +14,9 @@ _KEY = re.compile(r"([A-Za-z0-9_.\"'-]+)\s*=")
 
 @dataclass(frozen=True)
 class Fault:
-    """Fault, such as `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
+    """Fault in a manifest.
+
+    Example: `line 14, resources.train.sha256: must be 64 hexadecimal digits`.
 
     Attributes:
         place: dotted path of the field; empty for the whole file.
@@ -43,7 +45,7 @@ def _line(place: str, lines: dict[str, int]) -> int | None:
     while place:
         if place in lines:
             return lines[place]
-        end = 2 * _LONGEST  # `_places` returns no longer place
+        end = 2 * _LONGEST  # `_places` returns no place longer than this
         place = place[: max(place.rfind(".", 0, end), place.rfind("[", 0, end), 0)]
     return None
 

@@ -119,8 +119,8 @@ class NumberFeature(
     """Number, or array of numbers if `shape` is not empty.
 
     Attributes:
-        missing: upstream texts for a missing value. Rows contain NaN instead, so `dtype` must be a
-            float.
+        missing: upstream strings for a missing value. Rows contain NaN instead, so `dtype` must be
+            a float.
     """
 
     dtype: Dtype

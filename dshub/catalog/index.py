@@ -86,7 +86,7 @@ class Index:
         self._key = _digest(os.fsencode(root))
         self._old = self._read(FOLDERS, Folder)
         self._new: dict[str, Folder] = {}
-        self._new_texts: dict[str, _Searched] = {}  # texts of changed manifests
+        self._new_texts: dict[str, _Searched] = {}  # searchable text of changed manifests
 
     def _read(self, part: str, kind: type[T]) -> dict[str, T]:
         data = self._store.read(self._key + part) if self._store is not None else None
@@ -149,7 +149,7 @@ class Index:
 
     def _summarize(self, name: str, version: str, old: Listed | None) -> Listed:
         path, status = self.path(name, version), _UNSURE
-        with suppress(OSError):  # reading the file raises the error
+        with suppress(OSError):  # reading the file below raises the same error
             status = settled_status_of(str(path))
         if old is not None and old.version == version and old.digest == _digest(_bytes(path)):
             return Listed(status, version, old.digest, old.line)
@@ -194,13 +194,13 @@ class Index:
 
 
 def status_of(path: str) -> Status:
-    """Return a nonzero hash of the size and times of change of a file."""
+    """Return a nonzero hash of the size, mtime and ctime of a file."""
     status = os.stat(path)  # noqa: PTH116  # faster than Path.stat in a loop
     return hash((status.st_size, status.st_mtime_ns, status.st_ctime_ns)) or 1
 
 
 def settled_status_of(path: str) -> Status:
-    """Return the status of a file, or 0 after a change so recent that another could be missed."""
+    """Return the status of a file, or 0 if it changed too recently to detect a later change."""
     status, info = status_of(path), os.stat(path)  # noqa: PTH116
     latest = max(info.st_mtime_ns, info.st_ctime_ns)
     return status if latest < time.time_ns() - _SETTLED else _UNSURE

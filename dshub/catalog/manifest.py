@@ -64,11 +64,11 @@ class Drop(Fields, frozen=True, kw_only=True, tag_field="step", tag="drop"):
 
 
 class Cut(Fields, frozen=True, kw_only=True, tag_field="step", tag="cut"):
-    """Cut the texts of a column before the first occurrence of a string.
+    """Cut the strings of a column before the first occurrence of a substring.
 
     Attributes:
         column: column of text.
-        before: string to search for. Texts without it stay unchanged.
+        before: substring to search for. Strings without it stay unchanged.
     """
 
     column: str

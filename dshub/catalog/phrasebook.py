@@ -124,7 +124,7 @@ SHUFFLE = {
 def missing(instance: object, name: str, words: Mapping[str, str]) -> AttributeError:
     """Return the error for an unknown attribute with an explanation from `words`.
 
-    To be called from `__getattr__`. A name that is not in `words`, or a property that raised an
+    Call this from `__getattr__`. A name that is not in `words`, or a property that raised an
     error, raises Python's own error.
     """
     if name not in words:

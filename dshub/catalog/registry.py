@@ -108,7 +108,7 @@ class Registry:
         return newest_first(versions)
 
     def _find(self, identifier: str) -> tuple[CatalogSource, str, str]:
-        """Return source, name and version for `name` or `name@version`.
+        """Return the source, name and version for `name` or `name@version`.
 
         Raises:
             UnknownNameError: the dataset or version is unknown.
@@ -166,7 +166,7 @@ class Registry:
                     raise _conflict(manifest.identifier, places)
 
     def _check_mirrors(self, name: str, version: str) -> None:
-        """Raise if mirrors have different rows under one name and version."""
+        """Raise DshubError if mirrors have different rows for the same name and version."""
         rows = [item for source in self.remote for item in source.rows(name, version)]
         for digest, place in rows:
             if digest != rows[0][0] and self._prefer != "mirror":

@@ -68,7 +68,7 @@ class RemoteSource(CatalogSource, Protocol):
         """Warn once of unreachable machines."""
 
     def rows(self, name: str, version: str) -> list[tuple[str, str]]:
-        """Return `Manifest.digest` and address of each manifest of a version."""
+        """Return the `Manifest.digest` and address of each manifest of a version."""
 
     def checksums(self) -> frozenset[str]:
         """Return the hexadecimal checksums of listed files without sending a request."""

@@ -44,7 +44,7 @@ def group(debug: bool) -> None:
     (see https://dshub.github.io/dshub/settings.html). For shell completion, see
     https://dshub.github.io/dshub/cli.html.
     """
-    del debug  # `main` reads it from `sys.argv`, because this function can fail too
+    del debug  # `main` reads `sys.argv`, so that --debug also covers errors of this function
     _set_up_log()
 
 

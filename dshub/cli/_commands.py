@@ -1,7 +1,7 @@
 """List the commands in groups, with their short help, without importing their modules.
 
-Each command is a module in this package, and `import` is in `import_.py`. A short help is the first
-sentence of the help of its command.
+Each command is a module in this package, and `import` is in `import_.py`. The short help of a
+command is the first sentence of its help.
 """
 
 import difflib
@@ -70,7 +70,7 @@ ALTERNATIVES = {  # commands of other programs, and the dshub commands to sugges
 
 
 class Commands(click.Group):
-    """Group of commands that are imported only to run them.
+    """Group of commands that are imported only when they run.
 
     Help and completion of built-in commands use the texts in `GROUPS`.
     """
@@ -84,7 +84,7 @@ class Commands(click.Group):
         if cmd_name not in plugins.built_in("cli") and cmd_name not in plugins.names("cli"):
             return None
         command = cast("click.Command", plugins.module("cli", cmd_name).command)
-        command.name = cmd_name  # click takes it from the function, which is named `command`
+        command.name = cmd_name  # click would use the function name, `command`
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

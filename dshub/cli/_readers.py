@@ -50,7 +50,7 @@ class _Empty:
 
     @property
     def member(self) -> str:
-        """Empty name of an archive member."""
+        """Member name; empty, as for a file outside an archive."""
         self.is_used = True
         return ""
 

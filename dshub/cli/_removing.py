@@ -29,7 +29,7 @@ def confirm(listing: str, removal: "Removals | Pruning", *, yes: bool) -> None:
         yes: True to skip the question.
 
     Raises:
-        UsageError: confirmation is necessary, but there is no terminal.
+        UsageError: confirmation is necessary, but the command does not run in a terminal.
         DshubError: the user answered no.
     """
     reasons, lost = [], removal.irreplaceable

@@ -56,7 +56,7 @@ def bold(text: str) -> str:
 
 
 def dim(text: str) -> str:
-    """Dim text."""
+    """Make text dim."""
     return painted(text, 2)
 
 
@@ -71,12 +71,12 @@ def painted(text: str, style: int | str) -> str:
 
 
 def width(text: str) -> int:
-    """Return the number of visible characters in a text."""
+    """Return the number of visible characters in text."""
     return len(_STYLED.sub("", text) if _MARK in text else text)
 
 
 def lines(text: str, indent: str = "") -> str:
-    """Indent each line of an untrusted text, and remove control characters."""
+    """Indent each line of untrusted text, and remove control characters."""
     return "\n".join(f"{indent}{one_line(line)}" for line in text.splitlines())
 
 
@@ -107,7 +107,7 @@ def fitted(text: str, width: int) -> str:
 
 
 def terminal_width() -> int:
-    """Return the width of the terminal, or a large number if there is no terminal."""
+    """Return the width of the terminal, or a large number outside a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
@@ -127,7 +127,7 @@ class DatasetName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from dshub.hub.hub import Hub  # lazily, because it would slow down `--help`
+        from dshub.hub.hub import Hub  # slows down `--help`
 
         try:
             names = Hub(settings=Settings.read(offline=True)).names()

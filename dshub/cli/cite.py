@@ -66,7 +66,7 @@ def _entries(manifests: Sequence[Manifest]) -> Iterator[Entry]:
 
 
 def _page(manifest: Manifest) -> Citation:
-    """Return a citation of the homepage of a dataset."""
+    """Return a citation of a dataset's homepage."""
     return Citation(
         type="misc", key=manifest.name, title=manifest.title, author=(), url=manifest.homepage
     )

@@ -61,7 +61,7 @@ def command(name: str, paths: tuple[Path, ...], keep: Keep | None, no_prepare: b
         for path in _unrecognized(paths, reports)
     ]
     complete = all(report.complete for report in reports)
-    notes = [*unrecognized, *_remarks(name, reports, ready=bool(tables))]
+    notes = [*unrecognized, *_notes(name, reports, ready=bool(tables))]
     return Answer(
         _data(reports, tables), _screen.columns(rows) if rows else "", notes, 0 if complete else 1
     )
@@ -130,7 +130,7 @@ def _rows(report: ImportReport) -> Iterator[list[str]]:
         yield [job.name, state, f"{job.resource.name}, size {size(job.resource.size)}"]
 
 
-def _remarks(name: str, reports: Sequence[ImportReport], *, ready: bool) -> Iterator[str]:
+def _notes(name: str, reports: Sequence[ImportReport], *, ready: bool) -> Iterator[str]:
     missing = [job for report in reports for job in report.missing]
     if missing:
         titles = ", ".join(job.title for job in missing)

@@ -43,14 +43,14 @@ def command(names: tuple[str, ...], deny: tuple[str, ...]) -> Answer:
     licenses = [_plain(item, reasons[item.name]) for item in manifests]
     unstated = sum(item.license.spdx is None for item in manifests)
     datasets = counted(unstated, "dataset")
-    remark = f"{datasets} without a stated license; use --deny unknown to fail on them"
-    notes = [remark] if deny and unstated and "unknown" not in deny else []
+    note = f"{datasets} without a stated license; use --deny unknown to fail on them"
+    notes = [note] if deny and unstated and "unknown" not in deny else []
     data = {"licenses": licenses, "denied": refused}
     return Answer(data, _text(manifests, reasons), notes, DENIED if refused else 0)
 
 
 def _names(hub: Hub) -> Sequence[str]:
-    """Return the datasets of the project, or the cached ones."""
+    """Return the datasets of the project, or the cached datasets."""
     if hub.settings.datasets:
         return hub.settings.datasets
     lock = hub.settings.lock
@@ -71,7 +71,7 @@ def _text(manifests: Sequence[Manifest], reasons: Mapping[str, str]) -> str:
     rows = [[_screen.dim(word) for word in ("NAME", "LICENSE", "REDISTRIBUTION", "")]]
     for item in manifests:
         terms, reason = item.license, reasons[item.name]
-        remark = _screen.colored(f"denied: {reason}", "red") if reason else terms.note or ""
+        comment = _screen.colored(f"denied: {reason}", "red") if reason else terms.note or ""
         spdx = terms.spdx or "not stated"
-        rows.append([_screen.bold(item.name), spdx, terms.redistribution, remark])
+        rows.append([_screen.bold(item.name), spdx, terms.redistribution, comment])
     return _screen.columns(rows)

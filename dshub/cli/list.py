@@ -77,7 +77,7 @@ def listing(lines: Sequence[Line], *notes: str, by_family: bool = False) -> Answ
 
     The JSON output contains every dataset in both cases.
     """
-    if click.get_current_context().meta[_screen.QUIET]:  # with --json
+    if click.get_current_context().meta[_screen.QUIET]:  # --json
         return Answer({"datasets": [msgspec.to_builtins(line.whole()) for line in lines]})
     rows = _by_family(lines) if by_family else map(_cells, lines)
     return Answer({}, _text(rows) if lines else "", notes)
@@ -123,7 +123,7 @@ def _text(rows: Iterable[Cells]) -> str:
             break
         del columns[name]
     head = list(columns)
-    if sys.stdout.isatty():  # saves time elsewhere, where styles are not printed
+    if sys.stdout.isatty():  # saves time if the output is not a terminal, where styles are removed
         head = [*map(_screen.dim, head)]
         columns["NAME"] = [*map(_screen.bold, columns["NAME"])]
     return _screen.columns([head, *zip(*columns.values(), strict=True)], right=(1, 2))

@@ -239,7 +239,7 @@ def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     registry = Registry([mirror.root / "registry"], built_in=False)
     index, names = read_index(mirror), []
     for entry in index.datasets if index is not None else ():
-        with suppress(UnknownNameError, ManifestError):  # another process removed or damaged it
+        with suppress(UnknownNameError, ManifestError):  # removed or damaged since
             names.append(registry.manifest(entry.identifier).identifier)
     if not names:
         return None

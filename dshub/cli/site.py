@@ -26,7 +26,7 @@ def command(folder: Path, names: tuple[str, ...], title: str) -> Answer:
     pages work on any web server and as local files. Only pages that changed are rewritten. If DEST
     is a mirror, pages link to its files.
     """
-    from dshub.publishing.site.build import build  # lazily, because it needs Jinja2
+    from dshub.publishing.site.build import build  # imported lazily, because it needs Jinja2
 
     hub = Hub()
     built = build(hub.registry, hub.store, folder, names=names, title=title, progress=hub.progress)

@@ -42,7 +42,7 @@ def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
 
 
 def _difference(head: bytes, resource: Resource, length: int) -> str:
-    """Describe how a file differs from the expected one; empty if it is unknown."""
+    """Describe how a file differs from the expected one; empty if unknown."""
     if resource.size is not None and length > resource.size:
         return "it is longer than the published file"
     name = resource.name

@@ -84,9 +84,9 @@ class Download:
     def __init__(self, session: Session, job: Job, partial: Partial) -> None:
         self.streams, self._size = 1, job.resource.size
         self._session, self._job, self._partial = session, job, partial
-        self._url, self._etag, self._ranges = "", "", False  # of the current source
+        self._url, self._etag, self._ranges = "", "", False  # from the current source
         self._total: int | None = None  # file size that the source reports
-        self._single = False  # use one request, because parts of this source did not fit together
+        self._single = False  # request the whole file, because parts did not fit together
         self._growth, self._lock = Growth(), threading.Lock()
         self._attempts: list[DshubError] = []
 
@@ -259,7 +259,7 @@ class Download:
             partial.release(span)
 
     def _span_for(self, span: Span, answer: Answer) -> Span:
-        """Return the span to fill, or a span of the whole file if the answer starts at 0."""
+        """Return `span`, or a span of the whole file if the answer starts at 0 instead."""
         size = self._size
         if answer.start == span.start:
             if span.start and None not in {size, answer.total} and answer.total != size:
@@ -357,7 +357,7 @@ class Download:
 
 
 def _delay(fruitless: int, retry_after: float | None) -> float:
-    """Return seconds until the next try, from `retry_after` or by exponential backoff."""
+    """Return the seconds until the next try, from `retry_after` or by exponential backoff."""
     if retry_after is not None:
         return min(retry_after, LONGEST_WAIT)
     return min(0.5 * float(1 << fruitless), LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311

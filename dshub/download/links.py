@@ -80,7 +80,7 @@ def _ask(transports: Transports, url: str) -> tuple[Link, bool]:
         head = transports.of(url).head(url)
     except TransportError as error:
         return Link(url, reason=error.reason), error.transient
-    except DshubError as error:  # no transport for its scheme
+    except DshubError as error:  # unsupported URL scheme
         return Link(url, reason=str(error)), False
     final = host(head.url)
     link = Link(url, head.status, head.total, final if final != host(url) else "")

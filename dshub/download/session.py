@@ -111,6 +111,6 @@ class Session:
 
 
 def host(url: str) -> str:
-    """Return host and port of a URL; return a path unchanged."""
+    """Return the host and port of a URL; return a path unchanged."""
     shown = shown_url(url)
     return shown.partition("://")[2].partition("/")[0].rpartition("@")[2] or shown

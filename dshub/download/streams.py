@@ -197,7 +197,7 @@ def decode(url: str, source: Path, target: Path, encoding: str, max_size: int) -
 
 
 def find_damage(partial: Partial, resource: Resource) -> list[int]:
-    """Return start and stop of each damaged chunk, in one list.
+    """Return the start and stop of each damaged chunk, as one flat list.
 
     The list is empty if the manifest has no checksums of chunks, if bytes are missing, or if every
     chunk is damaged, because then it is probably a different file.

@@ -88,7 +88,7 @@ class Exporter(Protocol):
 
     Attributes:
         kind: `shards` of similar size, `one` file per split, or a `folder` of many files.
-        suffixes: suffixes of the files of a shard, with the main file last; empty for a folder.
+        suffixes: file suffixes of a shard, with the main file last; empty for a folder.
         revision: version of the output, which increases when the same rows give different bytes.
     """
 
@@ -122,7 +122,7 @@ def row_size(dataset: Dataset) -> int:
     return max(1, round(size / len(places)))
 
 
-_SUFFIXES = {  # first bytes of a file to its suffix
+_SUFFIXES = {  # file suffix by first bytes
     b"\xff\xd8\xff": "jpg",
     b"\x89PNG": "png",
     b"GIF8": "gif",

@@ -44,7 +44,7 @@ class File(msgspec.Struct, frozen=True):
 
 
 class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Progress of the export of a split.
+    """Progress of exporting a split.
 
     Attributes:
         dataset: name and version of the dataset.

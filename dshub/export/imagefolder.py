@@ -1,4 +1,4 @@
-"""Export to one folder per class, as torchvision, Keras and Hugging Face read it.
+"""Export to one folder per class, in the layout that torchvision, Keras and Hugging Face read.
 
 The path `train/cat/00000012.jpg` consists of the split, the class and the row number. Encoded
 images and audio are written unchanged, and raw pixels are written as PNG. Without labels, a split

@@ -98,7 +98,7 @@ def _shape(feature: Feature) -> tuple[int, ...]:
 
 
 def _dtype(rows: Rows, name: str) -> np.dtype:
-    """Return the dtype of a column, with text as long as its longest value."""
+    """Return the dtype of a column; the length of a text dtype is that of its longest value."""
     feature = rows.features[name]
     if not isinstance(feature, TextFeature):
         return row_dtype(feature) or np.dtype(np.uint8)

@@ -39,7 +39,7 @@ def _feature(value: Any) -> bytes:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    """Encode a field of bytes as its number with wire type 2, its length and its content."""
+    """Encode a protobuf field of wire type 2: field number and type, length, and content."""
     return bytes([number << 3 | 2]) + _varint(len(content)) + content
 
 

@@ -66,7 +66,7 @@ def _columns(rows: Rows) -> Mapping[str, Sequence[str]]:
 def _files(
     columns: Mapping[str, Sequence[str]], row: Mapping[str, Any]
 ) -> Iterator[tuple[str, bytes]]:
-    """Yield the suffixes and contents of the files of a row."""
+    """Yield the suffix and content of each file of a row."""
     for name in columns["file"]:
         data = as_file(row[name])
         suffix = suffix_of(data)

@@ -108,7 +108,7 @@ def spread(rows: pa.RecordBatch, output: Output) -> Iterator[tuple[BinaryIO, pa.
 
 
 def matching_name(pattern: str, number: int = 0) -> str:
-    """Return a name that matches a pattern, with `number` in place of each `*`."""
+    """Return a name that matches a pattern, with each `*` replaced by `number`."""
     return re.sub(
         r"\[(?P<first>[^]!])[^]]{0,99}\]|(?P<any>[*?])",
         lambda match: match["first"] or (str(number) if match["any"] == "*" else "0"),
@@ -154,7 +154,7 @@ def records(file: File, stream: BinaryIO, size: int, *, step: int) -> Iterator[n
 
 
 def as_images(planes: np.ndarray) -> pa.Array:
-    """Convert (rows, channels, height, width) to a column of (height, width, channels).
+    """Convert an array (rows, channels, height, width) to a column of (height, width, channels).
 
     Copying one channel at a time is three times as fast as NumPy's transposed copy.
     """

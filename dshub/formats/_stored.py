@@ -15,8 +15,8 @@ from dshub.formats import File
 from dshub.formats._records import BATCH_BYTES, fill, mismatch
 
 LARGEST_ROW = 256 << 20  # bytes; a larger row means a damaged header
-LARGEST_INTERLEAVED = 2 << 30  # bytes in an array with interleaved rows, which is read into memory
-DIMENSIONS = 32  # the limit of NumPy 1
+LARGEST_INTERLEAVED = 2 << 30  # maximum bytes of an array with interleaved rows
+DIMENSIONS = 32  # NumPy 1 supports no more
 _PIECE = 1 << 20  # bytes per copy
 
 

@@ -81,7 +81,7 @@ class _Source(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Read as many bytes as requested, fewer only at the end."""
+        """Read as many bytes as requested, or fewer at the end of the stream."""
         pieces, self._begin = [self._begin[:size]], self._begin[size:]
         left = size - len(pieces[0])
         while left and (piece := self._stream.read(min(left, _PIECE))):

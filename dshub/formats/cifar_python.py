@@ -34,7 +34,7 @@ PLANES = (3, 32, 32)
 PIXELS = 3 * 32 * 32
 LARGEST_FILE = 1 << 30  # bytes
 INSTRUCTIONS = 1 << 19  # CIFAR-100's 50,000 rows need about 200,000; each can take 100 bytes
-_TUPLES, _RECALLED = 64, 32  # an array needs six tuples, and reads only names from the memo
+_TUPLES, _RECALLED = 64, 32  # maximum tuples and memo reads; an array needs six tuples
 _REFUSED = {"DUP", "EXT1", "EXT2", "EXT4", "INST", "LONG4", "NEWOBJ", "OBJ", "PERSID", "BINPERSID"}
 
 

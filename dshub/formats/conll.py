@@ -16,7 +16,7 @@ from dshub.formats import File, Output
 from dshub.formats._records import Format, only_part, spread
 from dshub.formats._texts import gathered, line_texts
 
-LARGEST_SENTENCE = 1 << 20  # characters; a file without empty lines is not in this format
+LARGEST_SENTENCE = 1 << 20  # maximum characters per sentence
 _TOKENS = pa.list_(pa.string())
 
 
@@ -26,7 +26,7 @@ class Reader(Format, frozen=True):
     Empty lines and document lines end a sentence. They never create an empty row.
 
     Attributes:
-        columns: column names of the fields of a line, in order.
+        columns: column name of each field of a line, in order.
         separator: character between two fields.
         document: first field of the lines between documents; empty without such lines.
     """

@@ -110,13 +110,13 @@ class Reader(Format, frozen=True):
         row.extend([""] * missing)
 
     def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
-        delimiter, strips_blanks = self.delimiter[0], self.delimiter == ", "
-        splits = len(self.columns) - (self.long == "last")  # an extra split detects too many
+        delimiter, strips_spaces = self.delimiter[0], self.delimiter == ", "
+        splits = len(self.columns) - (self.long == "last")  # one extra detects excess fields
         for number, line in enumerate(lines, self.skip + 1):
             text = line.removesuffix("\r")
             if text:
                 row = text.split(delimiter, splits)
-                yield number, [field.lstrip(" ") for field in row] if strips_blanks else row
+                yield number, [field.lstrip(" ") for field in row] if strips_spaces else row
 
     def _quoted(self, file: File, lines: Iterator[str]) -> Iterator[Row]:
         first, size = self.skip + 1, 0
@@ -132,8 +132,8 @@ class Reader(Format, frozen=True):
                     raise ReadError(file=file.name, reason=reason)
                 yield line + "\n"
 
-        blanks, delimiter = self.delimiter == ", ", self.delimiter[0]
-        rows = csv.reader(bounded(), delimiter=delimiter, skipinitialspace=blanks, strict=True)
+        spaces, delimiter = self.delimiter == ", ", self.delimiter[0]
+        rows = csv.reader(bounded(), delimiter=delimiter, skipinitialspace=spaces, strict=True)
         try:
             for row in rows:
                 if row:

@@ -29,7 +29,7 @@ class Reader(Format, frozen=True):
     """Read a column of labels and a column of values from the only part.
 
     Attributes:
-        shape: shape of the values of a row, with the last dimension contiguous.
+        shape: shape of a row's values, with the last dimension contiguous.
         values: name of the column of values, which is float64, or uint8 if `scale` is `uint8`.
         label: name of the column of labels, which is int64.
         sparse: whether lines can omit features, which are then 0.

@@ -1,4 +1,4 @@
-"""Import a dataset from local files: upstream's files, or a layout in its manifest."""
+"""Import a dataset from local files: the upstream files, or a layout in its manifest."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class ImportReport:
     Attributes:
         dataset: name of the dataset.
         files: imported files and mismatches.
-        layouts: imported layouts, and the incomplete layouts of splits without one.
+        layouts: imported layouts; for splits without one, the incomplete layouts.
         missing: missing upstream files of splits that cannot be prepared.
         splits: whether each split can be prepared now.
     """
@@ -76,9 +76,8 @@ def import_dataset(
 ) -> ImportReport:
     """Import a dataset from files and folders.
 
-    Upstream's files have priority. For each split that is still incomplete, the first complete
-    layout of the manifest is recorded in the cache. The split is then prepared from the layout's
-    location.
+    Upstream files have priority. For each split that is still incomplete, the first complete layout
+    in the manifest is recorded in the cache. The split is then prepared from the layout's location.
 
     Raises:
         StoreError: a path does not exist, a candidate file or folder cannot be read, or the cache
@@ -144,7 +143,7 @@ def _judge(
     faults = [f"{job.title} is missing" for job in missing]
     path, files, size = None, len(here), sum(job.resource.size or 0 for job in here)
     if holding is not None:
-        from dshub.importing.assessment import assess  # imports Arrow
+        from dshub.importing.assessment import assess  # imported here, because it imports Arrow
 
         faults += assess(manifest, holding)
         path, files, size = holding.path / holding.prefix, len(holding.files), holding.size

@@ -30,7 +30,7 @@ to larger ones.
 
 Kept = Literal["copied", "cloned", "linked", "referenced", "unpacked", "cached"]
 
-LARGE = 1 << 30  # bytes; larger files are not copied by `auto`
+LARGE = 1 << 30  # maximum bytes of a file that `auto` copies
 AT_ONCE = 4  # maximum number of files to hash in parallel
 
 
@@ -76,8 +76,8 @@ def import_files(
 ) -> list[Imported | Mismatch]:
     """Import the resources of `jobs` from files and folders.
 
-    Files are identified by checksum. Every file in `paths` is hashed once, and in folders every
-    file with the size or name of a resource. If the manifest has a checksum of the decompressed
+    Files are identified by checksum. Every file in `paths` is hashed. In folders, only files with
+    the size or name of a resource are hashed. If the manifest has a checksum of the decompressed
     content (`content_sha256`), files with a different compression match, too, and the store keeps
     the decompressed content. The user's files are never modified.
 

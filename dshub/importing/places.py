@@ -20,7 +20,7 @@ class Listed(NamedTuple):
 
     Attributes:
         name: path relative to the folder or archive, with `/`.
-        size: size in bytes; `UNREADABLE` for broken links and the like.
+        size: size in bytes; `UNREADABLE` for broken links and other unreadable files.
         changed: modification time in nanoseconds since the epoch; 0 in an archive.
     """
 

@@ -243,7 +243,7 @@ class Mirrors:
         [fetched] = fetcher.fetch([Job(entry.name, "manifest", resource)])
         fetcher.check([fetched])
         data = fetched.path.read_bytes()
-        if fetched.path.is_relative_to(self.store.root):  # move it to a folder without eviction
+        if fetched.path.is_relative_to(self.store.root):  # blobs can be evicted
             self.store.write_text(manifest_path(checksum), data)
             remove(self.store.root, fetched.path)
         return data

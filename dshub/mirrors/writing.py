@@ -22,7 +22,7 @@ from dshub.progress import Progress, Task, size
 
 
 class Supplier(Protocol):
-    """Part of `Hub` that an update of a mirror needs."""
+    """Methods and properties of `Hub` that updating a mirror requires."""
 
     @property
     def store(self) -> Store:
@@ -150,7 +150,7 @@ class Report:
         fetched: number of fetched files.
         changed: whether the index was written.
         removed: pruned files.
-        errors: download errors; the datasets concerned are not in the index.
+        errors: download errors; the affected datasets are not in the index.
     """
 
     listed: list[str] = field(default_factory=list)

@@ -80,7 +80,7 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
 
     Args:
         manifest: path of the manifest, which is replaced atomically.
-        measured: checksums and size of the file of each resource.
+        measured: file checksums and size for each resource.
 
     Raises:
         ManifestError: the manifest is not TOML, or is invalid with the new values.
@@ -103,7 +103,7 @@ def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
     return changed
 
 
-def _update(resource: Any, facts: Measured) -> bool:  # resource: a tomlkit table
+def _update(resource: Any, facts: Measured) -> bool:  # `resource` is a tomlkit table
     before = (resource.get("sha256"), resource.get("size"), tuple(resource.get("chunks", ())))
     if before == (facts.sha256, facts.size, facts.chunks):
         return False

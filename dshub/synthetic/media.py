@@ -21,7 +21,7 @@ SIZES = ((64, 48), (48, 64), (64, 64), (72, 56))  # height and width of images w
 
 
 def bits(count: int, seed: int, *words: str) -> np.ndarray:
-    """Return `count` random uint64 values for a seed and words."""
+    """Return `count` random uint64 values, seeded by a number and words."""
     key = int.from_bytes(hashlib.sha256(" ".join(words).encode()).digest()[:8], "big")
     return _raw(count, np.array([seed, key], np.uint64))
 
@@ -71,7 +71,7 @@ def _blend(values: np.ndarray, length: int) -> np.ndarray:
 
 
 def _written(text: str, height: int, width: int) -> np.ndarray:
-    """Return a (height, width) mask with a text in the center, as large as possible."""
+    """Return a (height, width) mask with text in the center, as large as possible."""
     glyphs = Image.new("1", (200, 50))
     ImageDraw.Draw(glyphs).text((0, 0), text, fill=1, font=ImageFont.load_default_imagefont())
     glyphs = glyphs.crop(glyphs.getbbox())

@@ -113,10 +113,10 @@ class _Output:
 
 
 class _Files:
-    """The files written so far, before they are packed into archives.
+    """Files written so far, before they are packed into archives.
 
     Attributes:
-        pieces: path of the file of each resource and member.
+        pieces: file path of each resource and member.
     """
 
     def __init__(self, manifest: Manifest, folder: Path) -> None:
@@ -175,7 +175,7 @@ def _together(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _placed(rows: pa.RecordBatch, number: str) -> pa.RecordBatch:
-    """Move rows to the positions, from 1, in the column `number`; fill gaps with any row."""
+    """Move rows to the 1-based positions in the column `number`; fill gaps with the first row."""
     if not number:
         return rows
     places = rows.column(number).cast(pa.int64()).to_numpy() - 1

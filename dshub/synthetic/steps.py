@@ -33,7 +33,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Attached:
-    """A file to which a row refers by name."""
+    """A file that a row refers to by name."""
 
     part: str
     member: str

@@ -32,11 +32,11 @@ class _Files:
 
     Attributes:
         manifest: manifest of the dataset.
-        paths: path of the file of each resource.
+        paths: file path of each resource.
         stack: exit stack that closes the archives.
         scratch: folder for unpacked archives; the system's temporary folder if None.
-        local: imported files without checksums, or None for upstream's files.
-        progress: shows the progress of unpacking and preparing.
+        local: imported files without checksums, or None for upstream files.
+        progress: progress display for unpacking and preparing.
     """
 
     manifest: Manifest
@@ -66,7 +66,7 @@ class _Files:
 
 
 class _Parts:
-    """The opened files of each part of a split."""
+    """The open files of a split, by part."""
 
     def __init__(self, files: _Files, split: str) -> None:
         self._facts = files.manifest.splits[split]
@@ -96,7 +96,7 @@ def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterat
     Args:
         manifest: manifest of the dataset.
         split: name of the split.
-        paths: path of the file of each resource.
+        paths: file path of each resource.
 
     Raises:
         ReadError, UnsafeArchiveError, SchemaError: the files do not contain the promised rows.
@@ -158,9 +158,9 @@ def make(
     Args:
         origin: source of the rows.
         splits: names of the splits without a table.
-        paths: path of the verified file of each resource.
+        paths: path of the verified file for each resource.
         store: cache for the tables.
-        progress: shows the number of rows, and waiting for other processes.
+        progress: progress display for rows, and for waiting for other processes.
 
     Raises:
         ReadError, UnsafeArchiveError: a file does not have its promised format.

@@ -54,7 +54,7 @@ class BytesColumn:
         offsets: start of each row in `data`, and the end of the last row.
         data: uint8 array of the bytes of all rows.
         is_text: whether to return `str` decoded from UTF-8 instead of `bytes`.
-        fault: creates the error for damaged rows.
+        fault: function that creates the error for damaged rows.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class BytesColumn:
         try:
             return [str(memory[start:stop], "utf-8") for start, stop in places]
         except UnicodeDecodeError as error:
-            raise self._fault(f"a text is not UTF-8: {error.reason}") from error
+            raise self._fault(f"a string is not valid UTF-8: {error.reason}") from error
 
 
 class ListColumn:
@@ -89,7 +89,7 @@ class ListColumn:
         offsets: start of each row in `values`, and the end of the last row.
         values: column of the values of all rows.
         count: number of values.
-        fault: creates the error for damaged offsets.
+        fault: function that creates the error for damaged offsets.
     """
 
     def __init__(self, offsets: np.ndarray, values: Column, *, count: int, fault: Fault) -> None:
@@ -126,7 +126,7 @@ class ChunkedColumn:
 
     Args:
         starts: int64 number of the first row of each column, and the total number of rows.
-        chunk: returns the column with a given index.
+        chunk: function that returns the column at an index.
         feature: feature of the columns.
     """
 
@@ -174,7 +174,7 @@ def column_of(array: pa.Array, feature: Feature, fault: Fault) -> Column:
     Args:
         array: array without nulls, with the feature's type; offsets can have 64 bits.
         feature: feature of the column.
-        fault: creates the error for damaged data.
+        fault: function that creates the error for damaged data.
     """
     if isinstance(feature, ListFeature):
         values = column_of(array.values, feature.of, fault)
@@ -213,7 +213,7 @@ def _offsets(array: pa.Array) -> np.ndarray:
     kind = array.type
     wide = pa.types.is_large_list(kind) or pa.types.is_large_string(kind)
     dtype = np.dtype(np.int64 if wide or pa.types.is_large_binary(kind) else np.int32)
-    if not len(array):  # an empty array can have no offsets
+    if not len(array):  # the offsets of an empty array can be missing
         return np.zeros(1, dtype)
     return _view(array.buffers()[1], dtype, array.offset, len(array) + 1)
 
@@ -222,5 +222,5 @@ def _view(data: pa.Buffer, dtype: np.dtype, first: int, count: int) -> np.ndarra
     if not count:
         return np.empty(0, dtype)
     values = np.frombuffer(data, dtype, count, first * dtype.itemsize)
-    values.flags.writeable = False  # memory allocated by Arrow is writable
+    values.flags.writeable = False  # otherwise writable if Arrow allocated the memory
     return values

@@ -54,7 +54,7 @@ class _Place:
     Attributes:
         where: dataset, split and column.
         first_row: number of the batch's first row in the split.
-        row_of: converts the index of a value to its row in the batch.
+        row_of: function that converts the index of a value to its row in the batch.
     """
 
     where: str
@@ -193,7 +193,7 @@ def _conform_numbers(
     """Cast numbers or text to a numeric type; return values of other types unchanged.
 
     Raises:
-        SchemaError: a text is not a number, or a number does not fit the type.
+        SchemaError: a string is not a number, or a number does not fit the type.
     """
     if values.type == kind:
         return values
@@ -204,7 +204,7 @@ def _conform_numbers(
             missing = pc.is_in(values, value_set=pa.array(feature.missing, values.type))
             values = pc.if_else(missing, pa.scalar("nan", values.type), values)
         if pa.types.is_floating(kind):
-            through = pa.float64()  # text means the nearest double, even for narrower floats
+            through = pa.float64()  # parse text as the nearest double, even for narrower floats
     elif not pa.types.is_integer(values.type) and not (
         pa.types.is_floating(values.type) and pa.types.is_floating(kind)
     ):
@@ -250,7 +250,7 @@ def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa
 
 
 def _look_up_classes(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:
-    """Return the class of each text, looked up by code, or without codes by name or number."""
+    """Look up the class of each string by code, or by name or number if there are no codes."""
     codes = feature.codes or feature.names
     texts = column.cast(pa.string())
     classes = pc.index_in(texts, value_set=pa.array(codes, pa.string()))

@@ -77,11 +77,11 @@ def _identify(manifest: Manifest, facts: Split, part: str) -> list[Any]:
 
 @dataclass(frozen=True)
 class Origin:
-    """A source of the rows of a split.
+    """A source of a split's rows.
 
     Attributes:
         manifest: manifest of the dataset, with the split as this origin reads it.
-        record: record of the import, or None for upstream's files.
+        record: record of the import, or None for upstream files.
     """
 
     manifest: Manifest
@@ -92,8 +92,9 @@ def origin(manifest: Manifest, split: str, store: Store) -> Origin:
     """Choose the origin of a split.
 
     An existing table has priority, then cached upstream files, then imported files. If none of
-    these exist, the origin is a download of upstream's files. If some upstream files require a
-    manual download and the split was imported, it is the import, so that errors refer to that.
+    these exist, the origin is a download of the upstream files. If some upstream files require a
+    manual download and the split was imported, the origin is the import, so that errors refer to
+    the import.
     """
     options = list(origins(manifest, split, store))
     prepared = (item for item in options if table_of(item, split, store) is not None)
@@ -106,7 +107,7 @@ def origin(manifest: Manifest, split: str, store: Store) -> Origin:
 
 
 def origins(manifest: Manifest, split: str, store: Store) -> Iterator[Origin]:
-    """Yield every origin of a split, upstream's files first."""
+    """Yield every origin of a split, starting with upstream files."""
     yield Origin(manifest)
     if manifest.layouts:
         for record in imports(store, manifest, split):

@@ -24,7 +24,7 @@ class Spool:
     Args:
         kind: Arrow type of the column.
         path: path of the temporary files without their suffixes.
-        into: open file in which to write the values, instead of a temporary file. Not for lists.
+        into: open file to write values to, instead of a temporary file. Not for lists.
     """
 
     def __init__(self, kind: pa.DataType, path: Path, into: BinaryIO | None = None) -> None:
@@ -210,7 +210,7 @@ def _split_head(head: bytes) -> tuple[bytes, bytes]:
 def _relocate(message: bytes, places: list[int], body: int) -> bytes:
     """Set the body length and the offsets of non-empty buffers in a batch message.
 
-    The message is a FlatBuffer, in which a table finds its fields through a table of offsets.
+    The message is a FlatBuffer. Each of its tables has a separate table with the offsets of fields.
     """
     data = bytearray(message)
     root = _follow(data, 0)

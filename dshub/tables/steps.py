@@ -33,8 +33,8 @@ def apply(batches: Batches, steps: Sequence[Step], lookup: Lookup) -> Batches:
 
     Raises:
         SchemaError: a step uses a missing column.
-        ReadError: a list cannot be read, or does not have exactly one row for each row to join;
-            or the file of a row is missing.
+        ReadError: a list cannot be read, a list does not have exactly one match for each row to
+            join, or the file of a row is missing.
     """
     for step in steps:
         batches = _apply(batches, step, lookup)
@@ -119,7 +119,7 @@ def _number(batches: Batches, name: str, first: int) -> Batches:
 
 
 def _keys(batch: pa.RecordBatch | pa.Table, on: Sequence[str]) -> list[str]:
-    """Return a key for each row, which joins the texts of the columns `on`."""
+    """Return a key for each row that joins the values of the columns `on` as text."""
     parts = [texts(column(batch, name)).to_pylist() for name in on]
     return ["\x1f".join(map(str, key)) for key in zip(*parts, strict=True)]
 

@@ -85,7 +85,7 @@ class Table(Shards):
     """A prepared split; opening it reads only `table.json`.
 
     Args:
-        folder: contains `table.json` and the shards.
+        folder: folder with `table.json` and the shards.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -46,7 +46,7 @@ class TableWriter:
 
     Attributes:
         rows: number of rows so far.
-        before_shard: called before the journal lists another shard.
+        before_shard: function to call before the journal lists another shard.
     """
 
     def __init__(

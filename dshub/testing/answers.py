@@ -34,9 +34,9 @@ class Fault:
             end. Other kinds use it as `KINDS` describes.
         status: status code for the kinds `status`, `busy`, `crowded`, `redirect` and `early`.
         headers: headers to set; an empty value removes the header. Values can have placeholders:
-            `{size}` of the file, `{half}` the size, `{more}` than the size, `{path}`, `{host}`,
-            `{count}` of earlier requests, the dates `{soon}` and `{past}`, and the `words` of
-            `faulty_server`.
+            `{size}` (file size), `{half}` (half of it), `{more}` (more than it), `{path}`,
+            `{host}`, `{count}` (earlier requests), `{soon}` and `{past}` (dates), and the `words`
+            of `faulty_server`.
         rate: bytes per second of the body, or of the head for `drip-head`; 0 for no limit.
         only: `range` to affect only requests with a Range header; `HEAD` to affect only HEAD
             requests.
@@ -272,7 +272,7 @@ _EXEMPTIONS: dict[str, Callable[[Response, Fault], bool]] = {
 """Conditions under which a kind, and the kinds after it, do not apply."""
 
 KINDS: dict[str, dict[str, Any]] = {
-    "plain": {},  # only `headers` and `rate` of the fault
+    "plain": {},  # no fault except `headers` and `rate`
     # no response
     "hang-up": {"head_stop": 0, "end": "close"},
     "abort": {"head_stop": 0, "end": "reset"},  # TCP reset
@@ -288,7 +288,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "lines": lambda *_: repeat(b"X-More: %s\r\n" % (b"x" * 1000), FLOOD // 1000),
         "end": "close",
     },
-    "fold": {"lines": [b"X-Folded: one\r\n two\r\n\tthree\r\n"]},  # a header on several lines
+    "fold": {"lines": [b"X-Folded: one\r\n two\r\n\tthree\r\n"]},  # one header on several lines
     "case": {"spelling": lambda *_: str.swapcase},  # header names in unusual case
     "drip-head": {"head_rate": lambda _, fault: fault.rate, "body_rate": 0},
     "stall-head": {
@@ -305,14 +305,14 @@ KINDS: dict[str, dict[str, Any]] = {
         "trailer": b"0\r\nX-Checked: yes\r\nX-Note: a\r\n\r\n",
     },
     "bad-chunk": {"chunk": "banana", "end": "close"},  # sizes that are not numbers
-    "last-on-connection": {"end": "close"},  # close the connection without an announcement
+    "last-on-connection": {"end": "close"},  # close the connection without `Connection: close`
     # faults in the body
     "page": {"body": PAGE, "headers": HTML},
     "flip": {"file": _flipped},  # one flipped bit, at `after`
     "other": {"file": _scrambled},  # other bytes of the same size
     "old": {"file": _scrambled, "etag": '"an-older-version"'},
     "zeros": {"file": _zeroed},  # zeros from offset `after`
-    # only `after` bytes, or `after` additional bytes, with a matching Content-Length
+    # the first `after` bytes, or `after` extra bytes, with a matching Content-Length
     "short": {"body": lambda response, fault: response.data[: fault.after]},
     "extra": {"body": lambda response, fault: response.data + bytes(fault.after)},
     "long": {  # endless, with a Content-Length of 1 TB
@@ -321,7 +321,7 @@ KINDS: dict[str, dict[str, Any]] = {
         "length": 10**12,
         "end": "close",
     },
-    "gzip": {  # compressed without being asked, and without support for ranges
+    "gzip": {  # compressed although the client did not ask for it, and without support for ranges
         "part": _whole,
         "body": lambda response, _: gzip.compress(response.data, compresslevel=1, mtime=0),
         "etag": lambda response, _: f"W/{response.etag}",

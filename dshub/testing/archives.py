@@ -23,7 +23,7 @@ class ArchiveTests(ABC):
     Attributes:
         suffix: file name suffix of the kind.
         members: member names to pack, not sorted; a compressed stream has one empty name.
-        in_order: member names in the order in which dshub reads them.
+        in_order: member names, in the order that dshub reads them.
         guarded: True if the kind stores checksums of its content.
         recognized: minimum number of bytes to recognize the kind.
     """

@@ -10,7 +10,7 @@ import pytest
 from dshub import Dataset, Hub
 from dshub.testing.adapters import RowsTests, assert_same, example, varied
 
-pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
+pytest.importorskip("datasets.table")  # `datasets` alone would match tests/datasets
 
 datasets: Any = importlib.import_module("datasets")
 

@@ -119,7 +119,7 @@ def run_fit(backend: str, **options: Any) -> dict[str, Any]:
 
 
 def expected_steps(rows: int, size: int, epochs: int) -> list[float]:
-    """Return the sum of the inputs of each step of a loader without Keras."""
+    """Return the sum of the inputs of each step, computed without Keras."""
     from dshub import Dataset
 
     loader = Dataset.from_arrays({"x": np.arange(rows)}).batches(size, shuffle=True, seed=3)

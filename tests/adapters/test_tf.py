@@ -197,7 +197,7 @@ def test_rows_can_be_pairs() -> None:
 
 
 def test_keras_model_learns(hub: Hub) -> None:
-    """`fit` runs several epochs over the batches and reads their number."""
+    """`fit` runs several epochs and reads the number of batches."""
     tf.keras.utils.set_random_seed(0)
     dataset = hub.load("mnist", "train", synthetic=200)
     model = tf.keras.Sequential(

@@ -1,4 +1,4 @@
-"""Limits on the size of modules, functions and classes."""
+"""Check limits on the size of modules, functions and classes."""
 
 import ast
 import io
@@ -19,7 +19,7 @@ PUBLIC_NAMES = 15
 TOP_LEVEL_ENTRIES = 24
 LATE_IMPORTS = 40  # imports of dshub inside functions; never raise this number
 
-# its parameters are the options of a fetch
+# exceptions to the limits
 MANY_PARAMETERS = {"Fetcher.__init__"}
 MANY_METHODS = {"Dataset"}
 UNTESTED_LINES = 40  # modules with more lines of code need a test file
@@ -37,7 +37,7 @@ def trees() -> dict[str, ast.Module]:
 
 
 def code_lines(text: str, tree: ast.AST) -> set[int]:
-    """Return the numbers of the lines that hold code."""
+    """Return the line numbers that contain code."""
     skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
     lines: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -71,7 +71,7 @@ def nesting(node: ast.AST, depth: int = 0) -> int:
 
 
 def lines_of_module(name: str) -> set[int]:
-    """Return the numbers of the lines of a module that hold code."""
+    """Return the line numbers of a module that contain code."""
     return code_lines((PACKAGE / name).read_text(encoding="utf-8"), trees()[name])
 
 

@@ -78,13 +78,13 @@ def uses() -> Iterator[Use]:
 
 
 def module_name(path: Path) -> str:
-    """Return the name under which the module is imported."""
+    """Return the import name of a module."""
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts).removesuffix(".__init__")
 
 
 def seconds(use: Use, text: str) -> float:
-    """Return the CPU seconds that one use of a pattern takes on a text."""
+    """Return the CPU seconds that a pattern takes on a string."""
     subject = text.encode("latin-1", "replace") if isinstance(use.pattern.pattern, bytes) else text
     call = getattr(use.pattern, use.method)
     began = time.process_time()

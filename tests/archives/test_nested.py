@@ -58,7 +58,7 @@ def test_members_are_ordered_archive_by_archive(read: Read) -> None:
     assert list(read(data, "*:*")) == ["n.zip:1", "n.zip:2", "a.tar:3", "a.tar:2"]
 
 
-def test_three_levels_of_archives(read: Read) -> None:
+def test_three_levels_of_archives_are_read(read: Read) -> None:
     data = zipped({"a.tar.gz": gzip.compress(tarred({"b.zip": zipped({"c": b"1"})}))})
     assert read(data, "a.tar.gz:b.zip:c") == {"a.tar.gz:b.zip:c": b"1"}
 

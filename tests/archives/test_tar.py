@@ -194,7 +194,7 @@ def record(key: bytes, value: bytes) -> bytes:
     ids=["two blocks of zeros", "one block of zeros", "no zeros", "a full record", "many zeros",
          "v7", "names with ./", "folders", "folders of v7, and twice", "contiguous",
          "global header", "PAX name", "PAX size", "GNU name", "GNU target of a link", "binary size",
-         "size with blanks", "a link with the size of its target", "a volume header"],
+         "size with spaces", "a link with the size of its target", "a volume header"],
 )  # fmt: skip
 @pytest.mark.parametrize("compress_or_copy", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_unusual_valid_files_are_read(

@@ -188,7 +188,7 @@ def test_unusual_valid_files_are_read(read: Read, data: bytes) -> None:
 
 
 @pytest.mark.slow
-def test_more_than_65535_members(read: Read) -> None:
+def test_more_than_65535_members_are_read(read: Read) -> None:
     """Readers without zip64 see the number of members modulo 65,536."""
     files = {f"{i:06}": b"" for i in range(70_000)}
     archive = zipped(files, zipfile.ZIP_STORED)
@@ -200,7 +200,7 @@ def test_more_than_65535_members(read: Read) -> None:
     assert list(read(front + bytes(old), "*")) == list(files)
 
 
-def test_names_beyond_ascii(read: Read) -> None:
+def test_non_ascii_names_are_read(read: Read) -> None:
     plain = zipped({"m": b"1"})
     assert read(zipped({"ä/ж": b"1"}), "*") == {"ä/ж": b"1"}
     assert read(plain.replace(b"m", b"\x84"), "*") == {"ä": b"1"}

@@ -1,4 +1,4 @@
-"""Test the choice of items to evict; `tests/hub/test_eviction.py` evicts from real caches."""
+"""Test choosing items to evict; `tests/hub/test_eviction.py` evicts from real caches."""
 
 from pathlib import Path
 

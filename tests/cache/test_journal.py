@@ -35,7 +35,7 @@ def ranges_of(path: Path) -> list[tuple[int, int]]:
 
 
 def create_unfinished(folder: Path, *ranges: tuple[int, int]) -> None:
-    """Create an unfinished download that has only the given byte ranges."""
+    """Create an unfinished download that has only the specified byte ranges."""
     folder.mkdir(parents=True)
     (folder / "data").write_bytes(CONTENT)
     begin(folder / "journal", *ranges).close()

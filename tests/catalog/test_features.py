@@ -61,7 +61,7 @@ def test_long_label_has_a_short_repr() -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_size_of_a_row(feature: Feature, size: int, encoded: bool) -> None:
+def test_row_size_depends_on_the_feature(feature: Feature, size: int, encoded: bool) -> None:
     assert (row_bytes(feature), is_encoded(feature)) == (size, encoded)
 
 

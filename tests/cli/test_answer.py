@@ -1,4 +1,4 @@
-"""Test answers in text and JSON, and remarks on standard error."""
+"""Test results in text and JSON, and notes on standard error."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_json_is_one_object_with_a_schema(dshub: Run, arguments: str, key: str) 
     assert done.stderr == ""
 
 
-def test_json_leaves_out_remarks(dshub: Run, registry: Path, tmp_path: Path) -> None:
+def test_json_omits_notes(dshub: Run, registry: Path, tmp_path: Path) -> None:
     assert "to fetch" in dshub("fetch", "tiny", "--dry-run").stderr
     assert dshub("fetch", "tiny", "--json").stderr == ""
     assert dshub("mirror", str(tmp_path / "m"), "tiny", "--no-pages", "--json").stderr == ""

@@ -119,7 +119,7 @@ def test_cff_is_valid() -> None:
         ),
     ],
 )
-def test_names_in_cff(registry: Path, name: str, parts: dict[str, str]) -> None:
+def test_author_names_are_split_in_cff(registry: Path, name: str, parts: dict[str, str]) -> None:
     yaml = pytest.importorskip("yaml")
     with_citations(registry, "one", f'key = "k"\ntitle = "T"\nauthor = ["{name}"]')
     document = yaml.safe_load(cff(Registry([registry]).manifest("tiny/one")))

@@ -22,7 +22,7 @@ def findings(done: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str,
 
 
 def test_healthy_machine_has_no_bad_finding(dshub: Run, registry: Path) -> None:
-    assert registry.is_dir()  # the registry's server is running
+    assert registry.is_dir()  # the fixture also runs the upstream server
     done = dshub("doctor", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["healthy"] is True

@@ -20,7 +20,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
-    """Return the working folder of the commands."""
+    """Return the path of the working folder."""
     return tmp_path / "work"
 
 

@@ -62,7 +62,7 @@ def test_preview_labels_synthetic_rows(dshub: Run, registry: Path) -> None:
     assert json.loads(dshub("preview", "tiny/one", "--json").stdout)["synthetic"] is True
 
 
-def test_preview_with_synthetic_setting_has_no_remark(dshub: Run, registry: Path) -> None:
+def test_preview_with_synthetic_setting_has_no_note(dshub: Run, registry: Path) -> None:
     done = dshub("preview", "tiny/one", "--json", DSHUB_SYNTHETIC="2")
     answer = json.loads(done.stdout)
     assert (answer["version"], answer["rows"]) == ("1.0.0+synthetic.2", 2)

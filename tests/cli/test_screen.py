@@ -33,7 +33,7 @@ def hostile_dataset(registry: Path) -> str:
 @pytest.mark.parametrize(
     "command", ["list --all", "search tiny", "info", "cite", "licenses", "preview"]
 )
-def test_texts_of_a_manifest_cannot_control_the_terminal(
+def test_manifest_text_cannot_control_the_terminal(
     dshub: Run, hostile_dataset: str, command: str
 ) -> None:
     """Text output omits control characters, and JSON escapes them."""

@@ -1,4 +1,4 @@
-"""Renamed, added, converted and concatenated columns, compared with plain Python lists."""
+"""Compare renamed, added, converted and concatenated columns with Python lists."""
 
 import pickle
 from typing import Any

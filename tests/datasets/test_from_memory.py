@@ -159,7 +159,7 @@ def test_wrong_type_is_rejected(make: Any, words: str) -> None:
 
 
 def test_arrow_c_stream_is_a_table() -> None:
-    """DuckDB returns a stream of batches, and pandas exports its frames as one."""
+    """DuckDB returns a stream of batches, and pandas exports a DataFrame as a stream."""
     table = pa.table({"n": [1, 2, 3], "text": ["a", "b", "c"]})
     dataset = Dataset.from_arrow(table.to_reader())
     assert dataset[:]["text"] == ["a", "b", "c"]

@@ -11,7 +11,7 @@ from dshub.catalog.features import NumberFeature, TextFeature
 from dshub.errors import DshubError, OfflineError, ReadError, SplitError, UnknownNameError
 from dshub.progress import Silent
 
-pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
+pytest.importorskip("datasets.table")  # `datasets` alone would match tests/datasets
 
 hf: Any = importlib.import_module("datasets")
 

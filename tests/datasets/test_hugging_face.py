@@ -24,7 +24,7 @@ from dshub.catalog.features import (
 )
 from dshub.errors import ArgumentError, DshubError, ReadError, SchemaError
 
-pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
+pytest.importorskip("datasets.table")  # `datasets` alone would match tests/datasets
 
 hf: Any = importlib.import_module("datasets")
 

@@ -272,7 +272,7 @@ def test_png_of_every_mode_decodes_like_pillow(mode: str) -> None:
 def test_postscript_does_not_start_ghostscript(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subprocess, "Popen", None)  # Pillow would start Ghostscript with it
+    monkeypatch.setattr(subprocess, "Popen", None)  # Pillow starts Ghostscript with Popen
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat/a.jpg").write_bytes(BOMBS["eps"]())
     with pytest.raises(ReadError, match="not an image in a supported format"):

@@ -1,4 +1,4 @@
-"""Columns that a function computes."""
+"""Test columns that a function computes."""
 
 import pickle
 from typing import Any

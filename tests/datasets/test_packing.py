@@ -1,4 +1,4 @@
-"""Windows of tokens, compared with slices of one list."""
+"""Compare windows of tokens with slices of one list."""
 
 import pickle
 

@@ -1,4 +1,4 @@
-"""Datasets saved in a folder, and cached results of `map`."""
+"""Test datasets saved in a folder, and cached results of `map`."""
 
 import os
 import signal
@@ -120,7 +120,7 @@ def test_name_version_and_source_decide_what_is_opened(ds: Dataset, tmp_path: Pa
         return int(mapped.cache(name, version=version, folder=tmp_path)[0]["value"])
 
     assert cached(ds, 1) == 1
-    assert cached(ds, 2) == 1  # code is not looked at
+    assert cached(ds, 2) == 1  # the code of the function does not matter
     assert cached(ds, 3, version="2") == 3
     assert cached(ds, 4, name="y") == 4
     assert cached(ds.skip(1), 5) == 5
@@ -203,7 +203,8 @@ def test_killed_run_loses_at_most_the_shards_in_progress(tmp_path: Path) -> None
     )
     assert int(done.stdout) == 2 * sum(range(20_000))
     shards = len(list(folder.glob("*/rows-*.arrow")))
-    rows = (tmp_path / "calls").stat().st_size - 100  # without those that decide the features
+    inferring = 100  # rows that `map` uses to infer features
+    rows = (tmp_path / "calls").stat().st_size - inferring
     assert rows == pytest.approx(20_000 * (shards - kept) / shards, abs=20_000 / shards)
 
 

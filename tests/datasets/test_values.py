@@ -1,4 +1,4 @@
-"""Sorting, distinct values, counts and joins, compared with Python's own."""
+"""Compare sorting, distinct values, counts and joins with plain Python."""
 
 from typing import Any
 

@@ -7,7 +7,7 @@ Python blocks share one namespace. Each `$ command` of a console block runs in b
     <!-- skip: reason -->      do not run the next block
     <!-- exit: 5 -->           expect this exit code from the last command of the next block
 
-Blocks that import a missing framework are left out, and so are later blocks that use their names.
+Blocks that import a missing framework are skipped, and so are later blocks that use their names.
 The last printed line counts the blocks that ran and lists the missing frameworks.
 """
 
@@ -41,7 +41,7 @@ class Block:
 
 
 def blocks(text: str) -> list[Block]:
-    """Return the blocks of a page that can run."""
+    """Return the runnable code blocks of a page."""
     all_blocks, comments = [], dict[str, str]()
     for part in _PART.finditer(text):
         line = text.count("\n", 0, part.start()) + 1
@@ -56,7 +56,7 @@ def blocks(text: str) -> list[Block]:
 
 
 class Page:
-    """State of a page: Python names and blocks that were left out."""
+    """State of a page: Python names and skipped blocks."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -16,9 +16,9 @@ from dshub.testing.answers import Fault
 from dshub.testing.server import FaultyServer, faulty_server
 
 Outcome = Literal[
-    "passes",  # this source alone must deliver the file
-    "lasts",  # the fetch must fail with a clear error and leave no file at the final path
-    "legal",  # not a fault: the first try must deliver the file
+    "transient",  # this source alone must deliver the file
+    "permanent",  # the fetch must fail with a clear error and leave no file at the final path
+    "valid",  # not a fault: the first try must deliver the file
 ]
 Place = Literal[
     "http",
@@ -40,14 +40,14 @@ class Scenario:
 
     Attributes:
         name: description, which is also the test ID.
-        outcome: expected outcome of a fetch.
+        outcome: kind of faults, which determines the expected result of a fetch.
         faults: faults of the responses for each path, in order.
         place: kind of server.
-        says: pattern of the error message for `lasts`, ignoring case.
-        code: exit code for `lasts`, 4 if no file arrived and 5 if its bytes were wrong.
+        says: pattern of the error message for `permanent`, ignoring case.
+        code: exit code for `permanent`, 4 if no file arrived and 5 if its bytes were wrong.
         most: limit of bytes received from all sources, in multiples of the file size.
-        requests: limit of requests per file for `legal`, or 0 if a file can be split.
-        files: number of files to fetch at once.
+        requests: limit of requests per file for `valid`, or 0 if a file can be split.
+        files: number of files to fetch in parallel.
         patient: True if clients must wait before they retry.
         login: True if the URL has a user name and a password.
     """

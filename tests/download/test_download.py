@@ -41,7 +41,7 @@ LASTING = [
 
 
 @pytest.mark.parametrize("fault", PASSING, ids=str)
-def test_passing_faults_end_with_the_file(
+def test_transient_faults_end_with_the_file(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
     with faulty_server(upstream, {"*": fault}) as server:
@@ -50,7 +50,7 @@ def test_passing_faults_end_with_the_file(
 
 
 @pytest.mark.parametrize("fault", LASTING, ids=str)
-def test_lasting_faults_leave_nothing(
+def test_permanent_faults_leave_nothing(
     fault: Fault, upstream: Path, fetcher: Fetcher, job: MakeJob, cache: Path
 ) -> None:
     with faulty_server(upstream, {"*": fault}) as server:

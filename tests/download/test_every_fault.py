@@ -22,7 +22,7 @@ from tests.download.scenarios import SCENARIOS
 from tests.download.stage import Scenario, play, write_files
 
 LIMIT = 30  # seconds until a fetch counts as hanging
-TIMEOUTS = {"lasts": 0.5, "passes": 1.0, "legal": 5.0}  # seconds
+TIMEOUTS = {"permanent": 0.5, "transient": 1.0, "valid": 5.0}  # seconds
 SLACK = 1 << 20  # bytes in transit when a client disconnects
 BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
@@ -134,7 +134,7 @@ def play_and_fetch(
             result.leaked = [
                 header["Authorization"] for header in headers if "Authorization" in header
             ]
-            if result.ended and not second and scenario.outcome == "lasts":
+            if result.ended and not second and scenario.outcome == "permanent":
                 stage.heal()
                 healed_url = stage.url if scenario.place in {"http", "https"} else good.url
                 result.recovered = fetch(folder / "cache", files, [healed_url], 5.0)
@@ -173,13 +173,13 @@ def result_alone(
     return _results[scenario.name]
 
 
-@each_scenario("passes", "legal")
-def test_passing_faults_end_with_the_file(scenario: Scenario, result_alone: Result) -> None:
+@each_scenario("transient", "valid")
+def test_transient_faults_end_with_the_file(scenario: Scenario, result_alone: Result) -> None:
     result_alone.check()
 
 
-@each_scenario("lasts")
-def test_lasting_faults_end_with_a_clear_error(scenario: Scenario, result_alone: Result) -> None:
+@each_scenario("permanent")
+def test_permanent_faults_end_with_a_clear_error(scenario: Scenario, result_alone: Result) -> None:
     assert result_alone.ended, f"it did not end within {LIMIT} s"
     assert isinstance(result_alone.error, FetchError)
     message = str(result_alone.error)
@@ -191,32 +191,32 @@ def test_lasting_faults_end_with_a_clear_error(scenario: Scenario, result_alone:
     assert (result_alone.arrived, result_alone.wrong) == (0, [])
 
 
-@each_scenario("passes", "lasts", "legal")
+@each_scenario("transient", "permanent", "valid")
 def test_received_bytes_are_bounded(scenario: Scenario, result_alone: Result) -> None:
     size = sum(map(len, result_alone.files.values()))
     assert result_alone.sent <= scenario.most * size + SLACK
     assert result_alone.peak <= 2.2 * size + (2 << 20)
 
 
-@each_scenario("legal")
+@each_scenario("valid")
 def test_valid_responses_need_no_second_try(scenario: Scenario, result_alone: Result) -> None:
     if scenario.requests:
         assert result_alone.max_requests <= scenario.requests
 
 
-@each_scenario("passes", "legal")
+@each_scenario("transient", "valid")
 def test_password_is_not_sent_to_another_host(scenario: Scenario, result_alone: Result) -> None:
     assert result_alone.leaked == []
 
 
-@each_scenario("lasts")
+@each_scenario("permanent")
 def test_next_fetch_succeeds(scenario: Scenario, result_alone: Result) -> None:
     assert result_alone.recovered is not None
     result_alone.recovered.check()
 
 
 @pytest.mark.slow
-@each_scenario("passes", "lasts", "legal")
+@each_scenario("transient", "permanent", "valid")
 def test_good_second_source_always_delivers(
     scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

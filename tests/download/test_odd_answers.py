@@ -248,7 +248,7 @@ def test_file_of_unknown_size_does_not_fill_the_disk(
     assert fetched.source.startswith(good.url)
 
 
-def test_passing_login_page_is_replaced(
+def test_temporary_login_page_is_replaced(
     upstream: Path, fetcher: Fetcher, job: MakeJob, content: bytes
 ) -> None:
     with faulty_server(upstream, {"*": Fault("page", times=1)}) as server:

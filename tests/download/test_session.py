@@ -6,7 +6,7 @@ import time
 from dshub.download.session import Limiter
 
 
-def test_rate_holds_for_all_connections_together() -> None:
+def test_rate_limit_applies_to_all_connections_together() -> None:
     began, waits = time.monotonic(), list[float]()
     limiter = Limiter(1000)
     threads = [threading.Thread(target=lambda: waits.append(limiter.take(500))) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Test the choice of sources of a file."""
+"""Test choosing the sources of a file."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -58,7 +58,7 @@ LARGE = bytes(range(256)) * (3 * CHUNK // 256) + b"rest"
 
 
 def large_job(upstream: Path, url: str) -> Job:
-    """Return the job of a file with chunk checksums, the last chunk being shorter."""
+    """Return a job for a file with chunk checksums and a shorter last chunk."""
     (upstream / "large.bin").write_bytes(LARGE)
     pieces = [LARGE[start : start + CHUNK] for start in range(0, len(LARGE), CHUNK)]
     resource = Resource(

@@ -1,4 +1,4 @@
-"""Test the choice of the transport of a URL."""
+"""Test choosing the transport for a URL."""
 
 from pathlib import Path
 

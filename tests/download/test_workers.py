@@ -1,4 +1,4 @@
-"""Test many files at once."""
+"""Test downloading many files in parallel."""
 
 from pathlib import Path
 

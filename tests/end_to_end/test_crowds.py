@@ -27,7 +27,7 @@ DIGEST = Digest.of_bytes(CONTENT)
 CHILD = """
 import os, resource, sys
 from pathlib import Path
-# Import these now, because another user may lack permission to read the packages.
+# Import these before switching users, because the other user might not be able to read them.
 import encodings.ascii, encodings.idna, encodings.latin_1
 import filelock, platformdirs, dshub.download.transports.http
 from dshub.errors import DshubError

@@ -158,7 +158,7 @@ def fetch(shared: Path, mirror: Path) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:
-    """Import the modules of a fetch now, because another user may lack permission to read them."""
+    """Fetch once, so that modules are imported before switching to a user who cannot read them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "mirror") / blob_path(DIGEST)
         path.parent.mkdir(parents=True)

@@ -81,7 +81,7 @@ sys.path.insert(0, {folder!r})
 from tests.end_to_end.test_sharing import hub_of
 from dshub.errors import StoreError
 from pathlib import Path
-# Import these now, because another user may lack permission to read the packages.
+# Import these before switching users, because the other user might not be able to read them.
 import filelock, platformdirs, dshub.download.transports.http
 if {drop}:
     os.setuid(65534)

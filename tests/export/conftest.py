@@ -91,7 +91,7 @@ def rows() -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def some(rows: list[dict[str, Any]]) -> Some:
-    """Return a function that builds a dataset of the given columns, or of all."""
+    """Return a function that builds a dataset of the named columns, or of all columns."""
 
     def dataset(*names: str) -> Dataset:
         columns: dict[str, Any] = {}

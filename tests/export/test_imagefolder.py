@@ -27,7 +27,7 @@ def test_each_class_has_a_folder(some: Some, rows: Rows, tmp_path: Path) -> None
 
 def test_hugging_face_loads_image_folders(some: Some, rows: Rows, tmp_path: Path) -> None:
     """Raw images are written as files too."""
-    pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
+    pytest.importorskip("datasets.table")  # `datasets` alone would match tests/datasets
     datasets: Any = importlib.import_module("datasets")
     written(some("pixels", "label"), "imagefolder", tmp_path / "exported")
     loaded = datasets.load_dataset(

@@ -29,7 +29,7 @@ def test_pyarrow_reads_every_column(some: Some, rows: Rows, tmp_path: Path, to: 
 def test_hugging_face_reads_its_own_features(
     some: Some, rows: Rows, tmp_path: Path, to: str
 ) -> None:
-    pytest.importorskip("datasets.table")  # a bare `datasets` could be the folder tests/datasets
+    pytest.importorskip("datasets.table")  # `datasets` alone would match tests/datasets
     datasets: Any = importlib.import_module("datasets")
     files = written(some(), to, tmp_path / "exported")
     loaded = (

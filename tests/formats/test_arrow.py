@@ -146,7 +146,7 @@ def test_damaged_offsets_and_text_are_rejected() -> None:
 
 @pytest.mark.parametrize("size", [2**31 - 8, 2**40, 2**62])
 def test_false_length_takes_little_memory(size: int) -> None:
-    """A message with a huge length is not allocated."""
+    """A huge declared length does not allocate memory."""
     data = stream(pa.table({"a": np.arange(3)}))
     # the size of three int64 values, in the message and in the description of its buffer
     body = struct.pack("<q", 24)

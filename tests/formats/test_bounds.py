@@ -47,7 +47,7 @@ print(json.dumps(answers))
 
 
 def compress_repeated(*pieces: tuple[bytes, int]) -> bytes:
-    """Compress pieces that are each repeated a number of times."""
+    """Compress each piece, repeated the specified number of times."""
     sink = io.BytesIO()
     with archives.stream_for("a.gz").write(sink) as packed:  # type: ignore[union-attr]
         for piece, count in pieces:
@@ -64,7 +64,7 @@ def parquet(table: pa.Table, **options: Any) -> bytes:
 
 
 def repeated_text(value: str, count: int) -> pa.DictionaryArray:
-    """Return a column with one text in every row."""
+    """Return a column that repeats one string in every row."""
     return pa.DictionaryArray.from_arrays(np.zeros(count, np.int32), pa.array([value]))
 
 

@@ -18,7 +18,7 @@ FORMAT = {"format": "conll", "columns": NAMES, "document": "-DOCSTART-"}
 
 
 def read(*contents: bytes, **options: Any) -> list[dict[str, list[str]]]:
-    """Read rows and check that the independent reader returns the same."""
+    """Read rows and check that the independent reader returns the same rows."""
     reader_options = FORMAT | options
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
     batches = list(formats.create(reader_options).read(files))

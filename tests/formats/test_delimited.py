@@ -99,7 +99,7 @@ QUOTED = {
     "a line break in quotes": (b'"a\nb","c\r\nd"\ne,f\n', [("a\nb", "c\r\nd"), ("e", "f")]),
     "a backslash": (b'"a\\nb\\","\\""c\\"""\n', [("a\\nb\\", '\\"c\\"')]),
     "a quote within a field": (b"5'11\",b\n", [("5'11\"", "b")]),
-    "blanks around": (b' a , "b\n', [(" a ", ' "b')]),
+    "spaces around": (b' a , "b\n', [(" a ", ' "b')]),
     "CRLF": (b'a,b\r\n"c","d"\r\n', [("a", "b"), ("c", "d")]),
     "no line break at the end": (b"a,b\nc,d", [("a", "b"), ("c", "d")]),
     "empty lines": (b"\na,b\n\n\r\nc,d\n\n", [("a", "b"), ("c", "d")]),
@@ -124,7 +124,7 @@ UNQUOTED = {
     "quotes around": (b'"a"\t"b"\n', [('"a"', '"b"')]),
     "CRLF": (b"a\tb\r\nc\td\r\n", [("a", "b"), ("c", "d")]),
     "a mark, and no line break at the end": (b"\xef\xbb\xbfa\tb", [("a", "b")]),
-    "blanks are text": (b" a \t b \n", [(" a ", " b ")]),
+    "spaces are text": (b" a \t b \n", [(" a ", " b ")]),
     "commas are text": (b"a,b\tc,\n", [("a,b", "c,")]),
     "empty fields and lines": (b"\t\n\n\r\na\t\n", [("", ""), ("a", "")]),
     "other line breaks": ("a\u2028b\tc\x0cd\x85e\n".encode(), [("a\u2028b", "c\x0cd\x85e")]),
@@ -140,7 +140,7 @@ def test_unquoted_quotes_are_characters(kind: str) -> None:
 
 
 @pytest.mark.parametrize("quoting", [True, False])
-def test_blanks_after_a_comma_are_stripped(quoting: bool) -> None:
+def test_spaces_after_a_comma_are_stripped(quoting: bool) -> None:
     options = CSV | {"delimiter": ", ", "quoting": quoting}
     assert read(options, b"39, State-gov\n 50,Self emp \n38 ,   a b\n") == [
         ("39", "State-gov"),

@@ -24,7 +24,7 @@ CLASSES = {"format": "folder", "path": "train/{label}/{name}.JPEG"}
 
 
 def read(options: dict[str, Any], files: dict[str, bytes], part: str = "image") -> pa.Table:
-    """Read all rows of the files, in their order."""
+    """Read all rows, in file order."""
     members = [MemoryFile(f"data.tar:{name}", data, name) for name, data in files.items()]
     return pa.Table.from_batches(formats.create(FORMAT | options).read({part: members}))
 

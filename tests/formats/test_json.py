@@ -60,7 +60,7 @@ def json_reader(options: dict[str, Any]) -> formats.Reader:
 
 
 def read(options: dict[str, Any], *contents: bytes) -> list[dict[str, Any]]:
-    """Read rows and check that the independent reader returns the same."""
+    """Read rows and check that the independent reader returns the same rows."""
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
     actual = [row for batch in json_reader(options).read(files) for row in batch.to_pylist()]
     columns = independent.read({"text": [("", data) for data in contents]}, options)
@@ -127,7 +127,7 @@ class TestSquad(ReaderTests):
 
 
 class TestRecord(ReaderTests):
-    """Columns are parts of a text at given positions."""
+    """Columns of substrings, specified by start and end."""
 
     parts: ClassVar = {"text": ("",)}
     detects_damage = False
@@ -202,7 +202,7 @@ def test_answers_repeat_their_question_and_paragraph() -> None:
 
 
 def test_spans_become_pieces_of_the_text() -> None:
-    """Spans in ReCoRD include their end, and distinct texts are sorted."""
+    """Spans in ReCoRD include their end, and distinct strings are sorted."""
     text = "Zoë met Ann.\n@highlight\nAnn left"
     spans = [(8, 10), (0, 2), (24, 26)]
     passage = {"text": text, "entities": [{"start": a, "end": b} for a, b in spans]}
@@ -361,8 +361,8 @@ def test_rows_with_shared_text_are_split_into_batches() -> None:
             {"columns": {"a": "a[]", "b": "b"}, "spans": {"a": "b"}, "types": {"b": "number"}},
             "path of a text column",
         ),
-        ({"columns": {"a": "a"}, "lines": False}, "must share a list"),
-        ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "must share a list"),
+        ({"columns": {"a": "a"}, "lines": False}, "inside the first list"),
+        ({"columns": {"a": "x"}, "rows": "a[]", "lines": False}, "inside the first list"),
     ],
 )
 def test_invalid_options_are_rejected(options: dict[str, Any], message: str) -> None:

@@ -60,7 +60,7 @@ class TestSeveralFiles(TestNumbers):
 
 
 LINES = {
-    "blanks at the end": (b"3 1:0.5 2:-1 3:0 4:1 \n", [3], [[0.5, -1, 0, 1]]),
+    "spaces at the end": (b"3 1:0.5 2:-1 3:0 4:1 \n", [3], [[0.5, -1, 0, 1]]),
     "tabs, CRLF, empty lines": (b"\n1\t1:1\t2:2 3:3 4:4\r\n\r\n", [1], [[1, 2, 3, 4]]),
     "signs and powers": (b"-1 1:+1. 2:.5 3:-2e3 4:1E-2", [-1], [[1, 0.5, -2000, 0.01]]),
 }
@@ -108,7 +108,7 @@ INVALID = {
     "a number too large": (b"1 1:1e999 2:1 3:1 4:1", "too large"),
     "a page": (b"<!DOCTYPE html>", "is not"),
     "a long number": (b"1 1:" + b"1" * 1_000_000 + b"x", "is not"),
-    "many blanks": (b"1 " + b" " * 1_000_000 + b"x", "is not"),
+    "many spaces": (b"1 " + b" " * 1_000_000 + b"x", "is not"),
     "invalid UTF-8": (b"1 1:\xff", "byte 5, 0xff"),
 }
 

@@ -16,7 +16,7 @@ FORMAT = {"format": "lines"}
 
 
 def read(*contents: bytes, **options: str) -> list[str]:
-    """Read rows and check that the independent reader returns the same."""
+    """Read rows and check that the independent reader returns the same rows."""
     files = {"text": [MemoryFile(f"file-{i}", data) for i, data in enumerate(contents)]}
     batches = list(formats.create(FORMAT | options).read(files))
     texts = [text for batch in batches for text in batch.column("text").to_pylist()]

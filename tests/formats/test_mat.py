@@ -84,7 +84,7 @@ class TestSvhn(ReaderTests):
 
 
 class TestTexts(ReaderTests):
-    """Cells and structs of text and numbers, in two files."""
+    """Cells and structs of strings and numbers, in two files."""
 
     parts: ClassVar = {"lists": ("a.mat", "b.mat")}
 
@@ -104,7 +104,7 @@ class TestTexts(ReaderTests):
 
 
 class TestSeveralVariables(ReaderTests):
-    """Flowers-102 stores the rows of each split in another variable."""
+    """A variable per split, as in Flowers-102."""
 
     parts: ClassVar = {"sets": ("setid.mat",)}
 
@@ -235,7 +235,7 @@ BYTES = element(2, b"\1\2\3")
         (file(variable("x", 9, (3, 1), BYTES) + element(2, b"12345678")), "an element has type 2"),
         (file(variable("x", 9, (4, 1), BYTES)), "x has shape 4x1, but 3 bytes"),
         (file(variable("x", 9, (3,), BYTES)), "1 int32, not at least 2 integers"),
-        (file(variable("x", 9, (-3, 1), BYTES)), "length -3"),
+        (file(variable("x", 9, (-3, 1), BYTES)), "lengths from -3"),
         (file(variable("x", 9, (1,) * 40, element(2, b"1"))), "a variable has 40 dimensions"),
         (file(variable("x", 9 | 0x0800, (3, 1), BYTES * 2)), "neither real numbers nor text"),
         (save({"x": scipy.sparse.eye(3, format="csc")}), "x has neither real numbers nor text"),
@@ -249,7 +249,10 @@ BYTES = element(2, b"\1\2\3")
         (file(compress(variable("x", 9, (3, 1), BYTES))[:-2] + b"\0\0"), "incorrect data check"),
         (file(struct.pack("<2I", 15, 4) + b"1234"), "compressed data is damaged"),
         (file(compress(element(2, b"12345678"))), "a compressed element has type 2"),
-        (file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))), "a text cannot be decoded"),
+        (
+            file(variable("x", 4, (1, 3), element(16, b"\xff\xfe\xfd"))),
+            "a string cannot be decoded",
+        ),
         (file(variable("x", 4, (1, 9), element(16, b"abc"))), "shape 1x9 has 3 characters"),
         (file(variable("x", 1, (2**30, 2**30), b"")), "x has fewer than"),
         (

@@ -87,7 +87,7 @@ def test_field_of_a_struct_is_a_column() -> None:
 
 
 def test_column_name_with_a_dot_takes_precedence() -> None:
-    """`a.b` means a column of that name before it means field `b` of column `a`."""
+    """`a.b` is looked up as a column first, and then as field `b` of column `a`."""
     data = parquet_file(pa.table({"a.b": [1, 2], "a": [{"b": 3}, {"b": 4}]}))
     assert read(data, x="a.b").column("x").to_pylist() == [1, 2]
 

@@ -47,7 +47,7 @@ def test_undecodable_bytes_are_rejected_with_their_place() -> None:
 
 
 def test_rows_are_gathered_into_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The size of a batch includes texts in lists."""
+    """The size of a batch includes strings in lists."""
     schema = pa.schema({"a": pa.string(), "b": pa.list_(pa.string())})
     rows = [[str(i), ["x" * 10] * i] for i in range(10)]
     (batch,) = gathered(rows, schema)

@@ -20,21 +20,21 @@ from .target import Target, tried, written
 
 
 def image(data: bytes) -> None:
-    """Decode as color images of any shape, and as grayscale images of a fixed shape."""
+    """Decode an input as a color image of any shape, and as a grayscale image of a fixed shape."""
     for feature in (ImageFeature(encoding="any"), ImageFeature(shape=(4, 5, 1), encoding="any")):
         with tried:
             decode_all([data], feature, str)
 
 
 def audio(data: bytes) -> None:
-    """Decode with the format of the file's header, then with a fixed feature."""
+    """Decode an input as audio in the format that its header declares, and as 8 kHz WAV."""
     with tried:
         decode_all([data], detect_audio(data, "input"), str)
     decode_all([data], AudioFeature(rate=8000, channels=1, encoding="wav"), str)
 
 
 def headers(data: bytes) -> None:
-    """Recognize a file by its first bytes, as authoring does."""
+    """Recognize an input by its first bytes, as `dshub new` does."""
     for name in ("input.jpg", "input.wav", "input.csv", "input.json", "input"):
         path = written(data, name)
         with open_files(path, title=name) as (file,):

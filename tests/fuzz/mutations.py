@@ -45,7 +45,7 @@ def bytewise(data: bytes, random: Random, change: Bytes) -> bytes:
 
 
 def repaired(fix: Bytes, step: Mutate | None = None) -> Mutate:
-    """Build a mutation that changes bytes (or runs `step`), then mostly repairs checksums."""
+    """Build a mutation that changes bytes or runs `step`, then usually repairs checksums."""
 
     def mutate(data: bytes, random: Random, change: Bytes) -> bytes:
         changed = step(data, random, change) if step else change(data)
@@ -55,7 +55,7 @@ def repaired(fix: Bytes, step: Mutate | None = None) -> Mutate:
 
 
 def inside(unpack: Bytes, pack: Bytes, step: Mutate | None = None) -> Mutate:
-    """Build a mutation that mostly changes the decompressed content, else the compressed bytes."""
+    """Build a mutation that usually changes the decompressed content, or else compressed bytes."""
 
     def mutate(data: bytes, random: Random, change: Bytes) -> bytes:
         if random.random() < 0.3:
@@ -70,7 +70,7 @@ def inside(unpack: Bytes, pack: Bytes, step: Mutate | None = None) -> Mutate:
 
 
 def document(load: Callable[[bytes], Any], dump: Callable[[Any], bytes]) -> Mutate:
-    """Build a mutation that mostly changes values of a JSON-like document, else its bytes."""
+    """Build a mutation that usually changes values of a JSON-like document, or else its bytes."""
 
     def mutate(data: bytes, random: Random, change: Bytes) -> bytes:
         if random.random() < 0.3:
@@ -194,7 +194,7 @@ def png_sums(data: bytes) -> bytes:
 
 
 def png_pixels(data: bytes, random: Random, change: Bytes) -> bytes:
-    """Change the decompressed content of the first IDAT chunk in some cases, else any bytes."""
+    """Change the decompressed content of the first IDAT chunk, or any bytes of the file."""
     at = data.find(b"IDAT")
     if at < 4 or random.random() < 0.6:
         return change(data)

@@ -75,7 +75,7 @@ def _journals() -> dict[str, bytes]:
 
 
 def notes(data: bytes) -> None:
-    """Read an input as each small file of a cache, alone and while listing the cache."""
+    """Write an input to every small file of a cache, then read the files and list the cache."""
     root = scratch("cache-of-notes")
     for place in _places():
         path = root / place
@@ -209,7 +209,7 @@ def _shards() -> dict[str, bytes]:
 
 
 def sums(data: bytes) -> None:
-    """Read noted checksums and write them again without a change."""
+    """Check that checksums are unchanged after being read and written again."""
     path, again = written(data, "files.sha256"), scratch("again.sha256")
     names = [name for name, _ in read_sums(path)]
     copy = Sums()

@@ -65,7 +65,7 @@ class Run:
         self._seconds, self._corpus = seconds, corpus
 
     def target(self, name: str) -> Outcome:
-        """Fuzz a target until its time is over or an input fails."""
+        """Fuzz a target until its time is up or an input fails."""
         outcome, began = Outcome(name), time.monotonic()
         seconds = self._seconds * TARGETS[name].share
         while (left := seconds - (time.monotonic() - began)) > 0:

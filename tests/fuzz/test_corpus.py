@@ -1,4 +1,4 @@
-"""Run every input of the corpus through its target, so that findings stay fixed."""
+"""Run every input of the corpus through its target, so that fixed bugs stay fixed."""
 
 from pathlib import Path
 

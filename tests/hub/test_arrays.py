@@ -1,4 +1,4 @@
-"""Shapes and dtypes of `load_data`."""
+"""Test the shapes and dtypes of `load_data`."""
 
 from typing import Any
 

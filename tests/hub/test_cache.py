@@ -34,7 +34,7 @@ class Counting(Silent):
 
 
 def verified(world: "World") -> dict[str, Finding]:
-    """Return the verification findings by the name of the verified thing."""
+    """Return the verification findings by item name."""
     return {finding.thing: finding for finding in world.cache.verify()}
 
 

@@ -31,7 +31,7 @@ class PreparedMnist:
             prepare(self.manifest, split, fetcher)
 
     def verify(self) -> dict[str, Finding]:
-        """Return the findings by the name of the verified thing."""
+        """Return the verification findings by item name."""
         return {finding.thing: finding for finding in verify(self.manifest, self.store)}
 
     def blob(self) -> Path:

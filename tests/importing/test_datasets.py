@@ -21,7 +21,7 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 def mnist() -> tuple[Files, Rows]:
-    """Return one npz file with both splits, whose images lack a channel axis."""
+    """Return one npz file with both splits, and images without a channel axis."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (4, 28, 28), np.uint8)
     labels = np.array([5, 0, 9, 1], np.uint8)
@@ -52,7 +52,7 @@ def ag_news() -> tuple[Files, Rows]:
 
 
 def dbpedia_14() -> tuple[Files, Rows]:
-    """Return an archive with unquoted labels, and texts that start with a space."""
+    """Return an archive with unquoted labels, and text that starts with a space."""
     members = [
         ("dbpedia_csv/train.csv", b'1,"E. D. Abbott"," A company."\n'),
         ("dbpedia_csv/test.csv", b'14,"A book"," It is ""old""."\n'),

@@ -19,7 +19,7 @@ DATA = b"what a person has" * 1000
 
 @pytest.fixture
 def job() -> Job:
-    """Return a job for a file that users must download by hand."""
+    """Return a job for a file that users must download manually."""
     resource = Resource(
         filename="set.tar",
         sha256=Digest.of_bytes(DATA).hex,

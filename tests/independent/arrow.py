@@ -1,4 +1,4 @@
-"""Read Arrow IPC files at once with PyArrow."""
+"""Read whole Arrow IPC files with PyArrow."""
 
 from typing import Any
 

@@ -42,8 +42,8 @@ def _raw(text: str, options: dict[str, Any]) -> Iterator[list[str]]:
 def _quoted(text: str, options: dict[str, Any]) -> Iterator[list[str]]:
     """Yield rows by matching one field of RFC 4180 after another."""
     delimiter = options.get("delimiter", ",")
-    end, blanks = re.escape(delimiter[0]), " *" if delimiter == ", " else ""
-    field = re.compile(rf'{blanks}(?:"((?:[^"]|"")*)")?([^{end}\n]*?)({end}|\r?\n|\Z)')
+    end, spaces = re.escape(delimiter[0]), " *" if delimiter == ", " else ""
+    field = re.compile(rf'{spaces}(?:"((?:[^"]|"")*)")?([^{end}\n]*?)({end}|\r?\n|\Z)')
     at = begin = 0
     row: list[str] = []
     while at < len(text) or row:

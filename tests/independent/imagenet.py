@@ -137,7 +137,7 @@ class World:
         return folder
 
     def archives(self, folder: Path) -> Path:
-        """Write the older archives of Hugging Face, with names that end in the class code."""
+        """Write the older Hugging Face archives, with file names that end in the class code."""
         folder.mkdir(parents=True, exist_ok=True)
         members = [(f"{name[:-5]}_{code}.JPEG", data) for code, name, data in self.train]
         step = -(-len(members) // 5)

@@ -1,4 +1,4 @@
-"""Read Parquet files at once with PyArrow."""
+"""Read whole Parquet files with PyArrow."""
 
 import io
 from typing import Any

@@ -7,7 +7,7 @@ MAGIC = struct.pack("<I", 0xCED7230A)
 
 
 def record(data: bytes, at: int) -> tuple[float, int, bytes, int]:
-    """Return label, identifier and content of the record at `at`, and the next record's offset."""
+    """Return a record's label, identifier and content, and the next record's offset."""
     payload, kind = b"", 1
     while kind in {1, 2}:
         assert data[at : at + 4] == MAGIC

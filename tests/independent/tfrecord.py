@@ -73,7 +73,7 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def varint(data: bytes) -> tuple[int, int]:
-    """Return a number and the count of bytes that encode it."""
+    """Return a number and how many bytes encode it."""
     number = 0
     for i, byte in enumerate(data):
         number |= (byte & 0x7F) << 7 * i

@@ -140,7 +140,7 @@ def test_invalid_options_of_ranks_and_weights_are_rejected(
 def test_rank_and_world_come_from_the_launchers_variables(
     environment: dict[str, str], expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Values that are not small decimal numbers are ignored, and so is half of a pair."""
+    """Invalid numbers are ignored, and so is a rank without a world size."""
     monkeypatch.setattr("os.environ", environment)
     assert this_rank() == expected
 

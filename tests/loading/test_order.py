@@ -48,7 +48,7 @@ def test_rows_of_a_block_stay_within_documented_distance() -> None:
 
 
 def test_blocks_differ_by_epoch_and_are_mixed() -> None:
-    """Few rows directly follow their neighbor on disk."""
+    """Few consecutive rows are also neighbors on disk."""
     order = Blocks(10_000, seed=3, block=100, window=10)
     first, second = epoch_rows(order, 0), epoch_rows(order, 1)
     assert np.mean(first == second) < 0.01

@@ -1,4 +1,4 @@
-"""Supervised pairs of one column or several."""
+"""Test supervised pairs of one or several columns."""
 
 from typing import Any
 

@@ -72,7 +72,7 @@ print(json.dumps(answers))
 
 
 def in_namespace(*command: str) -> list[str]:
-    """Prefix a command to run in its own network namespace."""
+    """Return the command line that runs a command in its own network namespace."""
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     return ["unshare", *root, "--net", "--", *command]
 

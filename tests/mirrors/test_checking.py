@@ -115,7 +115,7 @@ def test_read_only_mirror_is_verified(dshub: Run, mirror: Path) -> None:
     flip(victim)
     (mirror / "partial-v1" / "index.lock").unlink()
     (mirror / "partial-v1").rmdir()
-    # A file in its place keeps the folder from being created, as on read-only media.
+    # This file blocks the creation of the folder, as read-only media would.
     (mirror / "partial-v1").write_bytes(b"")
     done = dshub("mirror", "m", "--verify")
     assert done.returncode == 5

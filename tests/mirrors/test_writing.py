@@ -26,7 +26,7 @@ MEMBERS = ["lab/kmnist@1.0.0", "lab/letters@1.0.0", "lab/mnist@1.0.0"]
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Return the bytes of each file of a mirror by relative path."""
+    """Return the content of a mirror's files by relative path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")

@@ -26,7 +26,7 @@ NAMES = [
 ]
 
 
-def test_public_names() -> None:
+def test_public_names_are_listed() -> None:
     assert dshub.__all__ == NAMES
     assert set(NAMES) <= set(dir(dshub))
 

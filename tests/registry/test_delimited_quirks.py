@@ -16,7 +16,7 @@ from dshub.tables.building import rows_of
 
 
 def zipped(members: Mapping[str, str]) -> bytes:
-    """Pack texts into a zip."""
+    """Pack strings into a zip."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
         for name, text in members.items():

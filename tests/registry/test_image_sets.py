@@ -36,7 +36,7 @@ def images_named(*names: str) -> dict[str, bytes]:
 
 
 def read(folder: Path, name: str, split: str, **resources: bytes) -> list[dict[str, Any]]:
-    """Return the rows of a split of a registry dataset."""
+    """Return the rows of a registry dataset's split."""
     paths = {}
     for resource, data in resources.items():
         paths[resource] = folder / resource

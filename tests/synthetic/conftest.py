@@ -31,7 +31,7 @@ def raw(manifest: Manifest, store: Store, split: str, part: str) -> bytes:
         return gzip.decompress(data)
     if data[:5] == b"\xfd7zXZ":
         return lzma.decompress(data)
-    # only files with an uncompressed name can be uncompressed
+    # an uncompressed file must not have a name such as `a.gz`
     assert not manifest.resources[resource].name.endswith((".gz", ".xz"))
     return data
 

@@ -31,7 +31,7 @@ def test_arrow_reads_a_shard(tmp_path: Path, largest: str, batch: int) -> None:
         assert file.read() == b""
 
 
-def test_column_of_empty_texts(tmp_path: Path) -> None:
+def test_column_of_empty_strings_is_read(tmp_path: Path) -> None:
     features: dict[str, Feature] = {"text": TextFeature()}
     batch = pa.RecordBatch.from_pydict({"text": pa.array([""] * 9)})
     with TableWriter(tmp_path, manifest(9, features), "train") as writer:

@@ -99,7 +99,7 @@ def test_changed_byte_never_crashes(
 
 
 def test_hugging_face_opens_a_shard(tmp_path: Path) -> None:
-    pytest.importorskip("datasets.table")  # `datasets` alone could be the folder tests/datasets
+    pytest.importorskip("datasets.table")  # `datasets` alone would match tests/datasets
     datasets: Any = importlib.import_module("datasets")
     record = write(tmp_path / "t", 20, batch=20, shard_bytes=1 << 30)
     result = datasets.Dataset.from_file(str(tmp_path / "t" / record.shards[0].file))

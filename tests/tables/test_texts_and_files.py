@@ -18,7 +18,7 @@ from dshub.tables.conforming import conform
 
 
 def fit(values: pa.Array, feature: Feature) -> pa.Array:
-    """Conform one column that starts at row 100."""
+    """Conform a batch of one column that starts at row 100."""
     batch = pa.RecordBatch.from_pydict({"x": values})
     return conform(batch, {"x": feature}, where="ds, split train", first_row=100).column("x")
 
@@ -92,7 +92,7 @@ def test_number_that_does_not_fit_is_rejected(values: pa.Array, dtype: Dtype, me
 
 
 def test_labels_are_parsed_by_code_name_or_number() -> None:
-    """Text is a code if the feature has codes, else a name, else upstream's number."""
+    """Labels are codes if the feature has codes, and otherwise names or upstream numbers."""
     named = LabelFeature(names=("cat", "dog"))
     coded = LabelFeature(names=("cat", "dog"), codes=("n01", "n02"))
     counted = LabelFeature(names=("cat", "dog"), first=1)

@@ -26,7 +26,7 @@ def test_row_shape_and_dtype_match_the_data() -> None:
 
 
 def test_hugging_face_reads_the_schema() -> None:
-    pytest.importorskip("datasets.table")  # `datasets` alone could be the folder tests/datasets
+    pytest.importorskip("datasets.table")  # `datasets` alone would match tests/datasets
     datasets: Any = importlib.import_module("datasets")
     schema = arrow_schema(FEATURES)
     result = datasets.Features.from_arrow_schema(schema)

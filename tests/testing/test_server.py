@@ -16,7 +16,7 @@ from tests.download.stage import Scenario, play, write_files
 
 
 def get(url: str, path: str = "/data-0.gz", **headers: str) -> tuple[int, bytes]:
-    """Return status and body of one request."""
+    """Return the status and body of the response to one request."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     try:
@@ -37,7 +37,7 @@ def test_scenarios_use_every_kind_of_fault() -> None:
     assert used == set(KINDS)
 
 
-@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.outcome == "lasts"], ids=str)
+@pytest.mark.parametrize("scenario", [s for s in SCENARIOS if s.outcome == "permanent"], ids=str)
 def test_permanent_scenarios_have_an_error_pattern(scenario: Scenario) -> None:
     assert scenario.says
 

@@ -256,7 +256,7 @@ def _label(feature: Feature) -> LabelFeature | None:
 
 
 def _enumeration(place: str, name: str, label: LabelFeature) -> Node:
-    """Return the record set of classes, with upstream number, name and code of each class."""
+    """Return the record set of classes, with the upstream number, name and code of each class."""
     kinds = {"number": ("sc:Integer", "sc:position"), "name": ("sc:Text", "sc:name")}
     kinds |= {"code": ("sc:Text", "sc:identifier")} if label.codes else {}
     places = {key: identifier(place, key) for key in kinds}

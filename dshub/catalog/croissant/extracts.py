@@ -1,4 +1,4 @@
-"""Describe how to extract the columns of a split in terms of Croissant.
+"""Describe in Croissant how to extract the columns of a split.
 
 Croissant can express columns of tables, paths in JSON, and contents and names of files. It cannot
 express some reader options, such as tables without a header. Columns of readers with these options
@@ -42,7 +42,7 @@ def extract(split: Split, column: str) -> Extract | None:
 
 
 def class_form(split: Split, column: str, label: LabelFeature) -> str:
-    """Return whether a split's files contain the `number`, `name` or `code` of classes.
+    """Return the form of classes in a split's files: `number`, `name` or `code`.
 
     The result is empty if this is unknown. Readers of text tables accept names and numbers, and
     the manifest does not specify which. A reference to the wrong one would join no rows.

@@ -116,7 +116,7 @@ def custom_term(node: "Node", term: str) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """Return a text, in English or else the first language; empty for other values."""
+    """Return a string, in English if it is translated; empty for other values."""
     if isinstance(value, dict):
         value = value.get("en", next(iter(value.values()), ""))
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Vocabulary of Croissant, such as the `@context` of each version, data types and media types."""
+"""Croissant terms, such as the `@context` of each version, data types and media types."""
 
 from collections.abc import Container, Iterable
 from typing import Any, Literal, assert_never, get_args

@@ -1,4 +1,4 @@
-"""Write the content of a manifest as TOML for a person to complete."""
+"""Write the content of a manifest as TOML for the user to complete."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -28,7 +28,7 @@ def captioned(
     columns: int,
     note: str,
 ) -> Image.Image:
-    """Return a grid of images with a truncated caption below each image and a note below all."""
+    """Return a grid of images with a truncated caption below each one and a note at the bottom."""
     tiles = []
     for image, text in zip(images, captions, strict=True):
         tile = Image.new("RGB", (side, side + _LINE_HEIGHT), WHITE)
@@ -99,7 +99,7 @@ def escaped(text: str, style: str) -> str:
 
 
 def blocks(image: Image.Image, width: int, painted: Callable[[str, str], str] = escaped) -> str:
-    """Return an image as lines of half blocks, each of which shows two pixels.
+    """Return an image as lines of half blocks, with two pixels per character.
 
     Args:
         image: image to draw, in gray if the terminal does not support 24-bit color.

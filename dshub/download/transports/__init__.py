@@ -120,7 +120,7 @@ class Transport(Protocol):
         """
 
     def head(self, url: str) -> Head:
-        """Return status and size of a file without downloading it.
+        """Return the status and size of a file without downloading it.
 
         Raises:
             TransportError: the source did not respond. An error status is returned, not raised.

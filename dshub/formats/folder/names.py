@@ -109,12 +109,12 @@ class MemberName:
         return texts
 
     def _ends(self, member: str, literal: str, field: Field, ends: list[int]) -> list[int]:
-        """Return the positions of `literal` from which `field` can reach one of `ends`."""
+        """Return the positions of `literal` where a following `field` can reach one of `ends`."""
         places = []
         place = member.find(literal, len(self._begin) + 1)
         while place >= 0:
             start = place + len(literal)
-            after = bisect_right(ends, start)  # the nearest end is the easiest to reach
+            after = bisect_right(ends, start)  # only the nearest end matters
             if after < len(ends) and ends[after] <= field.reach(member, start):
                 places.append(place)
             place = member.find(literal, place + 1)

@@ -61,7 +61,9 @@ class Reader(Format, frozen=True):
             raise ValueError("`rows` must end with a list, such as `data[]`")
         levels = [place.level for place in self._places.values()]
         if not self.lines and 0 in levels:
-            raise ValueError("with `lines = false`, every column must share a list with `rows`")
+            raise ValueError(
+                "without `lines`, every column must be inside the first list of `rows`"
+            )
         self._check_names()
         for path, other in permutations(self.columns.values(), 2):
             if not path or path == other or other.startswith((f"{path}.", f"{path}[")):

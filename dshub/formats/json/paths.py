@@ -100,7 +100,7 @@ Trail = tuple[Node, ...]
 
 
 def trails(trail: Trail, lists: Sequence[Keys]) -> Iterator[Trail]:
-    """Yield the trail of every row below `trail`, in order.
+    """Yield a trail for every row below the last node of `trail`, in order.
 
     Raises:
         Misfit: the document lacks one of `lists`.
@@ -126,7 +126,7 @@ class Place:
 
     @classmethod
     def of(cls, path: str, rows: Sequence[Keys]) -> "Place":
-        """Create the place for the path of a column and the segments of the path of the rows.
+        """Create the place of a column from the column's path and the segments of the rows' path.
 
         Raises:
             ValueError: the path is malformed, or passes through two lists below the row.

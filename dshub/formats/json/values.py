@@ -1,4 +1,4 @@
-"""Check values that are read from JSON documents, and convert values to be written."""
+"""Check values from JSON documents, and convert column values to JSON."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,7 @@ class Kind(NamedTuple):
     Attributes:
         arrow: type of a column of these values.
         words: description for errors.
-        convert: function from the text or number in a column to the value in a document.
+        convert: function that converts text or a number in a column to a JSON value.
     """
 
     arrow: pa.DataType
@@ -55,24 +55,24 @@ def checked(value: Any, kind: Type) -> Any:
 
 
 def cut(span: Any, text: str) -> str:
-    """Return the characters of a text from `start` through `end`.
+    """Return the characters of a string from `start` through `end`.
 
     Raises:
-        Misfit: the span is malformed or outside the text; the message continues the span's path.
+        Misfit: the span is malformed or outside the string; the message continues the span's path.
     """
     match span:
         case {"start": start, "end": end} if type(start) is int and type(end) is int:
             if 0 <= start <= end < len(text):
                 return text[start : end + 1]
-            raise Misfit(f"is characters {start} to {end}, but the text has {len(text)}")
+            raise Misfit(f"covers characters {start} to {end}, but the text has only {len(text)}")
     raise Misfit("is not an object with integers `start` and `end`")
 
 
 def located(text: str, pieces: Sequence[str]) -> list[dict[str, int]]:
-    """Return the spans of pieces of a text; the inverse of `cut`.
+    """Return the spans of substrings; the inverse of `cut`.
 
     Raises:
-        SchemaError: a piece is empty, or not in the text.
+        SchemaError: a substring is empty, or not in the text.
     """
     spans = []
     for piece in pieces:
@@ -84,7 +84,7 @@ def located(text: str, pieces: Sequence[str]) -> list[dict[str, int]]:
 
 
 def converted(value: Any, kind: Type, name: str) -> Any:
-    """Convert the text or number in a column to the value in a document.
+    """Convert text or a number in a column to a JSON value.
 
     Raises:
         SchemaError: the value does not have the type `kind`.

@@ -1,7 +1,7 @@
 """MATLAB level 5 files, with one column per variable.
 
 Arrays of numbers are read row by row. They keep the type in the file, which is often smaller than
-MATLAB's own double. A cell or struct field can contain one text or one number. The file layout is
+MATLAB's own double. A cell or struct field can contain one string or one number. The file layout is
 described in `parsing`.
 """
 
@@ -133,7 +133,7 @@ class Reader(Format, frozen=True):
 
 @dataclass
 class Listed:
-    """A column of texts or cells in memory, with the interface of `Rows`."""
+    """A column of strings or cells in memory, with the interface of `Rows`."""
 
     name: str
     values: pa.Array

@@ -8,7 +8,7 @@ elements for flags, shape, name and values. An element of type 15 is a variable 
 The first axis of the values is contiguous.
 
 SciPy reads these files too, but it loads whole variables, and deeply nested cells crash the
-process. This module allows no nesting: a cell or field contains one text or one number.
+process. This module allows no nesting: a cell or field contains one string or one number.
 """
 
 import io
@@ -155,26 +155,25 @@ class Elements:
         flags = self.integers(1)[0]
         shape = tuple(self.integers(2))
         if len(shape) > DIMENSIONS or min(shape) < 0:
-            raise self.fault(
-                f"a variable has {len(shape)} dimensions, the smallest with length {min(shape)}"
-            )
+            lengths = f"from {min(shape)} to {max(shape)}"
+            raise self.fault(f"a variable has {len(shape)} dimensions with lengths {lengths}")
         name = self.small()[1].decode("latin-1")
         return Matrix(flags & 0xFF, bool(flags & 0x0800), shape, name)
 
     def cell(self, *, is_selected: bool) -> Any:
-        """Read the text or number in a cell or field; skip it if it is not selected."""
+        """Read the string or number in a cell or field; skip it if it is not selected."""
         kind, size, small = self.tag()
         if kind != MATRIX or small is not None or size > self.left:
             raise self.fault("a cell or field is malformed")
         end = self.left - size
         value = self._scalar() if is_selected and size else None
         if self.left < end or (is_selected and value is None):
-            raise self.fault("a cell or field contains something other than one text or number")
+            raise self.fault("a cell or field contains something other than one string or number")
         self.skip(self.left - end)
         return value
 
     def _scalar(self) -> Any:
-        """Read one text or one number; return None for anything else."""
+        """Read one string or one number; return None for anything else."""
         matrix = self.matrix()
         if matrix.kind == CHAR:
             lines = self.lines(matrix.shape)
@@ -188,19 +187,19 @@ class Elements:
         """Read the rows of a character matrix."""
         kind, data = self.small(self.left)
         if kind not in TEXTS or len(shape) != 2:
-            raise self.fault(f"a text has type {kind} and shape {'x'.join(map(str, shape))}")
+            raise self.fault(f"a string has type {kind} and shape {'x'.join(map(str, shape))}")
         try:
             text = data.decode(TEXTS[kind].format("le" if self.order == "<" else "be"))
         except UnicodeDecodeError as error:
-            raise self.fault(f"a text cannot be decoded: {error}") from None
+            raise self.fault(f"a string cannot be decoded: {error}") from None
         rows, columns = shape
         if len(text) != rows * columns:
-            raise self.fault(f"a text of shape {rows}x{columns} has {len(text):,} characters")
+            raise self.fault(f"a string of shape {rows}x{columns} has {len(text):,} characters")
         return [text[row::rows] for row in range(rows)] if columns else [""] * min(rows, 1)
 
 
 class Inflated(io.RawIOBase):
-    """The decompressed content of a compressed element, the current element of `outer`."""
+    """Decompressed content of the current element of `outer`."""
 
     def __init__(self, outer: Elements) -> None:
         self._outer, self._zlib = outer, zlib.decompressobj()
@@ -232,7 +231,7 @@ class Variable:
 
     @property
     def is_text(self) -> bool:
-        """Whether the variable is text, or cells or structs of texts and numbers."""
+        """Whether the variable is text, or cells or structs of strings and numbers."""
         return self.matrix.kind in {CELL, STRUCT, CHAR}
 
     def stored(self, axis: int) -> Stored:
@@ -265,7 +264,7 @@ class Variable:
             field: name of a struct field; empty for text or cells.
 
         Raises:
-            ReadError: the field does not exist, or a value is not one text or number.
+            ReadError: the field does not exist, or a value is not one string or number.
         """
         name, elements = self.matrix.name, self.elements
         if elements.left > LARGEST_TEXT:

@@ -27,13 +27,13 @@ def matrix(name: str, array: np.ndarray) -> bytes:
 
 
 def cells(name: str, values: Sequence[Any]) -> bytes:
-    """Encode a column of cells, each with a text or a number."""
+    """Encode a column of cells, each with a string or a number."""
     inside = b"".join(map(_value, values))
     return _packed(_variable(name, CELL, (len(values), 1), inside))
 
 
 def structs(name: str, fields: Mapping[str, Sequence[Any]]) -> bytes:
-    """Encode a row of structs with a text or a number in each field."""
+    """Encode a row of structs with a string or a number in each field."""
     names = b"".join(field.encode("ascii")[:31].ljust(32, b"\0") for field in fields)
     inside = struct.pack("<HHi", _INT32, 4, 32) + _element(_INT8, names)
     rows = list(zip(*fields.values(), strict=True))

@@ -26,10 +26,10 @@ from dshub.formats._stored import seekable
 from dshub.formats.parquet.footer import Chunk, read_chunks
 
 MOST_ROWS = 1 << 16  # rows per batch, because a declared row size can be too small
-LARGEST_BATCH = 16 << 20  # bytes, if every text were as long as the longest repeated one
+LARGEST_BATCH = 16 << 20  # bytes, assuming that every value is as long as the longest repeated one
 SMALL_CHUNK = 1 << 20  # bytes; writers put all values of a smaller chunk into a dictionary
-_PROBE = 1 << 6  # rows to read in search of a text that is not missing
-_SIZES = {  # bytes per value in memory; only the offset for BYTE_ARRAY, with its text in a page
+_PROBE = 1 << 6  # rows to search for a value that is not missing
+_SIZES = {  # bytes per value in memory; for BYTE_ARRAY, only the offset
     "BOOLEAN": 1,
     "INT32": 4,
     "INT64": 8,
@@ -77,8 +77,8 @@ class Reader(Format, frozen=True):
 class _Table:
     """A Parquet file on disk, read in batches of moderate size in memory.
 
-    A page of a few bytes can repeat one long text a million times. Reading the dictionary alone
-    reveals the length of the text.
+    A page of a few bytes can repeat one long string a million times. Reading the dictionary alone
+    reveals the length of the string.
     """
 
     def __init__(self, copy: BinaryIO) -> None:
@@ -141,7 +141,7 @@ class _Table:
 
 
 def _longest(table: pq.ParquetFile, path: str, chunk: Chunk) -> int:
-    """Return the size of the longest value in a chunk, or of the chunk if that is unknown."""
+    """Return the size of the longest value in a chunk, or the size of the chunk if unknown."""
     rows = table.iter_batches(batch_size=_PROBE, row_groups=[chunk.group], columns=[path])
     batch = next(rows, None)
     column = batch.column(0) if batch is not None else pa.array([], pa.null())
@@ -158,5 +158,5 @@ def _is_selected(path: str, paths: Sequence[str]) -> bool:
 
 
 def _may_repeat(chunk: Chunk) -> bool:
-    """Return True if the values are too large in case each is as long as the whole chunk."""
+    """Return True if the values would be too large if each were as long as the whole chunk."""
     return chunk.dictionary and chunk.size * chunk.values > LARGEST_BATCH

@@ -108,7 +108,7 @@ class Connection:
             raise Refusal(HTTPStatus.NOT_FOUND, NO_PAGES if parts == ("index.html",) else "")
         if self.puller is not None and routes.digest_of(parts) is not None:
             store = self.puller.store
-            store.touch(store.root.joinpath(*parts))  # so that cache eviction removes it later
+            store.touch(store.root.joinpath(*parts))  # postpones eviction
         with opened.file:
             await self._serve_file(request, opened, access)
 

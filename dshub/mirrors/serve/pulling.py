@@ -213,9 +213,9 @@ async def send_arriving(sock: ClientSocket, pull: Pull, span: range) -> None:
     """
     at, size = span.start, pull.job.resource.size
     limit = span.stop - (span.stop == size)  # withhold the last byte of an unverified file
-    version = None  # version of the partial file whose bytes were sent
+    version = None  # version of the partial file that the sent bytes come from
     while at < span.stop:
-        path = pull.path  # read before `peek`, because setting it makes the version final
+        path = pull.path  # read before `peek`, because the version is final once `path` is set
         current, piece = pull.peek(at, min(COPY_CHUNK, limit - at))
         if version not in {None, current} or pull.error is not None:
             raise Broken

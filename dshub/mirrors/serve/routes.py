@@ -153,7 +153,7 @@ class Folder:
         return None
 
     def _resolve(self, parts: tuple[str, ...]) -> str | None:
-        """Return the path of a regular file; None for other files and links out of the folder."""
+        """Return the path of a regular file; None for anything else or a link out of the folder."""
         path, mode = self._root, 0
         for part in parts:
             path = f"{path}{os.sep}{part}"

@@ -114,8 +114,7 @@ def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
 
     Args:
         split: name of the split.
-        located: entries, each with the number of leading folders up to the split folder,
-            including it.
+        located: entries, each with the number of leading folders through the split folder.
 
     Raises:
         DshubError: the split is in several folders, or a file is outside the class folders.

@@ -23,8 +23,8 @@ from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
 from dshub.tables.types import is_text
 
-MAX_CLASSES = 1000  # a column with more distinct values has no classes
-MAX_TEXT_CLASSES = 20  # limit for a text column without a name from `LABELS`
+MAX_CLASSES = 1000  # maximum distinct values of a column with classes
+MAX_TEXT_CLASSES = 20  # limit for text columns with names that are not in `LABELS`
 MAX_CLASS_LENGTH = 60  # characters per class name
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
@@ -45,9 +45,9 @@ class Column:
         counts: number of rows by value as text, by split; None for too many distinct values.
         types: types of the values, each with the first split that has it.
         nulls: number of rows without a value.
-        all_integers, all_numbers: True if all texts can be parsed as integers, or as numbers.
-        has_leading_zeros: True if a text has leading zeros, as identifiers such as `007` have.
-        missing: texts for missing values, such as `NA`.
+        all_integers, all_numbers: True if all strings can be parsed as integers, or as numbers.
+        has_leading_zeros: True if a string has leading zeros, such as the identifier `007`.
+        missing: strings for missing values, such as `NA`.
         beginnings: distinct first four bytes of binary values.
     """
 
@@ -124,7 +124,7 @@ class Column:
         return class_order(text for counter in (self.counts or {}).values() for text in counter)
 
     def has_classes(self, most: int) -> bool:
-        """Return True if at most `most` distinct texts repeat and all are short."""
+        """Return True if there are at most `most` distinct values, all short and some repeated."""
         values = self.values
         repeats = len(values) < self.rows.total()
         return 0 < len(values) <= most and repeats and max(map(len, values)) <= MAX_CLASS_LENGTH
@@ -217,8 +217,8 @@ def _of_type(column: Column, kind: pa.DataType) -> Guess:
     return NumberFeature(dtype=feature.dtype, shape=shape if prod(shape) > 1 else ()), ""
 
 
-def _doubt(column: Column, remark: str, option: str) -> str:
-    return f"column {column.name!r}: {remark}; use --{option} {column.name} to change this"
+def _doubt(column: Column, note: str, option: str) -> str:
+    return f"column {column.name!r}: {note}; use --{option} {column.name} to change this"
 
 
 def _label(column: Column) -> LabelFeature:

@@ -148,9 +148,9 @@ def sniff(text: str, name: str, *, header: bool | None = None) -> Dialect:
 def _reading(text: str, delimiter: str) -> tuple[Rows, bool]:
     """Read rows with a delimiter; return the rows, and whether quotes are CSV syntax.
 
-    Some text is a table with and without CSV quotes. In tab-separated text, quotes then count as
-    plain characters, as in the TSV files of GLUE. Exceptions are a doubled quote in a field, and a
-    first row with quotes around every field.
+    Some text can be parsed both with and without CSV quotes. In tab-separated text, quotes then
+    count as plain characters, as in the TSV files of GLUE. Exceptions are a doubled quote in a
+    field, and a first row with quotes around every field.
     """
     quoted, plain = (_rows(text, delimiter, quoting=quoting) for quoting in (True, False))
     if delimiter == "\t" and _width(quoted) == _width(plain) > 1:

@@ -36,7 +36,7 @@ def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) ->
 
     Args:
         manifest: drafted manifest.
-        paths: path of the file of each resource.
+        paths: file path of each resource.
         progress: progress display.
 
     Raises:
@@ -138,7 +138,7 @@ class Request:
 
     @property
     def tops(self) -> list[Path]:
-        """All files and folders, without split paths that are inside `paths`."""
+        """All paths, plus the paths of splits that are outside `paths`."""
         return [*self.paths, *(path for path in self.splits if not _is_in(path, self.paths))]
 
 
@@ -180,7 +180,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
 
 
 def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
-    """Return the format of the dataset: image or audio if there are such files, else the only one.
+    """Return the format of the dataset: image or audio if present, otherwise the only format.
 
     Raises:
         DshubError: there is no known format, or more than one.
@@ -238,7 +238,7 @@ def _by_split(
     """Group files by split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        folders = (split_word(stem(folder)) for folder in entry.folders)  # or archives: train.npz
+        folders = (split_word(stem(folder)) for folder in entry.folders)  # or in train.npz
         by_folder = next(filter(None, folders), None)
         split = stated.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
         splits.setdefault(split, []).append(entry)

@@ -60,7 +60,7 @@ def ordered_splits(names: Iterable[str]) -> list[str]:
 
 
 def key(text: str, taken: Collection[str] = (), *, default: str = "part") -> str:
-    """Convert a name to a unique key of a manifest, of a-z, 0-9, `_` and `-`.
+    """Convert a name to a unique manifest key of the characters a-z, 0-9, `_` and `-`.
 
     Args:
         text: name to convert.
@@ -79,7 +79,7 @@ def dataset_name(text: str) -> str:
 
 
 def class_order(names: Iterable[str]) -> list[str]:
-    """Sort classes by number if all of them are integers, else as strings.
+    """Sort classes as numbers if all of them are integers, and as strings otherwise.
 
     Other loaders of class folders also sort strings in the order of Python.
     """
@@ -156,7 +156,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class LooseFile:
-    """File on disk that is open only while it is read, because there can be many thousands."""
+    """File on disk that is open only while it is read, because a dataset can have many files."""
 
     path: Path
     name: str

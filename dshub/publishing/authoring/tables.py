@@ -113,7 +113,7 @@ def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
 
 
 def _nested_columns(form: str, entry: Entry) -> dict[str, Any]:
-    """Return the reader option `columns` for a file with struct columns; else no options.
+    """Return the reader option `columns` for a file with struct columns, or no options.
 
     For a Hugging Face image, a struct of `bytes` and `path`, only `bytes` is used.
     """

@@ -92,7 +92,7 @@ def _head(name: str, version: str, outline: Outline) -> str:
     title = name.rpartition("/")[2]
     return "\n".join(
         [
-            "# Drafted by `dshub new`; edit the texts.",
+            "# Drafted by `dshub new`; edit the descriptions.",
             *_fields({"schema": 1, "name": name, "version": version, "title": title}),
             f"summary = {_value(f'{outline.kind}; rows: {rows}.')}  # one sentence",
             f"task = {_value(task(outline.features))}  # the usual task",
@@ -103,7 +103,7 @@ def _head(name: str, version: str, outline: Outline) -> str:
 
 
 def supervised(features: Mapping[str, Feature]) -> list[str]:
-    """Return the columns x and y if there is one label and one other column; else empty."""
+    """Return the input and label columns if there is exactly one of each, or an empty list."""
     labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
     inputs = [name for name in features if name not in labels]
     return inputs + labels if len(labels) == len(inputs) == 1 else []

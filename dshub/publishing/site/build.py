@@ -159,7 +159,7 @@ def _references(split: Split) -> list[str]:
 
 
 def _mirror_path(target: Path, resource: Resource) -> str:
-    """Return the path of a file in the target if the target is a mirror; else empty."""
+    """Return the path of a file in a target that is a mirror; empty for other targets."""
     path = blob_path(resource.digest)
     return str(path) if (target / path).is_file() else ""
 

@@ -89,7 +89,7 @@ def render(template: str, **content: object) -> bytes:
 
 
 class Publisher:
-    """Writer of the files of a site.
+    """Writer of a site's files.
 
     Args:
         target: folder of the first page.

@@ -140,7 +140,7 @@ def show(manifest: Manifest, split: str, store: Store, *, is_first: bool) -> Sho
 
 
 def _gallery(features: Mapping[str, Feature]) -> str:
-    """Return the image column if it is the only one and all other columns are short; else empty."""
+    """Return the only image column if all other columns are short, or an empty string."""
     images = [name for name, item in features.items() if isinstance(item, ImageFeature)]
     other_features = [item for item in features.values() if not isinstance(item, ImageFeature)]
     short = all(

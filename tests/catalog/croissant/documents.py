@@ -39,7 +39,7 @@ def read(files: list[Any], *fields: Any, **more: Any) -> Imported:
 
 
 def notes_of(imported: Imported) -> dict[str, str]:
-    """Return the notes on each `@id`, one a line."""
+    """Return the notes on each `@id`, one per line."""
     notes: dict[str, str] = {}
     for note in imported.notes + imported.missing:
         notes[note.id] = f"{notes.get(note.id, '')}\n{note.message}"

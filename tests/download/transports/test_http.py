@@ -80,7 +80,7 @@ def test_stored_bytes_are_never_decoded() -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_lasting_refusals(status: int) -> None:
+def test_permanent_error_status_is_not_transient(status: int) -> None:
     with serve_answer(status, {}) as (url, _):
         error = error_of(url)
     assert not error.transient
@@ -89,14 +89,14 @@ def test_lasting_refusals(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_passing_refusals(status: int) -> None:
+def test_temporary_error_status_is_transient(status: int) -> None:
     with serve_answer(status, {"Retry-After": "7"}) as (url, _):
         error = error_of(url)
     assert error.transient
     assert error.retry_after == 7
 
 
-def test_retry_after_may_be_a_date() -> None:
+def test_retry_after_can_be_a_date() -> None:
     with serve_answer(503, {"Retry-After": formatdate(time() + 60, usegmt=True)}) as (url, _):
         error = error_of(url)
     assert error.retry_after is not None

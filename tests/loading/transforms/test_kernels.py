@@ -34,7 +34,7 @@ print(json.dumps(digests()))
 
 
 def digests() -> list[list[float]]:
-    """Return weighted sums of the images of each list of transforms, in both layouts."""
+    """Return weighted pixel sums for each list of transforms and each layout."""
     own = Dataset.from_arrays(
         {"image": PIXELS, "id": np.arange(ROWS)},
         features={"image": ImageFeature(shape=(HEIGHT, WIDTH, 3))},

@@ -341,20 +341,22 @@ def failure_of(scenario: Scenario, upstream: Path, place: Path, data: bytes) -> 
     """Play a scenario and describe what went wrong; return an empty string on success."""
     place = place / str(SCENARIOS.index(scenario))
     place.mkdir()
-    timeout = 1.0 if scenario.outcome == "passes" else 5.0 if scenario.outcome == "legal" else 0.5
+    timeout = (
+        1.0 if scenario.outcome == "transient" else 5.0 if scenario.outcome == "valid" else 0.5
+    )
     with play(scenario, upstream) as stage:
         if stage.authority is not None:  # the server does not trust this certificate authority
             return ""
         manifest = manifest_of(data, [f"{stage.url}/data-0.gz"], place)
         with pulling(place, manifest, timeout=timeout) as url:
             replies = [ask(url, path_of(data))]
-            if scenario.outcome != "lasts":  # a disconnected client retries
+            if scenario.outcome != "permanent":  # a disconnected client retries
                 replies.append(ask(url, path_of(data)))
     deceived = [reply for reply in replies if reply.status == 200 and not reply.short]
     if any(reply.body != data for reply in deceived):
         return f"{scenario}: wrong bytes in a complete response"
     if any(path.read_bytes() != data for path in cached_blobs(place)):
         return f"{scenario}: wrong bytes were cached"
-    if scenario.outcome != "lasts" and replies[-1].body != data:
+    if scenario.outcome != "permanent" and replies[-1].body != data:
         return f"{scenario}: {replies[-1].status} {replies[-1].body[:500]!r}, not the file"
     return ""

@@ -155,7 +155,7 @@ def test_audio_in_class_folders_is_labeled(new: New, data: Path) -> None:
     assert result["train"]["label"][:].tolist() == [0, 1]
 
 
-def test_texts_in_class_folders_are_labeled(new: New, data: Path) -> None:
+def test_text_files_in_class_folders_are_labeled(new: New, data: Path) -> None:
     for split in ("train", "test"):
         for name in ("pos", "neg"):
             write_text(data / split / name / "0_9.txt", f"A {name} one,\nin {split}.\n")

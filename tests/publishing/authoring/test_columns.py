@@ -63,9 +63,9 @@ def test_features_follow_from_all_values(new: New, data: Path) -> None:
 def test_feature_is_guessed_from_name_and_values(
     name: str, values: list[Any], feature: Feature | None
 ) -> None:
-    """A column without a possible feature is dropped with a remark."""
+    """A column that fits no feature is dropped with a note."""
     column = Column(name)
     column.add("train", pa.array(values))
-    guessed, remark = guess(column, "")
+    guessed, note = guess(column, "")
     assert guessed == feature
-    assert remark or feature is not None
+    assert note or feature is not None

@@ -30,8 +30,8 @@ def test_links_out_of_the_folder_are_skipped(new: New, data: Path, tmp_path: Pat
     with tarfile.open(result.answer["packed"]) as archive:
         assert archive.getnames() == ["cat/1.png", "cat/3.png", "dog/1.png"]
         assert all(member.isreg() for member in archive)
-    remark = result.doubts("links to folders")[0]
-    assert "cat/2.png" in remark
+    note = result.doubts("links to folders")[0]
+    assert "cat/2.png" in note
     assert len(result["train"]) == 3
 
 

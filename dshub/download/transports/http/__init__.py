@@ -160,7 +160,7 @@ class Transport(transports.Transport):
         return HttpAnswer(url, response, start=0, timeout=self._timeout)
 
     def head(self, url: str) -> Head:
-        """Return status and size from HEAD, or from GET of one byte if HEAD fails."""
+        """Return the status and size from HEAD, or from a GET of one byte if HEAD fails."""
         with self._ask("HEAD", url, {}) as response:
             head = Head(response.status_code, _stated_length(response), response.url)
         if (head.status == 200 and head.total is not None) or head.status in FINAL:
@@ -195,7 +195,7 @@ class Transport(transports.Transport):
 
 
 def _auth(address: str) -> tuple[str, str] | None:
-    """Return user name and password in a URL, which requests would override with netrc."""
+    """Return the user name and password in a URL, which requests would override with netrc."""
     user, password = requests.utils.get_auth_from_url(address)
     return (user, password) if password else None
 
@@ -209,7 +209,7 @@ def _range_headers(start: int, stop: int | None, etag: str) -> dict[str, str]:
 
 
 def _content_range(response: requests.Response) -> re.Match[str] | None:
-    """Parse the range of a response into first byte, last byte, and total size or `*`."""
+    """Parse the Content-Range header: first byte, last byte, and total size or `*`."""
     if response.status_code != 206:
         return None
     return _RANGE.fullmatch(response.headers.get("Content-Range", ""))
@@ -269,7 +269,7 @@ _FAILURES = (OSError, ValueError, urllib3.exceptions.HTTPError, http.client.HTTP
 _TIMEOUTS = (requests.exceptions.Timeout, TimeoutError, urllib3.exceptions.ReadTimeoutError)
 _ENDED_EARLY = (urllib3.exceptions.IncompleteRead, http.client.HTTPException)
 
-# exception types with reason, transient and unreachable of the TransportError; first match wins
+# exceptions, with `reason`, `transient` and `unreachable` of the TransportError; first match wins
 _FAULTS: list[tuple[Any, str, bool, bool]] = [
     (requests.exceptions.SSLError, "its certificate is not trusted", False, False),
     (requests.exceptions.ProxyError, "the proxy refused the connection", True, True),
