@@ -31,8 +31,7 @@ from dshub.datasets.selection import (
 from dshub.datasets.sources import Source
 from dshub.errors import DshubError
 from dshub.loading.pairs import usable
-from dshub.loading.transforms.transform import Layout
-from dshub.loading.transforms.transform import AnyTransform, Batch
+from dshub.loading.transforms.transform import AnyTransform, Batch, Layout
 from dshub.tables.columns import Values
 
 if TYPE_CHECKING:
