@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dshub._validate import whole
-from dshub.catalog import phrasebook
+from dshub.catalog.spellings import familiar
 from dshub.display import short
 from dshub.errors import StateError
 from dshub.loading._cursor import Cursor
@@ -18,7 +18,13 @@ from dshub.plugins import FrameworkMethods
 MAX_EPOCH = 2**53 - 1  # the largest that seeds and tensors represent exactly
 
 
-class Loader(FrameworkMethods):
+if TYPE_CHECKING:
+    from dshub.hub.familiar.loaders import LoaderNames
+else:
+    LoaderNames = object
+
+
+class Loader(FrameworkMethods, LoaderNames):
     """Batches of a dataset, with one epoch per iteration.
 
     The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the
@@ -69,8 +75,8 @@ class Loader(FrameworkMethods):
 
     if not TYPE_CHECKING:  # type checkers would accept any attribute
 
-        def __getattr__(self, name: str) -> NoReturn:
-            raise phrasebook.missing(self, name, phrasebook.LOADER)
+        def __getattr__(self, name: str) -> Any:
+            return familiar(self, name, "loaders.LoaderNames")
 
     def __repr__(self) -> str:
         share = self.share
