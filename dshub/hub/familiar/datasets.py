@@ -270,7 +270,7 @@ class DatasetNames:
         return self._own.batches(batch_size, drop_last=drop_last_batch or drop_remainder)
 
     def iter(self, batch_size: int, drop_last_batch: bool = False) -> Iterator[Any]:
-        """Same as `ds.batches(32)`."""
+        """Same as `iter(ds.batches(32))`."""
         return iter(self._own.batches(batch_size, drop_last=drop_last_batch))
 
     def as_numpy_iterator(self) -> Iterator[dict[str, Any]]:
@@ -298,7 +298,8 @@ class DatasetNames:
 
     def with_transform(self, transform: Callable[[Any], Mapping[str, Any]]) -> Dataset:
         """Same as `ds.map(f, batched=True)`."""
-        return self._own.map(transform, batched=True)
+        options: dict[str, Any] = {"remove_columns": list(self._own.features)}
+        return self._own.map(transform, batched=True, **options)
 
     def to_iterable_dataset(self, num_shards: int = 1) -> Dataset:
         """Same as `ds`."""

@@ -59,3 +59,4 @@ def test_other_rows_cannot_be_added() -> None:
 def test_transform_is_a_lazy_map() -> None:
     changed = ROWS.with_transform(lambda batch: {"x": np.asarray(batch["x"]) * 2})
     assert changed["x"].tolist() == list(range(0, 20, 2))
+    assert changed.column_names == ["x"]
