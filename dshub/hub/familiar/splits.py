@@ -1,6 +1,6 @@
 """Familiar names of all splits together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,23 +51,45 @@ class SplitsNames:
 
     def rename_column(self, original_column_name: str, new_column_name: str) -> Splits:
         """Same as `splits.rename({"old": "new"})`."""
-        return self._own.rename({original_column_name: new_column_name})
+        return self.rename_columns({original_column_name: new_column_name})
 
     def rename_columns(self, column_mapping: Mapping[str, str]) -> Splits:
         """Same as `splits.rename({"old": "new"})`."""
-        return self._own.rename(column_mapping)
+        return each(
+            self._own,
+            lambda split: split.rename(
+                {name: column_mapping[name] for name in self._held(split, column_mapping)}
+            ),
+        )
 
     def remove_columns(self, column_names: str | Sequence[str]) -> Splits:
         """Same as `splits.without(["text"])`."""
-        return each(self._own, lambda split: DatasetNames(split).remove_columns(column_names))
+        names = listed(column_names)
+        return each(
+            self._own,
+            lambda split: DatasetNames(split).remove_columns(self._held(split, names)),
+        )
 
     def select_columns(self, column_names: str | Sequence[str]) -> Splits:
         """Same as `splits.columns(["text"])`."""
-        return self._own.columns(listed(column_names))
+        names = listed(column_names)
+        return each(self._own, lambda split: split.columns(self._held(split, names)))
 
     def cast_column(self, column: str, feature: Feature) -> Splits:
         """Same as `splits.cast({column: feature})`."""
-        return self._own.cast({column: feature})
+        return each(
+            self._own,
+            lambda split: split.cast(dict.fromkeys(self._held(split, [column]), feature)),
+        )
+
+    def _held(self, split: Dataset, names: Iterable[str]) -> list[str]:
+        """Leave out columns that only other splits have, such as labels that are hidden."""
+        return [
+            name
+            for name in names
+            if name in split.features
+            or not any(name in other.features for other in self._own.values())
+        ]
 
     def flatten_indices(self) -> Splits:
         """Same as `splits`."""

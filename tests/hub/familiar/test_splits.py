@@ -40,6 +40,16 @@ def test_unknown_column_is_an_error_of_the_split(splits: Splits) -> None:
         splits.remove_columns("y")["train"]
 
 
+def test_hidden_labels_do_not_matter() -> None:
+    parts = {"train": PARTS["train"].with_column("label", [1, 2, 3]), "test": PARTS["test"]}
+    splits = Splits("own data", dict.fromkeys(parts), parts.__getitem__)
+    renamed = splits.rename_column("label", "labels")
+    assert renamed.column_names == {"train": ["x", "t", "labels"], "test": ["x", "t"]}
+    assert renamed.remove_columns(["t", "labels"]).num_columns == {"train": 1, "test": 1}
+    assert splits.select_columns(["label", "x"])["test"].column_names == ["x"]
+    assert splits.cast_column("label", NumberFeature(dtype="int8"))["test"].num_rows == 1
+
+
 def test_hugging_face_keywords_apply_to_every_split(splits: Splits) -> None:
     function = {"function": lambda row, by: {"y": row["x"] * by}, "fn_kwargs": {"by": 3}}
     mapped = splits.map(**function, num_proc=2)  # type: ignore[arg-type,call-arg]
