@@ -22,66 +22,7 @@ if TYPE_CHECKING:
     from dshub.catalog.registry import Registry
     from dshub.datasets.dataset import Dataset
     from dshub.errors import DshubError
-    from dshub.hub.familiar.functions import (
-        ClassLabel as ClassLabel,
-    )
-    from dshub.hub.familiar.functions import (
-        ConcatDataset as ConcatDataset,
-    )
-    from dshub.hub.familiar.functions import (
-        DataLoader as DataLoader,
-    )
-    from dshub.hub.familiar.functions import (
-        DatasetDict as DatasetDict,
-    )
-    from dshub.hub.familiar.functions import (
-        ImageFolder as ImageFolder,
-    )
-    from dshub.hub.familiar.functions import (
-        Subset as Subset,
-    )
-    from dshub.hub.familiar.functions import (
-        as_dataframe as as_dataframe,
-    )
-    from dshub.hub.familiar.functions import (
-        as_numpy as as_numpy,
-    )
-    from dshub.hub.familiar.functions import (
-        builder as builder,
-    )
-    from dshub.hub.familiar.functions import (
-        concatenate_datasets as concatenate_datasets,
-    )
-    from dshub.hub.familiar.functions import (
-        data_source as data_source,
-    )
-    from dshub.hub.familiar.functions import (
-        get_dataset_config_names as get_dataset_config_names,
-    )
-    from dshub.hub.familiar.functions import (
-        get_dataset_split_names as get_dataset_split_names,
-    )
-    from dshub.hub.familiar.functions import (
-        interleave_datasets as interleave_datasets,
-    )
-    from dshub.hub.familiar.functions import (
-        list_builders as list_builders,
-    )
-    from dshub.hub.familiar.functions import (
-        list_datasets as list_datasets,
-    )
-    from dshub.hub.familiar.functions import (
-        load_dataset as load_dataset,
-    )
-    from dshub.hub.familiar.functions import (
-        load_dataset_builder as load_dataset_builder,
-    )
-    from dshub.hub.familiar.functions import (
-        load_from_disk as load_from_disk,
-    )
-    from dshub.hub.familiar.functions import (
-        random_split as random_split,
-    )
+    from dshub.hub.familiar.functions import *  # noqa: F403  # exactly `_FAMILIAR`
     from dshub.hub.functions import fetch, info, load, load_data, names
     from dshub.hub.hub import Hub
     from dshub.loading.loader import Loader

@@ -18,6 +18,29 @@ from dshub.hub.functions import fetch, info, load, names
 if TYPE_CHECKING:
     from dshub.catalog.manifest import Manifest
 
+__all__ = [
+    "ClassLabel",
+    "ConcatDataset",
+    "DataLoader",
+    "DatasetDict",
+    "ImageFolder",
+    "Subset",
+    "as_dataframe",
+    "as_numpy",
+    "builder",
+    "concatenate_datasets",
+    "data_source",
+    "get_dataset_config_names",
+    "get_dataset_split_names",
+    "interleave_datasets",
+    "list_builders",
+    "list_datasets",
+    "load_dataset",
+    "load_dataset_builder",
+    "load_from_disk",
+    "random_split",
+]
+
 _READERS = {
     "csv": DatasetNames.from_csv,
     "json": DatasetNames.from_json,

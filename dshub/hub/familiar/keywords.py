@@ -148,7 +148,7 @@ def _load(function: Callable[..., Any], args: Sequence[Any], options: Keywords) 
     loaded = _each_loaded(result, after)
     if not after.get("with_info"):
         return loaded
-    (first, *_) = result.values() if isinstance(result, Mapping) else _listed(result)
+    first = result[0] if isinstance(result, list) else result
     return loaded, first.manifest
 
 
@@ -182,13 +182,10 @@ def _with_version(
     return [*args[:place], named, *args[place + 1 :]], options
 
 
-def _listed(result: Any) -> list[Any]:
-    return result if isinstance(result, list) else [result]
-
-
 def _each_loaded(result: Any, after: Keywords) -> Any:
     """Apply the options that change what rows look like to each loaded split."""
-    if not any(after.get(name) is not None for name in after if name != "with_info"):
+    used = {name for name, value in after.items() if value is not None and value is not False}
+    if not used - {"with_info"}:
         return result
     if isinstance(result, list):
         return [_loaded(split, after) for split in result]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, Hub
+from dshub.datasets.splits import Splits
 from dshub.errors import ArgumentError, UnknownNameError
 from dshub.hub.familiar import keywords
 from dshub.hub.familiar.keywords import Function
@@ -55,6 +56,15 @@ def test_rows_are_sorted_by_one_column() -> None:
     assert ROWS.sort(column_names=["y"])["x"].tolist() == [0, 2, 4, 1, 3, 5]
     with pytest.raises(ArgumentError, match="one column"):
         ROWS.sort(column_names=["y", "x"])
+
+
+def test_unused_arguments_of_load_change_nothing(hub: Hub) -> None:
+    load: Any = hub.load
+    splits, manifest = load(
+        "mnist", as_supervised=False, shuffle_files=False, with_info=True, synthetic=5
+    )
+    assert isinstance(splits, Splits)
+    assert manifest == splits.manifest
 
 
 def test_version_is_part_of_the_name(hub: Hub) -> None:
