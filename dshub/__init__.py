@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dshub.catalog.registry import Registry
     from dshub.datasets.dataset import Dataset
     from dshub.errors import DshubError
+    from dshub.hub.familiar.functions import *  # noqa: F403  # exactly `_FAMILIAR`
     from dshub.hub.functions import fetch, info, load, load_data, names
     from dshub.hub.hub import Hub
     from dshub.loading.loader import Loader
@@ -66,18 +67,38 @@ _MODULES = {
 }
 
 
-_HINTS = {  # submodules, and names that other libraries use
-    "DataLoader": "use dshub.load(name, split).batches(128)",
+_FAMILIAR = (  # functions of other libraries, in `dshub.hub.familiar.functions`
+    "ClassLabel",
+    "ConcatDataset",
+    "DataLoader",
+    "DatasetDict",
+    "ImageFolder",
+    "Subset",
+    "as_dataframe",
+    "as_numpy",
+    "builder",
+    "concatenate_datasets",
+    "data_source",
+    "get_dataset_config_names",
+    "get_dataset_split_names",
+    "interleave_datasets",
+    "list_builders",
+    "list_datasets",
+    "load_dataset",
+    "load_dataset_builder",
+    "load_from_disk",
+    "random_split",
+)
+
+_HINTS = {  # submodules, and names without an equivalent
     "Features": "use Dataset.features",
-    "builder": "use dshub.info(name)",
+    "Value": 'use NumberFeature(dtype="int64") or TextFeature() of dshub.catalog.features',
     "datasets": "use dshub.load(name, split), or dshub.names() to list all datasets",
+    "disable_progress_bars": "set DSHUB_PROGRESS=off",
     "download": "use dshub.fetch(name)",
     "export": "use `from dshub.export import export`",
+    "image_dataset_from_directory": "use Dataset.from_folder(path).batches(32)",
     "list": "use dshub.names()",
-    "list_builders": "use dshub.names()",
-    "list_datasets": "use dshub.names()",
-    "load_dataset": "use dshub.load(name, split)",
-    "load_from_disk": "use one of the Dataset.from_… methods, such as Dataset.from_folder",
     "order": "use `import dshub.loading.order`",
     "retrieve": "use dshub.fetch(name)",
     "search": "use Registry().listing([word]), or the command `dshub search WORD`",
@@ -87,12 +108,13 @@ _HINTS = {  # submodules, and names that other libraries use
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULES:
+    module = "hub.familiar.functions" if name in _FAMILIAR else _MODULES.get(name)
+    if module is None:
         hint = f"; {_HINTS[name]}" if name in _HINTS else ""
         raise AttributeError(f"module 'dshub' has no attribute {name!r}{hint}")
     from importlib import import_module
 
-    value: object = getattr(import_module(f"dshub.{_MODULES[name]}"), name)
+    value: object = getattr(import_module(f"dshub.{module}"), name)
     globals()[name] = value
     return value
 

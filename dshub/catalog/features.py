@@ -4,13 +4,13 @@ import builtins
 import re
 import textwrap
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, assert_never, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never, get_args
 
 import msgspec
 from msgspec import Meta
 
 from dshub._validate import LARGEST, Text
-from dshub.catalog import phrasebook
+from dshub.catalog.spellings import familiar
 from dshub.errors import ArgumentError
 
 # `dshub.catalog.parsing` completes the message "must …" with the descriptions of constraints.
@@ -61,8 +61,14 @@ class AudioFeature(
     encoding: Literal["wav", "flac"] = "wav"
 
 
+if TYPE_CHECKING:
+    from dshub.hub.familiar.labels import LabelNames
+else:
+    LabelNames = msgspec.Struct  # needs bases of its own kind
+
+
 class LabelFeature(
-    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
+    Fields, LabelNames, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
 ):
     """Class number. Rows contain int64 values from 0 to len(names) - 1.
 
@@ -78,8 +84,8 @@ class LabelFeature(
 
     if not TYPE_CHECKING:  # `__getattr__` would hide unknown attributes from type checkers
 
-        def __getattr__(self, name: builtins.str) -> NoReturn:
-            raise phrasebook.missing(self, name, phrasebook.LABEL)
+        def __getattr__(self, name: builtins.str) -> Any:
+            return familiar(self, name, "labels.LabelNames")
 
     def __repr__(self) -> builtins.str:
         names = [repr(name) for name in self.names[:_SHOWN]]

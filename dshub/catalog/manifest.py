@@ -8,7 +8,7 @@ and `dshub.synthetic.steps` inverts them for synthetic data.
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -17,6 +17,7 @@ from msgspec import Meta
 from dshub import _validate
 from dshub._validate import Text
 from dshub.catalog.features import Feature, Fields, Positive, is_encoded, row_bytes
+from dshub.catalog.spellings import familiar
 from dshub.checksums import Digest
 
 # `dshub.catalog.parsing` completes the message "must …" with these descriptions.
@@ -257,7 +258,13 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
         return unquote(urlsplit(self.urls[0]).path.rpartition("/")[2])
 
 
-class Split(Fields, frozen=True, kw_only=True, omit_defaults=True):
+if TYPE_CHECKING:
+    from dshub.hub.familiar.labels import ManifestNames, SplitNames
+else:
+    ManifestNames = SplitNames = msgspec.Struct  # needs bases of its own kind
+
+
+class Split(Fields, SplitNames, frozen=True, kw_only=True, omit_defaults=True):
     """Split of a dataset, such as `train`.
 
     Attributes:
@@ -281,6 +288,11 @@ class Split(Fields, frozen=True, kw_only=True, omit_defaults=True):
     without: tuple[str, ...] = ()
     figures: dict[str, int | tuple[int, ...]] = msgspec.field(default_factory=dict)
     layout: str = ""
+
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return familiar(self, name, "labels.SplitNames")
 
     def references(self, part: str) -> tuple[str, ...]:
         """Return the references of a part, in order."""
@@ -352,7 +364,7 @@ def pair_columns(pair: Pair) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
+class Manifest(Fields, ManifestNames, frozen=True, kw_only=True, omit_defaults=True):
     """Manifest of one version of a dataset.
 
     Attributes:
@@ -379,6 +391,11 @@ class Manifest(Fields, frozen=True, kw_only=True, omit_defaults=True):
     license: License = License()
     citations: tuple[Citation, ...] = ()
     layouts: dict[Key, Layout] = msgspec.field(default_factory=dict)
+
+    if not TYPE_CHECKING:  # type checkers would accept any attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return familiar(self, name, "labels.ManifestNames")
 
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {split.rows:,}" for name, split in self.splits.items())

@@ -1,18 +1,18 @@
 """`Dataset`: an immutable view of some rows and columns of a source."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 import numpy as np
 
 from dshub._validate import NAME, called, flag, whole
 from dshub.cache.paths import DERIVED
-from dshub.catalog import phrasebook
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import AnyPair, Inputs, Manifest, Pair
+from dshub.catalog.spellings import FamiliarClass, familiar, spelled
 from dshub.datasets.derived import (
     CastSource,
     RenamedSource,
@@ -21,7 +21,7 @@ from dshub.datasets.derived import (
     WidenedSource,
 )
 from dshub.datasets.folders import from_folder
-from dshub.datasets.from_memory import from_arrays, from_arrow
+from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
 from dshub.datasets.mapping import MappedSource
@@ -46,8 +46,13 @@ from dshub.loading.transforms.transform import Batch
 from dshub.progress import choose
 from dshub.settings import Settings
 
+if TYPE_CHECKING:
+    from dshub.hub.familiar.datasets import DatasetNames
+else:
+    DatasetNames = object
 
-class Dataset(RowView):
+
+class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
     """An immutable table of rows; selecting rows or columns returns a view without copying.
 
     ::
@@ -109,6 +114,28 @@ class Dataset(RowView):
             UnknownNameError: `supervised` names an unknown column.
         """
         return cls._of(from_arrays(columns, features), supervised)
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        features: Mapping[str, Feature] | None = None,
+        supervised: AnyPair | None = None,
+    ) -> Self:
+        """Create a dataset from dicts, such as a list of rows or a generator, in memory.
+
+        Args:
+            rows: a dict of values for each row, all with the same keys.
+            features: see `from_arrays`.
+            supervised: see `from_arrays`.
+
+        Raises:
+            SchemaError: rows have different keys, or values do not fit their features.
+            ArgumentError: a row is not a dict.
+            UnknownNameError: `supervised` names an unknown column.
+        """
+        return cls.from_arrays(columns_of(rows), features=features, supervised=supervised)
 
     @classmethod
     def from_arrow(
@@ -255,8 +282,8 @@ class Dataset(RowView):
 
     if not TYPE_CHECKING:  # type checkers would accept any attribute
 
-        def __getattr__(self, name: str) -> NoReturn:
-            raise phrasebook.missing(self, name, phrasebook.DATASET)
+        def __getattr__(self, name: str) -> Any:
+            return familiar(self, name, "datasets.DatasetNames")
 
     def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
         """Return a view that decodes images and audio, or returns their files if `on` is False."""
@@ -328,6 +355,7 @@ class Dataset(RowView):
         source.batch(list(features), range(min(BLOCK, len(self))))
         return self._derived(source)
 
+    @spelled("map")
     def map(
         self,
         function: Callable[[Any], Mapping[str, Any]],
@@ -476,18 +504,22 @@ class Dataset(RowView):
         column, label = label_column(self.features, column, self.supervised)
         return replace(self, _source=AlignedSource(self._source, column, label, names))
 
+    @spelled("select")
     def select(self, rows: Sequence[int] | np.ndarray) -> Self:
         """Select rows by a list of numbers, in that order, or by a boolean mask."""
         return replace(self, _selection=self.numbers(positions_of(rows, len(self))))
 
+    @spelled("take")
     def take(self, count: int) -> Self:
         """Return the first `count` rows, or all rows if there are fewer."""
         return self._slice(slice(0, max(whole("count", count), 0)))
 
+    @spelled("skip")
     def skip(self, count: int) -> Self:
         """Return all rows after the first `count`."""
         return self._slice(slice(max(whole("count", count), 0), None))
 
+    @spelled("sort")
     def sort(self, column: str, *, reverse: bool = False) -> Self:
         """Sort rows by a column of numbers, classes (by number) or text; equal rows keep order.
 
@@ -497,6 +529,7 @@ class Dataset(RowView):
         """
         return self.select(sorted_rows(self, column, reverse=flag("reverse", reverse)))
 
+    @spelled("sample")
     def sample(self, count: int, *, seed: int = 0) -> Self:
         """Choose `count` random rows without repetition, or all if there are fewer."""
         return self.shuffle(seed).take(count)
@@ -540,12 +573,13 @@ class Dataset(RowView):
         base = self.select(rows)._base()
         return self._derived(WidenedSource(base, added._base()))
 
-    @phrasebook.foreign(phrasebook.SHUFFLE)
+    @spelled("shuffle")
     def shuffle(self, seed: int = 0) -> Self:
         """Shuffle rows with a seed; the order is the same on every machine and in every release."""
         selection = Shuffled(self._selection, whole("seed", seed), range(len(self)))
         return replace(self, _selection=selection)
 
+    @spelled("shard")
     def shard(self, index: int, count: int) -> Self:
         """Return every `count`-th row, starting at row `index`.
 
@@ -610,6 +644,7 @@ class Dataset(RowView):
         """
         return Mixture(datasets, weights)
 
+    @spelled("filter")
     def filter(self, keep: Callable[[Any], Any], *, columns: Sequence[str] | None = None) -> Self:
         """Keep the rows for which a function is true.
 
@@ -656,7 +691,7 @@ class Dataset(RowView):
     def batches(
         self, size: int, *, supervised: bool | AnyPair, **options: Unpack[BatchKeywords]
     ) -> Loader: ...
-    @phrasebook.foreign(phrasebook.BATCHES)  # type: ignore[misc]  # mypy cannot compare the types
+    @spelled("batches")  # type: ignore[misc]  # mypy cannot compare the types
     @takes(BatchOptions)
     def batches(self, options: BatchOptions) -> Loader:
         """Return a loader that yields batches of `size` rows; each iteration is an epoch.

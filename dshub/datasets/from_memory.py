@@ -1,6 +1,6 @@
 """Create sources from arrays, lists and Arrow tables in memory."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -77,6 +77,22 @@ def from_arrays(
         {name: feature for name, (_, feature) in pairs.items()},
         next(iter(lengths.values()), 0),
     )
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Turn rows into columns; raise SchemaError if rows have different keys."""
+    columns: dict[str, list[Any]] = {}
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            expected = "dicts of values by column name"
+            raise ArgumentError(name="rows", value=row, expected=expected)
+        if number and row.keys() != columns.keys():
+            names = [", ".join(map(str, keys)) for keys in (columns, row)]
+            hint = "give every row the same keys"
+            raise _mismatch(f"row {number}", f"the keys {names[0]}", names[1], hint)
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return columns
 
 
 def _length(name: str, column: Any) -> int:

@@ -2,20 +2,25 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dshub.catalog import phrasebook
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
+from dshub.catalog.spellings import familiar, spelled
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.rendering.html import splits_html
 from dshub.datasets.rendering.showing import is_synthetic
 from dshub.datasets.split_expressions import Part, unknown_split
 
+if TYPE_CHECKING:
+    from dshub.hub.familiar.splits import SplitsNames
+else:
+    SplitsNames = object
 
-class Splits(Mapping[str, Dataset]):
+
+class Splits(Mapping[str, Dataset], SplitsNames):
     """Splits of a dataset by name, each prepared on first access.
 
     Attributes:
@@ -53,8 +58,8 @@ class Splits(Mapping[str, Dataset]):
 
     if not TYPE_CHECKING:  # type checkers would accept any attribute
 
-        def __getattr__(self, name: str) -> NoReturn:
-            raise phrasebook.missing(self, name, self._alternatives())
+        def __getattr__(self, name: str) -> Any:
+            return familiar(self, name, "splits.SplitsNames", self._alternatives)
 
     def _alternatives(self) -> dict[str, str]:
         """Return advice for names that are not attributes, such as splits and dataset methods."""
@@ -63,7 +68,6 @@ class Splits(Mapping[str, Dataset]):
         first = next(iter(self._rows), "train")
         attributes = [name for name in dir(Dataset) if not name.startswith("_")]
         words = {name: f'use splits["{first}"].{name}' for name in attributes}
-        words |= {name: f"for one split, {text}" for name, text in phrasebook.DATASET.items()}
         return words | {name: f'use splits["{name}"]' for name in self._rows}
 
     def __repr__(self) -> str:
@@ -86,6 +90,7 @@ class Splits(Mapping[str, Dataset]):
 
     # Methods of `Dataset`, for every split
 
+    @spelled("map")
     def map(
         self,
         function: Callable[[Any], Mapping[str, Any]],
@@ -110,6 +115,7 @@ class Splits(Mapping[str, Dataset]):
         """Apply `Dataset.cache` to every split."""
         return self._each(lambda split: split.cache(name, version=version, workers=workers))
 
+    @spelled("filter")
     def filter(
         self, keep: Callable[[Any], Any], *, columns: Sequence[str] | None = None
     ) -> "Splits":
@@ -132,10 +138,12 @@ class Splits(Mapping[str, Dataset]):
         """Apply `Dataset.cast` to every split."""
         return self._each(lambda split: split.cast(features))
 
+    @spelled("sort")
     def sort(self, column: str, *, reverse: bool = False) -> "Splits":
         """Apply `Dataset.sort` to every split."""
         return self._each(lambda split: split.sort(column, reverse=reverse))
 
+    @spelled("shuffle")
     def shuffle(self, seed: int = 0) -> "Splits":
         """Apply `Dataset.shuffle` to every split."""
         return self._each(lambda split: split.shuffle(seed))

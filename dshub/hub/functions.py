@@ -7,8 +7,8 @@ when the settings change.
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, overload
 
-from dshub.catalog import phrasebook
 from dshub.catalog.manifest import AnyPair, Manifest
+from dshub.catalog.spellings import spelled
 from dshub.hub.hub import Columns, Hub
 from dshub.settings import Settings
 
@@ -64,14 +64,22 @@ def load(
 def load(
     name: str, split: None = None, *, columns: Columns | None = None, synthetic: int | None = None
 ) -> "Splits": ...
-@phrasebook.foreign(phrasebook.LOAD)
+@overload
 def load(
     name: str,
-    split: str | None = None,
+    split: list[str] | tuple[str, ...],
     *,
     columns: Columns | None = None,
     synthetic: int | None = None,
-) -> "Dataset | Splits":
+) -> "list[Dataset]": ...
+@spelled("load")
+def load(
+    name: str,
+    split: str | list[str] | tuple[str, ...] | None = None,
+    *,
+    columns: Columns | None = None,
+    synthetic: int | None = None,
+) -> "Dataset | Splits | list[Dataset]":
     """Load a split of a dataset, after downloading and preparing it if necessary.
 
     ::
@@ -83,12 +91,14 @@ def load(
 
     Args:
         name: dataset, `name@version`, or the path of a manifest; `dshub.names()` lists all.
-        split: split expression; None returns all splits as a read-only mapping.
+        split: split expression, or a list of them; None returns all splits as a read-only
+            mapping.
         columns: columns to load; all by default.
         synthetic: number of synthetic rows per split to load instead of the real data.
 
     Returns:
-        A `Dataset`, or a mapping from split names to datasets if `split` is None.
+        A `Dataset`, a list for a list of splits, or a mapping from split names to datasets if
+        `split` is None.
 
     Raises:
         DshubError: the dataset cannot be loaded; see `Hub.load` for the subclasses.
@@ -98,6 +108,7 @@ def load(
     return _hub().load(name, split, columns=columns, synthetic=synthetic)
 
 
+@spelled("load_data")
 def load_data(
     name: str,
     *,

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from dshub._validate import whole
-from dshub.catalog import phrasebook
 from dshub.catalog.registry import Registry
+from dshub.catalog.spellings import spelled
 from dshub.datasets.split_expressions import parse_split, unknown_split
 from dshub.errors import ArgumentError, DshubError, UnknownNameError, Vanished
 from dshub.hub.registry import make_registry
@@ -278,15 +278,24 @@ class Hub:
         columns: Columns | None = None,
         synthetic: int | None = None,
     ) -> "Splits": ...
-    @phrasebook.foreign(phrasebook.LOAD)
+    @overload
     def load(
         self,
         name: str,
-        split: str | None = None,
+        split: list[str] | tuple[str, ...],
         *,
         columns: Columns | None = None,
         synthetic: int | None = None,
-    ) -> "Dataset | Splits":
+    ) -> "list[Dataset]": ...
+    @spelled("load")
+    def load(
+        self,
+        name: str,
+        split: str | list[str] | tuple[str, ...] | None = None,
+        *,
+        columns: Columns | None = None,
+        synthetic: int | None = None,
+    ) -> "Dataset | Splits | list[Dataset]":
         """Load a split of a dataset, after downloading and preparing it if necessary.
 
         A prepared split is opened as a memory map, in milliseconds and without network access.
@@ -296,7 +305,8 @@ class Hub:
                 `hf:owner/name/config` loads a dataset of the Hugging Face hub, which the package
                 `datasets` downloads and prepares in its own cache.
             split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None returns all splits
-                as a read-only mapping, which opens each split on first use.
+                as a read-only mapping, which opens each split on first use. A list returns a list
+                of datasets.
             columns: columns to load; all by default.
             synthetic: number of synthetic rows per split to load instead of the real data. The rows
                 are generated from the manifest without a download. 0 loads the real data even if
@@ -310,6 +320,9 @@ class Hub:
         """
         if not isinstance(name, str):
             raise ArgumentError(name="name", value=name, expected="a string such as 'mnist'")
+        if isinstance(split, list | tuple):
+            parts = split
+            return [self.load(name, part, columns=columns, synthetic=synthetic) for part in parts]
         if synthetic is not None:
             whole("synthetic", synthetic, least=0)
         rows = self.settings.synthetic if synthetic is None else synthetic
@@ -422,6 +435,7 @@ class Hub:
             folders[split] = folder
         return folders
 
+    @spelled("load_data")
     def load_data(
         self,
         name: str,

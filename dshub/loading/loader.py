@@ -4,12 +4,12 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 import msgspec
 
 from dshub._validate import whole
-from dshub.catalog import phrasebook
+from dshub.catalog.spellings import familiar
 from dshub.display import short
 from dshub.errors import StateError
 from dshub.loading._cursor import Cursor
@@ -32,7 +32,13 @@ else:
 MAX_EPOCH = 2**53 - 1  # the largest that seeds and tensors represent exactly
 
 
-class Loader(FrameworkMethods, Generic[B]):
+if TYPE_CHECKING:
+    from dshub.hub.familiar.loaders import LoaderNames
+else:
+    LoaderNames = object
+
+
+class Loader(FrameworkMethods, LoaderNames, Generic[B]):
     """Batches of a dataset, with one epoch per iteration.
 
     The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the
@@ -83,8 +89,8 @@ class Loader(FrameworkMethods, Generic[B]):
 
     if not TYPE_CHECKING:  # type checkers would accept any attribute
 
-        def __getattr__(self, name: str) -> NoReturn:
-            raise phrasebook.missing(self, name, phrasebook.LOADER)
+        def __getattr__(self, name: str) -> Any:
+            return familiar(self, name, "loaders.LoaderNames")
 
     def __repr__(self) -> str:
         return f"<Loader {self._summary()}: {self.rows!r}>"

@@ -1,7 +1,5 @@
 """Test the features of columns."""
 
-from typing import Any
-
 import pytest
 
 from dshub.catalog.features import (
@@ -63,13 +61,6 @@ def test_long_label_has_a_short_repr() -> None:
 )
 def test_row_size_depends_on_the_feature(feature: Feature, size: int, encoded: bool) -> None:
     assert (row_bytes(feature), is_encoded(feature)) == (size, encoded)
-
-
-@pytest.mark.parametrize("name", ["num_classes", "int2str", "str2int"])
-def test_name_of_another_library_is_explained(name: str) -> None:
-    label: Any = LABEL
-    with pytest.raises(AttributeError, match=f"{name}.*feature"):
-        getattr(label, name)
 
 
 @pytest.mark.parametrize(

@@ -340,3 +340,17 @@ def test_missing_value_in_a_list_names_its_row() -> None:
     chunks = pa.chunked_array([[[1], [2]], [[3], [4, None], [5]]], pa.list_(pa.int64()))
     with pytest.raises(SchemaError, match="column x, row 3: got none"):
         Dataset.from_arrow(pa.table({"x": chunks}))
+
+
+def test_rows_become_columns() -> None:
+    dataset = Dataset.from_rows({"a": i, "b": f"{i}"} for i in range(3))
+    assert dataset["a"].tolist() == [0, 1, 2]
+    assert dataset["b"] == ["0", "1", "2"]
+    assert len(Dataset.from_rows([])) == 0
+
+
+def test_rows_with_other_keys_are_refused() -> None:
+    with pytest.raises(SchemaError, match="row 1"):
+        Dataset.from_rows([{"a": 1}, {"b": 1}])
+    with pytest.raises(ArgumentError, match="dicts"):
+        Dataset.from_rows([1])  # type: ignore[list-item]

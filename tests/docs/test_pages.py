@@ -9,7 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *(ROOT / "docs" / "howto").glob("*.md")]
+    [
+        ROOT / "README.md",
+        *(ROOT / "docs" / name for name in ("familiar.md", "tutorial.md")),
+        *(ROOT / "docs" / "howto").glob("*.md"),
+    ]
 )
 
 

@@ -1,0 +1,57 @@
+"""Test how names and keywords of other libraries are found."""
+
+from typing import Any
+
+import pytest
+
+from dshub.catalog.spellings import FamiliarClass, familiar, spelled
+
+
+class Example:
+    """A class with the names of `LabelFeature`, and a property that fails."""
+
+    names = ("cat", "dog")
+
+    @property
+    def broken(self) -> int:
+        raise AttributeError("the cause")
+
+    def __getattr__(self, name: str) -> Any:
+        return familiar(self, name, "labels.LabelNames", lambda: {"old": "use new"})
+
+
+def test_familiar_name_is_found() -> None:
+    assert Example().num_classes == 2
+
+
+def test_name_with_a_lesson_is_explained() -> None:
+    with pytest.raises(AttributeError, match="'Example' object has no 'old': use new"):
+        _ = Example().old
+
+
+def test_other_names_raise_python_errors() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'unknown'"):
+        _ = Example().unknown
+    with pytest.raises(AttributeError, match=r"^the cause$"):
+        _ = Example().broken
+
+
+def test_class_has_familiar_constructors_only() -> None:
+    class Made(metaclass=FamiliarClass):
+        """A class without constructors of its own."""
+
+    made: Any = Made
+    assert len(made.from_dict({"a": [1, 2]})) == 2
+    with pytest.raises(AttributeError, match="type object 'Made' has no attribute 'num_rows'"):
+        _ = made.num_rows
+
+
+def test_keyword_is_renamed_and_unknown_ones_are_errors() -> None:
+    @spelled("take")
+    def take(count: int) -> int:
+        return 2 * count
+
+    call: Any = take
+    assert (call(3), call(count=3), call(n=3)) == (6, 6, 6)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'number'"):
+        call(number=3)
