@@ -38,7 +38,7 @@ else:
     LoaderNames = object
 
 
-class Loader(FrameworkMethods, LoaderNames, Generic[B]):
+class Loader(FrameworkMethods, Generic[B], LoaderNames):
     """Batches of a dataset, with one epoch per iteration.
 
     The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the

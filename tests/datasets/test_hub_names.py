@@ -100,8 +100,8 @@ def test_unknown_names_and_splits_are_rejected(hub: Hub, repository: Path) -> No
 
 def test_synthetic_rows_are_rejected(cache: Path, repository: Path) -> None:
     name = f"hf:{repository}/small"
-    with pytest.raises(DshubError, match="no synthetic data"):
+    with pytest.raises(DshubError, match="no manifest to generate synthetic data from"):
         hub_of(cache, synthetic=10).load(name, "test")
-    with pytest.raises(DshubError, match="no synthetic data"):
+    with pytest.raises(DshubError, match="no manifest to generate synthetic data from"):
         hub_of(cache).load(name, "test", synthetic=10)
     assert len(hub_of(cache, synthetic=10).load(name, "test", synthetic=0)) == 6
