@@ -150,15 +150,15 @@ class Hub:
     def _manifest(self, name: str, synthetic: int | None = None) -> "Manifest":
         """Return the manifest of a dataset, or of its synthetic data if `synthetic` is positive."""
         rows = self.settings.synthetic if synthetic is None else synthetic
-        manifest = self._pinned(name, self.registry)
+        manifest = self._locked(name, self.registry)
         if not rows or manifest.synthetic:
             return manifest
         from dshub.synthetic.synthesize import synthesize
 
         return synthesize(manifest, self.store, rows=rows)
 
-    def _pinned(self, name: str, registry: Registry) -> "Manifest":
-        """Return the manifest of a dataset, in the version that `dshub.lock` pins, if any."""
+    def _locked(self, name: str, registry: Registry) -> "Manifest":
+        """Return the manifest of a dataset, in the version of `dshub.lock`, if any."""
         lock = self.settings.lock
         if lock is not None and lock.exists():
             from dshub.hub.lockfile import read
@@ -352,7 +352,7 @@ class Hub:
         if registry is self.registry:
             return None
         try:
-            manifest = self._pinned(name, registry)
+            manifest = self._locked(name, registry)
             parts = [part.split for part in parse_split(split)] if split else [*manifest.splits]
         except DshubError:  # the full lookup raises the error again
             return None

@@ -28,6 +28,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("download mnist", {}, 2, "Did you mean `dshub fetch`?"),
         ("load mnist", {}, 2, "Did you mean `dshub fetch`?"),
         ("rm mnist", {}, 2, "Did you mean `dshub cache rm`?"),
+        ("pin my-data.toml", {}, 2, "Did you mean `dshub checksum`?"),
         ("help fetch", {}, 2, "Did you mean `dshub fetch --help`?"),
         ("quite-unknown", {}, 2, "dshub --help"),
         ("list digits", {}, 2, "dshub search digits"),
