@@ -59,8 +59,8 @@ def listing(names: tuple[str, ...]) -> Answer:
       dshub cache ls fashion-mnist
       dshub cache ls --json | jq '[.items[].size] | add'
 
-    Items are files, tables and unfinished downloads. With NAMES (datasets or families), only their
-    items are listed.
+    Items are files, tables, derived datasets and unfinished downloads. With NAMES (datasets,
+    families or derived datasets), only their items are listed.
     """
     hub = Hub()
     items = hub.cache.items(*names)
@@ -185,13 +185,13 @@ def _pinned() -> str:
 
 def _sums(rows: list[Share]) -> dict[str, int]:
     sums = sum((row.sizes for row in rows), Counter[str]())
-    parts = {part: sums[part] for part in ("raw", "prepared", "partial", "other")}
+    parts = {part: sums[part] for part in ("raw", "prepared", "derived", "partial", "other")}
     return parts | {"total": sums.total()}
 
 
 def _table(rows: list[Share]) -> str:
     total = _sums(rows)
-    parts = [part for part in total if part != "other" or total[part]]
+    parts = [part for part in total if part not in {"derived", "other"} or total[part]]
     head = ("DATASET", *map(str.upper, parts), "LAST USED")
     lines = [[*map(_screen.dim, head), ""]]
     for row in rows:
