@@ -56,7 +56,8 @@ class Usage:
     Attributes:
         kind: a `raw` upstream file, a `prepared` table, a `derived` result of `Dataset.cache`, a
             `partial` download or leftover, the manifest of `synthetic` data, a record of an
-            `imported` file or dataset outside the cache, or an `other` file that dshub did not write.
+            `imported` file or dataset outside the cache, or an `other` file that dshub did not
+            write.
         name: checksum of a raw or referenced file, dataset of a table, name of a derived dataset,
             dataset and layout of an import, relative path of an `other` file, or else the file
             name.
