@@ -190,14 +190,18 @@ class Hub:
             source: mirror, or folder with files, to use instead of all other sources.
 
         Raises:
+            ArgumentError: `source` is a folder that does not exist.
             TermsError: the terms of a dataset must be accepted first.
             FetchError: files could not be downloaded; the others are cached. Subclasses are
                 `OfflineError` and `ManualStepError`. `exit_code` is 5 if a source sent wrong bytes.
             StoreError: the cache cannot be written, or the disk is full.
             ReadError, UnsafeArchiveError, SchemaError: files do not match the manifest.
         """
+        from dshub.download.sources import check_source
         from dshub.hub.run import run_plan
 
+        if source is not None:
+            check_source("source", source)
         registry = self.registry if source is None else None
         fetcher = self.fetcher(source=source)
         return run_plan(plan, fetcher, registry=registry, accept=self.settings.accept_terms)
