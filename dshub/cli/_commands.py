@@ -21,7 +21,7 @@ GROUPS = {
         "prepare": "Prepare tables for loading.",
         "list": "List datasets.",
         "search": "Search datasets by keyword.",
-        "info": "Show a dataset's columns, splits, license, files and cache state.",
+        "info": "Show a dataset's license, sizes, splits, columns and files.",
         "preview": "Show rows of a dataset.",
     },
     "Check": {

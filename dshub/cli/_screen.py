@@ -107,6 +107,15 @@ def _aligned(cells: Sequence[str], *, right: bool) -> list[str]:
     return [pad(cell, column_width + len(cell) - width(cell)) for cell in cells]
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """Break text into at least one line, but never inside a word, such as a path or URL."""
+    import textwrap  # lazily, because most commands do not wrap
+
+    width = max(width, 20)
+    lines = textwrap.wrap(flat(text), width, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]
+
+
 def fitted(text: str, width: int) -> str:
     """Truncate text to a width with an ellipsis."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

@@ -5,7 +5,6 @@ import platform
 import stat
 import subprocess
 import sys
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -112,20 +111,17 @@ def command() -> Answer:
 def _text(findings: list[Finding]) -> str:
     """Format findings as a table, with long facts on several lines."""
     colors = {"ok": "green", "note": "yellow", "bad": "red"}
-    width = max(_screen.terminal_width() - max(len(item.thing) for item in findings) - 8, 20)
+    width = _screen.terminal_width() - max(len(item.thing) for item in findings) - 8
     rows = []
     for finding in findings:
         mark = _screen.colored(finding.state, colors[finding.state])
-        first, *more = _wrap(finding.fact, width) or [""]
+        first, *more = _screen.wrapped(finding.fact, width)
         rows.append([mark, finding.thing, first])
         rows += [["", "", line] for line in more]
-        rows += [["", "", _screen.dim(line)] for line in _wrap(finding.advice, width)]
+        if finding.advice:
+            advice = _screen.wrapped(finding.advice, width)
+            rows += [["", "", _screen.dim(line)] for line in advice]
     return _screen.columns(rows)
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    """Break text into lines, but never inside a word, such as a path or URL."""
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _versions() -> Iterator[Finding]:
