@@ -89,7 +89,7 @@ def _text(
         columns_text(manifest.features),
         _resources(manifest, cached) if files else "",
         _instructions(manifest),
-        _layouts(manifest, imported) if files or imported else "",
+        _layouts(manifest, imported) if files or imported or _instructions(manifest) else "",
         _usage(manifest),
     ]
     return "\n\n".join(filter(None, blocks))
