@@ -8,11 +8,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dshub.cli import _screen
+from dshub.display import one_line
 
 WHITE, INK, GRAY = (255, 255, 255), (23, 24, 28), (110, 115, 125)
 
 _LINE_HEIGHT = 20  # pixels
 _FONT_SIZE = 13  # pixels
+_MIN_TILE, _MAX_TILE = 10, 16  # characters per image in a terminal
 
 
 def sheet(images: Sequence[Image.Image], *, side: int, columns: int, gap: int) -> Image.Image:
@@ -85,6 +87,25 @@ def _write(
     while shown and draw.textlength(shown, font=font) > max_width:
         shown = shown[:-2].rstrip("…") + "…" if len(shown) > 2 else ""
     draw.text(center, shown, fill=color, font=font, anchor="mm")
+
+
+def captioned_blocks(images: Sequence[Image.Image], captions: Sequence[str], width: int) -> str:
+    """Return images in at least two rows for a terminal, with a caption below each image.
+
+    Args:
+        images: images to draw.
+        captions: a text per image, truncated to the width of an image.
+        width: maximum number of characters per line.
+    """
+    columns = min(max(-(-len(images) // 2), 4), len(images), max(width // (_MIN_TILE + 2), 1))
+    side = max(min((width + 2) // columns - 2, _MAX_TILE), 1)
+    tiles = []
+    for image, text in zip(images, captions, strict=True):
+        caption = _screen.fitted(one_line(text), side)
+        tiles.append([*blocks(_fit(image, 2 * side), side).split("\n"), f"{caption:^{side}}"])
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    lines = ("  ".join(parts).rstrip() for row in rows for parts in zip(*row, strict=True))
+    return "\n".join(lines)
 
 
 def terminal_can_show() -> bool:

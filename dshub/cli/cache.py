@@ -163,7 +163,7 @@ def _list(items: list[Item]) -> str:
     rows = [head] + [
         [size(item.size), item.kind, item.name, ago(item.used), _mark(item)] for item in items
     ]
-    used = sum(max(_screen.width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
+    used = sum(max(_screen.visible_width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
     name_width = max(_screen.terminal_width() - used, 20)
     for row in rows[1:]:
         row[2] = _screen.fitted(row[2], name_width)
@@ -198,6 +198,9 @@ def _table(rows: list[Share]) -> str:
         mark = _pinned() if row.pinned else ""
         lines.append([_title(row), *_cells(_sums([row]), parts), ago(row.used), mark])
     lines.append([_screen.bold("total"), *_cells(total, parts), "", ""])
+    if not any(row.pinned for row in rows):
+        lines = [line[:-1] for line in lines]
+    lines = _screen.narrowed(lines, width=_screen.terminal_width())
     return _screen.columns(lines, right=range(1, 1 + len(parts)))
 
 

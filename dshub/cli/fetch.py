@@ -164,7 +164,12 @@ def _files(plan: Plan, settings: Settings, only: str | None) -> str:
         [f"  {job.dataset}", job.name, size(job.resource.size), _first_source(job, settings, only)]
         for job in plan.missing
     ]
-    return _screen.columns(rows, right=(2,)) if rows else ""
+    if not rows:
+        return ""
+    used = sum(max(map(len, cells)) + 2 for cells in list(zip(*rows, strict=True))[:3])
+    width = max(_screen.terminal_width() - used, 20)
+    rows = [[*cells, _screen.fitted(source, width)] for *cells, source in rows]
+    return _screen.columns(rows, right=(2,))
 
 
 def _first_source(job: Job, settings: Settings, only: str | None) -> str:

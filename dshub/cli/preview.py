@@ -15,7 +15,7 @@ from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeat
 from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
-from dshub.cli._images import blocks, captioned, sheet, terminal_can_show
+from dshub.cli._images import captioned, captioned_blocks, terminal_can_show
 from dshub.datasets.split_expressions import unknown_split
 from dshub.display import one_line
 from dshub.hub.hub import Hub
@@ -25,6 +25,7 @@ from dshub.publishing.site.samples import Sample, sample, stated_counts
 ROWS, IMAGES = 8, 32  # default number of rows in a table and of images in a PNG
 CLASSES = 20  # maximum number of bars in a histogram
 _BAR_WIDTH = 40  # characters of the longest bar
+_MIN_CELL = 12  # characters to keep of a long cell before columns are left out
 
 Counts = Mapping[str, Mapping[str, int]]
 """Number of rows by column and class."""
@@ -132,9 +133,7 @@ def _drawn(taken: Sample, numbers: Sequence[int]) -> list[str]:
     images = _images(taken, numbers) if terminal_can_show() else []
     if not images:
         return []
-    columns = min(len(images), 8)
-    width = min(_screen.terminal_width() - 1, columns * 11)
-    return [blocks(sheet(images, side=96, columns=columns, gap=6), max(width, 8))]
+    return [captioned_blocks(images, _captions(taken, numbers), _screen.terminal_width())]
 
 
 def _images(taken: Sample, numbers: Sequence[int]) -> list[Image.Image]:
@@ -145,24 +144,30 @@ def _images(taken: Sample, numbers: Sequence[int]) -> list[Image.Image]:
 
 
 def _table(taken: Sample, numbers: Sequence[int]) -> str:
-    features = taken.dataset.features
-    head = [_screen.dim(name) for name in ("row", *features)]
-    body = []
+    """Format rows as a table, without middle columns if the terminal is too narrow."""
+    features, width = taken.dataset.features, _screen.terminal_width()
+    rows = [["row", *features]]
     for number in numbers:
         row = taken.dataset[number]
         cells = [one_line(words(row[name], feature)) for name, feature in features.items()]
-        body.append([f"{number:,}", *cells])
-    return _screen.columns([head, *_fitted(body, _screen.terminal_width())], right=(0,))
+        rows.append([f"{number:,}", *cells])
+    head, *body = _screen.narrowed(_fitted(rows, width), width=width)
+    lines = [_screen.columns([[*map(_screen.dim, head)], *body], right=(0,))]
+    left_out = len(features) + 1 - len(head)
+    if left_out > 0:
+        shown = f"{left_out + 1} of {len(features)} columns are not shown; --json has all"
+        lines.append(_screen.dim(shown))
+    return "\n".join(lines)
 
 
-def _fitted(body: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    """Truncate the cells of the widest columns until rows fit a width."""
-    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+def _fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Truncate the cells of the widest columns until rows fit a width, or cells are short."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     limit = max(widths)
-    while limit > 8 and sum(min(length, limit) + 2 for length in widths) > width:
+    while limit > _MIN_CELL and sum(min(length, limit) + 2 for length in widths) - 2 > width:
         limit -= 1
     limit = min(limit, 60)
-    return [[_screen.fitted(cell, limit) for cell in row] for row in body]
+    return [[_screen.fitted(cell, limit) for cell in row] for row in rows]
 
 
 def _histogram(column: str, counts: Mapping[str, int]) -> str:
@@ -190,17 +195,22 @@ def _write(taken: Sample, numbers: Sequence[int], path: Path) -> Answer:
     images = _images(taken, numbers)
     if not images:
         raise click.UsageError(f"{taken.manifest.name} has no image column")
-    classes = [n for n, item in taken.dataset.features.items() if isinstance(item, LabelFeature)]
-    labels = taken.dataset.columns(classes)
-    captions = [
-        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
-        for number in numbers
-    ]
+    captions = _captions(taken, numbers)
     note = "synthetic, not real data" if taken.synthetic else ""
     image = captioned(images, captions, side=112, columns=8, note=note)
     with disk_faults(path, "write", hint="choose another file with --png"):
         image.save(path, "PNG")
     return Answer({"path": str(path), "synthetic": taken.synthetic}, str(path))
+
+
+def _captions(taken: Sample, numbers: Sequence[int]) -> list[str]:
+    """Return the class names of each row."""
+    classes = [n for n, item in taken.dataset.features.items() if isinstance(item, LabelFeature)]
+    labels = taken.dataset.columns(classes)
+    return [
+        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
+        for number in numbers
+    ]
 
 
 def _open(hub: Hub, name: str) -> Answer:
