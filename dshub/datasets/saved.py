@@ -208,7 +208,7 @@ class Saving:
         missing = [piece for piece in pieces if not piece.path.exists()]
         title = f"saving {self.title}"
         with Task(progress, title, self.source.rows, unit="rows") as task:
-            task.advance(self.source.rows - sum(len(piece.rows) for piece in missing))
+            task.skip(self.source.rows - sum(len(piece.rows) for piece in missing))
             for rows in _written(missing, workers):
                 task.advance(rows)
 

@@ -210,6 +210,7 @@ class Fetcher:
                 limiter=Limiter(self.limit) if self.limit else None,
                 stop=self.stop or threading.Event(),
                 follow=self.follow,
+                count=len(missing),
             )
             outcomes = Workers(session, self._sources, missing, self.jobs).work()
         return _settle(outcomes, [_absent_mirror(mirror) for mirror in self._absent])
