@@ -70,8 +70,8 @@ def command(
 
     All files of NAMES (datasets or families) are downloaded and verified, and tables are prepared
     for loading. Run the command again to resume an interrupted download. With --output-dir, the
-    upstream files share disk space with the cache if the file system allows it. Files of several
-    datasets get a subfolder each.
+    upstream files share disk space with the cache if the file system allows it; hard links are
+    read-only. Files of several datasets get a subfolder each.
     """
     if source is not None:
         check_source("--from", source)

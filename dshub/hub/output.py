@@ -43,8 +43,8 @@ def output_paths(
 ) -> dict[Job, Path]:
     """Return the path to write each file to, after checking the files that exist there.
 
-    The files of several datasets get a subfolder for each dataset. A file of which the cache has
-    only the decompressed content loses its suffix, such as `.gz`.
+    The files of several datasets get a subfolder for each dataset. If the cache has only the
+    decompressed content of a file, its name loses the suffix, such as `.gz`.
 
     Args:
         jobs: upstream files, downloaded or not.
