@@ -15,6 +15,9 @@ from dshub.display import in_notebook, one_line, redacted
 
 Style = Literal["auto", "bar", "lines", "off"]
 
+_FORMAT = "{desc} {percentage:3.0f}% {bar} {n_fmt}/{total_fmt} {rate_fmt} {remaining}"
+_NUMBERS = 42  # characters of a bar without its description
+
 
 class Progress(Protocol):
     """Protocol for receivers of progress. Calls can come from several threads."""
@@ -24,6 +27,12 @@ class Progress(Protocol):
 
     def advance(self, amount: int) -> None:
         """Add `amount` to the completed units; negative if work must be repeated."""
+
+    def skip(self, amount: int) -> None:
+        """Add units that an earlier run completed; they do not count towards the speed."""
+
+    def show(self, text: str) -> None:
+        """Describe the current step, such as the file and its source, instead of the title."""
 
     def finish(self) -> None:
         """Finish the task, whether it succeeded or failed."""
@@ -37,6 +46,11 @@ class Silent:
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None: ...
     def advance(self, amount: int) -> None: ...
+
+    def skip(self, amount: int) -> None:
+        self.advance(amount)  # subclasses that count units count these, too
+
+    def show(self, text: str) -> None: ...
     def finish(self) -> None: ...
     def say(self, text: str) -> None: ...
 
@@ -50,7 +64,8 @@ class Lines:
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
         self._title, self._unit, self._total = one_line(redacted(title)), unit, total or 0
-        self._done = self._tenth = 0
+        self._done = self._tenth = self._skipped = 0
+        self._step = ""
         self._began = self._wrote = time.monotonic()
 
     def advance(self, amount: int) -> None:
@@ -62,11 +77,22 @@ class Lines:
                 self._tenth, self._wrote = tenth, time.monotonic()
                 self._write()
 
+    def skip(self, amount: int) -> None:
+        with self._lock:
+            self._skipped += amount
+            self._done += amount
+
+    def show(self, text: str) -> None:
+        self._step = f", {one_line(redacted(text))}"
+
     def _write(self) -> None:
-        seconds = time.monotonic() - self._began
+        rate = (self._done - self._skipped) / max(time.monotonic() - self._began, 0.001)
         share = f"{self._tenth * 10:3d} %  " if self._total else ""
-        amount = size(self._done) if self._unit == "B" else f"{self._done:,} {self._unit}"
-        print(f"{self._title}: {share}{amount} in {seconds:.1f} s", file=self._stream, flush=True)
+        speed = f"{self._amount(self._done)}, {self._amount(max(int(rate), 0))}/s"
+        print(f"{self._title}: {share}{speed}{self._step}", file=self._stream, flush=True)
+
+    def _amount(self, count: int) -> str:
+        return size(count) if self._unit == "B" else f"{count:,} {self._unit}"
 
     def finish(self) -> None: ...
 
@@ -76,7 +102,7 @@ class Lines:
 
 
 class Bar:
-    """Progress as a tqdm bar with rate and remaining time."""
+    """Progress as a tqdm bar of one line, with rate and remaining time."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lock = stream, threading.Lock()
@@ -86,22 +112,40 @@ class Bar:
         with catch_warnings(action="ignore"):  # in a notebook without ipywidgets
             from tqdm.auto import tqdm
 
-        scaled, narrow = unit == "B", _has_no_columns(self._stream)
+        narrow = _has_no_columns(self._stream)
         self._bar = tqdm(
-            desc=one_line(redacted(title)),
+            desc=self._described(title),
             total=total,
-            unit=unit if scaled else f" {unit}",
-            unit_scale=scaled,
+            unit=unit if unit == "B" else f" {unit}",
+            unit_scale=True,
+            bar_format=_FORMAT if total else None,
             file=self._stream,
             leave=False,
             dynamic_ncols=not narrow,
             ncols=80 if narrow else None,
         )
 
+    def _described(self, text: str) -> str:
+        """Return a description that leaves room for the numbers and a short bar."""
+        text, room = one_line(redacted(text)), max(_columns(self._stream) - _NUMBERS, 10)
+        return text if len(text) <= room else f"{text[: room - 1]}…"
+
     def advance(self, amount: int) -> None:
         with self._lock:
             if self._bar is not None:
                 self._bar.update(amount)
+
+    def skip(self, amount: int) -> None:
+        with self._lock:
+            if self._bar is not None:  # tqdm computes the speed from these three
+                self._bar.initial += amount
+                self._bar.last_print_n += amount
+                self._bar.n += amount
+
+    def show(self, text: str) -> None:
+        with self._lock:
+            if self._bar is not None:
+                self._bar.set_description_str(self._described(text))
 
     def finish(self) -> None:
         with self._lock:
@@ -134,6 +178,10 @@ class Task:
         """Add `amount` to the completed units."""
         self._progress.advance(amount)
 
+    def skip(self, amount: int) -> None:
+        """Add units that an earlier run completed; they do not count towards the speed."""
+        self._progress.skip(amount)
+
 
 def choose(style: Style = "auto", stream: TextIO | None = None) -> Progress:
     """Return a progress display in the requested style.
@@ -161,6 +209,14 @@ def _has_no_columns(stream: TextIO) -> bool:
         return os.get_terminal_size(stream.fileno()).columns == 0
     except (OSError, ValueError):
         return False
+
+
+def _columns(stream: TextIO) -> int:
+    """Return the width of a terminal, or 80 if it is unknown."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def size(count: int | None) -> str:

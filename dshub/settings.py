@@ -60,7 +60,7 @@ class Settings:
         progress: `auto`, `bar`, `lines` or `off` (`DSHUB_PROGRESS`).
         datasets: datasets of the project for `dshub lock` and `dshub licenses`
             (`DSHUB_DATASETS`, separated by commas or spaces).
-        lock: file that pins datasets, or None (`DSHUB_LOCK`; `off` for None). By default,
+        lock: file that locks datasets, or None (`DSHUB_LOCK`; `off` for None). By default,
             `dshub.lock` next to `pyproject.toml`, or in the working folder.
         accept_terms: datasets and families with accepted terms (`DSHUB_ACCEPT_TERMS`, separated by
             commas or spaces).

@@ -15,9 +15,9 @@ Keep = Literal["raw", "prepared", "both"]
 DAY = 86400.0
 
 _EVICTED = {  # kinds of items that each `Keep` evicts
-    "raw": {"prepared"},
+    "raw": {"prepared", "derived"},
     "prepared": {"raw"},
-    "both": {"raw", "prepared", "synthetic"},
+    "both": {"raw", "prepared", "derived", "synthetic"},
 }
 
 
@@ -121,8 +121,11 @@ def evictions(
 class _Eviction:
     """Eviction of one dataset at a time. A shared item is evicted with the last dataset using it.
 
+    Each derived dataset is evicted on its own, before all others, because it can be recomputed.
+
     Attributes:
-        order: time of last use and name of each dataset, least recently used first.
+        order: time of last use and name of each dataset, derived ones first, the least
+            recently used before others.
         removals: evicted items by path.
     """
 
@@ -136,7 +139,11 @@ class _Eviction:
                 for name in _names(item):
                     self._by_name.setdefault(name, []).append(item)
         used = _last_uses(items)
-        self.order = sorted((used[name], name) for name in self._by_name)
+        derived = {name for item in items if item.kind == "derived" for name in _names(item)}
+        self.order = sorted(
+            ((used[name], name) for name in self._by_name),
+            key=lambda entry: (entry[1] not in derived, *entry),
+        )
         self.removals: dict[Path, Removal] = {}
         self._evicted: set[str] = set()
         self._size = sum(item.size for item in items)  # bytes remaining in the cache
@@ -174,8 +181,8 @@ def _can_go(item: Item, keep: Keep, is_spare: Callable[[Item], bool]) -> bool:
 
 
 def _names(item: Item) -> tuple[str, ...]:
-    """Return the names of an item's datasets, or its path if it has none."""
-    return item.datasets or (str(item.path),)
+    """Return the names of an item's datasets, or its path if it has none or is derived."""
+    return (item.kind != "derived" and item.datasets) or (str(item.path),)
 
 
 def _last_uses(items: Iterable[Item]) -> dict[str, float]:

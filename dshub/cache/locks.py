@@ -66,6 +66,21 @@ def lock(
         file_lock.release()
 
 
+def is_locked(file: Path) -> bool:
+    """Return whether a process holds a lock file. A lock that cannot be tested counts as free."""
+    from filelock import FileLock, Timeout
+
+    if not file.is_file():
+        return False
+    try:
+        with FileLock(file, thread_local=False, mode=_mode(file.parent), timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
+
+
 def _mode(folder: Path) -> int:
     """Return a mode for lock files that lets all users of a shared cache acquire the lock."""
     with suppress(OSError):

@@ -17,6 +17,7 @@ LISTINGS = "listings-v1"  # indexes of manifest folders
 REGISTRY = "registry"  # manifests in a mirror
 
 TABLE_FILE = "table.json"  # marks a folder as a table
+DATASET_FILE = "dataset.json"  # marks a folder as a saved or derived dataset
 JOURNAL = "journal.json"  # marks an unfinished table as resumable
 PIN_SUFFIX = ".pin"  # distinguishes the pin `emnist.pin` from the folder `emnist` of a family
 
@@ -67,6 +68,16 @@ def is_table(relative: PurePath, folders: Collection[str], files: Collection[str
     if folders:
         return has_record and has_key
     return has_record or (has_key and any(re.fullmatch(_TABLE, name) for name in files))
+
+
+def is_derived(name: str, files: Collection[str]) -> bool:
+    """Return whether a folder in `derived-v1/NAME` is a complete result of `Dataset.cache`."""
+    return re.fullmatch(_KEY, name) is not None and DATASET_FILE in files
+
+
+def is_derived_leftover(name: str) -> bool:
+    """Return whether a name in `derived-v1/NAME` is an unfinished result or a lock file."""
+    return re.fullmatch(rf"{_KEY}\.(?:partial|lock)", name) is not None
 
 
 def is_ours(relative: PurePath) -> bool:

@@ -2,8 +2,8 @@
 
 The access time of a raw file records its last use. `touch` sets the access time, because many
 file systems do not. `touch` keeps the modification time, because servers derive entity tags from it
-and copying programs compare it. The modification time of `table.json` records the last use of a
-table.
+and copying programs compare it. The modification time of `table.json` or `dataset.json` records the
+last use of a table or a derived dataset.
 """
 
 import os
@@ -17,27 +17,30 @@ from typing import Literal
 
 from dshub.cache import paths
 from dshub.cache.disk import remove
+from dshub.cache.locks import is_locked
 from dshub.cache.owners import Holder, holder
 
-Kind = Literal["raw", "prepared", "partial", "synthetic", "imported", "other"]
+Kind = Literal["raw", "prepared", "derived", "partial", "synthetic", "imported", "other"]
 
 TOUCH_INTERVAL = 60.0  # seconds between updates of the time of last use
 BLOCK = 4096  # bytes; smaller files have no holes, even if the file system reports 0 blocks
 
-Sort = Literal["download", "rejected", "damaged", "table", "scratch", "text", "removed", "other"]
+Sort = Literal[
+    "download", "rejected", "damaged", "table", "derived", "scratch", "text", "removed", "other"
+]
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """Entry of `partial-v1`.
+    """Entry of `partial-v1`, or an unfinished entry of `derived-v1`.
 
     Attributes:
         sort: an unfinished `download`; `rejected` bytes with a wrong checksum; `damaged` content
-            that was set aside; an unfinished `table`, `scratch` folder or small `text` file;
-            content being `removed`; or `other` files that dshub did not write.
-        of: checksum of a download or of rejected bytes, recipe key of a table, former path of
-            damaged content with `-` for `/`, or empty.
-        holder: state of the process that the entry is named after; see
+            that was set aside; an unfinished `table`, `derived` dataset, `scratch` folder or small
+            `text` file; content being `removed`; or `other` files that dshub did not write.
+        of: checksum of a download or of rejected bytes, recipe key of a table, name of a
+            derived dataset, former path of damaged content with `-` for `/`, or empty.
+        holder: state of the process that the entry is named after, or that locks it; see
             `dshub.cache.owners.holder`.
     """
 
@@ -51,11 +54,13 @@ class Usage:
     """Item of a cache.
 
     Attributes:
-        kind: a `raw` upstream file, a `prepared` table, a `partial` download or leftover, the
-            manifest of `synthetic` data, a record of an `imported` file or dataset outside the
-            cache, or an `other` file that dshub did not write.
-        name: checksum of a raw or referenced file, dataset of a table, dataset and layout of an
-            import, relative path of an `other` file, or else the file name.
+        kind: a `raw` upstream file, a `prepared` table, a `derived` result of `Dataset.cache`, a
+            `partial` download or leftover, the manifest of `synthetic` data, a record of an
+            `imported` file or dataset outside the cache, or an `other` file that dshub did not
+            write.
+        name: checksum of a raw or referenced file, dataset of a table, name of a derived dataset,
+            dataset and layout of an import, relative path of an `other` file, or else the file
+            name.
         path: path of the file or folder.
         size: size in bytes; for a partial item, without the holes in sparse files.
         used: time of the last use, in seconds since the epoch.
@@ -78,6 +83,7 @@ def usage(root: Path) -> Iterator[Usage]:
     """
     yield from _bucket(root, paths.BLOBS, "raw", lambda path: path.name)
     yield from _tables(root)
+    yield from _derived(root)
     yield from _partials(root)
     yield from _bucket(root, paths.SYNTHETIC, "synthetic", lambda path: path.as_posix())
     yield from _bucket(root, paths.REFERENCES, "imported", lambda path: path.stem)
@@ -89,10 +95,11 @@ def usage(root: Path) -> Iterator[Usage]:
 
 
 def touch(path: Path) -> None:
-    """Mark a raw file or a table folder as used now, ignoring errors."""
+    """Mark a raw file, a table or a derived dataset as used now, ignoring errors."""
     with suppress(OSError):
         if path.is_dir():
-            path = path / paths.TABLE_FILE
+            record = path / paths.TABLE_FILE
+            path = record if record.exists() else path / paths.DATASET_FILE
             if _is_past(path.stat().st_mtime):
                 os.utime(path)
         elif _is_past(_used(path.stat())):
@@ -134,23 +141,45 @@ def _file(kind: Kind, name: str, path: Path) -> Iterator[Usage]:
         yield Usage(kind, name, path, status.st_size, _used(status))
 
 
-def _partials(root: Path) -> Iterator[Usage]:
+def _derived(root: Path) -> Iterator[Usage]:
+    """Yield derived datasets, unfinished ones, their lock files, and other files."""
+    for folder in _entries(root / paths.DERIVED):
+        for path in _entries(folder) or [folder] * (not folder.is_dir()):
+            with suppress(OSError):
+                yield _derived_entry(root, path)
+
+
+def _derived_entry(root: Path, path: Path) -> Usage:
+    name = path.parent.name
+    if paths.is_derived_leftover(path.name):
+        is_held = is_locked(path.with_suffix(".lock"))
+        left = Leftover("derived", name, "alive" if is_held else "dead")
+        return _entry(root, path, left)
+    if paths.is_derived(path.name, [entry.name for entry in _entries(path)]):
+        return _table(path, name, kind="derived", marker=paths.DATASET_FILE)
+    return _entry(root, path, Leftover("other", "", "none"))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return the sorted entries of a folder; empty if it is not a readable folder."""
     try:
-        entries = sorted((root / paths.PARTIAL).iterdir())
+        return sorted(folder.iterdir())
     except OSError:
-        return
-    for path in entries:
+        return []
+
+
+def _partials(root: Path) -> Iterator[Usage]:
+    for path in _entries(root / paths.PARTIAL):
         if not path.name.endswith(".lock"):
             with suppress(OSError):
-                yield _partial(root, path)
+                yield _entry(root, path, leftover(path))
 
 
-def _partial(root: Path, path: Path) -> Usage:
+def _entry(root: Path, path: Path, left: Leftover) -> Usage:
     is_folder = path.is_dir() and not path.is_symlink()
     statuses = [file.lstat() for file in (_files(path) if is_folder else (path,))]
     used = max((status.st_mtime for status in statuses), default=path.lstat().st_mtime)
     size = sum(map(_on_disk, statuses))
-    left = leftover(path)
     if left.sort == "other":
         return Usage("other", path.relative_to(root).as_posix(), path, size, used)
     return Usage("partial", path.name, path, size, used, left)
@@ -191,11 +220,13 @@ def _tables(root: Path) -> Iterator[Usage]:
                 yield from _file("other", path.relative_to(root).as_posix(), path)
 
 
-def _table(folder: Path, name: str) -> Usage:
+def _table(
+    folder: Path, name: str, *, kind: Kind = "prepared", marker: str = paths.TABLE_FILE
+) -> Usage:
+    """Return a table or derived dataset; the modification time of `marker` is its last use."""
     statuses = {path.name: path.lstat() for path in _files(folder)}
-    marker = statuses.get(paths.TABLE_FILE) or folder.lstat()
-    size = sum(status.st_size for status in statuses.values())
-    return Usage("prepared", name, folder, size, marker.st_mtime)
+    used = (statuses.get(marker) or folder.lstat()).st_mtime
+    return Usage(kind, name, folder, sum(status.st_size for status in statuses.values()), used)
 
 
 def leftover(path: Path) -> Leftover:

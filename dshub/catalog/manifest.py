@@ -209,7 +209,7 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
         content_sha256: SHA-256 of the decompressed content, to verify an imported copy that was
             compressed differently.
         chunks: SHA-256 of each chunk of 16 MiB, so that only damaged chunks of a large file are
-            downloaded again. `dshub pin` computes them.
+            downloaded again. `dshub checksum` computes them.
         access: `manual` if a person must obtain the file.
         instructions: how to obtain a `manual` file.
         limits: limits for unpacking the file.

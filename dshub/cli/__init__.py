@@ -8,13 +8,12 @@ import io
 import logging
 import signal
 import sys
-import traceback
 from typing import Any
 
 import click
 
 from dshub import __version__
-from dshub.cli import _screen
+from dshub.cli import _failures
 from dshub.cli._commands import Commands
 from dshub.display import harmless, is_utf8, one_line, redacted
 from dshub.errors import DshubError
@@ -55,18 +54,13 @@ def main() -> None:
     try:
         code = group(prog_name="dshub", standalone_mode=False)
     except Terminated:
-        _say("terminated; downloaded bytes are kept")
-        code = TERMINATED
+        code = _ended("terminated", TERMINATED)
     except click.exceptions.Abort:
-        _say("interrupted; downloaded bytes are kept")
-        code = INTERRUPTED
+        code = _ended("interrupted", INTERRUPTED)
     except click.ClickException as error:
-        shown = io.StringIO()
-        error.show(shown)
-        _say(redacted(shown.getvalue().rstrip()))
-        code = error.exit_code
+        code = _failures.of_usage(error).report()
     except DshubError as error:
-        code = _explain(error)
+        code = _failures.of_error(error).report()
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -86,13 +80,9 @@ def _terminate(number: int, frame: object) -> None:
     raise Terminated
 
 
-def _explain(error: DshubError) -> int:
-    if "--debug" in sys.argv:
-        _say(redacted("".join(traceback.format_exception(error))))
-    _say(f"{_screen.bold(_screen.colored('error:', 'red'))} {error}")
-    if error.hint:
-        _say(f"{_screen.colored('hint:', 'cyan')} {error.hint}")
-    return error.exit_code
+def _ended(how: str, code: int) -> int:
+    message = f"{how}; downloaded bytes are kept"
+    return _failures.Failure(type=how.capitalize(), message=message, exit_code=code).report()
 
 
 class _LogLine(logging.Formatter):
@@ -112,7 +102,3 @@ def _set_up_log() -> None:
         handler.setFormatter(_LogLine("%(name)s: %(message)s"))
         logging.basicConfig(handlers=[handler])
         logging.getLogger("dshub").setLevel(level)
-
-
-def _say(message: str) -> None:
-    _screen.echo(message, err=True)

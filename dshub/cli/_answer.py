@@ -44,7 +44,11 @@ def answering(function: Callable[..., Answer]) -> Callable[..., None]:
     def run(*, as_json: bool, **values: Any) -> None:
         ctx = click.get_current_context()
         ctx.meta[_screen.QUIET] = as_json
-        answer = function(**values)
+        try:
+            answer = function(**values)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # names the command in the hint
+            raise
         if as_json:
             click.echo(_screen.as_text({"schema": _screen.SCHEMA, **answer.data}, indent=1))
         elif answer.text:

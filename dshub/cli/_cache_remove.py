@@ -29,10 +29,11 @@ def collect(partial: bool, dry_run: bool, yes: bool) -> Answer:
       dshub cache gc --dry-run
       dshub cache gc
 
-    Leftovers are temporary files of dead processes, rejected downloads, damaged files, outdated
-    tables, partial downloads of files that are in the cache, and manifests of synthetic data
-    without files. Other unfinished downloads stay, as do files that a running process or another
-    machine may be using. dshub asks before it removes more than 10 GB, unless --yes is given.
+    Leftovers are temporary files and unfinished derived datasets of dead processes, rejected
+    downloads, damaged files, outdated tables, partial downloads of files that are in the cache, and
+    manifests of synthetic data without files. Other unfinished downloads stay, as do files that a
+    running process or another machine may be using. dshub asks before it removes more than 10 GB,
+    unless --yes is given.
     """
     cache = Hub().cache
     return _carry_out(cache, cache.gc(partial=partial, dry_run=True), dry_run=dry_run, yes=yes)
@@ -74,10 +75,10 @@ def prune(
       dshub cache prune --keep raw --max-size 1TB  tables can be rebuilt
 
     All limits are enforced. Datasets are removed as a whole, and a shared file is removed with the
-    last dataset that needs it. Leftovers are removed first (see `dshub cache gc`). Pinned datasets
-    stay, and so do last copies of files that cannot be downloaded again. If these are larger than
-    --max-size, nothing is removed and the exit code is 1. dshub asks before it removes everything
-    or more than 10 GB, unless --yes is given.
+    last dataset that needs it. Leftovers are removed first (see `dshub cache gc`), then derived
+    datasets. Pinned datasets stay, and so do last copies of files that cannot be downloaded again.
+    If these are larger than --max-size, nothing is removed and the exit code is 1. dshub asks
+    before it removes everything or more than 10 GB, unless --yes is given.
     """
     if max_size is None and older_than is None and keep == "both":
         raise click.UsageError("use --max-size, --older-than or --keep")
@@ -128,7 +129,7 @@ def remove(
         raise click.UsageError("name a dataset, or use --all")
     kinds: set[Kind] = set()
     kinds |= {"raw", "synthetic"} if raw else set()
-    kinds |= {"prepared"} if prepared else set()
+    kinds |= {"prepared", "derived"} if prepared else set()
     kinds |= {"partial"} if partial else set()
     cache = Hub().cache
     planned = cache.rm(names or None, kinds=kinds or KINDS, dry_run=True)

@@ -14,7 +14,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.catalog.parsing import parse
 from dshub.cli import _local
 from dshub.errors import DshubError, ManifestError
-from dshub.publishing.pinning import file_name
+from dshub.publishing.measuring import file_name
 from dshub.tables.building import rows_of
 
 

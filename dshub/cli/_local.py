@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dshub.cache.disk import disk_faults
-from dshub.publishing import pinning
+from dshub.publishing import measuring
 
 
 def find(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
@@ -21,14 +21,14 @@ def find(names: Mapping[str, str], paths: Sequence[Path]) -> dict[str, Path]:
     return {name: path for name, path in files.items() if path is not None}
 
 
-def measure(path: Path) -> pinning.Measured:
+def measure(path: Path) -> measuring.Measured:
     """Return the checksums and size of a file.
 
     Raises:
         StoreError: the file cannot be read.
     """
     with disk_faults(path, "read"):
-        return pinning.measure(path)
+        return measuring.measure(path)
 
 
 def _named(top: Path, name: str) -> Iterator[Path]:

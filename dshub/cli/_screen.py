@@ -70,7 +70,7 @@ def painted(text: str, style: int | str) -> str:
     return f"{_MARK}{style}m{flat(text)}{_MARK}0m" if text else ""
 
 
-def width(text: str) -> int:
+def visible_width(text: str) -> int:
     """Return the number of visible characters in text."""
     return len(_STYLED.sub("", text) if _MARK in text else text)
 
@@ -97,8 +97,33 @@ def _aligned(cells: Sequence[str], *, right: bool) -> list[str]:
     if "".join(cells).isprintable():  # a fast path for cells without styles
         return list(map(pad, cells, repeat(max(map(len, cells)))))
     cells = [flat(cell) for cell in cells]
-    column_width = max(map(width, cells))
-    return [pad(cell, column_width + len(cell) - width(cell)) for cell in cells]
+    column_width = max(map(visible_width, cells))
+    return [pad(cell, column_width + len(cell) - visible_width(cell)) for cell in cells]
+
+
+def narrowed(rows: Sequence[Sequence[str]], *, width: int) -> list[list[str]]:
+    """Replace middle columns by a column of `…`, so that lines of `columns` fit a width.
+
+    The first column stays, and so do columns from both ends as long as they fit.
+    """
+    widths = [max(map(visible_width, cells)) + 2 for cells in zip(*rows, strict=True)]
+    if len(widths) < 3 or sum(widths) - 2 <= width:
+        return [list(row) for row in rows]
+    left, right, free = 1, 0, width - 1 - widths[0]
+    while free >= (needed := widths[left] if left <= right else widths[-1 - right]):
+        free -= needed
+        left, right = (left + 1, right) if left <= right else (left, right + 1)
+    end = len(widths) - right
+    return [[*row[:left], "…", *row[end:]] for row in rows]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Break text into at least one line, but never inside a word, such as a path or URL."""
+    import textwrap  # lazily, because most commands do not wrap
+
+    width = max(width, 20)
+    lines = textwrap.wrap(flat(text), width, break_long_words=False, break_on_hyphens=False)
+    return lines or [""]
 
 
 def fitted(text: str, width: int) -> str:

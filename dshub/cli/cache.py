@@ -59,8 +59,8 @@ def listing(names: tuple[str, ...]) -> Answer:
       dshub cache ls fashion-mnist
       dshub cache ls --json | jq '[.items[].size] | add'
 
-    Items are files, tables and unfinished downloads. With NAMES (datasets or families), only their
-    items are listed.
+    Items are files, tables, derived datasets and unfinished downloads. With NAMES (datasets,
+    families or derived datasets), only their items are listed.
     """
     hub = Hub()
     items = hub.cache.items(*names)
@@ -163,7 +163,7 @@ def _list(items: list[Item]) -> str:
     rows = [head] + [
         [size(item.size), item.kind, item.name, ago(item.used), _mark(item)] for item in items
     ]
-    used = sum(max(_screen.width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
+    used = sum(max(_screen.visible_width(row[i]) for row in rows) + 2 for i in (0, 1, 3, 4))
     name_width = max(_screen.terminal_width() - used, 20)
     for row in rows[1:]:
         row[2] = _screen.fitted(row[2], name_width)
@@ -185,19 +185,22 @@ def _pinned() -> str:
 
 def _sums(rows: list[Share]) -> dict[str, int]:
     sums = sum((row.sizes for row in rows), Counter[str]())
-    parts = {part: sums[part] for part in ("raw", "prepared", "partial", "other")}
+    parts = {part: sums[part] for part in ("raw", "prepared", "derived", "partial", "other")}
     return parts | {"total": sums.total()}
 
 
 def _table(rows: list[Share]) -> str:
     total = _sums(rows)
-    parts = [part for part in total if part != "other" or total[part]]
+    parts = [part for part in total if part not in {"derived", "other"} or total[part]]
     head = ("DATASET", *map(str.upper, parts), "LAST USED")
     lines = [[*map(_screen.dim, head), ""]]
     for row in rows:
         mark = _pinned() if row.pinned else ""
         lines.append([_title(row), *_cells(_sums([row]), parts), ago(row.used), mark])
     lines.append([_screen.bold("total"), *_cells(total, parts), "", ""])
+    if not any(row.pinned for row in rows):
+        lines = [line[:-1] for line in lines]
+    lines = _screen.narrowed(lines, width=_screen.terminal_width())
     return _screen.columns(lines, right=range(1, 1 + len(parts)))
 
 

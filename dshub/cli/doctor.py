@@ -1,14 +1,16 @@
 """Command `dshub doctor`: diagnose problems with this machine."""
 
 import os
+import platform
 import stat
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -20,6 +22,8 @@ from filelock import FileLock
 from PIL import __version__ as pillow
 from PIL import features
 
+from dshub import __file__ as dshub_file
+from dshub import __version__
 from dshub.cache.paths import blob_path
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
@@ -44,6 +48,7 @@ HOSTS = 3  # maximum number of hosts to try before the network counts as down
 HOST_TIMEOUT = 5.0  # seconds
 DECODERS = ("cv2", "simplejpeg", "turbojpeg", "imagecodecs", "torchcodec")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "polars", "ray")
+LIBRARIES = ("pyarrow", "numpy")
 
 NO_NETWORK = (
     "check the connection and the proxy, set DSHUB_MIRROR to a mirror, or set DSHUB_OFFLINE=1 to "
@@ -92,11 +97,11 @@ def command() -> Answer:
       dshub doctor
       DSHUB_MIRROR=https://mirror.example dshub doctor
 
-    Checks the cache and its locks, the network, mirrors and decoders. The exit code is 1 if a check
-    fails.
+    Prints versions, and checks the cache and its locks, the network, mirrors and decoders. The exit
+    code is 1 if a check fails.
     """
     hub = Hub()
-    findings = [*_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
+    findings = [*_versions(), *_cache(hub), *_network(hub), *_mirrors(hub), *_software()]
     bad = [finding.thing for finding in findings if finding.state == "bad"]
     data = {"healthy": not bad, "findings": [asdict(finding) for finding in findings]}
     verdict = f"not working: {', '.join(bad)}" if bad else "everything works"
@@ -104,14 +109,41 @@ def command() -> Answer:
 
 
 def _text(findings: list[Finding]) -> str:
+    """Format findings as a table, with long facts on several lines."""
     colors = {"ok": "green", "note": "yellow", "bad": "red"}
+    width = _screen.terminal_width() - max(len(item.thing) for item in findings) - 8
     rows = []
     for finding in findings:
         mark = _screen.colored(finding.state, colors[finding.state])
-        rows.append([mark, finding.thing, finding.fact])
+        first, *more = _screen.wrapped(finding.fact, width)
+        rows.append([mark, finding.thing, first])
+        rows += [["", "", line] for line in more]
         if finding.advice:
-            rows.append(["", "", _screen.dim(finding.advice)])
+            advice = _screen.wrapped(finding.advice, width)
+            rows += [["", "", _screen.dim(line)] for line in advice]
     return _screen.columns(rows)
+
+
+def _versions() -> Iterator[Finding]:
+    """Report the versions that a bug report needs."""
+    yield Finding("dshub", "ok", f"{__version__} in {_screen.short_path(Path(dshub_file).parent)}")
+    kind = platform.python_implementation()
+    yield Finding("python", "ok", f"{kind} {platform.python_version()} on {platform.platform()}")
+    yield Finding("libraries", "ok", _installed(LIBRARIES))
+
+
+def _installed(names: Sequence[str]) -> str:
+    """Format the installed ones of some packages with their versions, without importing them."""
+    return ", ".join(f"{name} {_version(name)}".rstrip() for name in names if find_spec(name))
+
+
+def _version(package: str) -> str:
+    """Return the version of a package by its import name, or an empty string if it has none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:  # such as tensorflow, which can be from tensorflow-cpu
+        distributions = packages_distributions().get(package, [])
+        return version(distributions[0]) if distributions else ""
 
 
 def _cache(hub: Hub) -> Iterator[Finding]:
@@ -285,5 +317,4 @@ def _software() -> Iterator[Finding]:
     jpeg = "libjpeg-turbo" if turbo else "a slow JPEG library"
     installed = [name for name in DECODERS if find_spec(name)]
     yield Finding("decoders", "ok", ", ".join([f"Pillow {pillow} with {jpeg}", *installed]))
-    frameworks = [name for name in FRAMEWORKS if find_spec(name)]
-    yield Finding("frameworks", "ok", ", ".join(["numpy", *frameworks]))
+    yield Finding("frameworks", "ok", _installed(FRAMEWORKS) or "none")

@@ -1,16 +1,23 @@
 """Command `dshub export`: export a dataset to other file formats."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from dshub import plugins
+from dshub.cache.disk import disk_faults
 from dshub.cli import _screen
 from dshub.cli._amounts import Size
 from dshub.cli._answer import Answer, answering
 from dshub.datasets.dataset import Dataset
-from dshub.export._running import Exported, export
+from dshub.datasets.selection import unknown_column
+from dshub.datasets.split_expressions import parse_split, unknown_split
+from dshub.export._rows import Exporter, Rows
+from dshub.export._running import Exported, export, read
 from dshub.hub.hub import Hub
+from dshub.tables.types import arrow_schema
 
 
 @click.command()
@@ -46,10 +53,17 @@ def command(
 
     All splits of NAME, or only SPLIT, are written to the folder DEST as
     train-00000-of-00012.parquet and so on. Files appear in DEST when they are complete. Run the
-    command again to resume an interrupted export.
+    command again to resume an interrupted export. Format, splits and columns are checked before
+    anything is downloaded.
     """
     hub = Hub()
-    splits = _splits(hub, *_parts(name), columns)
+    name, split = _parts(name)
+    chosen = [part.strip() for part in columns.split(",")] if columns else None
+    _check(hub, name, split, chosen, to)
+    with disk_faults(dest, "write", hint="choose another folder"):
+        read(dest, to)  # fails on an export in another format
+        dest.mkdir(parents=True, exist_ok=True)
+    splits = _splits(hub, name, split, chosen)
     done = export(
         splits, to, dest, shard_size=max(shard_size, 1), force=force, progress=hub.progress
     )
@@ -68,11 +82,39 @@ def _parts(text: str) -> tuple[str, str | None]:
     return text[:start] + name, split or None
 
 
-def _splits(hub: Hub, name: str, split: str | None, columns: str | None) -> dict[str, Dataset]:
-    chosen = [part.strip() for part in columns.split(",")] if columns else None
+def _check(
+    hub: Hub, name: str, expression: str | None, columns: Sequence[str] | None, to: str
+) -> None:
+    """Check format, splits and columns before the dataset is downloaded or prepared.
+
+    Raises:
+        UnknownNameError, SplitError: the format, a split or a column does not exist.
+        DshubError: the format cannot hold a column.
+    """
+    exporter: Exporter = plugins.module("export", to).exporter
+    if name.startswith("hf:"):
+        return  # without a manifest, columns are known after the download only
+    manifest = hub.info(name)
+    parts = parse_split(expression) if expression else ()
+    for split in dict.fromkeys(part.split for part in parts) or manifest.splits:
+        if split not in manifest.splits:
+            raise unknown_split(manifest.name, split, manifest.splits)
+        features = manifest.split_features(split)
+        for column in columns or ():
+            if column not in features:
+                raise unknown_column(column, features, manifest)
+        features = {column: features[column] for column in columns or features}
+        empty = Dataset.from_arrow(arrow_schema(features).empty_table(), features=features)
+        title = f"{manifest.identifier}, split {split}"
+        exporter.check(Rows(empty, title, 0, manifest.splits[split].rows, 1))
+
+
+def _splits(
+    hub: Hub, name: str, split: str | None, columns: Sequence[str] | None
+) -> dict[str, Dataset]:
     if split is not None:
-        return {split: hub.load(name, split, columns=chosen)}
-    return dict(hub.load(name, columns=chosen))
+        return {split: hub.load(name, split, columns=columns)}
+    return dict(hub.load(name, columns=columns))
 
 
 def _text(done: Exported, dest: Path) -> str:

@@ -1,4 +1,4 @@
-"""Command `dshub info`: show a dataset's columns, splits, license, files and cache state."""
+"""Command `dshub info`: show a dataset's license, sizes, splits, columns and files."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,12 +24,14 @@ from dshub.tables.record import SUMS, Provenance, TableRecord
 
 @click.command()
 @click.argument("name", type=_screen.DatasetName())
+@click.option("--files", is_flag=True, help="Also show files, checksums, URLs and other layouts.")
 @answering
-def command(name: str) -> Answer:
-    """Show a dataset's columns, splits, license, files and cache state.
+def command(name: str, files: bool) -> Answer:
+    """Show a dataset's license, sizes, splits, columns and files.
 
     \b
       dshub info fashion-mnist
+      dshub info fashion-mnist --files
       dshub info emnist/letters --json
     """
     hub = Hub()
@@ -47,7 +49,9 @@ def command(name: str) -> Answer:
         "cached": cached,
         "imported": imported,
     }
-    return Answer(data, _text(manifest, cached, imported))
+    note = f"`dshub info {name} --files` shows files, checksums and URLs"
+    text = _text(manifest, cached, imported, files=files)
+    return Answer(data, text, [] if files else [note])
 
 
 def _imported(hub: Hub, manifest: Manifest) -> list[dict[str, Any]]:
@@ -74,15 +78,18 @@ def _sums(table: Path | None) -> str | None:
     return str(table / SUMS) if isinstance(origin, Provenance) else None
 
 
-def _text(manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, Any]]) -> str:
+def _text(
+    manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, Any]], *, files: bool
+) -> str:
     blocks = [
         f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n"
         + flat(manifest.summary),
         _facts(manifest, cached),
         splits_text((name, item.rows, item.without) for name, item in manifest.splits.items()),
         columns_text(manifest.features),
-        _resources(manifest, cached),
-        _layouts(manifest, imported),
+        _resources(manifest, cached) if files else "",
+        _instructions(manifest),
+        _layouts(manifest, imported) if files or imported or _instructions(manifest) else "",
         _usage(manifest),
     ]
     return "\n\n".join(filter(None, blocks))
@@ -105,18 +112,22 @@ def _layouts(manifest: Manifest, imported: list[dict[str, Any]]) -> str:
 
 
 def _facts(manifest: Manifest, cached: dict[str, bool]) -> str:
+    """Format the facts as a table, with long values on several lines."""
     count = sum(cached.values())
-    state = "complete" if count == len(cached) else f"{count} of {len(cached)} files"
-    rows = [
+    state = "all" if count == len(cached) else f"{count} of {len(cached)}"
+    facts = [
         ["task", manifest.task],
         ["homepage", manifest.homepage],
         ["license", _license(manifest)],
         *([["terms", manifest.license.terms]] if manifest.license.terms else []),
-        ["download", size(manifest.size)],
+        ["download", f"{size(manifest.size)}, {state} files in the cache"],
         ["prepared", size(manifest.prepared_size())],
-        ["in the cache", state],
     ]
-    return _screen.columns([[_screen.dim(key), value] for key, value in rows])
+    rows = []
+    for key, value in facts:
+        first, *more = _screen.wrapped(value, _screen.terminal_width() - 10)
+        rows += [[_screen.dim(key), first], *(["", line] for line in more)]
+    return _screen.columns(rows)
 
 
 def _license(manifest: Manifest) -> str:
@@ -162,9 +173,16 @@ def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
         lines += [f"    {url}" for url in item.urls]
         if item.limits != Limits():
             lines.append(f"    {_screen.dim(_limits(item.limits))}")
-    steps = [item.instructions for item in manifest.resources.values() if item.instructions]
-    lines += [_screen.lines(text, indent="  ") for text in dict.fromkeys(steps)]
     return _screen.bold("Files") + "\n" + "\n".join(lines)
+
+
+def _instructions(manifest: Manifest) -> str:
+    """Format the steps to obtain files that must be downloaded by hand."""
+    steps = [item.instructions for item in manifest.resources.values() if item.instructions]
+    if not steps:
+        return ""
+    texts = [_screen.lines(text, indent="  ") for text in dict.fromkeys(steps)]
+    return _screen.bold("Download by hand") + "\n" + "\n".join(texts)
 
 
 def _limits(limits: Limits) -> str:

@@ -1,4 +1,4 @@
-"""Command `dshub lock`: pin a project's datasets in dshub.lock, or check the lock file."""
+"""Command `dshub lock`: lock a project's datasets in dshub.lock, or check the lock file."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ DRIFTED = 5  # exit code
 @click.option("--check", is_flag=True, help="Report differences; write nothing.")
 @answering
 def command(names: tuple[str, ...], check: bool) -> Answer:
-    """Pin a project's datasets in dshub.lock.
+    """Lock a project's datasets in dshub.lock.
 
     \b
-      dshub lock                      pin the datasets of [tool.dshub] in pyproject.toml
+      dshub lock                      lock the datasets of [tool.dshub] in pyproject.toml
       dshub lock mnist glue           add or update these datasets, and keep the others
       dshub lock mnist@1.0.0
       dshub lock --check              for CI: exit code 5 if a dataset has changed

@@ -28,7 +28,7 @@ from dshub.publishing.authoring.drafting import Request, draft, pack, publish, s
 from dshub.publishing.authoring.outline import PACKED, Outline
 from dshub.publishing.authoring.survey import dataset_name, key, some
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
-from dshub.publishing.pinning import measure
+from dshub.publishing.measuring import measure
 from dshub.settings import Settings
 
 VERSION = "1.0.0"

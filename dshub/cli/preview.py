@@ -25,6 +25,7 @@ from dshub.publishing.site.samples import Sample, sample, stated_counts
 ROWS, IMAGES = 8, 32  # default number of rows in a table and of images in a PNG
 CLASSES = 20  # maximum number of bars in a histogram
 _BAR_WIDTH = 40  # characters of the longest bar
+_MIN_CELL = 12  # characters to keep of a long cell before columns are left out
 
 Counts = Mapping[str, Mapping[str, int]]
 """Number of rows by column and class."""
@@ -132,28 +133,35 @@ def _drawn(taken: Sample, numbers: Sequence[int]) -> list[str]:
     images = images_of(taken.dataset, numbers) if terminal_can_show() else []
     if not images:
         return []
-    return [drawn(images, width=_screen.terminal_width(), painted=_screen.painted)]
+    width = _screen.terminal_width()
+    return [drawn(taken.dataset, images, numbers, width=width, painted=_screen.painted)]
 
 
 def _table(taken: Sample, numbers: Sequence[int]) -> str:
-    features = taken.dataset.features
-    head = [_screen.dim(name) for name in ("row", *features)]
-    body = []
+    """Format rows as a table, without middle columns if the terminal is too narrow."""
+    features, width = taken.dataset.features, _screen.terminal_width()
+    rows = [["row", *features]]
     for number in numbers:
         row = taken.dataset[number]
         cells = [one_line(words(row[name], feature)) for name, feature in features.items()]
-        body.append([f"{number:,}", *cells])
-    return _screen.columns([head, *_fitted(body, _screen.terminal_width())], right=(0,))
+        rows.append([f"{number:,}", *cells])
+    head, *body = _screen.narrowed(_fitted(rows, width), width=width)
+    lines = [_screen.columns([[*map(_screen.dim, head)], *body], right=(0,))]
+    left_out = len(features) + 1 - len(head)
+    if left_out > 0:
+        shown = f"{left_out + 1} of {len(features)} columns are not shown; --json has all"
+        lines.append(_screen.dim(shown))
+    return "\n".join(lines)
 
 
-def _fitted(body: Sequence[Sequence[str]], width: int) -> list[list[str]]:
-    """Truncate the cells of the widest columns until rows fit a width."""
-    widths = [max(map(len, column)) for column in zip(*body, strict=True)]
+def _fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """Truncate the cells of the widest columns until rows fit a width, or cells are short."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     limit = max(widths)
-    while limit > 8 and sum(min(length, limit) + 2 for length in widths) > width:
+    while limit > _MIN_CELL and sum(min(length, limit) + 2 for length in widths) - 2 > width:
         limit -= 1
     limit = min(limit, 60)
-    return [[_screen.fitted(cell, limit) for cell in row] for row in body]
+    return [[_screen.fitted(cell, limit) for cell in row] for row in rows]
 
 
 def _histogram(column: str, counts: Mapping[str, int]) -> str:

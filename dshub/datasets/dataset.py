@@ -10,6 +10,7 @@ import numpy as np
 
 from dshub._validate import NAME, called, flag, whole
 from dshub.cache.paths import DERIVED
+from dshub.cache.usage import touch
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import AnyPair, Inputs, Manifest, Pair
 from dshub.catalog.spellings import FamiliarClass, familiar, spelled
@@ -456,6 +457,7 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
         key = hashlib.sha256(f"{saving.identity} {name} {version}".encode()).hexdigest()[:16]
         path = Path(folder or settings.cache) / DERIVED / name / key
         saving.write(path, workers=_workers(workers), progress=choose(settings.progress))
+        touch(path)
         return self.open(path)
 
     def save(self, folder: str | Path, *, workers: int = 1) -> None:

@@ -26,6 +26,7 @@ from dshub.cache.disk import disk_faults
 from dshub.cache.files import read_file, replace_file
 from dshub.cache.locks import lock
 from dshub.cache.owners import own_name
+from dshub.cache.paths import DATASET_FILE as RECORD
 from dshub.catalog.features import Feature, is_encoded
 from dshub.catalog.manifest import Manifest, Pair
 from dshub.checksums import Digest
@@ -37,7 +38,6 @@ from dshub.tables.record import Shard
 from dshub.tables.table import Shards
 from dshub.tables.types import arrow_schema
 
-RECORD = "dataset.json"
 PLAN = "plan.json"
 SHARD_BYTES = 16 << 20  # the size of a shard that is aimed at; a worker has one in memory
 SAMPLE = 256  # rows whose size decides the rows of a shard
@@ -208,7 +208,7 @@ class Saving:
         missing = [piece for piece in pieces if not piece.path.exists()]
         title = f"saving {self.title}"
         with Task(progress, title, self.source.rows, unit="rows") as task:
-            task.advance(self.source.rows - sum(len(piece.rows) for piece in missing))
+            task.skip(self.source.rows - sum(len(piece.rows) for piece in missing))
             for rows in _written(missing, workers):
                 task.advance(rows)
 

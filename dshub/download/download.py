@@ -63,14 +63,14 @@ def download(session: Session, job: Job, sources: Sequence[str]) -> Fetched:
         path = session.store.blob(resource.digest, resource.size)
         if path is not None:
             partial.discard()
-            session.progress.advance(resource.size or 0)
+            session.progress.skip(resource.size or 0)
             return Fetched(job, path)
         if not partial.size and resource.chunks and session.store.salvage(partial, resource.size):
             keep_good_chunks(partial, resource)
         if resource.size is not None and partial.end > resource.size:
             partial.forget(resource.size, partial.end)
         session.follow(job, partial)
-        session.progress.advance(partial.size)
+        session.progress.skip(partial.size)
         return Download(session, job, partial).run(sources)
 
 
@@ -181,6 +181,7 @@ class Download:
         self._url, self._etag, self._ranges = url, "", False
         self._total, self._single = None, False
         self._session.active.add(self)
+        self._session.begin(self._job, url)
         try:
             self._from_source(floor=floor, fail_fast=fail_fast)
         except (TransportError, ChecksumError) as error:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from dshub._validate import whole
@@ -12,10 +13,10 @@ from dshub.cache.partial import Partial
 from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
 from dshub.checksums import Digest
-from dshub.display import Address
+from dshub.display import Address, shown_url
 from dshub.download.download import AllFailed
 from dshub.download.session import Limiter, Session
-from dshub.download.sources import Fetched, Job, sources
+from dshub.download.sources import Fetched, Job, is_absent, sources
 from dshub.download.transports import Transports
 from dshub.download.workers import Outcome, Workers
 from dshub.errors import (
@@ -94,6 +95,8 @@ class Fetcher:
         self._check(missing, reserve)
         delivered: dict[Digest, Fetched] = {}
         if missing:
+            for mirror in self._absent:
+                self.progress.say(f"the mirror {mirror} does not exist; check DSHUB_MIRROR")
             try:
                 delivered = self._run(missing)
             except FetchError as error:
@@ -155,14 +158,14 @@ class Fetcher:
 
     def _check_space(self, missing: Sequence[Job], reserve: int) -> None:
         free = self.store.free()
-        needed = _size(missing) - sum(map(self._reusable_size, missing))
+        needed = _size(missing) - sum(map(self.reusable_size, missing))
         if free is not None and needed + reserve > free:
             parts = [f"{size(needed)} to fetch"] if missing else []
             parts += [f"{size(reserve)} to prepare"] if reserve else []
             reason = f"it needs {' and '.join(parts)}; {size(free)} are free"
             raise DiskFullError(path=str(self.store.root), reason=reason)
 
-    def _reusable_size(self, job: Job) -> int:
+    def reusable_size(self, job: Job) -> int:
         """Return the reusable bytes on disk from an interrupted fetch or a damaged file."""
         resource = job.resource
         reusable = self.store.resumable_size(resource.digest)
@@ -176,11 +179,21 @@ class Fetcher:
             dataset=_datasets(missing),
             files=_titles(missing),
             looked_in=[str(place) for place in self.store.places],
-            mirrors=[mirror for mirror in self.mirrors if Address(mirror).is_local],
+            mirrors=[
+                f"{mirror}, which does not exist" if mirror in self._absent else mirror
+                for mirror in self.mirrors
+                if Address(mirror).is_local
+            ],
         )
 
+    @cached_property
+    def _absent(self) -> list[str]:
+        """Mirrors in local folders that do not exist."""
+        return [mirror for mirror in self.mirrors if self.only is None and is_absent(mirror)]
+
     def _sources(self, job: Job) -> list[str]:
-        urls = sources(job, self.mirrors, self.only)
+        mirrors = [mirror for mirror in self.mirrors if mirror not in self._absent]
+        urls = sources(job, mirrors, self.only)
         return [url for url in urls if not self.offline or Address(url).is_local]
 
     def _run(self, missing: Sequence[Job]) -> dict[Digest, Fetched]:
@@ -197,9 +210,15 @@ class Fetcher:
                 limiter=Limiter(self.limit) if self.limit else None,
                 stop=self.stop or threading.Event(),
                 follow=self.follow,
+                count=len(missing),
             )
             outcomes = Workers(session, self._sources, missing, self.jobs).work()
-        return _settle(outcomes)
+        return _settle(outcomes, [_absent_mirror(mirror) for mirror in self._absent])
+
+
+def _absent_mirror(mirror: str) -> DshubError:
+    shown = shown_url(mirror)
+    return DshubError(f"the mirror {shown} does not exist", hint=f"connect the drive of {shown}")
 
 
 def _check_reference(job: Job, store: Store) -> None:
@@ -219,15 +238,20 @@ def _size(jobs: Sequence[Job]) -> int:
     return sum(job.resource.size or 0 for job in jobs)
 
 
-def _settle(outcomes: Sequence[Outcome]) -> dict[Digest, Fetched]:
-    """Return the files by checksum, or raise one error for all failed files."""
+def _settle(outcomes: Sequence[Outcome], absent: Sequence[DshubError]) -> dict[Digest, Fetched]:
+    """Return the files by checksum, or raise one error for all failed files.
+
+    Args:
+        outcomes: file or error of each job.
+        absent: errors of mirrors that do not exist, to report with failed files.
+    """
     delivered: dict[Digest, Fetched] = {}
     failed: dict[Job, Sequence[DshubError]] = {}
     for job, outcome in outcomes:
         if isinstance(outcome, Fetched):
             delivered[job.resource.digest] = outcome
         elif isinstance(outcome, AllFailed):
-            failed[job] = outcome.attempts
+            failed[job] = (*absent, *outcome.attempts)
         else:
             raise outcome
     if failed:

@@ -74,6 +74,7 @@ class Session:
         unreachable: reasons by unreachable host. These hosts are not tried again.
         slow: bytes per second by slow host. These hosts are tried last.
         active: downloads that can use more connections.
+        count: number of files to fetch, for the progress.
     """
 
     store: Store
@@ -86,6 +87,9 @@ class Session:
     unreachable: dict[str, str] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     active: set[Helpable] = field(default_factory=set)
+    count: int = 1
+    _done: int = 0
+    _current: dict[Job, str] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -100,6 +104,26 @@ class Session:
         """Sleep; raise Stopped when the fetch is interrupted."""
         if self.stop.wait(seconds):
             raise Stopped
+
+    def begin(self, job: Job, url: str) -> None:
+        """Show a file and its source, unless an earlier file is still in progress."""
+        with self._lock:
+            self._current[job] = host(url)
+        self._show()
+
+    def end(self, job: Job) -> None:
+        """Count a file as done, whether it succeeded or failed."""
+        with self._lock:
+            self._current.pop(job, None)
+            self._done += 1
+        self._show()
+
+    def _show(self) -> None:
+        with self._lock:
+            job, source = next(iter(self._current.items()), (None, ""))
+            done = f"{self._done}/{self.count} " if self.count > 1 else ""
+        if job is not None:
+            self.progress.show(f"{done}{job.name} from {source}")
 
     def say(self, text: str) -> None:
         """Show a message to the user, and ignore repetitions."""

@@ -9,7 +9,7 @@ from dshub.cache.paths import blob_path
 from dshub.cache.store import Store
 from dshub.catalog.manifest import LOCAL, Manifest, Resource
 from dshub.display import Address
-from dshub.errors import DshubError, TransportError
+from dshub.errors import ArgumentError, DshubError, TransportError
 from dshub.progress import size
 
 
@@ -68,6 +68,33 @@ def sources(job: Job, mirrors: Sequence[str], only: str | None = None) -> list[s
         place, name = Address(only), job.resource.name
         return [place.join(relative), place.join(quote(name) if place.is_url else name)]
     return [*(Address(mirror).join(relative) for mirror in mirrors), *job.resource.urls]
+
+
+def is_absent(place: str) -> bool:
+    """Return whether a mirror or source is a local folder that does not exist."""
+    address = Address(place)
+    return address.is_local and not address.path.is_dir()
+
+
+def check_source(name: str, place: str) -> None:
+    """Check that a mirror or folder that replaces all other sources exists.
+
+    Args:
+        name: argument or option that `place` comes from.
+        place: folder or URL.
+
+    Raises:
+        ArgumentError: `place` is a local folder that does not exist.
+    """
+    if is_absent(place):
+        is_file = Address(place).path.is_file()
+        hint = (
+            "run `dshub import NAME FILE` to use a single file"
+            if is_file
+            else "check the path, connect the drive, or begin the URL of a mirror with https://"
+        )
+        expected = "a folder that exists, or the URL of a mirror"
+        raise ArgumentError(name=name, value=place, expected=expected, hint=hint)
 
 
 def size_bound(resource: Resource, store: Store, *, here: int) -> int:

@@ -98,3 +98,5 @@ class Workers:
             return download(self._session, job, self._sources(job))
         except BaseException as error:  # noqa: BLE001  # raised again in the main thread
             return error
+        finally:
+            self._session.end(job)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SHARED = "another dataset needs it"
 FOREIGN = "not made by dshub"
 
-KINDS: tuple[Kind, ...] = ("raw", "prepared", "partial", "synthetic", "imported")
-CONTENT: tuple[Kind, ...] = ("raw", "prepared")
+KINDS: tuple[Kind, ...] = ("raw", "prepared", "derived", "partial", "synthetic", "imported")
+CONTENT: tuple[Kind, ...] = ("raw", "prepared", "derived")
 
 
 class Cache:
@@ -66,7 +66,7 @@ class Cache:
 
     def verify(self) -> "Iterator[Finding]":
         """Verify every cached file and table, and set damaged ones aside."""
-        from dshub.hub.verification import verify_file, verify_table
+        from dshub.hub.verification import verify_derived, verify_file, verify_table
 
         inventory = self.inventory()
         items = [item for item in inventory.items if item.kind in CONTENT]
@@ -76,6 +76,9 @@ class Cache:
                 if item.kind == "prepared":
                     subject = f"table {item.name}"
                     yield verify_table(subject, item.path, self.store, advance=task.advance)
+                elif item.kind == "derived":
+                    subject = f"table {item.name}"
+                    yield verify_derived(subject, item.path, self.store, advance=task.advance)
                 elif digest is not None:
                     subject = f"file {item.name}"
                     yield verify_file(subject, item.path, digest, self.store, advance=task.advance)

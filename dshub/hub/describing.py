@@ -8,6 +8,7 @@ import msgspec
 
 from dshub._validate import decode_paths
 from dshub.cache.files import read_file
+from dshub.cache.paths import DATASET_FILE
 from dshub.cache.usage import Leftover, Sort, Usage
 from dshub.catalog.manifest import Manifest, Resource
 from dshub.progress import size
@@ -49,6 +50,8 @@ def describe(
         return _mark(f"{item.name} {record.split}", record.manifest)
     if leftover is not None:
         return _describe_leftover(item, leftover, owners)
+    if item.kind == "derived":
+        return _describe_derived(item)
     dataset, _, layout = item.name.rpartition("/")
     file = _describe_file(owners) or f"file {_cut(item.name)} of an unknown dataset"
     if item.kind == "imported":
@@ -65,6 +68,8 @@ def describe(
 def _describe_leftover(item: Usage, leftover: Leftover, owners: Sequence[Owner]) -> str:
     if leftover.sort in _TEMPORARY:
         return _TEMPORARY[leftover.sort]
+    if leftover.sort == "derived":
+        return f"{'lock file of' if item.name.endswith('.lock') else 'unfinished'} {leftover.of}"
     file = _describe_file(owners)
     if leftover.sort == "damaged":
         return f"damaged {file or leftover.of}"
@@ -72,6 +77,31 @@ def _describe_leftover(item: Usage, leftover: Leftover, owners: Sequence[Owner])
     if leftover.sort == "rejected":
         return f"rejected bytes of {file}"
     return f"download of {file}, {size(item.size)} so far"
+
+
+class _Origin(msgspec.Struct, frozen=True):
+    """The identifying fields of a manifest."""
+
+    name: str
+    version: str
+
+
+class _Derived(msgspec.Struct, frozen=True):
+    """The fields of `dataset.json` that describe a derived dataset."""
+
+    version: str
+    manifest: _Origin | None = None
+
+
+def _describe_derived(item: Usage) -> str:
+    """Return name, version and origin, such as `imdb-bert, version 2, from imdb@1.0.0`."""
+    try:
+        record = msgspec.json.decode(read_file(item.path / DATASET_FILE), type=_Derived)
+    except (OSError, ValueError):
+        return f"{item.name}, with an unreadable {DATASET_FILE}"
+    origin = record.manifest
+    source = f", from {origin.name}@{origin.version}" if origin else ""
+    return f"{item.name}, version {record.version}{source}"
 
 
 class _Record(msgspec.Struct, frozen=True):

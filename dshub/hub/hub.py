@@ -150,15 +150,15 @@ class Hub:
     def _manifest(self, name: str, synthetic: int | None = None) -> "Manifest":
         """Return the manifest of a dataset, or of its synthetic data if `synthetic` is positive."""
         rows = self.settings.synthetic if synthetic is None else synthetic
-        manifest = self._pinned(name, self.registry)
+        manifest = self._locked(name, self.registry)
         if not rows or manifest.synthetic:
             return manifest
         from dshub.synthetic.synthesize import synthesize
 
         return synthesize(manifest, self.store, rows=rows)
 
-    def _pinned(self, name: str, registry: Registry) -> "Manifest":
-        """Return the manifest of a dataset, in the version that `dshub.lock` pins, if any."""
+    def _locked(self, name: str, registry: Registry) -> "Manifest":
+        """Return the manifest of a dataset, in the version of `dshub.lock`, if any."""
         lock = self.settings.lock
         if lock is not None and lock.exists():
             from dshub.hub.lockfile import read
@@ -190,14 +190,18 @@ class Hub:
             source: mirror, or folder with files, to use instead of all other sources.
 
         Raises:
+            ArgumentError: `source` is a folder that does not exist.
             TermsError: the terms of a dataset must be accepted first.
             FetchError: files could not be downloaded; the others are cached. Subclasses are
                 `OfflineError` and `ManualStepError`. `exit_code` is 5 if a source sent wrong bytes.
             StoreError: the cache cannot be written, or the disk is full.
             ReadError, UnsafeArchiveError, SchemaError: files do not match the manifest.
         """
+        from dshub.download.sources import check_source
         from dshub.hub.run import run_plan
 
+        if source is not None:
+            check_source("source", source)
         registry = self.registry if source is None else None
         fetcher = self.fetcher(source=source)
         return run_plan(plan, fetcher, registry=registry, accept=self.settings.accept_terms)
@@ -365,7 +369,7 @@ class Hub:
         if registry is self.registry:
             return None
         try:
-            manifest = self._pinned(name, registry)
+            manifest = self._locked(name, registry)
             parts = [part.split for part in parse_split(split)] if split else [*manifest.splits]
         except DshubError:  # the full lookup raises the error again
             return None

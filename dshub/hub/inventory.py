@@ -186,9 +186,11 @@ class Inventory:
 
 def _dataset(item: Usage) -> str:
     """Return the dataset that an item is stored under, or an empty string."""
+    if item.leftover is not None and item.leftover.sort == "derived":
+        return item.leftover.of
     if item.kind in {"synthetic", "imported"}:
         return item.name.rpartition("/")[0]  # empty for a reference, which is named by checksum
-    return item.name if item.kind == "prepared" else ""
+    return item.name if item.kind in {"prepared", "derived"} else ""
 
 
 def _synthetic(contents: Sequence[Usage]) -> Iterator[tuple[Path, Manifest]]:

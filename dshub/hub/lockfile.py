@@ -39,7 +39,7 @@ _FIND = (
     "add its registry folder to DSHUB_REGISTRY or its mirror to DSHUB_MIRROR, lock another "
     "version, or remove its entry from the lock file"
 )
-_RESTORE = "restore the file, or remove it and run `dshub lock` with the names to pin"
+_RESTORE = "restore the file, or remove it and run `dshub lock` with the names to lock"
 _MERGE = (
     "keep one side of the merge, and run `dshub lock` with the datasets that the other side changed"
 )
@@ -61,7 +61,7 @@ class LockedSplit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A pinned dataset.
+    """A locked dataset.
 
     Attributes:
         path: manifest path relative to the lock file, if the dataset is not in a registry.
@@ -93,13 +93,13 @@ class Locked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
-    """The pinned datasets of a project."""
+    """The locked datasets of a project."""
 
     schema: int = SCHEMA
     dataset: tuple[Locked, ...] = ()
 
     def find(self, name: str) -> Locked | None:
-        """Return the entry of a dataset, or None if the lock does not pin it."""
+        """Return the entry of a dataset, or None if the lock does not have it."""
         return next((item for item in self.dataset if item.name == name), None)
 
     def with_entries(self, entries: Iterable[Locked]) -> "Lockfile":
@@ -108,28 +108,28 @@ class Lockfile(msgspec.Struct, frozen=True, kw_only=True):
         return Lockfile(dataset=tuple(by_name[name] for name in sorted(by_name)))
 
     def manifest(self, name: str, registry: Registry, lock: Path) -> Manifest:
-        """Return the manifest of a dataset, in the pinned version unless `name` has a version.
+        """Return the manifest of a dataset, in the locked version unless `name` has a version.
 
         Raises:
-            LockError: a pinned manifest has changed or is missing.
-            UnknownNameError: the dataset does not exist and is not pinned.
+            LockError: a locked manifest has changed or is missing.
+            UnknownNameError: the dataset does not exist and is not locked.
             ManifestError: the manifest is faulty.
         """
-        pinned = self.find(name)
+        locked = self.find(name)
         try:
-            manifest = registry.manifest(name if pinned is None else pinned.identifier)
+            manifest = registry.manifest(name if locked is None else locked.identifier)
         except UnknownNameError as error:
-            if pinned is None:
+            if locked is None:
                 raise
-            change = f"{pinned.identifier} is no longer in the registry"
+            change = f"{locked.identifier} is no longer in the registry"
             hint = f"{_FIND}; {error.hint}"
             raise LockError(lock=str(lock), names=[name], changes=[change], hint=hint) from error
-        pinned = self.find(manifest.name)
-        if pinned is None or ("@" in name and pinned.version != manifest.version):
+        locked = self.find(manifest.name)
+        if locked is None or ("@" in name and locked.version != manifest.version):
             return manifest
-        changes = [f"{pinned.identifier}: {change}" for change in pinned.changes(manifest)]
+        changes = [f"{locked.identifier}: {change}" for change in locked.changes(manifest)]
         if changes:
-            raise LockError(lock=str(lock), names=[pinned.path or pinned.name], changes=changes)
+            raise LockError(lock=str(lock), names=[locked.path or locked.name], changes=changes)
         return manifest
 
     def text(self) -> str:
@@ -235,7 +235,7 @@ def _unreadable(path: Path, reason: str, hint: str = _RESTORE) -> StoreError:
 
 
 def names_in(lockfile: Lockfile, lock: Path) -> list[str]:
-    """Return the names of pinned datasets, or manifest paths for those not in a registry."""
+    """Return the names of locked datasets, or manifest paths for those not in a registry."""
     return [str(lock.parent / item.path) if item.path else item.name for item in lockfile.dataset]
 
 
@@ -273,12 +273,12 @@ def drift(names: Sequence[str], registry: Registry, lock: Path) -> list[str]:
     """Return the differences between a lock file and the registry.
 
     Args:
-        names: datasets or manifest paths to compare; all pinned ones if empty.
+        names: datasets or manifest paths to compare; all locked ones if empty.
         registry: the current datasets.
         lock: path of the lock file.
 
     Raises:
-        UnknownNameError: a dataset is neither in the registry nor pinned.
+        UnknownNameError: a dataset is neither in the registry nor locked.
         StoreError: the lock file cannot be read.
     """
     if not lock.exists():
@@ -295,14 +295,14 @@ def drift(names: Sequence[str], registry: Registry, lock: Path) -> list[str]:
 
 def _drift(lockfile: Lockfile, name: str, registry: Registry, lock: Path) -> Iterator[str]:
     is_path = name.endswith(".toml")
-    pinned = lockfile.find(registry.manifest(name).name if is_path else name.partition("@")[0])
-    if pinned is None:
+    locked = lockfile.find(registry.manifest(name).name if is_path else name.partition("@")[0])
+    if locked is None:
         yield f"{name} is not locked"
         return
-    if not is_path and "@" in name and name != pinned.identifier:
-        yield f"{name} is requested, but {pinned.identifier} is locked"
+    if not is_path and "@" in name and name != locked.identifier:
+        yield f"{name} is requested, but {locked.identifier} is locked"
         return
     manifest = lockfile.manifest(name, registry, lock)
-    for split, facts in pinned.splits.items():
+    for split, facts in locked.splits.items():
         if _split(manifest, split) != facts:
-            yield f"{pinned.identifier}: this version of dshub reads split {split} differently"
+            yield f"{locked.identifier}: this version of dshub reads split {split} differently"

@@ -42,6 +42,7 @@ class Plan:
         builds: tables to build.
         cached: files that are in the cache, without duplicates.
         missing: files to download, without duplicate checksums.
+        resumable: bytes of the missing files that are on disk, from interrupted downloads.
         table_size: estimated bytes of the tables and of temporarily unpacked archives.
         free: free bytes on the disk of the cache, or None if unknown.
         terms: datasets that require accepting terms before the download.
@@ -53,6 +54,7 @@ class Plan:
     builds: tuple[Build, ...]
     cached: tuple[Job, ...]
     missing: tuple[Job, ...]
+    resumable: int
     table_size: int
     free: int | None
     terms: tuple[Manifest, ...]
@@ -62,7 +64,7 @@ class Plan:
     @property
     def size(self) -> int:
         """Number of bytes to download, not counting files of unknown size."""
-        return sum(job.resource.size or 0 for job in self.missing)
+        return sum(job.resource.size or 0 for job in self.missing) - self.resumable
 
 
 def make_plan(
@@ -99,6 +101,7 @@ def make_plan(
         builds=builds,
         cached=tuple(cached),
         missing=tuple(missing),
+        resumable=sum(map(fetcher.reusable_size, missing)),
         table_size=table_size,
         free=store.free(),
         terms=tuple(_unaccepted(request, needed, fetcher, accept)),

@@ -3,7 +3,7 @@
 import errno
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,13 @@ from dshub.cache.store import Store
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
+from dshub.datasets.saved import read_record
 from dshub.download.sources import jobs
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.importing.recognition import check_import
 from dshub.importing.records import ImportRecord
 from dshub.tables.recipe import find, origin
-from dshub.tables.record import SUMS, Provenance
+from dshub.tables.record import SUMS, Provenance, Shard
 from dshub.tables.table import Table
 
 Advance = Callable[[int], object]
@@ -132,24 +133,44 @@ def verify_file(
 
 def verify_table(thing: str, folder: Path, store: Store, *, advance: Advance = int) -> Finding:
     """Compare the shards of a table with their checksums, and set a damaged table aside."""
-    fault = ""
     try:
         record = Table(folder).record
     except StoreError as error:
-        fault = f"table.json cannot be read: {error.reason}"
-    else:
-        for shard in record.shards:
-            wrong = _find_fault(folder / shard.file, Digest("sha256", shard.sha256), advance)
-            if wrong:
-                fault = f"{shard.file} does not match its checksum: {wrong}"
-                break
-    if fault and not folder.exists():
-        return Finding(thing, "missing", _REMOVED)
+        return _damaged(thing, folder, store, f"table.json cannot be read: {error.reason}")
+    fault = _find_shard_fault(folder, record.shards, advance)
     if fault:
-        return Finding(thing, "damaged", f"{fault}{_set_aside(folder, store)}")
+        return _damaged(thing, folder, store, fault)
     if isinstance(record.provenance, Provenance):
         return _verify_sums(thing, folder, record.rows, record.provenance)
     return Finding(thing, "ok", f"{record.rows:,} rows")
+
+
+def verify_derived(thing: str, folder: Path, store: Store, *, advance: Advance = int) -> Finding:
+    """Compare the shards of a derived dataset with their checksums, and set a damaged one aside."""
+    try:
+        record = read_record(folder)
+    except StoreError as error:
+        return _damaged(thing, folder, store, f"dataset.json cannot be read: {error.reason}")
+    fault = _find_shard_fault(folder, record.shards, advance)
+    if fault:
+        return _damaged(thing, folder, store, fault)
+    return Finding(thing, "ok", f"{record.rows:,} rows")
+
+
+def _find_shard_fault(folder: Path, shards: Sequence[Shard], advance: Advance) -> str:
+    """Return why a shard does not match its checksum, or an empty string if all of them do."""
+    for shard in shards:
+        fault = _find_fault(folder / shard.file, Digest("sha256", shard.sha256), advance)
+        if fault:
+            return f"{shard.file} does not match its checksum: {fault}"
+    return ""
+
+
+def _damaged(thing: str, folder: Path, store: Store, fault: str) -> Finding:
+    """Set a damaged folder aside, unless another process removed it, and return the finding."""
+    if not folder.exists():
+        return Finding(thing, "missing", _REMOVED)
+    return Finding(thing, "damaged", f"{fault}{_set_aside(folder, store)}")
 
 
 def _verify_sums(thing: str, folder: Path, rows: int, provenance: Provenance) -> Finding:

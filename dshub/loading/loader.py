@@ -38,7 +38,7 @@ else:
     LoaderNames = object
 
 
-class Loader(FrameworkMethods, Generic[B], LoaderNames):
+class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # object comes last
     """Batches of a dataset, with one epoch per iteration.
 
     The rows of a batch depend only on the seed, the epoch and the position, so two runs yield the

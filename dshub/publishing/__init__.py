@@ -1,1 +1,1 @@
-"""Write and pin manifests, and build web pages of datasets."""
+"""Write manifests with checksums, and build web pages of datasets."""

@@ -2,13 +2,20 @@
 
 import json
 import os
+import platform
+import re
 import subprocess
+import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from dshub import __version__
 from dshub.mirrors.serve.server import serving
+from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -38,6 +45,32 @@ def test_healthy_machine_has_no_bad_finding(dshub: Run, registry: Path) -> None:
         "frameworks",
     } <= by_subject.keys()
     assert "everything works" in dshub("doctor").stderr
+
+
+def test_versions_are_shown(dshub: Run, registry: Path) -> None:
+    by_subject = findings(dshub("doctor", "--json"))
+    assert f"{__version__} in " in by_subject["dshub"][0]["fact"]
+    assert platform.python_version() in by_subject["python"][0]["fact"]
+    libraries = f"pyarrow {version('pyarrow')}, numpy {version('numpy')}"
+    assert by_subject["libraries"][0]["fact"] == libraries
+
+
+def test_framework_has_the_version_of_its_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package `tensorflow` can be installed by `tensorflow-cpu`."""
+    doctor = import_module("dshub.cli.doctor")
+    monkeypatch.setattr(doctor, "packages_distributions", lambda: {"framework": ["numpy"]})
+    monkeypatch.setattr(doctor, "find_spec", lambda _: True)
+    assert doctor._installed(["framework"]) == f"framework {version('numpy')}"
+    monkeypatch.setattr(doctor, "packages_distributions", dict)
+    assert doctor._installed(["framework"]) == "framework"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals here")
+def test_long_facts_are_wrapped(registry: Path) -> None:
+    done = run_on_terminal("doctor", DSHUB_MIRROR="/nowhere/" + "folder/" * 3, COLUMNS="80")
+    lines = re.sub(r"\x1b\[[\d;]*m", "", done.stdout).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("from upstream" in line for line in lines)
 
 
 def test_problems_have_advice(dshub: Run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Test exit codes and messages of failures."""
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("download mnist", {}, 2, "Did you mean `dshub fetch`?"),
         ("load mnist", {}, 2, "Did you mean `dshub fetch`?"),
         ("rm mnist", {}, 2, "Did you mean `dshub cache rm`?"),
+        ("pin my-data.toml", {}, 2, "Did you mean `dshub checksum`?"),
         ("help fetch", {}, 2, "Did you mean `dshub fetch --help`?"),
         ("quite-unknown", {}, 2, "dshub --help"),
         ("list digits", {}, 2, "dshub search digits"),
@@ -37,7 +39,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
         ("info imagenet", {}, 3, "did you mean imagenet-1k or"),
         ("info cats_vs_dogs", {}, 3, 'load("hf:owner/name")'),
         ("preview mnist --split val", {"DSHUB_SYNTHETIC": "9"}, 3, "choose from train, test"),
-        ("fetch", {}, 2, "NAMES"),
+        ("fetch", {}, 2, "name datasets or families"),
         ("fetch mnist --jobs 0", {}, 2, "jobs"),
         ("fetch mnist --speed 3", {}, 2, "--speed"),
         ("cache rm", {}, 2, "--all"),
@@ -65,6 +67,44 @@ def test_failures_have_exit_codes_and_next_steps(
     assert done.returncode == code
     assert message in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("fetch mnist --speed 3", ["no such option '--speed'", "run `dshub fetch --help`"]),
+        (
+            "cache rm --raw",
+            ["name a dataset, or use --partial or --all", "run `dshub cache rm --help`"],
+        ),
+        ("info mnits", ["there is no dataset named 'mnits'", "did you mean mnist?"]),
+    ],
+)
+def test_all_errors_have_the_same_two_lines(
+    dshub: Run, arguments: str, expected: list[str]
+) -> None:
+    message, hint = expected
+    lines = dshub(*arguments.split()).stderr.splitlines()
+    assert lines[0].startswith(f"error: {message}")
+    assert lines[1:] == [f"hint: {hint}"]
+
+
+def test_json_errors_are_the_last_line_on_standard_error(dshub: Run, registry: Path) -> None:
+    usage = dshub("cache", "rm", "--raw", "--json")
+    assert json.loads(usage.stderr) == {
+        "schema": 1,
+        "type": "UsageError",
+        "message": "name a dataset, or use --partial or --all",
+        "hint": "run `dshub cache rm --help`",
+        "exit_code": 2,
+        "details": [],
+    }
+    failed = dshub("fetch", "tiny/one", "--from", str(registry), "--json")
+    assert failed.stdout == ""
+    error = json.loads(failed.stderr.splitlines()[-1])
+    assert (error["type"], error["exit_code"], failed.returncode) == ("FetchError", 4, 4)
+    assert error["message"] == "could not download 2 files of tiny/one"
+    assert error["details"][0] == "images (28 B)"
 
 
 def test_failing_sources_have_exit_codes(dshub: Run, registry: Path, upstream: Path) -> None:

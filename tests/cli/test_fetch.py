@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from dshub import Hub, Settings
+from dshub.cache.store import Store
+from dshub.checksums import Digest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -48,6 +50,83 @@ def test_dry_run_names_the_source_that_is_tried_first(dshub: Run, registry: Path
     assert "http" not in offline.stdout
     for done in (dshub(*command, DSHUB_MIRROR=mirror), dshub(*command, "--from", mirror)):
         assert [line.split()[-1] for line in done.stdout.splitlines()] == [mirror] * 2
+
+
+def test_missing_source_is_named_before_the_download(dshub: Run, registry: Path) -> None:
+    done = dshub("fetch", "tiny", "--from", "/nowhere/d", "--dry-run")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: --from is '/nowhere/d'; it must be a folder that exists, or the URL of a mirror",
+        "hint: check the path, connect the drive, or begin the URL of a mirror with https://",
+    ]
+
+
+def test_source_that_is_a_file_suggests_import(dshub: Run, registry: Path, upstream: Path) -> None:
+    done = dshub("fetch", "tiny", "--from", str(upstream / "images.idx"))
+    assert "`dshub import NAME FILE`" in done.stderr
+
+
+def test_missing_mirror_is_named(dshub: Run, registry: Path, upstream: Path) -> None:
+    """Other sources are tried, and the error names the mirror if none of them works."""
+    variables = {"DSHUB_MIRROR": "/nowhere/mirror"}
+    done = dshub("fetch", "tiny/one", **variables)
+    assert done.returncode == 0
+    assert "the mirror /nowhere/mirror does not exist; check DSHUB_MIRROR\n" in done.stderr
+    assert "No such file" not in done.stdout + done.stderr
+    (upstream / "labels-two.idx").unlink()
+    done = dshub("fetch", "tiny/two", **variables)
+    assert done.returncode == 4
+    assert "    the mirror /nowhere/mirror does not exist\n" in done.stderr
+    assert "connect the drive of /nowhere/mirror" in done.stderr
+    offline = dshub("fetch", "tiny/two", DSHUB_OFFLINE="1", **variables)
+    assert "the mirror /nowhere/mirror, which does not exist" in offline.stderr
+
+
+def test_plan_counts_bytes_of_an_interrupted_download(
+    dshub: Run, registry: Path, cache: Path, upstream: Path
+) -> None:
+    digest = Digest.of_file(upstream / "images.idx")
+    with Store(cache).partial(digest) as partial:
+        span = partial.claim(28)
+        assert span is not None
+        partial.write(span, memoryview((upstream / "images.idx").read_bytes()[:20]))
+    planned = dshub("fetch", "tiny/one", "--dry-run")
+    assert planned.stderr.startswith(
+        "tiny/one@1.0.0: 2 files to fetch, 19 B, 20 B already on disk\ntables take 36 B;"
+    )
+    done = dshub("fetch", "tiny/one")
+    assert re.search(r": 19 B in \S+ s.* \(20 B were on disk\)\n", done.stdout)
+    again = dshub("fetch", "tiny/one", "--dry-run")
+    assert again.stderr.startswith("tiny/one@1.0.0: nothing to fetch, 2 cached\n")
+    assert "tables take" not in again.stderr
+
+
+def test_output_folder_gets_the_upstream_files(
+    dshub: Run, registry: Path, upstream: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    done = dshub("fetch", "tiny/one", "--no-prepare", "--output-dir", str(folder))
+    names = ["images.idx", "labels-one.idx"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    for name in names:
+        assert (folder / name).read_bytes() == (upstream / name).read_bytes()
+        assert f"  {folder / name}  " in done.stdout
+    again = json.loads(dshub("fetch", "tiny/one", "--output-dir", str(folder), "--json").stdout)
+    assert [item["how"] for item in again["outputs"]] == ["kept", "kept"]
+
+
+def test_other_file_in_the_output_folder_stays_unless_forced(
+    dshub: Run, registry: Path, cache: Path, upstream: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "images.idx"
+    path.write_bytes(b"mine")
+    done = dshub("fetch", "tiny/one", "--output-dir", str(tmp_path))
+    assert done.returncode == 8
+    assert f"cannot write {path}: it exists and is not the file of the dataset" in done.stderr
+    assert path.read_bytes() == b"mine"
+    assert not cache.exists()  # found before the download
+    assert dshub("fetch", "tiny/one", "--output-dir", str(tmp_path), "--force").returncode == 0
+    assert path.read_bytes() == (upstream / "images.idx").read_bytes()
 
 
 def test_import_recognizes_files_and_reports_missing_ones(

@@ -1,8 +1,10 @@
 """Test images in `dshub preview`: PNG sheets and half blocks in terminals."""
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +42,25 @@ def test_terminals_show_images_as_half_blocks(
     dshub: Run, registry: Path, colors: str, first: str
 ) -> None:
     dshub("fetch", "tiny/one")
-    printed = run_on_terminal(*PREVIEW, COLORTERM=colors).stdout
+    printed = run_on_terminal(*PREVIEW, COLORTERM=colors, COLUMNS="80").stdout
     assert printed.startswith(first)
     assert "train: 3 of 3 rows" in printed
+    lines = re.sub(r"\x1b\[[\d;]*m", "", printed).splitlines()
+    assert lines[:8] == ["  ".join(["▀" * 16] * 3)] * 8
+    assert lines[8].split() == ["cat", "dog", "cat"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+@pytest.mark.parametrize(("columns", "widths"), [("80", [16] * 4), ("50", [11] * 4)])
+def test_eight_images_are_two_rows(registry: Path, columns: str, widths: list[int]) -> None:
+    printed = run_on_terminal(
+        "preview", "fashion-mnist", COLUMNS=columns, DSHUB_SYNTHETIC="20"
+    ).stdout
+    lines = re.sub(r"\x1b\[[\d;]*m", "", printed).splitlines()
+    drawn = [line for line in lines if line.startswith("▀")]
+    assert {tuple(map(len, line.split())) for line in drawn} == {tuple(widths)}
+    captions = [line for above, line in pairwise(lines) if above in drawn and line not in drawn]
+    assert len(captions) == 2
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")

@@ -1,4 +1,4 @@
-"""Test `dshub lock`: pin datasets and detect drift."""
+"""Test `dshub lock`: lock datasets and detect drift."""
 
 import json
 import re

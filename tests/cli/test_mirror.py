@@ -41,7 +41,7 @@ def test_incomplete_mirror_is_an_error_after_the_answer(
     done = dshub("mirror", str(tmp_path / "mirror"), "tiny", "--json", "--no-pages")
     assert done.returncode == 4
     assert json.loads(done.stdout)["listed"] == ["tiny/one@1.0.0"]
-    assert done.stderr.startswith("error:")
+    assert json.loads(done.stderr)["type"] == "FetchError"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_dry_run_writes_nothing(dshub: Run, flowers: Path, work: Path, cache: Pa
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 2, "Missing argument"),
+        ((), 2, "missing argument"),
         (("{data}", "--name", "My Set"), 2, "a-z 0-9"),
         (("{data}", "--name", "mnist"), 1, "already has a dataset named mnist"),
         (("{data}", "-o", "x.json"), 2, "must end with .toml"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commandline import run_on_terminal
 from tests.independent.pages import read
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -91,6 +92,21 @@ def test_preview_shows_class_counts_of_the_manifest(dshub: Run) -> None:
     """Synthetic rows are not counted if the manifest states class counts."""
     answer = json.loads(dshub("preview", "fashion-mnist", "--json").stdout)
     assert {*answer["classes"]["label"].values()} == {6000}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pseudo-terminals")
+def test_wide_table_leaves_out_middle_columns(registry: Path) -> None:
+    done = run_on_terminal(
+        "preview", "adult", COLUMNS="80", NO_COLOR="1", DSHUB_SYNTHETIC="20", DSHUB_OFFLINE="1"
+    )
+    lines = done.stdout.splitlines()
+    (head,) = (line for line in lines if line.startswith("row "))
+    assert head.split()[:2] == ["row", "age"]
+    assert "  …  " in head
+    assert head.split()[-1] == "label"
+    assert max(map(len, lines)) <= 80
+    shown = len(head.split()) - 2
+    assert f"{15 - shown} of 15 columns are not shown; --json has all" in lines
 
 
 def test_png_needs_an_image_column(dshub: Run, tmp_path: Path) -> None:

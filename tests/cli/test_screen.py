@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dshub.cli import _screen
 from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -111,3 +112,25 @@ def test_data_cannot_add_styles_or_lines(colorful_dataset: str, command: str) ->
 def test_only_terminals_get_styles(registry: Path, dshub: Run) -> None:
     assert STYLES.search(run_on_terminal("info", "tiny/one").stdout)
     assert not STYLES.search(dshub("info", "tiny/one").stdout)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (26, "a     bb    ccc   d     e"),
+        (25, "a     bb    ccc   d     e"),
+        (24, "a     bb    …  d     e"),
+        (12, "a     …  e"),
+        (3, "a     …"),
+    ],
+)
+def test_middle_columns_are_left_out(width: int, expected: str) -> None:
+    rows = [["a", "bb", "ccc", "d", "e"], ["1111", "2222", "3333", "4444", "5"]]
+    shown = _screen.columns(_screen.narrowed(rows, width=width)).splitlines()
+    assert shown[0] == expected
+    assert width < 10 or max(map(len, shown)) <= width
+
+
+def test_one_or_two_columns_stay() -> None:
+    assert _screen.narrowed([["a" * 90]], width=10) == [["a" * 90]]
+    assert _screen.narrowed([["a" * 9, "b" * 9]], width=10) == [["a" * 9, "b" * 9]]

@@ -16,6 +16,7 @@ from dshub.download.fetcher import Fetcher
 from dshub.download.sources import Job
 from dshub.errors import DiskFullError, FetchError, ManualStepError, OfflineError
 from dshub.mirrors.serve.server import serving
+from dshub.progress import Silent
 from dshub.testing.answers import Fault
 from dshub.testing.server import faulty_server
 
@@ -125,7 +126,7 @@ def test_offline_makes_no_connection(
         Fetcher(store, offline=True).fetch([data_job])
     assert caught.value.exit_code == 6
     nowhere = str(upstream / "nowhere")
-    with pytest.raises(OfflineError, match=f"or the mirror {nowhere}, and DSHUB_OFFLINE"):
+    with pytest.raises(OfflineError, match=f"or the mirror {nowhere}, which does not exist, and"):
         Fetcher(store, offline=True, mirrors=[nowhere]).fetch([data_job])
     [fetched] = Fetcher(store, offline=True, mirrors=[str(upstream)]).fetch([data_job])
     assert fetched.source.startswith(str(upstream))
@@ -248,3 +249,23 @@ def test_wrong_bytes_of_sources_are_compared(
         Fetcher(store).fetch([job(f"{one.url}/data.bin", f"{other.url}/data.bin")])
     assert message in caught.value.hint
     assert ("newer version of the dataset" in caught.value.hint) == (places[0] == places[1])
+
+
+def test_progress_shows_file_source_and_files_done(
+    upstream: Path, store: Store, job: MakeJob
+) -> None:
+    class Steps(Silent):
+        def __init__(self) -> None:
+            self.steps = list[str]()
+
+        def show(self, text: str) -> None:
+            self.steps.append(text)
+
+    (upstream / "more.bin").write_bytes(b"more")
+    more = Resource(urls=(str(upstream / "more.bin"),), sha256=Digest.of_bytes(b"more").hex, size=4)
+    progress = Steps()
+    with serving(upstream) as origin:
+        jobs = [job(f"{origin}/data.bin"), Job("tiny", "more", more)]
+        Fetcher(store, jobs=1, progress=progress).fetch(jobs)
+    server = origin.removeprefix("http://")
+    assert progress.steps == [f"0/2 data from {server}", f"1/2 more from {upstream / 'more.bin'}"]

@@ -115,7 +115,7 @@ class World:
         """Set the last use of all items of a dataset to `days` earlier."""
         for item in self.cache.items(name):
             moment = item.used - days * 86400
-            for path in (item.path, item.path / "table.json"):
+            for path in (item.path, item.path / "table.json", item.path / "dataset.json"):
                 if path.is_file():
                     os.utime(path, (moment, moment))
 

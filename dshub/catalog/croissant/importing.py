@@ -163,7 +163,7 @@ def _missing(content: dict[str, Any]) -> Iterator[Note]:
             yield Note("", f"the document has no {key}")
     for key, resource in content["resources"].items():
         if not resource.get("sha256") and not resource.get("md5"):
-            yield Note(key, "no checksum; run `dshub pin` to compute it")
+            yield Note(key, "no checksum; run `dshub checksum` to compute it")
     for key, split in content["splits"].items():
         if "rows" not in split:
             yield Note(key, "no number of rows; count the rows in the files")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dshub.display import is_utf8
+from dshub.display import is_utf8, one_line
 
 WHITE, INK, GRAY = (255, 255, 255), (23, 24, 28), (110, 115, 125)
 
 _LINE_HEIGHT = 20  # pixels
 _FONT_SIZE = 13  # pixels
+_MIN_TILE, _MAX_TILE = 10, 16  # characters per image in a terminal
 
 
 def sheet(images: Sequence[Image.Image], *, side: int, columns: int, gap: int) -> Image.Image:
@@ -87,15 +88,42 @@ def _write(
     draw.text(center, shown, fill=color, font=font, anchor="mm")
 
 
+def escaped(text: str, style: str) -> str:
+    """Apply an ISO 6429 style such as `38;5;240` to text."""
+    return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def captioned_blocks(
+    images: Sequence[Image.Image],
+    captions: Sequence[str],
+    width: int,
+    painted: Callable[[str, str], str] = escaped,
+) -> str:
+    """Return images in at least two rows for a terminal, with a caption below each image.
+
+    Args:
+        images: images to draw.
+        captions: a text per image, truncated to the width of an image.
+        width: maximum number of characters per line.
+        painted: applies a style to text.
+    """
+    columns = min(max(-(-len(images) // 2), 4), len(images), max(width // (_MIN_TILE + 2), 1))
+    side = max(min((width + 2) // columns - 2, _MAX_TILE), 1)
+    tiles = []
+    for image, text in zip(images, captions, strict=True):
+        caption = one_line(text)
+        caption = caption if len(caption) <= side else caption[: side - 1] + "…"
+        drawn = blocks(_fit(image, 2 * side), side, painted).split("\n")
+        tiles.append([*drawn, f"{caption:^{side}}"])
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    lines = ("  ".join(parts).rstrip() for row in rows for parts in zip(*row, strict=True))
+    return "\n".join(lines)
+
+
 def terminal_can_show() -> bool:
     """Return True if standard output is a terminal that can show colors and half blocks."""
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
     return sys.stdout.isatty() and is_utf8() and not is_plain
-
-
-def escaped(text: str, style: str) -> str:
-    """Apply an ISO 6429 style such as `38;5;240` to text."""
-    return f"\x1b[{style}m{text}\x1b[0m"
 
 
 def blocks(image: Image.Image, width: int, painted: Callable[[str, str], str] = escaped) -> str:

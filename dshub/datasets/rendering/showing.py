@@ -10,10 +10,9 @@ from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.rendering.cells import to_rgb, words
 from dshub.datasets.rendering.images import (
-    blocks,
     captioned,
+    captioned_blocks,
     escaped,
-    sheet,
     terminal_can_show,
 )
 from dshub.display import in_notebook
@@ -35,7 +34,7 @@ def show(rows: "Dataset", count: int) -> None:
         note = "synthetic, not real data" if is_synthetic(rows.manifest) else ""
         display(grid(rows, images, numbers, note=note))
     elif terminal_can_show():
-        print(drawn(images, width=shutil.get_terminal_size().columns))  # noqa: T201
+        print(drawn(rows, images, numbers, width=shutil.get_terminal_size().columns))  # noqa: T201
     else:
         print(f"{rows!r}: this output cannot show images")  # noqa: T201
 
@@ -56,19 +55,26 @@ def grid(
     rows: "Dataset", images: Sequence[Image.Image], numbers: Sequence[int], *, note: str
 ) -> Image.Image:
     """Return a grid of the images of rows with their classes, and a note below all."""
-    classes = [n for n, item in rows.features.items() if isinstance(item, LabelFeature)]
-    labels = rows.columns(classes)
-    captions = [
-        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
-        for number in numbers
-    ]
-    return captioned(images, captions, side=112, columns=8, note=note)
+    return captioned(images, _captions(rows, numbers), side=112, columns=8, note=note)
 
 
 def drawn(
-    images: Sequence[Image.Image], *, width: int, painted: Callable[[str, str], str] = escaped
+    rows: "Dataset",
+    images: Sequence[Image.Image],
+    numbers: Sequence[int],
+    *,
+    width: int,
+    painted: Callable[[str, str], str] = escaped,
 ) -> str:
-    """Return a grid of images as lines of half blocks for a terminal of a width."""
-    columns = min(len(images), 8)
-    width = max(min(width - 1, columns * 11), 8)
-    return blocks(sheet(images, side=96, columns=columns, gap=6), width, painted)
+    """Return the images of rows and their classes as lines of half blocks for a terminal."""
+    return captioned_blocks(images, _captions(rows, numbers), width, painted)
+
+
+def _captions(rows: "Dataset", numbers: Sequence[int]) -> list[str]:
+    """Return the class names of each row."""
+    classes = [n for n, item in rows.features.items() if isinstance(item, LabelFeature)]
+    labels = rows.columns(classes)
+    return [
+        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
+        for number in numbers
+    ]

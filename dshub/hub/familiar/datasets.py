@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pyarrow import csv, json, parquet
 
+from dshub.cache.paths import DATASET_FILE
 from dshub.catalog.features import Feature, LabelFeature
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.labels import label_column
-from dshub.datasets.saved import RECORD
 from dshub.datasets.splits import Splits
 from dshub.errors import ArgumentError
 from dshub.hub.familiar.files import read_table, write_file
@@ -409,8 +409,8 @@ class DatasetNames:
     def load_from_disk(dataset_path: str | Path) -> "Dataset | Splits":
         """Same as `Dataset.open(folder)`."""
         folder = Path(dataset_path)
-        names = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}"))
-        if (folder / RECORD).exists() or not names:
+        names = sorted(path.parent.name for path in folder.glob(f"*/{DATASET_FILE}"))
+        if (folder / DATASET_FILE).exists() or not names:
             return Dataset.open(folder)
         opened = {name: Dataset.open(folder / name) for name in names}
         counts = {name: len(split) for name, split in opened.items()}

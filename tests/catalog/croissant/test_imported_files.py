@@ -26,7 +26,7 @@ def test_only_valid_checksums_are_imported(form: str, expected: str | None) -> N
     files = [file("rows.csv", "text/csv", sha256=form)]
     imported = read(files, field("a", "sc:Text", "rows.csv", column="a"))
     assert imported.content["resources"]["rows-csv"].get("sha256") == expected
-    missing = [note for note in imported.missing if "dshub pin" in note.message]
+    missing = [note for note in imported.missing if "dshub checksum" in note.message]
     assert bool(missing) == (expected is None)
     assert ("is not a checksum" in notes_of(imported).get("rows.csv", "")) == (expected is None)
 

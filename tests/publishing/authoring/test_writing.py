@@ -19,7 +19,7 @@ from dshub.publishing.authoring.writing import (
     supervised,
     task,
 )
-from dshub.publishing.pinning import Measured
+from dshub.publishing.measuring import Measured
 
 LABEL = LabelFeature(names=("a", "b"))
 NUMBER = NumberFeature(dtype="float64")

@@ -75,7 +75,7 @@ def file_name(resource: Mapping[str, Any]) -> str:
     return str(resource.get("filename") or unquote(urlsplit(str(urls[0])).path).split("/")[-1])
 
 
-def pin(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
+def write_checksums(manifest: Path, measured: Mapping[str, Measured]) -> list[str]:
     """Write checksums and sizes into a manifest, and return the names of changed resources.
 
     Args:

@@ -1,4 +1,4 @@
-"""Command `dshub pin`: write checksums and sizes of files into a manifest."""
+"""Command `dshub checksum`: write checksums and sizes of files into a manifest."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +10,7 @@ from dshub.cli import _local, _screen
 from dshub.cli._answer import Answer, answering
 from dshub.errors import DshubError
 from dshub.progress import size
-from dshub.publishing.pinning import file_names, pin
+from dshub.publishing.measuring import file_names, write_checksums
 
 
 @click.command()
@@ -28,8 +28,8 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
     """Write checksums and sizes of files into a manifest.
 
     \b
-      dshub pin my-data/1.0.0.toml ~/my-data
-      dshub pin my-data/1.0.0.toml train.tar.gz --dry-run
+      dshub checksum my-data/1.0.0.toml ~/my-data
+      dshub checksum my-data/1.0.0.toml train.tar.gz --dry-run
 
     Files in PATHs are matched with resources in MANIFEST by name. Files of at least 64 MiB also get
     a checksum for each 16 MiB, so that only damaged chunks are downloaded again. The order and
@@ -42,7 +42,7 @@ def command(manifest: Path, paths: tuple[Path, ...], dry_run: bool) -> Answer:
         hint = "pass the folder that contains the files, which are matched by name"
         raise DshubError(f"found none of the files of {manifest}: {expected}", hint=hint)
     with disk_faults(manifest, "write", hint="make the manifest writable"):
-        changed = [] if dry_run else pin(manifest, measured)
+        changed = [] if dry_run else write_checksums(manifest, measured)
     missing = sorted(names.keys() - measured.keys())
     data = {
         "resources": {name: asdict(item) for name, item in measured.items()},

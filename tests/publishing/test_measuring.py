@@ -7,7 +7,7 @@ import pytest
 
 from dshub.catalog.manifest import CHUNK
 from dshub.errors import ManifestError, MissingExtraError
-from dshub.publishing.pinning import file_name, file_names, measure, pin
+from dshub.publishing.measuring import file_name, file_names, measure, write_checksums
 
 pytest.importorskip("tomlkit")
 
@@ -63,15 +63,15 @@ def test_large_file_has_a_checksum_for_each_chunk(large: Path) -> None:
 
 
 def test_chunks_are_updated_in_place(manifest: Path, large: Path, tmp_path: Path) -> None:
-    assert pin(manifest, {"labels": measure(large)}) == ["labels"]
+    assert write_checksums(manifest, {"labels": measure(large)}) == ["labels"]
     labels = tomllib.loads(manifest.read_text())["resources"]["labels"]
     assert list(labels) == ["urls", "sha256", "chunks", "size"]
     assert tuple(labels["chunks"]) == measure(large).chunks
     (tmp_path / "small").write_bytes(b"some bytes")
     small = {"labels": measure(tmp_path / "small")}
-    assert pin(manifest, small) == ["labels"]
+    assert write_checksums(manifest, small) == ["labels"]
     assert "chunks" not in tomllib.loads(manifest.read_text())["resources"]["labels"]
-    assert pin(manifest, small) == []
+    assert write_checksums(manifest, small) == []
 
 
 @pytest.mark.parametrize("text", ["[[[", "resources = 3", "[resources]\nlabels = 3"])
@@ -90,4 +90,4 @@ def test_file_name_is_stated_or_the_end_of_the_first_url() -> None:
 def test_missing_tomlkit_names_the_extra(manifest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tomlkit", None)
     with pytest.raises(MissingExtraError, match=r"tomlkit"):
-        pin(manifest, {})
+        write_checksums(manifest, {})

@@ -1,4 +1,4 @@
-"""Test `dshub pin`: write checksums and sizes of files into a manifest."""
+"""Test `dshub checksum`: write checksums and sizes of files into a manifest."""
 
 import hashlib
 import json
@@ -49,27 +49,27 @@ def test_pin_changes_only_checksums_and_sizes(dshub: Run, manifest: Path, tmp_pa
     folder.mkdir(parents=True)
     (folder / "labels one.idx").write_bytes(b"some bytes")
     sha256 = hashlib.sha256(b"some bytes").hexdigest()
-    planned = dshub("pin", str(manifest), str(tmp_path / "data"), "--dry-run", "--json")
+    planned = dshub("checksum", str(manifest), str(tmp_path / "data"), "--dry-run", "--json")
     assert json.loads(planned.stdout)["resources"]["labels"]["sha256"] == sha256
     assert manifest.read_text() == MANIFEST
-    done = dshub("pin", str(manifest), str(tmp_path / "data"))
+    done = dshub("checksum", str(manifest), str(tmp_path / "data"))
     assert done.returncode == 0, done.stderr
     expected = MANIFEST.replace('"to be filled in"\n', f'"{sha256}"\nsize = 10\n')
     assert manifest.read_text() == expected
-    second = json.loads(dshub("pin", str(manifest), str(tmp_path / "data"), "--json").stdout)
+    second = json.loads(dshub("checksum", str(manifest), str(tmp_path / "data"), "--json").stdout)
     assert second["changed"] == []
     assert dshub("check", str(manifest)).returncode == 0
 
 
 def test_failed_pin_leaves_the_manifest(dshub: Run, manifest: Path, tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(b"x")
-    done = dshub("pin", str(manifest), str(tmp_path / "other"))
+    done = dshub("checksum", str(manifest), str(tmp_path / "other"))
     assert (done.returncode, "labels one.idx" in done.stderr) == (1, True)
     assert manifest.read_text() == MANIFEST
     (tmp_path / "labels one.idx").write_bytes(b"some bytes")
     for text in (MANIFEST + "\n[[[", MANIFEST.replace("rows = 3", "rows = 0"), "resources = 3"):
         manifest.write_text(text)
-        done = dshub("pin", str(manifest), str(tmp_path / "labels one.idx"))
+        done = dshub("checksum", str(manifest), str(tmp_path / "labels one.idx"))
         assert done.returncode == 1
         assert done.stderr.startswith("error: ")
         assert manifest.read_text() == text
