@@ -11,6 +11,7 @@ from dshub.cli._answer import Answer, answering
 from dshub.datasets.dataset import Dataset
 from dshub.export._running import Exported, export
 from dshub.hub.hub import Hub
+from dshub.hub.request import name_and_split
 
 
 @click.command()
@@ -49,7 +50,7 @@ def command(
     command again to resume an interrupted export.
     """
     hub = Hub()
-    splits = _splits(hub, *_parts(name), columns)
+    splits = _splits(hub, *name_and_split(name), columns)
     done = export(
         splits, to, dest, shard_size=max(shard_size, 1), force=force, progress=hub.progress
     )
@@ -58,14 +59,6 @@ def command(
         for split, item in done.items()
     }
     return Answer({"format": to, "destination": str(dest), "splits": plain}, _text(done, dest))
-
-
-def _parts(text: str) -> tuple[str, str | None]:
-    """Split `NAME:SPLIT` into name and split, ignoring colons in manifest paths and `hf:`."""
-    start = len("hf:") if text.startswith("hf:") else 0
-    start = max(start, text.rfind(".toml"))
-    name, _, split = text[start:].partition(":")
-    return text[:start] + name, split or None
 
 
 def _splits(hub: Hub, name: str, split: str | None, columns: str | None) -> dict[str, Dataset]:

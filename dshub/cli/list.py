@@ -7,7 +7,8 @@ from itertools import groupby
 import click
 import msgspec
 
-from dshub.catalog.search import Line, Summary, natural_order
+from dshub.catalog.names import natural_order
+from dshub.catalog.search import Line, Summary
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub

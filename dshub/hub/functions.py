@@ -58,17 +58,29 @@ def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
 
 @overload
 def load(
-    name: str, split: str, *, columns: Columns | None = None, synthetic: int | None = None
+    name: str, *, split: None = None, columns: Columns | None = None, synthetic: int | None = None
+) -> "Splits": ...
+@overload
+def load(
+    name: str,
+    *parts: str,
+    split: str = ...,
+    columns: Columns | None = None,
+    synthetic: int | None = None,
 ) -> "Dataset": ...
 @overload
 def load(
-    name: str, split: None = None, *, columns: Columns | None = None, synthetic: int | None = None
-) -> "Splits": ...
+    name: str,
+    *parts: str | None,
+    split: str | None = ...,
+    columns: Columns | None = None,
+    synthetic: int | None = None,
+) -> "Dataset | Splits": ...
 @phrasebook.foreign(phrasebook.LOAD)
 def load(
     name: str,
+    *parts: str | None,
     split: str | None = None,
-    *,
     columns: Columns | None = None,
     synthetic: int | None = None,
 ) -> "Dataset | Splits":
@@ -79,10 +91,12 @@ def load(
         train = load("mnist", split="train")
         load("mnist")["test"]                    # without `split`, returns all splits by name
         load("glue/sst2", split="train[:10%]")   # also train[:1000], train[90%:], train+test
+        load("glue", "sst2", split="val")        # any spelling, and names of other libraries
         load("hf:owner/name", split="train")     # from the Hugging Face hub
 
     Args:
         name: dataset, `name@version`, or the path of a manifest; `dshub.names()` lists all.
+        *parts: a member of a family, and the split.
         split: split expression; None returns all splits as a read-only mapping.
         columns: columns to load; all by default.
         synthetic: number of synthetic rows per split to load instead of the real data.
@@ -93,9 +107,7 @@ def load(
     Raises:
         DshubError: the dataset cannot be loaded; see `Hub.load` for the subclasses.
     """
-    if split is None:
-        return _hub().load(name, columns=columns, synthetic=synthetic)
-    return _hub().load(name, split, columns=columns, synthetic=synthetic)
+    return _hub().load(name, *parts, split=split, columns=columns, synthetic=synthetic)
 
 
 def load_data(
