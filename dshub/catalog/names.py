@@ -26,34 +26,33 @@ def spelled(name: str, known: Collection[str]) -> list[str]:
     return [other for other in known if plain(other) == key] if key else []
 
 
+def members_of(family: str, names: Iterable[str]) -> list[str]:
+    """Return the names in a family, in any spelling, in natural order."""
+    start = f"{plain(family)}/"
+    return sorted((name for name in names if plain(name).startswith(start)), key=natural_order)
+
+
 class Aliases:
-    """Names of datasets, and their names in other libraries, by `plain` spelling.
+    """Names of datasets in other libraries, in any spelling.
 
     Args:
         aliases: names in other libraries by name of the dataset.
     """
 
     def __init__(self, aliases: Mapping[str, Sequence[str]]) -> None:
-        self._names: dict[str, list[str]] = {}
-        self._aliases: dict[str, list[str]] = {}
+        self._datasets: dict[str, list[str]] = {}
         for name, others in aliases.items():
-            self._names.setdefault(plain(name), []).append(name)
             for key in dict.fromkeys(map(plain, others)):
-                self._aliases.setdefault(key, []).append(name)
+                self._datasets.setdefault(key, []).append(name)
 
     def find(self, name: str) -> list[str]:
-        """Return the datasets with a name, or else with an alias, in any spelling."""
-        key = plain(name)
-        return self._names.get(key) or self._aliases.get(key) or []
+        """Return the datasets with an alias."""
+        return self._datasets.get(plain(name), [])
 
     def members(self, family: str) -> list[str]:
-        """Return the datasets of a family, or else those with an alias in it, sorted."""
-        start = f"{plain(family)}/"
-        for names in (self._names, self._aliases):
-            members = {name for key in names if key.startswith(start) for name in names[key]}
-            if members:
-                return sorted(members, key=natural_order)
-        return []
+        """Return the datasets with an alias in a family, in natural order."""
+        keys = members_of(family, self._datasets)
+        return sorted({name for key in keys for name in self._datasets[key]}, key=natural_order)
 
 
 def ambiguous(kind: str, name: str, choices: Iterable[str]) -> UnknownNameError:

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dshub.catalog.index import IndexStore
-from dshub.catalog.names import Aliases, ambiguous, closest, spelled, unknown_dataset
+from dshub.catalog.names import (
+    Aliases,
+    ambiguous,
+    closest,
+    members_of,
+    spelled,
+    unknown_dataset,
+)
 from dshub.catalog.paths import is_manifest_path, only_manifest
 from dshub.catalog.search import Line, near_words, newest_first, query_words, rank
 from dshub.catalog.sources import (
@@ -116,7 +123,7 @@ class Registry:
         base, at, version = name.partition("@")
         if is_manifest_path(name) or self._has(base):
             return name
-        choices = self._meant(base) or self._names_and_aliases.members(base)[:2]
+        choices = self._meant(base) or self.members(base)
         if len(choices) == 1:
             return f"{choices[0]}{at}{version}"
         return only_manifest(name) or name
@@ -128,7 +135,8 @@ class Registry:
 
     def members(self, family: str) -> list[str]:
         """Return the datasets of a family such as `glue` or `GLUE/*`; empty if there are none."""
-        return self._names_and_aliases.members(family.removesuffix("/*"))
+        family = family.removesuffix("/*")
+        return members_of(family, self._names()) or self._aliases.members(family)
 
     def _has(self, name: str) -> bool:
         return any(source.versions(name) for source in self._sources)
@@ -139,15 +147,17 @@ class Registry:
         Raises:
             UnknownNameError: several datasets match.
         """
-        found = spelled(name, self._names()) or self._names_and_aliases.find(name)
+        names = self._names()
+        found = spelled(name, names)
+        if not found and not members_of(name, names):  # reading aliases is slower
+            found = self._aliases.find(name)
         if len(found) > 1:
             raise ambiguous("dataset", name, found)
         return found
 
     @cached_property
-    def _names_and_aliases(self) -> Aliases:
-        names = dict.fromkeys(self._names(), ())  # includes datasets with faults
-        return Aliases(names | {line.name: line.aliases for line in self._lines()})
+    def _aliases(self) -> Aliases:
+        return Aliases({line.name: line.aliases for line in self._lines()})
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a dataset, newest first; raises UnknownNameError."""

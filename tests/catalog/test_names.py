@@ -3,7 +3,7 @@
 import pytest
 
 from dshub import Registry
-from dshub.catalog.names import Aliases, closest, natural_order, plain, spelled
+from dshub.catalog.names import Aliases, closest, members_of, natural_order, plain, spelled
 from dshub.catalog.sources import ManifestSource
 from dshub.errors import UnknownNameError
 from tests.manifests import label_split, make_manifest, make_resource
@@ -36,12 +36,23 @@ def test_exact_name_is_preferred_to_other_spellings() -> None:
     assert spelled("-", ["-+", "a"]) == []
 
 
-def test_name_of_a_dataset_is_preferred_to_an_alias() -> None:
+def test_aliases_are_found_in_any_spelling() -> None:
     aliases = Aliases({"one": ["owner/one", "two"], "two": [], "family/x": ["owner/family/x"]})
-    assert aliases.find("TWO") == ["two"]
-    assert aliases.find("Owner/One") == ["one"]
-    assert aliases.members("Owner/Family") == aliases.members("family") == ["family/x"]
+    assert aliases.find("TWO") == aliases.find("Owner/One") == ["one"]
+    assert aliases.find("one") == []
+    assert aliases.members("Owner/Family") == ["family/x"]
     assert aliases.members("other") == []
+
+
+def test_members_of_a_family_are_sorted_by_number() -> None:
+    names = ["a-b/10", "a-b/9", "a-b", "ab2/1"]
+    assert members_of("AB", names) == ["a-b/9", "a-b/10"]
+
+
+def test_family_is_expanded_without_reading_manifests(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = registry_of("pair/a", "pair/b")
+    monkeypatch.setattr(ManifestSource, "texts", None)
+    assert registry.expand(["Pair"]) == ["pair/a", "pair/b"]
 
 
 @pytest.mark.parametrize(
