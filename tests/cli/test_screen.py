@@ -6,8 +6,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from dshub.cli import _screen
 from tests.commandline import run_on_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -111,3 +113,10 @@ def test_data_cannot_add_styles_or_lines(colorful_dataset: str, command: str) ->
 def test_only_terminals_get_styles(registry: Path, dshub: Run) -> None:
     assert STYLES.search(run_on_terminal("info", "tiny/one").stdout)
     assert not STYLES.search(dshub("info", "tiny/one").stdout)
+
+
+@pytest.mark.parametrize("typed", ["fashion-m", "Fashion_M", "FASHIONM"])
+def test_dataset_names_are_completed_in_any_spelling(typed: str) -> None:
+    parameter = click.Argument(["name"], type=_screen.DatasetName())
+    items = parameter.type.shell_complete(click.Context(click.Command("info")), parameter, typed)
+    assert [item.value for item in items] == ["fashion-mnist"]
