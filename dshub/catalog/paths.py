@@ -51,6 +51,8 @@ def _folder_hint(name: str, path: Path) -> str:
     manifests = _manifests(path)
     if manifests:
         return f"load one of the manifests in this folder: {', '.join(map(str, manifests))}"
+    if next(path.glob("*/*.toml"), None):
+        return f"set DSHUB_REGISTRY={name} to load the datasets of this folder by name"
     if (path / "dataset.json").is_file():
         return f'Dataset.open("{name}") opens a saved dataset'
     reads = f'Dataset.from_folder("{name}") reads folders of images or audio'

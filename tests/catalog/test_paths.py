@@ -45,6 +45,12 @@ def test_data_file_points_to_the_ways_to_read_it(tmp_path: Path, name: str, advi
     assert f"`dshub new {path}`" in hint
 
 
+def test_folder_of_a_registry_points_to_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "1.0.0.toml").touch()
+    assert f"DSHUB_REGISTRY={tmp_path}" in hint_of(str(tmp_path))
+
+
 def test_folder_of_files_points_to_from_folder(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     assert f'Dataset.from_folder("{tmp_path}")' in hint_of(str(tmp_path))
@@ -55,7 +61,7 @@ def test_saved_dataset_points_to_open(tmp_path: Path) -> None:
     assert f'Dataset.open("{tmp_path}")' in hint_of(str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["./missing", "missing.csv", "/no/such/folder", "~nobody/data"])
+@pytest.mark.parametrize("name", ["./missing", "missing.csv", "/no/such/folder", "~unknown/data"])
 def test_missing_path_is_reported_as_missing(name: str) -> None:
     assert hint_of(name) == "no file or folder has this path"
 
