@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from dshub._validate import LARGEST, Text
+from dshub.catalog.names import spelled
 from dshub.catalog.spellings import familiar
 from dshub.errors import ArgumentError
 
@@ -96,14 +97,20 @@ class LabelFeature(
     def int(self, name: builtins.str) -> builtins.int:
         """Return the number of a class by name or code, as in `features["label"].int("cat")`.
 
+        Case, `-`, `_` and blanks do not matter if only one class matches.
+
         Raises:
-            ArgumentError: no class has that name or code.
+            ArgumentError: no class, or several ones, have that name or code.
         """
-        options = self.codes if name in self.codes else self.names
-        if name not in options:
+        for options in (self.codes, self.names):
+            if name in options:
+                return options.index(name)
+        options = tuple(spelled(name, self.names) or spelled(name, self.codes))
+        if len(options) != 1:
+            options = options or self.names
             classes = textwrap.shorten(", ".join(options), 80, placeholder=", …")
             raise ArgumentError(name="name", value=name, expected=f"one of the classes {classes}")
-        return options.index(name)
+        return (self.names if options[0] in self.names else self.codes).index(options[0])
 
     def str(self, number: builtins.int) -> builtins.str:
         """Return the name of a class, as in `features["label"].str(3)`; raises IndexError."""

@@ -25,6 +25,11 @@ _NOT_EMPTY = Meta(min_length=1, description="not be empty")
 Columns = Annotated[tuple[str, ...], _NOT_EMPTY]
 Key = Annotated[_validate.Key, Meta(description="be made of a-z and 0-9, with _ or - between them")]
 Sha256 = Annotated[_validate.Sha256, Meta(description="be 64 lower-case hexadecimal digits")]
+Alias = Annotated[
+    str,
+    _validate.matching("[A-Za-z0-9][A-Za-z0-9 ._/-]{0,199}"),
+    Meta(description="be made of letters, digits, blanks and . _ - /"),
+]
 Files = Annotated[dict[str, str | Annotated[tuple[str, ...], _NOT_EMPTY]], _NOT_EMPTY]
 
 
@@ -373,6 +378,8 @@ class Manifest(Fields, ManifestNames, frozen=True, kw_only=True, omit_defaults=T
             (minor), or when other files have the same rows (patch).
         task: typical use of the data.
         supervised: columns of `(x, y)`; each part can be a list of columns.
+        aliases: names in other libraries that differ in more than case and punctuation, such as
+            `owner/name` of the Hugging Face Hub. A release can change them.
         layouts: alternative layouts of the splits' files.
     """
 
@@ -387,6 +394,7 @@ class Manifest(Fields, ManifestNames, frozen=True, kw_only=True, omit_defaults=T
     features: Annotated[dict[Key, Feature], _NOT_EMPTY]
     splits: Annotated[dict[Key, Split], _NOT_EMPTY]
     tags: tuple[Text, ...] = ()
+    aliases: tuple[Alias, ...] = ()
     supervised: Pair | None = None
     license: License = License()
     citations: tuple[Citation, ...] = ()

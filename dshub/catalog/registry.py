@@ -2,18 +2,29 @@
 
 Folders are searched first: those of `DSHUB_REGISTRY`, then the built-in folder, which is in the
 wheel or next to the package in a checkout. A family is a folder of datasets, so `glue` means all
-datasets with names that begin with `glue/`.
+datasets with names that begin with `glue/`. Names are accepted in any spelling; see
+`dshub.catalog.names`.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from dshub.catalog.index import IndexStore
-from dshub.catalog.search import Line, newest_first, unknown_dataset
+from dshub.catalog.names import (
+    Aliases,
+    ambiguous,
+    closest,
+    members_of,
+    spelled,
+    unknown_dataset,
+)
+from dshub.catalog.paths import is_manifest_path, only_manifest
+from dshub.catalog.search import Line, near_words, newest_first, query_words, rank
 from dshub.catalog.sources import (
     CatalogSource,
     FolderSource,
@@ -100,8 +111,57 @@ class Registry:
                 has_versions = True
                 yield source, versions
 
+    def resolve(self, name: str) -> str:
+        """Return a name as its manifest spells it, with the same version.
+
+        A name in another spelling or from another library, a family with a single dataset, and a
+        folder with a single manifest are replaced. Families and unknown names stay unchanged.
+
+        Raises:
+            UnknownNameError: several datasets have this name in another spelling.
+        """
+        base, at, version = name.partition("@")
+        if is_manifest_path(name) or self._has(base):
+            return name
+        choices = self._meant(base) or self.members(base)
+        if len(choices) == 1:
+            return f"{choices[0]}{at}{version}"
+        return only_manifest(name) or name
+
+    def has(self, name: str) -> bool:
+        """Return True for the path of a manifest, or a name of one dataset in any spelling."""
+        base = name.partition("@")[0]
+        return is_manifest_path(name) or self._has(base) or bool(self._meant(base))
+
+    def members(self, family: str) -> list[str]:
+        """Return the datasets of a family such as `glue` or `GLUE/*`; empty if there are none."""
+        family = family.removesuffix("/*")
+        return members_of(family, self._names()) or self._aliases.members(family)
+
+    def _has(self, name: str) -> bool:
+        return any(source.versions(name) for source in self._sources)
+
+    def _meant(self, name: str) -> list[str]:
+        """Return the dataset that a name in another spelling means, or an empty list.
+
+        Raises:
+            UnknownNameError: several datasets match.
+        """
+        names = self._names()
+        found = spelled(name, names)
+        if not found and not members_of(name, names):  # reading aliases is slower
+            found = self._aliases.find(name)
+        if len(found) > 1:
+            raise ambiguous("dataset", name, found)
+        return found
+
+    @cached_property
+    def _aliases(self) -> Aliases:
+        return Aliases({line.name: line.aliases for line in self._lines()})
+
     def versions(self, name: str) -> list[str]:
         """Return the versions of a dataset, newest first; raises UnknownNameError."""
+        name = self.resolve(name)
         versions = {version for _, group in self._sources_of(name) for version in group}
         if not versions:
             raise self._unknown(name)
@@ -113,7 +173,7 @@ class Registry:
         Raises:
             UnknownNameError: the dataset or version is unknown.
         """
-        name, _, version = identifier.partition("@")
+        name, _, version = self.resolve(identifier).partition("@")
         all_versions: set[str] = set()
         for source, versions in self._sources_of(name):
             if not version or version in versions:
@@ -133,7 +193,8 @@ class Registry:
             DshubError: two different manifests have the same name and version.
             FetchError: the manifest cannot be downloaded from any mirror.
         """
-        if name.endswith(".toml"):
+        name = self.resolve(name)
+        if is_manifest_path(name):
             from dshub.catalog.parsing import read
 
             return read(Path(name))
@@ -175,7 +236,8 @@ class Registry:
 
     def file(self, name: str) -> Path | None:
         """Return the path of a manifest; None if it is not a file in a local folder."""
-        if name.endswith(".toml"):
+        name = self.resolve(name)
+        if is_manifest_path(name):
             return Path(name)
         source, name, version = self._find(name)
         return source.path(name, version) if isinstance(source, FolderSource) else None
@@ -187,8 +249,9 @@ class Registry:
             UnknownNameError, ManifestError: see `manifest`.
             DshubError: the manifest is not in a file.
         """
+        name = self.resolve(name)
         self.manifest(name)
-        if name.endswith(".toml"):
+        if is_manifest_path(name):
             return Path(name).read_bytes()
         source, name, version = self._find(name)
         return source.text(name, version)
@@ -214,34 +277,57 @@ class Registry:
         return list(expanded)
 
     def _members(self, name: str) -> list[str]:
-        plain = name.partition("@")[0]
-        if name.endswith(".toml") or any(source.versions(plain) for source in self._sources):
+        name = self.resolve(name)
+        if is_manifest_path(name) or self._has(name.partition("@")[0]):
             return [name]
-        family = name.removesuffix("/*")  # `dshub list` shows families as `glue/*`
-        members = [other for other in self.names() if other.startswith(f"{family}/")]
+        members = self.members(name)
         if not members:
             raise self._unknown(name)
         return members
 
     def listing(self, words: Sequence[str] = ()) -> list[Line]:
-        """Return a line for each dataset that contains all words, sorted by name.
+        """Return a line for each dataset, sorted by name.
 
-        Name, title, summary, task, tags and classes are searched. The line of a dataset in several
-        sources comes from the first source. Manifests with faults are skipped with a warning.
+        With words, return only datasets that contain all of them, best matches first: in names and
+        aliases, then in the title, then in summary, task, tags and classes. The line of a dataset
+        in several sources comes from the first source. Manifests with faults are skipped with a
+        warning.
         """
-        lines: list[Line] = []
-        names: set[str] = set()
-        for source in self._sources:
-            lines += [line for line in source.lines(words) if line.name not in names]
-            names.update(source.names())
+        if not words:
+            lines = sorted(self._lines(), key=attrgetter("name"))
+        else:
+            query = query_words(words)
+            ranked = [(rank(query, text), line) for line, text in self._texts()] if query else []
+            found = [(place, line.name, line) for place, line in ranked if place is not None]
+            lines = [line for *_, line in sorted(found)]
         for remote in self.remote:
             remote.warn()
-        return sorted(lines, key=attrgetter("name"))
+        return lines
+
+    def near(self, words: Sequence[str]) -> list[str]:
+        """Return names and words to search for instead of words that nothing contains."""
+        names, texts = self._names(), [text for _, text in self._texts()]
+        return closest("".join(words), names) or near_words(query_words(words), texts, names)
+
+    def _lines(self) -> Iterator[Line]:
+        for source, earlier in self._with_earlier():
+            yield from (line for line in source.lines() if line.name not in earlier)
+
+    def _texts(self) -> Iterator[tuple[Line, str]]:
+        for source, earlier in self._with_earlier():
+            yield from (item for item in source.texts() if item[0].name not in earlier)
+
+    def _with_earlier(self) -> Iterator[tuple[CatalogSource, set[str]]]:
+        """Yield each source with the names of all earlier sources."""
+        names: set[str] = set()
+        for source in self._sources:
+            yield source, names
+            names |= set(source.names())
 
     def _unknown(self, name: str) -> UnknownNameError:
         names = self._names()  # must precede `notes`, which reports unreachable sources
         notes = [note for source in self._sources for note in source.notes()]
-        return unknown_dataset(name, names, notes)
+        return unknown_dataset(name, names, notes, self.members(name))
 
 
 def _conflict(identifier: str, places: str) -> DshubError:

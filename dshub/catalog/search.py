@@ -1,13 +1,13 @@
-"""Summarize and search datasets, and suggest names for unknown names."""
+"""Summarize and search datasets."""
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from dshub import _validate as valid
-from dshub.errors import UnknownNameError
+from dshub.catalog.names import plain
 
 if TYPE_CHECKING:  # listings avoid this import, because they parse no manifests
     from dshub.catalog.manifest import Manifest
@@ -20,6 +20,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         rows: number of rows by split.
         size: bytes to download; None if the size of a file is unknown.
         license: SPDX identifier; None if no source states one.
+        aliases: names in other libraries.
     """
 
     name: valid.Name  # these types validate the indexes of mirrors
@@ -32,13 +33,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     size: valid.Size | None
     license: valid.Text | None
     synthetic: bool
+    aliases: tuple[valid.Text, ...] = ()
 
     @classmethod
     def of(cls, manifest: "Manifest") -> "Summary":
         """Summarize a manifest."""
         same = ("name", "version", "title", "summary", "task", "tags", "size", "synthetic")
         return Summary(
-            **{name: getattr(manifest, name) for name in same},
+            **{name: getattr(manifest, name) for name in (*same, "aliases")},
             rows={name: split.rows for name, split in manifest.splits.items()},
             license=manifest.license.spdx,
         )
@@ -57,6 +59,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
     size: int | None
     task: str
     summary: str
+    aliases: tuple[str, ...]
     details: msgspec.Raw
 
     @classmethod
@@ -65,7 +68,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
         details = {name: getattr(item, name) for name in _DETAILS}
         rows = sum(item.rows.values())
         raw = msgspec.Raw(msgspec.json.encode(details))
-        return cls(item.name, rows, item.size, item.task, item.summary, raw)
+        return cls(item.name, rows, item.size, item.task, item.summary, item.aliases, raw)
 
     def whole(self) -> Summary:
         """Return the full summary."""
@@ -74,6 +77,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
             size=self.size,
             task=self.task,
             summary=self.summary,
+            aliases=self.aliases,
             **msgspec.json.decode(self.details),
         )
 
@@ -82,14 +86,66 @@ _DETAILS = ("version", "title", "tags", "rows", "license", "synthetic")
 
 
 def searchable(item: Summary, classes: Iterable[str]) -> str:
-    """Return the text to search for keywords."""
-    texts = [item.name, item.title, item.summary, item.task, *item.tags, *classes]
-    return " ".join(texts).casefold()
+    """Return the text to search, in `plain` spelling.
+
+    The text has three lines: name and aliases, the title, and all other fields, with blanks between
+    fields and between the words of the summary.
+    """
+    rest = [item.task, *item.tags, *classes, *item.summary.split()]
+    lines = [[item.name, *item.aliases], [item.title], rest]
+    return "\n".join(" ".join(filter(None, map(plain, fields))) for fields in lines)
 
 
-def matches(words: Sequence[str], text: str) -> bool:
-    """Return whether every word occurs in a `searchable` text."""
-    return all(word.casefold() in text for word in words)
+def query_words(words: Iterable[str]) -> list[str]:
+    """Return the words of a query in `plain` spelling."""
+    return list(filter(None, map(plain, " ".join(words).split())))
+
+
+def rank(words: Sequence[str], text: str) -> int | None:
+    """Return how well a dataset matches a query, 0 for the best match, or None for no match.
+
+    `site.js` ranks in the same way: a name, a family or a part of a name that equals the query,
+    words in names, in the title, at the beginning of other words, and anywhere.
+
+    Args:
+        words: result of `query_words`.
+        text: result of `searchable`.
+    """
+    if not all(word in text for word in words):
+        return None
+    names, title, _ = text.split("\n")
+    whole = "".join(words)
+    if whole in names.split(" "):
+        return 0
+    if f"/{whole}/" in f"/{names.replace(' ', '/ /')}/":
+        return 1
+    if all(word in names for word in words):
+        return 2
+    if all(word in names or word in title for word in words):
+        return 3
+    starts = f" {text}".replace("\n", " ")
+    return 4 if all(f" {word}" in starts for word in words) else 5
+
+
+def near_words(words: Iterable[str], texts: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return words that are similar to words that no text contains.
+
+    Args:
+        words: result of `query_words`.
+        texts: results of `searchable`.
+        names: names of datasets, to suggest parts of them.
+    """
+    import difflib
+
+    everything = "\n".join(texts)
+    parts = re.split("[^a-z0-9]+", " ".join(names))
+    vocabulary = dict.fromkeys([*parts, *re.split(r"[\s/]+", everything)])
+    return [
+        match
+        for word in words
+        if word not in everything
+        for match in difflib.get_close_matches(word, vocabulary, n=2, cutoff=0.75)
+    ]
 
 
 def classes(manifest: "Manifest") -> tuple[str, ...]:
@@ -107,76 +163,3 @@ def version_key(version: str) -> tuple[int, ...]:
 def newest_first(versions: Iterable[str]) -> list[str]:
     """Sort versions, newest first."""
     return sorted(versions, key=version_key, reverse=True)
-
-
-def unknown_dataset(
-    name: str, all_names: Collection[str], notes: Sequence[str] = ()
-) -> UnknownNameError:
-    """Return the error for an unknown name, with suggestions.
-
-    Args:
-        name: name that the user entered, such as `MNIST`, `cifar10`, `ylecun/mnist` or
-            `mnist:train`.
-        all_names: names of all datasets.
-        notes: further parts of the hint, such as missing folders.
-    """
-    members = [other for other in all_names if other.startswith(f"{name}/")]
-    if members:
-        hint = "; ".join([f"choose a dataset of this family: {', '.join(members)}", *notes])
-        return UnknownNameError(kind="single dataset", name=name, close=(), hint=hint)
-    close = _closest(re.split("[@:[]", name.removeprefix("hf:"))[0], all_names)
-    hints = [] if close else ["run `dshub list` to show all datasets"]
-    family, slash, _ = name.partition("/")
-    if name.startswith("hf:"):
-        hints.append("names with hf: work only with `load` in Python")
-    elif not close or (slash and family not in {*all_names, *_families(all_names)}):
-        hub_name = name if slash else "owner/name"
-        hints.append(f'load("hf:{hub_name}") loads from the Hugging Face hub')
-    hint = "; ".join([*hints, *notes])
-    return UnknownNameError(kind="dataset", name=name, close=close, hint=hint)
-
-
-def _families(all_names: Collection[str]) -> set[str]:
-    return {name.partition("/")[0] for name in all_names if "/" in name}
-
-
-def _closest(name: str, all_names: Collection[str]) -> list[str]:
-    """Return the datasets and families closest to a misspelled or shortened name.
-
-    A prefix has up to three results, and any other name has one at most.
-    """
-    import difflib
-
-    plain, last = _plain(name), _plain(name.rpartition("/")[2])
-    full = _by_plain([*all_names, *sorted(_families(all_names))])
-    ends = _by_plain(all_names, end=True) | full
-    if plain in ends or last in full:
-        return [ends.get(plain) or full[last]]
-    completed = [other for key, other in ends.items() if len(plain) > 2 and key.startswith(plain)]
-    if completed:
-        return sorted(set(completed), key=natural_order)[:3]
-    close = difflib.get_close_matches(plain, ends, n=3, cutoff=0.7)
-    close.sort(
-        key=lambda match: sorted(match) != sorted(plain)
-    )  # prefer names with swapped letters
-    longest = sorted(full, key=len, reverse=True)
-    if len(plain) > 3:
-        close += [key for key in longest if len(key) > 3 and (key in plain or plain in key)]
-    return [ends[match] for match in close[:1]]
-
-
-def _by_plain(names: Collection[str], *, end: bool = False) -> dict[str, str]:
-    """Index names by their `_plain` spelling, or by the spelling of their last part."""
-    by_plain: dict[str, str] = {}
-    for name in names:
-        by_plain.setdefault(_plain(name.rpartition("/")[2] if end else name), name)
-    return by_plain
-
-
-def natural_order(name: str) -> tuple[str, ...]:
-    """Return a sort key that puts `cifar-10` before `cifar-100`."""
-    return tuple(part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", name))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9/]", "", name.casefold())

@@ -24,7 +24,7 @@ from dshub.catalog.index import (
     settled_status_of,
     status_of,
 )
-from dshub.catalog.search import Line, Summary, classes, matches, newest_first, searchable
+from dshub.catalog.search import Line, Summary, classes, newest_first, searchable
 from dshub.errors import DshubError, ManifestError
 
 if TYPE_CHECKING:  # listings avoid this import, because they parse no manifests
@@ -50,8 +50,11 @@ class CatalogSource(Protocol):
     def text(self, name: str, version: str) -> bytes:
         """Return the content of a manifest file; raises DshubError for a manifest in memory."""
 
-    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
-        """Yield the newest version of each dataset with all words, skipping faulty manifests."""
+    def lines(self) -> Iterator[Line]:
+        """Yield the newest version of each dataset, skipping faulty manifests."""
+
+    def texts(self) -> Iterator[tuple[Line, str]]:
+        """Yield each of `lines` with its text to search; see `dshub.catalog.search.searchable`."""
 
     def notes(self) -> list[str]:
         """Return reasons why a dataset can be missing, for the error of an unknown name."""
@@ -154,7 +157,16 @@ class FolderSource:
     def text(self, name: str, version: str) -> bytes:
         return self.path(name, version).read_bytes()
 
-    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line]:
+        for line, _, _ in self._newest():
+            yield line
+
+    def texts(self) -> Iterator[tuple[Line, str]]:
+        for line, version, index in self._newest():
+            yield line, index.text(line.name, version)
+
+    def _newest(self) -> Iterator[tuple[Line, str, Index]]:
+        """Yield the line, version and index of each newest manifest, and save the indexes."""
         for name, versions in self._all.items():
             newest = newest_first(versions)[0] if len(versions) > 1 else next(iter(versions))
             index = versions[newest]
@@ -163,8 +175,7 @@ class FolderSource:
             except ManifestError as error:
                 logging.getLogger("dshub").warning("%s; skipped", error)
                 continue
-            if not words or matches(words, index.text(name, newest)):
-                yield line
+            yield line, newest, index
         for index in self._indexes:
             index.save()
 
@@ -209,8 +220,8 @@ class PackageSource(FolderSource):
     def _cached(self) -> bytes | None:
         return None if self._store is None else self._store.read(_PACKAGES)
 
-    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
-        yield from super().lines(words)
+    def _newest(self) -> Iterator[tuple[Line, str, Index]]:
+        yield from super()._newest()
         packages = _Packages(tuple(_places(settled_status_of)), tuple(map(str, self.roots)))
         data = msgspec.json.encode(packages)
         is_sure = all(status for _, status in packages.places)
@@ -251,12 +262,14 @@ class ManifestSource:
             hint="write the manifest to a file, and pass the path of the file",
         )
 
-    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line]:
+        return (line for line, _ in self.texts())
+
+    def texts(self) -> Iterator[tuple[Line, str]]:
         for name in self._manifests:
             manifest = self.manifest(name, self.versions(name)[0])
             summary = Summary.of(manifest)
-            if matches(words, searchable(summary, classes(manifest))):
-                yield Line.of(summary)
+            yield Line.of(summary), searchable(summary, classes(manifest))
 
     def notes(self) -> list[str]:
         return []

@@ -152,10 +152,12 @@ class DatasetName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from dshub.hub.hub import Hub  # slows down `--help`
+        from dshub.catalog.names import plain  # slows down `--help`
+        from dshub.hub.hub import Hub
 
         try:
             names = Hub(settings=Settings.read(offline=True)).names()
         except DshubError:
             return []
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        start = plain(incomplete)
+        return [CompletionItem(name) for name in names if plain(name).startswith(start)]

@@ -13,10 +13,11 @@ from dshub.cli._amounts import Size
 from dshub.cli._answer import Answer, answering
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.selection import unknown_column
-from dshub.datasets.split_expressions import parse_split, unknown_split
+from dshub.datasets.split_expressions import find_parts
 from dshub.export._rows import Exporter, Rows
 from dshub.export._running import Exported, export, read
 from dshub.hub.hub import Hub
+from dshub.hub.request import name_and_split
 from dshub.tables.types import arrow_schema
 
 
@@ -57,7 +58,7 @@ def command(
     anything is downloaded.
     """
     hub = Hub()
-    name, split = _parts(name)
+    name, split = name_and_split(name)
     chosen = [part.strip() for part in columns.split(",")] if columns else None
     _check(hub, name, split, chosen, to)
     with disk_faults(dest, "write", hint="choose another folder"):
@@ -74,14 +75,6 @@ def command(
     return Answer({"format": to, "destination": str(dest), "splits": plain}, _text(done, dest))
 
 
-def _parts(text: str) -> tuple[str, str | None]:
-    """Split `NAME:SPLIT` into name and split, ignoring colons in manifest paths and `hf:`."""
-    start = len("hf:") if text.startswith("hf:") else 0
-    start = max(start, text.rfind(".toml"))
-    name, _, split = text[start:].partition(":")
-    return text[:start] + name, split or None
-
-
 def _check(
     hub: Hub, name: str, expression: str | None, columns: Sequence[str] | None, to: str
 ) -> None:
@@ -95,10 +88,8 @@ def _check(
     if name.startswith("hf:"):
         return  # without a manifest, columns are known after the download only
     manifest = hub.info(name)
-    parts = parse_split(expression) if expression else ()
+    parts = find_parts(manifest.name, expression, manifest.splits) if expression else ()
     for split in dict.fromkeys(part.split for part in parts) or manifest.splits:
-        if split not in manifest.splits:
-            raise unknown_split(manifest.name, split, manifest.splits)
         features = manifest.split_features(split)
         for column in columns or ():
             if column not in features:

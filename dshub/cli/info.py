@@ -11,11 +11,15 @@ from dshub.cache.paths import TABLE_FILE
 from dshub.catalog.features import Feature, LabelFeature, describe
 from dshub.catalog.manifest import Limits, Manifest
 from dshub.catalog.parsing import to_json
+from dshub.catalog.paths import is_manifest_path
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
+from dshub.cli.list import listing
+from dshub.datasets.split_expressions import find_parts
 from dshub.display import flat
 from dshub.download.sources import jobs
 from dshub.hub.hub import Hub
+from dshub.hub.request import name_and_split
 from dshub.importing.records import imports
 from dshub.progress import size
 from dshub.tables.recipe import find
@@ -23,7 +27,7 @@ from dshub.tables.record import SUMS, Provenance, TableRecord
 
 
 @click.command()
-@click.argument("name", type=_screen.DatasetName())
+@click.argument("name", metavar="NAME[:SPLIT]", type=_screen.DatasetName())
 @click.option("--files", is_flag=True, help="Also show files, checksums, URLs and other layouts.")
 @answering
 def command(name: str, files: bool) -> Answer:
@@ -32,14 +36,24 @@ def command(name: str, files: bool) -> Answer:
     \b
       dshub info fashion-mnist
       dshub info fashion-mnist --files
+      dshub info 'fashion-mnist:train[:10%]'
       dshub info emnist/letters --json
+      dshub info glue                              the datasets of a family
     """
     hub = Hub()
+    name, split = name_and_split(name)
+    name = hub.registry.resolve(name)
+    if not hub.registry.has(name) and (members := hub.registry.members(name)):
+        return _family(hub, members)
     manifest = hub.info(name)
+    counts = {key: item.rows for key, item in manifest.splits.items()}
+    if split is not None:
+        parts = find_parts(manifest.name, split, counts)
+        counts = {split: sum(len(part.rows(counts[part.split])) for part in parts)}
     fetcher = hub.fetcher()
     cached = {job.name: fetcher.store.file(job.resource) is not None for job in jobs(manifest)}
     imported = _imported(hub, manifest)
-    versions = [] if name.endswith(".toml") else hub.registry.versions(manifest.name)
+    versions = [] if is_manifest_path(name) else hub.registry.versions(manifest.name)
     data = {
         "manifest": json.loads(to_json(manifest)),
         "digest": manifest.digest,
@@ -48,10 +62,18 @@ def command(name: str, files: bool) -> Answer:
         "prepared_size": manifest.prepared_size(),
         "cached": cached,
         "imported": imported,
+        "rows": counts,
     }
     note = f"`dshub info {name} --files` shows files, checksums and URLs"
-    text = _text(manifest, cached, imported, files=files)
+    text = _text(manifest, counts, cached, imported, files=files)
     return Answer(data, text, [] if files else [note])
+
+
+def _family(hub: Hub, members: Sequence[str]) -> Answer:
+    """Return an answer with a line for each dataset of a family."""
+    answer = listing([line for line in hub.registry.listing() if line.name in members])
+    note = f"choose a dataset of this family, as in `dshub info {members[0]}`"
+    return Answer(answer.data, answer.text, [note])
 
 
 def _imported(hub: Hub, manifest: Manifest) -> list[dict[str, Any]]:
@@ -79,13 +101,19 @@ def _sums(table: Path | None) -> str | None:
 
 
 def _text(
-    manifest: Manifest, cached: dict[str, bool], imported: list[dict[str, Any]], *, files: bool
+    manifest: Manifest,
+    counts: Mapping[str, int],
+    cached: Mapping[str, bool],
+    imported: list[dict[str, Any]],
+    *,
+    files: bool,
 ) -> str:
+    """Format a dataset with the numbers of rows of all splits, or of a split expression."""
     blocks = [
         f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n"
         + flat(manifest.summary),
         _facts(manifest, cached),
-        splits_text((name, item.rows, item.without) for name, item in manifest.splits.items()),
+        splits_text((name, rows, _missing(manifest, name)) for name, rows in counts.items()),
         columns_text(manifest.features),
         _resources(manifest, cached) if files else "",
         _instructions(manifest),
@@ -111,12 +139,17 @@ def _layouts(manifest: Manifest, imported: list[dict[str, Any]]) -> str:
     return _screen.bold("Other layouts for `dshub import`") + "\n" + "\n".join(lines)
 
 
-def _facts(manifest: Manifest, cached: dict[str, bool]) -> str:
+def _missing(manifest: Manifest, name: str) -> Sequence[str]:
+    return manifest.splits[name].without if name in manifest.splits else ()
+
+
+def _facts(manifest: Manifest, cached: Mapping[str, bool]) -> str:
     """Format the facts as a table, with long values on several lines."""
     count = sum(cached.values())
     state = "all" if count == len(cached) else f"{count} of {len(cached)}"
     facts = [
         ["task", manifest.task],
+        *([["other names", ", ".join(manifest.aliases)]] if manifest.aliases else []),
         ["homepage", manifest.homepage],
         ["license", _license(manifest)],
         *([["terms", manifest.license.terms]] if manifest.license.terms else []),
@@ -164,7 +197,7 @@ def _feature(feature: Feature) -> str:
     return f"{describe(feature)}: {separator.join(label.names)}"
 
 
-def _resources(manifest: Manifest, cached: dict[str, bool]) -> str:
+def _resources(manifest: Manifest, cached: Mapping[str, bool]) -> str:
     lines = []
     for name, item in manifest.resources.items():
         state = "cached" if cached.get(name) else "not cached"

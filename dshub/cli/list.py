@@ -7,7 +7,8 @@ from itertools import groupby
 import click
 import msgspec
 
-from dshub.catalog.search import Line, Summary, natural_order
+from dshub.catalog.names import natural_order, plain
+from dshub.catalog.search import Line, Summary
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
@@ -27,7 +28,7 @@ Cells = tuple[str, str, str, str, str]
 @click.option("--task", default="", metavar="TEXT", help="List only tasks with TEXT in their name.")
 @click.option(
     "--kind",
-    type=click.Choice(["image", "text", "audio", "tabular"]),
+    type=click.Choice(["image", "text", "audio", "tabular"], case_sensitive=False),
     help="List only datasets with this tag.",
 )
 @click.option(
@@ -55,7 +56,9 @@ def command(
     if words:
         query = " ".join(words)
         raise click.UsageError(f"list does not take arguments; run `dshub search {query}`")
-    lines = [line for line in Hub().registry.listing() if task.casefold() in line.task.casefold()]
+    lines = Hub().registry.listing()
+    if task:
+        lines = [line for line in lines if plain(task) in plain(line.task)]
     if kind or license_:
         lines = [line for line in lines if _passes(line.whole(), kind, license_.casefold())]
     if not lines:

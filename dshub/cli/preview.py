@@ -17,9 +17,10 @@ from dshub.cli._answer import Answer, answering
 from dshub.datasets.rendering.cells import words
 from dshub.datasets.rendering.images import terminal_can_show
 from dshub.datasets.rendering.showing import drawn, grid, images_of
-from dshub.datasets.split_expressions import unknown_split
+from dshub.datasets.split_expressions import Part, find_parts
 from dshub.display import is_utf8, one_line
 from dshub.hub.hub import Hub
+from dshub.hub.request import name_and_split
 from dshub.publishing.site.samples import Sample, sample, stated_counts
 
 ROWS, IMAGES = 8, 32  # default number of rows in a table and of images in a PNG
@@ -32,8 +33,8 @@ Counts = Mapping[str, Mapping[str, int]]
 
 
 @click.command()
-@click.argument("name", type=_screen.DatasetName())
-@click.option("--split", help="Split to show (default: the first).")
+@click.argument("name", metavar="NAME[:SPLIT]", type=_screen.DatasetName())
+@click.option("--split", help="Split or slice to show (default: the first split).")
 @click.option(
     "--rows", type=click.IntRange(1, 1000), help="Number of rows (default: 8, or 32 with --png)."
 )
@@ -50,6 +51,7 @@ def command(
     \b
       dshub preview fashion-mnist
       dshub preview glue/sst2 --split validation --rows 20
+      dshub preview 'mnist:test[:100]'
       dshub preview cifar-10 --png cifar.png
       dshub preview mnist --open
 
@@ -58,22 +60,33 @@ def command(
     such. Nothing is downloaded.
     """
     hub = Hub()
+    name, inline = name_and_split(name)
+    if split and inline:
+        raise click.UsageError("name one split: NAME:SPLIT or --split SPLIT")
     manifest = hub.info(name)
     if opened:
         return _open(hub, name)
     count = rows or (IMAGES if png else ROWS)
-    taken = _sample(hub, manifest, split, count)
-    numbers = taken.rows(count)
+    part = _part(manifest, split or inline)
+    taken = _sample(hub, manifest, part.split, count)
+    numbers = taken.rows(count, part.rows(len(taken.dataset)))
     if png is not None:
         return _write(taken, numbers, png)
     counts = _counts(manifest, taken)
     return Answer(_data(taken, numbers, counts), _text(taken, numbers, counts))
 
 
-def _sample(hub: Hub, manifest: Manifest, split: str | None, rows: int) -> Sample:
-    split = split or next(iter(manifest.splits))
-    if split not in manifest.splits:
-        raise unknown_split(manifest.name, split, manifest.splits)
+def _part(manifest: Manifest, split: str | None) -> Part:
+    """Return the split or slice to show, by default the first split."""
+    if split is None:
+        return Part(next(iter(manifest.splits)))
+    parts = find_parts(manifest.name, split, manifest.splits)
+    if len(parts) > 1:
+        raise click.UsageError(f"preview shows one split or slice, not {split}")
+    return parts[0]
+
+
+def _sample(hub: Hub, manifest: Manifest, split: str, rows: int) -> Sample:
     taken = sample(manifest, split, hub.store, rows=rows)
     if taken.synthetic and not manifest.synthetic:
         fact = f"{manifest.name} is not prepared, so these rows are synthetic"

@@ -16,11 +16,15 @@ def command(words: tuple[str, ...]) -> Answer:
     \b
       dshub search handwritten
       dshub search trouser
+      dshub search imdb_reviews
 
-    A dataset matches if its name, title, summary, task, tags and classes contain all WORDS.
+    A dataset matches if its name, names in other libraries, title, summary, task, tags and classes
+    contain all WORDS. Case, blanks, - and _ do not matter. The best matches come first.
     """
-    matches = Hub().registry.listing(words)
+    registry = Hub().registry
+    matches = registry.listing(words)
     if matches:
         return listing(matches)
-    query = " and ".join(words)
-    return listing((), f"no dataset matches {query}; run `dshub list` to list all datasets")
+    near = " or ".join(registry.near(words))
+    advice = f"did you mean {near}?" if near else "run `dshub list` to list all datasets"
+    return listing((), f"no dataset matches {' and '.join(words)}; {advice}")

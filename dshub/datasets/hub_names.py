@@ -11,7 +11,7 @@ from typing import Any
 
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.hugging_face import library
-from dshub.datasets.split_expressions import parse_split, unknown_split
+from dshub.datasets.split_expressions import find_parts
 from dshub.errors import DshubError, OfflineError, ReadError, UnknownNameError
 
 PREFIX = "hf:"
@@ -49,9 +49,7 @@ class HubSplits:
             SchemaError: a column has an unsupported type.
         """
         parts = []
-        for part in parse_split(expression):
-            if part.split not in self._splits:
-                raise unknown_split(self._name, part.split, self._splits)
+        for part in find_parts(self._name, expression, self._splits):
             dataset = self._splits[part.split]
             parts.append(dataset.select(part.rows(len(dataset))))
         rows = parts[0] if len(parts) == 1 else library().concatenate_datasets(parts)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from dshub.catalog.names import ambiguous, plain, spelled
 from dshub.display import short
 from dshub.errors import ArgumentError, SplitError, UnknownNameError
 
-_PART = re.compile(r"\s*+([A-Za-z0-9_-]+)\s*+(\[([^\[\]]*)\])?\s*")
+_PART = re.compile(r"\s*+([A-Za-z0-9_-]+(?:\s++[A-Za-z0-9_-]++)*+)\s*+(\[([^\[\]]*)\])?\s*")
 _BOUND = re.compile(r"\s*+(-?[0-9]{1,18})\s*+(%?)\s*")
 
 SYNONYMS = (
@@ -89,9 +90,46 @@ def _bound(expression: str, text: str) -> Bound | None:
     return Bound(number, percent)
 
 
+def find_split(title: str, split: str, splits: Collection[str]) -> str:
+    """Return the split that a name means.
+
+    Case, `-`, `_` and blanks do not matter, and `val`, `valid` and `dev` mean `validation`, if the
+    dataset has no split of that name.
+
+    Args:
+        title: name of the dataset, for errors.
+        split: requested split.
+        splits: splits of the dataset.
+
+    Raises:
+        UnknownNameError: no split, or several ones, have this name.
+    """
+    names = [split, *synonyms(split)]
+    found = next(filter(None, (spelled(name, splits) for name in names)), [])
+    if len(found) > 1:
+        raise ambiguous(f"split of {title}", split, found)
+    if not found:
+        raise unknown_split(title, split, splits)
+    return found[0]
+
+
+def find_parts(title: str, expression: str, splits: Collection[str]) -> list[Part]:
+    """Parse a split expression with the splits of a dataset; see `find_split`.
+
+    Raises:
+        SplitError: the syntax is invalid.
+        UnknownNameError: a split does not exist.
+        ArgumentError: `expression` is not a string.
+    """
+    return [
+        replace(part, split=find_split(title, part.split, splits))
+        for part in parse_split(expression)
+    ]
+
+
 def synonyms(split: str) -> tuple[str, ...]:
     """Return the names that mean the same split, including `split`, or an empty tuple."""
-    return next((names for names in SYNONYMS if split.lower() in names), ())
+    return next((names for names in SYNONYMS if plain(split) in names), ())
 
 
 def unknown_split(title: str, split: object, splits: Collection[str]) -> UnknownNameError:
@@ -103,8 +141,8 @@ def unknown_split(title: str, split: object, splits: Collection[str]) -> Unknown
         splits: splits of the dataset.
     """
     text, hint = str(split), ""
-    names = {text.lower(), *synonyms(text)}
-    close = [name for name in splits if name.lower() in names] or None
+    names = synonyms(text)
+    close = [name for name in splits if name.startswith(names)] or None if names else None
     if not close and text.lower() == "all":
         hint = f"use {'+'.join(splits)} for all splits"
     elif not close and "validation" in names and "train" in splits:

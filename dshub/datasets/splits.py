@@ -12,7 +12,8 @@ from dshub.catalog.spellings import familiar, spelled
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.rendering.html import splits_html
 from dshub.datasets.rendering.showing import is_synthetic
-from dshub.datasets.split_expressions import Part, unknown_split
+from dshub.datasets.split_expressions import Part, find_split
+from dshub.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from dshub.hub.familiar.splits import SplitsNames
@@ -42,13 +43,16 @@ class Splits(Mapping[str, Dataset], SplitsNames):
     def __getitem__(self, split: str) -> Dataset:
         if split not in self._rows:
             name = self.manifest.name if self.manifest else self.title
-            raise unknown_split(name, split, self._rows)
+            split = find_split(name, split, self._rows)
         if split not in self._opened:
             self._opened[split] = self._open_split(split)
         return self._opened[split]
 
     def __contains__(self, split: object) -> bool:
-        return split in self._rows
+        try:
+            return bool(find_split(self.title, str(split), self._rows))
+        except UnknownNameError:
+            return False
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

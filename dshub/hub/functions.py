@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from dshub.catalog.manifest import AnyPair, Manifest
 from dshub.catalog.spellings import spelled
-from dshub.hub.hub import Columns, Hub
+from dshub.hub.hub import Columns, Hub, Part
 from dshub.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,25 +58,45 @@ def fetch(*names: str, prepare: bool = True) -> "list[Fetched]":
 
 @overload
 def load(
-    name: str, split: str, *, columns: Columns | None = None, synthetic: int | None = None
-) -> "Dataset": ...
-@overload
-def load(
-    name: str, split: None = None, *, columns: Columns | None = None, synthetic: int | None = None
+    name: str, *, split: None = None, columns: Columns | None = None, synthetic: int | None = None
 ) -> "Splits": ...
 @overload
 def load(
     name: str,
+    *parts: str,
+    split: str = ...,
+    columns: Columns | None = None,
+    synthetic: int | None = None,
+) -> "Dataset": ...
+@overload
+def load(
+    name: str,
+    *parts: str | None,
+    split: str | None = ...,
+    columns: Columns | None = None,
+    synthetic: int | None = None,
+) -> "Dataset | Splits": ...
+@overload
+def load(
+    name: str,
+    *parts: Part,
     split: list[str] | tuple[str, ...],
-    *,
     columns: Columns | None = None,
     synthetic: int | None = None,
 ) -> "list[Dataset]": ...
+@overload
+def load(
+    name: str,
+    *parts: Part,
+    split: Part = ...,
+    columns: Columns | None = None,
+    synthetic: int | None = None,
+) -> Any: ...
 @spelled("load")
 def load(
     name: str,
-    split: str | list[str] | tuple[str, ...] | None = None,
-    *,
+    *parts: Part,
+    split: Part = None,
     columns: Columns | None = None,
     synthetic: int | None = None,
 ) -> "Dataset | Splits | list[Dataset]":
@@ -87,10 +107,12 @@ def load(
         train = load("mnist", split="train")
         load("mnist")["test"]                    # without `split`, returns all splits by name
         load("glue/sst2", split="train[:10%]")   # also train[:1000], train[90%:], train+test
+        load("glue", "sst2", split="val")        # any spelling, and names of other libraries
         load("hf:owner/name", split="train")     # from the Hugging Face hub
 
     Args:
         name: dataset, `name@version`, or the path of a manifest; `dshub.names()` lists all.
+        *parts: a member of a family, and the split.
         split: split expression, or a list of them; None returns all splits as a read-only
             mapping.
         columns: columns to load; all by default.
@@ -103,9 +125,7 @@ def load(
     Raises:
         DshubError: the dataset cannot be loaded; see `Hub.load` for the subclasses.
     """
-    if split is None:
-        return _hub().load(name, columns=columns, synthetic=synthetic)
-    return _hub().load(name, split, columns=columns, synthetic=synthetic)
+    return _hub().load(name, *parts, split=split, columns=columns, synthetic=synthetic)
 
 
 @spelled("load_data")

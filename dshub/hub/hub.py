@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, overload
 from dshub._validate import whole
 from dshub.catalog.registry import Registry
 from dshub.catalog.spellings import spelled
-from dshub.datasets.split_expressions import parse_split, unknown_split
-from dshub.errors import ArgumentError, DshubError, UnknownNameError, Vanished
+from dshub.datasets.split_expressions import find_parts, find_split
+from dshub.errors import ArgumentError, DshubError, Vanished
 from dshub.hub.registry import make_registry
-from dshub.hub.request import Choice, Request
+from dshub.hub.request import Choice, Request, name_and_split
 from dshub.progress import Progress, choose
 from dshub.settings import Settings
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     Arrays = tuple[Any, Any]
 
 Columns = Sequence[str]
+Part = str | list[str] | tuple[str, ...] | None  # a member of a family, or a split
 
 
 class Hub:
@@ -159,7 +160,7 @@ class Hub:
 
     def _locked(self, name: str, registry: Registry) -> "Manifest":
         """Return the manifest of a dataset, in the version of `dshub.lock`, if any."""
-        lock = self.settings.lock
+        name, lock = registry.resolve(name), self.settings.lock
         if lock is not None and lock.exists():
             from dshub.hub.lockfile import read
 
@@ -271,14 +272,10 @@ class Hub:
 
     @overload
     def load(
-        self, name: str, split: str, *, columns: Columns | None = None, synthetic: int | None = None
-    ) -> "Dataset": ...
-    @overload
-    def load(
         self,
         name: str,
-        split: None = None,
         *,
+        split: None = None,
         columns: Columns | None = None,
         synthetic: int | None = None,
     ) -> "Splits": ...
@@ -286,17 +283,44 @@ class Hub:
     def load(
         self,
         name: str,
+        *parts: str,
+        split: str = ...,
+        columns: Columns | None = None,
+        synthetic: int | None = None,
+    ) -> "Dataset": ...
+    @overload
+    def load(
+        self,
+        name: str,
+        *parts: str | None,
+        split: str | None = ...,
+        columns: Columns | None = None,
+        synthetic: int | None = None,
+    ) -> "Dataset | Splits": ...
+    @overload
+    def load(
+        self,
+        name: str,
+        *parts: Part,
         split: list[str] | tuple[str, ...],
-        *,
         columns: Columns | None = None,
         synthetic: int | None = None,
     ) -> "list[Dataset]": ...
+    @overload
+    def load(
+        self,
+        name: str,
+        *parts: Part,
+        split: Part = ...,
+        columns: Columns | None = None,
+        synthetic: int | None = None,
+    ) -> Any: ...
     @spelled("load")
     def load(
         self,
         name: str,
-        split: str | list[str] | tuple[str, ...] | None = None,
-        *,
+        *parts: Part,
+        split: Part = None,
         columns: Columns | None = None,
         synthetic: int | None = None,
     ) -> "Dataset | Splits | list[Dataset]":
@@ -305,9 +329,12 @@ class Hub:
         A prepared split is opened as a memory map, in milliseconds and without network access.
 
         Args:
-            name: `mnist`, `mnist@1.0.0`, or the path of a manifest. `hf:owner/name` or
-                `hf:owner/name/config` loads a dataset of the Hugging Face hub, which the package
-                `datasets` downloads and prepares in its own cache.
+            name: `mnist`, `mnist@1.0.0`, `mnist:test`, or the path of a manifest or of a folder
+                with one manifest. Case, `-`, `_` and blanks do not matter, and names of other
+                libraries work (`ylecun/mnist`). `hf:owner/name` or `hf:owner/name/config` loads a
+                dataset of the Hugging Face hub, which the package `datasets` downloads and prepares
+                in its own cache.
+            *parts: a member of a family, as in `load("glue", "sst2")`, and the split.
             split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None returns all splits
                 as a read-only mapping, which opens each split on first use. A list returns a list
                 of datasets.
@@ -324,44 +351,65 @@ class Hub:
         """
         if not isinstance(name, str):
             raise ArgumentError(name="name", value=name, expected="a string such as 'mnist'")
-        if isinstance(split, list | tuple):
-            parts = split
-            return [self.load(name, part, columns=columns, synthetic=synthetic) for part in parts]
+        chosen = [part for part in (*parts, split) if part is not None]
+        if chosen and isinstance(chosen[-1], list | tuple):
+            *members, several = chosen
+            return [
+                self.load(name, *members, part, columns=columns, synthetic=synthetic)
+                for part in several
+            ]
         if synthetic is not None:
             whole("synthetic", synthetic, least=0)
         rows = self.settings.synthetic if synthetic is None else synthetic
         columns = [columns] if isinstance(columns, str) else columns
+        name, expression = self._name_and_split(name, parts, split)
         if name.startswith("hf:"):
-            return self._load_from_hub(name, split, columns, synthetic=rows)
-        manifest = self._find_manifest(name, split, rows or 0)
+            return self._load_from_hub(name, expression, columns, synthetic=rows)
+        ready = None if rows else self._find_ready(name, expression)
+        manifest = ready or self._manifest(name, rows)
         for column in columns or ():
             if column not in manifest.features:
                 from dshub.datasets.selection import unknown_column
 
                 raise unknown_column(column, manifest.features, manifest)
-        if split is not None:
-            return self._open(manifest, split, columns)
+        if expression is not None:
+            return self._open(manifest, expression, columns)
         from dshub.datasets.splits import Splits
 
         counts = {name: item.rows for name, item in manifest.splits.items()}
         opener = partial(self._open, manifest, columns=columns)
         return Splits(manifest.identifier, counts, opener, manifest)
 
-    def _find_manifest(self, name: str, split: str | None, synthetic: int) -> "Manifest":
-        """Return the manifest to load.
+    def _name_and_split(
+        self, name: str, parts: Sequence[Part], split: Part
+    ) -> tuple[str, Any]:
+        """Return name and split from the positional arguments of `load`.
 
         Raises:
-            UnknownNameError: the name is unknown. If `load` was called with a family and one of its
-                datasets as the split, the error suggests the full name.
+            ArgumentError: there are too many arguments.
         """
-        try:
-            ready = None if synthetic else self._find_ready(name, split)
-            return ready or self._manifest(name, synthetic)
-        except UnknownNameError as error:
-            member = f"{name}/{split}"
-            if error.name == name and member in self.names():
-                raise UnknownNameError(kind=error.kind, name=name, close=[member]) from None
-            raise
+        texts = [part for part in parts if part is not None]
+        if len(texts) + (split is not None) > 2:
+            expected = "at most a member of a family and one split after the name"
+            raise ArgumentError(name="split", value=[*texts, split], expected=expected)
+        if split is None and texts and (len(texts) == 2 or not self._is_member(name, texts[0])):
+            split = texts.pop()
+        if texts:
+            return f"{name}/{texts[0]}", split
+        if split is None:
+            return name_and_split(name)
+        return name, split
+
+    def _is_member(self, family: str, name: object) -> bool:
+        """Return True if a family, and not a dataset, has this member."""
+        if not isinstance(name, str) or family.startswith("hf:"):
+            return False
+        for registry in (self.registry.at_hand(), self.registry):  # avoids requests to mirrors
+            if registry.has(family):
+                return False
+            if registry.has(f"{family}/{name}"):
+                return True
+        return False
 
     def _find_ready(self, name: str, split: str | None) -> "Manifest | None":
         """Return the manifest if its splits are prepared, without a request to a mirror."""
@@ -370,11 +418,13 @@ class Hub:
             return None
         try:
             manifest = self._locked(name, registry)
-            parts = [part.split for part in parse_split(split)] if split else [*manifest.splits]
+            splits = [*manifest.splits]
+            if split:
+                parts = find_parts(manifest.name, split, splits)
+                splits = [part.split for part in parts]
         except DshubError:  # the full lookup raises the error again
             return None
-        has_splits = all(part in manifest.splits for part in parts)
-        return manifest if has_splits and self._find_tables(manifest, parts) else None
+        return manifest if self._find_tables(manifest, splits) else None
 
     def _load_from_hub(
         self, name: str, split: str | None, columns: Columns | None, *, synthetic: int | None
@@ -400,10 +450,7 @@ class Hub:
         from dshub.datasets.dataset import Dataset
         from dshub.datasets.splits import concatenate
 
-        parts = parse_split(expression)
-        for part in parts:
-            if part.split not in manifest.splits:
-                raise unknown_split(manifest.name, part.split, manifest.splits)
+        parts = find_parts(manifest.name, expression, manifest.splits)
 
         def open_tables(folders: "Mapping[str, Path]") -> Dataset:
             with self.store.using(folders.values()):
@@ -468,9 +515,7 @@ class Hub:
 
         splits = self.load(name, synthetic=synthetic)
         if splits.manifest is not None:  # Hugging Face datasets have no manifest to prepare
-            for split in ("train", test):
-                if split not in splits:
-                    raise unknown_split(splits.manifest.name, split, splits)
+            test = find_split(splits.manifest.name, test, splits.manifest.splits)
             self.run(self.plan(Request.of(splits.manifest, ["train", test]), files=False))
         train, held_out = (
             arrays(self.load(name, split, synthetic=synthetic), name, split, supervised)

@@ -4,10 +4,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dshub.errors import UnknownNameError
+from dshub.datasets.split_expressions import find_split
 
 if TYPE_CHECKING:  # avoids importing the manifest parser to list datasets
     from dshub.catalog.manifest import Manifest
+
+
+def name_and_split(text: str) -> tuple[str, str | None]:
+    """Divide `NAME:SPLIT` into a name and a split expression, or None.
+
+    Colons in addresses, in paths of manifests and after `hf:` belong to the name.
+    """
+    if "://" in text:
+        return text, None
+    start = len("hf:") if text.startswith("hf:") else 0
+    start = max(start, text.rfind(".toml"))
+    name, _, split = text[start:].partition(":")
+    return text[:start] + name, split or None
 
 
 @dataclass(frozen=True)
@@ -33,11 +46,8 @@ class Choice:
         Raises:
             UnknownNameError: a split is not in the manifest.
         """
-        chosen = tuple(manifest.splits if splits is None else splits)
-        for split in chosen:
-            if split not in manifest.splits:
-                kind = f"split of {manifest.name}"
-                raise UnknownNameError(kind=kind, name=split, known=[*manifest.splits])
+        wanted = manifest.splits if splits is None else splits
+        chosen = tuple(find_split(manifest.name, split, manifest.splits) for split in wanted)
         return cls(name or manifest.identifier, manifest, chosen)
 
 

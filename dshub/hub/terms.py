@@ -12,6 +12,7 @@ from dshub.cache.files import read_file
 from dshub.cache.paths import terms_path
 from dshub.cache.store import Store
 from dshub.catalog.manifest import Manifest
+from dshub.catalog.names import plain
 from dshub.checksums import Digest
 
 
@@ -25,7 +26,8 @@ def are_accepted(manifest: Manifest, store: Store, accepted: Sequence[str] = ())
     """
     if not manifest.license.terms or manifest.synthetic:
         return True
-    if {manifest.name, manifest.name.partition("/")[0]} & set(accepted):
+    names = {manifest.name, manifest.name.partition("/")[0]}
+    if set(map(plain, names)) & set(map(plain, accepted)):
         return True
     with suppress(OSError, UnicodeDecodeError):
         note = read_file(store.root / terms_path(manifest.name)).decode("ascii")

@@ -1,13 +1,13 @@
 """Make the datasets of mirrors available as a source of the catalog."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 from typing import Any, Self
 
 from dshub.catalog.manifest import Manifest
 from dshub.catalog.parsing import parse_as
-from dshub.catalog.search import Line, matches, newest_first, searchable, version_key
+from dshub.catalog.search import Line, newest_first, searchable, version_key
 from dshub.display import shown_url
 from dshub.mirrors.index import NAME, Entry
 from dshub.mirrors.reading import Listed, Mirrors
@@ -63,15 +63,20 @@ class MirrorSource:
     def text(self, name: str, version: str) -> bytes:
         return self._mirrors.manifest(self._listed(name, version)[0].entry)
 
-    def lines(self, words: Sequence[str] = ()) -> Iterator[Line]:
+    def lines(self) -> Iterator[Line]:
+        return map(Line.of, self._newest())
+
+    def texts(self) -> Iterator[tuple[Line, str]]:
+        for entry in self._newest():
+            yield Line.of(entry), searchable(entry, entry.classes)
+
+    def _newest(self) -> Iterable[Entry]:
         newest: dict[str, Entry] = {}
         for item in self._listed():
             entry = newest.setdefault(item.entry.name, item.entry)
             if version_key(item.entry.version) > version_key(entry.version):
                 newest[entry.name] = item.entry
-        for entry in newest.values():
-            if matches(words, searchable(entry, entry.classes)):
-                yield Line.of(entry)
+        return newest.values()
 
     def checksums(self) -> frozenset[str]:
         listed = self._mirrors.listed(ask=False)

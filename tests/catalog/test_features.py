@@ -33,6 +33,23 @@ def test_number_without_a_class_is_an_index_error(number: int) -> None:
             name_of(number)
 
 
+def test_case_and_hyphens_of_class_names_do_not_matter() -> None:
+    label = LabelFeature(names=("T-shirt/top", "maple tree", "a", "A", "b"))
+    names = ("t shirt/top", "maple_tree", "A", "B")
+    assert [label.int(name) for name in names] == [0, 1, 3, 4]
+    assert LABEL.int("N2") == 1
+
+
+def test_class_name_that_means_several_classes_is_rejected() -> None:
+    """Names without letters and digits have no other spelling."""
+    label = LabelFeature(names=("<=50K", ">50K", "-", "+"))
+    with pytest.raises(ArgumentError, match="one of the classes <=50K, >50K"):
+        label.int("50k")
+    assert label.int("-") == 2
+    with pytest.raises(ArgumentError):
+        label.int("_")
+
+
 def test_unknown_class_name_is_rejected() -> None:
     with pytest.raises(ArgumentError, match="one of the classes cat, dog"):
         LABEL.int("bird")

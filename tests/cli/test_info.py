@@ -38,6 +38,29 @@ def test_info_fits_one_screen(registry: Path) -> None:
     assert '  ds = load("mnist", split="train")' in lines
 
 
+@pytest.mark.usefixtures("registry")
+def test_info_of_a_family_lists_its_datasets(dshub: Run) -> None:
+    done = dshub("info", "Tiny")
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == ["tiny/one", "tiny/two"]
+    assert "dshub info tiny/one" in done.stderr
+    answer = json.loads(dshub("info", "tiny", "--json").stdout)
+    assert [item["name"] for item in answer["datasets"]] == ["tiny/one", "tiny/two"]
+
+
+@pytest.mark.usefixtures("registry")
+def test_info_accepts_slices_in_any_spelling(dshub: Run) -> None:
+    answer = dshub("info", "Tiny/ONE:Train[:2]").stdout
+    assert "train[:2]" in answer.lower()
+    assert "2 rows" in answer
+    assert json.loads(dshub("info", "tiny/one", "--json").stdout)["rows"] == {"train": 3}
+    assert dshub("info", "tiny/one:test").returncode == 3
+
+
+def test_info_accepts_paths(dshub: Run, registry: Path) -> None:
+    for path in (registry / "tiny" / "one", registry / "tiny" / "one" / "1.0.0.toml"):
+        assert "tiny/one@1.0.0" in dshub("info", str(path)).stdout
+
+
 def test_info_shows_how_to_obtain_manual_files(dshub: Run) -> None:
     """Terms and instructions appear once, and semicolons separate the names of classes."""
     answer = dshub("info", "imagenet-1k").stdout

@@ -53,6 +53,7 @@ def test_family_of_one_member_is_not_grouped(dshub: Run, registry: Path) -> None
     ("options", "shown", "left_out"),
     [
         (["--task", "Tabular"], "iris", "mnist"),
+        (["--task", "Image Classification"], "mnist", "iris"),
         (["--kind", "audio"], "speech-commands/v0.02", "mnist"),
         (["--license", "CC-by"], "kmnist", "tiny/one"),
         (["--license", "none"], "tiny/one", "kmnist"),

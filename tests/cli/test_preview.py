@@ -38,6 +38,16 @@ files = {{ text = "all" }}
 """
 
 
+@pytest.mark.usefixtures("registry")
+def test_preview_accepts_slices_in_any_spelling(dshub: Run) -> None:
+    dshub("fetch", "tiny/one")
+    for arguments in (["Tiny/One:train[1:]"], ["tiny/one", "--split", "Training[1:]"]):
+        answer = json.loads(dshub("preview", *arguments, "--json").stdout)
+        assert [item["row"] for item in answer["sample"]] == [1, 2]
+    assert dshub("preview", "tiny/one:train", "--split", "train").returncode == 2
+    assert dshub("preview", "tiny/one:train[:1]+train[2:]").returncode == 2
+
+
 def test_preview_shows_rows_and_classes(dshub: Run, registry: Path) -> None:
     """The bar of a class is proportional to its number of rows."""
     dshub("fetch", "tiny/one")

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
 from dshub.cli import _screen
@@ -134,3 +135,10 @@ def test_middle_columns_are_left_out(width: int, expected: str) -> None:
 def test_one_or_two_columns_stay() -> None:
     assert _screen.narrowed([["a" * 90]], width=10) == [["a" * 90]]
     assert _screen.narrowed([["a" * 9, "b" * 9]], width=10) == [["a" * 9, "b" * 9]]
+
+
+@pytest.mark.parametrize("typed", ["fashion-m", "Fashion_M", "FASHIONM"])
+def test_dataset_names_are_completed_in_any_spelling(typed: str) -> None:
+    parameter = click.Argument(["name"], type=_screen.DatasetName())
+    items = parameter.type.shell_complete(click.Context(click.Command("info")), parameter, typed)
+    assert [item.value for item in items] == ["fashion-mnist"]

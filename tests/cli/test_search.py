@@ -25,3 +25,7 @@ def test_search_without_match_says_so_on_stderr(dshub: Run) -> None:
 
 def test_search_needs_every_word(dshub: Run) -> None:
     assert dshub("search", "Trouser", "handwritten").stdout == ""
+
+
+def test_search_without_match_suggests_a_word(dshub: Run) -> None:
+    assert "did you mean trouser?" in dshub("search", "trousr").stderr

@@ -50,7 +50,7 @@ def test_error_without_a_terminal_shows_how_to_accept_terms(
         load(cache, registry_with_terms)
 
 
-@pytest.mark.parametrize("answer", ["tiny/one", "mnist, tiny/one", "tiny"])
+@pytest.mark.parametrize("answer", ["tiny/one", "mnist, tiny/one", "tiny", "TINY/One"])
 def test_environment_variable_accepts_terms(
     dshub: Run, registry_with_terms: Path, cache: Path, answer: str
 ) -> None:

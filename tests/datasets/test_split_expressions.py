@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dshub.datasets.split_expressions import parse_split
-from dshub.errors import ArgumentError, SplitError
+from dshub.datasets.split_expressions import find_parts, find_split, parse_split
+from dshub.errors import ArgumentError, SplitError, UnknownNameError
 
 bounds = st.integers(-130, 130) | st.none()
 percents = st.integers(-100, 100) | st.none()
@@ -70,7 +70,6 @@ def test_terms_are_concatenated() -> None:
         ("train[:10", r"without its '\]'"),
         ("train]", "'train]' is not a split"),
         ("train[:5][:2]", "is not a split"),
-        ("train test", "is not a split"),
         ("train[5]", "needs a ':'"),
         ("train[]", "needs a ':'"),
         ("train[::2]", "':2' is neither"),
@@ -102,3 +101,35 @@ def test_bound_that_is_not_a_number_is_rejected(bound: str) -> None:
 def test_list_of_splits_is_rejected() -> None:
     with pytest.raises(ArgumentError, match=r"train\+test"):
         parse_split(["train", "test"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "dev", "Validation", "VAL", "vali dation"])
+def test_other_names_of_validation_find_the_split(name: str) -> None:
+    assert find_split("glue/sst2", name, ["train", "validation"]) == "validation"
+
+
+@pytest.mark.parametrize(
+    "name", ["validation-matched", "Validation Matched", "validationmatched", "validation_matched"]
+)
+def test_case_blanks_and_hyphens_of_splits_do_not_matter(name: str) -> None:
+    splits = ["train", "validation_matched", "validation_mismatched"]
+    assert find_split("multi-nli", name, splits) == "validation_matched"
+
+
+def test_split_of_the_exact_name_comes_first() -> None:
+    assert find_split("own/set", "dev", ["dev", "validation"]) == "dev"
+
+
+def test_splits_that_differ_only_in_spelling_are_ambiguous() -> None:
+    with pytest.raises(
+        UnknownNameError, match="no single split of own/set named 'PART1'"
+    ) as caught:
+        find_split("own/set", "PART1", ["part-1", "part_1"])
+    assert "part-1 or part_1" in caught.value.hint
+
+
+def test_expression_contains_the_splits_of_the_dataset() -> None:
+    parts = find_parts("glue/sst2", "Train[:10%] + val", ["train", "validation"])
+    assert [part.split for part in parts] == ["train", "validation"]
+    with pytest.raises(UnknownNameError, match="'extra'"):
+        find_parts("glue/sst2", "train+extra", ["train", "validation"])

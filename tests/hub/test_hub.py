@@ -10,7 +10,7 @@ from msgspec.structs import replace
 import dshub
 from dshub import Dataset, Hub, Registry, Settings
 from dshub.catalog.sources import built_in_root
-from dshub.errors import OfflineError, SplitError, UnknownNameError
+from dshub.errors import ArgumentError, OfflineError, SplitError, UnknownNameError
 from dshub.progress import Silent
 
 if TYPE_CHECKING:
@@ -168,11 +168,10 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
         (("mnits", "train"), "no dataset named 'mnits'", "did you mean mnist?"),
         (("mnist@9.9.9", "train"), "no version of mnist named '9.9.9'", "choose from 1.0.0"),
         (
-            ("ylecun/mnist", "train"),
+            ("owner/mnist", "train"),
             "no dataset named",
-            'mnist? load("hf:ylecun/mnist")',
+            'mnist? load("hf:owner/mnist")',
         ),
-        (("glue", "sst2"), "no single dataset named 'glue'", "did you mean glue/sst2?"),
         (
             ("glue", "train"),
             "no single dataset named 'glue'",
@@ -183,8 +182,11 @@ def test_invalid_number_of_synthetic_rows_is_rejected(
             "no split of mnist named 'trian'",
             "did you mean train?",
         ),
-        (("mnist", "Test"), "no split of mnist named 'Test'", "did you mean test?"),
-        (("glue/sst2", "val[:5]"), "no split of glue/sst2 named 'val'", "did you mean validation?"),
+        (
+            ("glue/mnli", "val[:5]"),
+            "no split of glue/mnli named 'val'",
+            "did you mean validation_matched or validation_mismatched?",
+        ),
         (
             ("mnist", "train+valid[:5]"),
             "no split of mnist named 'valid'",
@@ -206,6 +208,45 @@ def test_unknown_name_is_rejected_before_any_download(
     assert words in str(caught.value)
     assert hint in caught.value.hint
     assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("GLUE/SST-2", "val"),
+        ("glue", "sst2", "dev"),
+        ("glue", "SST2", "Validation"),
+        ("nyu-mll/glue", "sst2", "validation"),
+        ("glue/sst2:valid",),
+    ],
+)
+def test_names_members_and_splits_are_accepted_in_any_spelling(
+    shared: Hub, arguments: tuple[str, ...]
+) -> None:
+    expected = shared.load("glue/sst2", "validation")
+    assert list(shared.load(*arguments)["sentence"]) == list(expected["sentence"])
+
+
+def test_family_and_member_without_a_split_load_all_splits(shared: Hub) -> None:
+    assert [*shared.load("glue", "sst2", split=None)] == ["train", "validation", "test"]
+    assert len(shared.load("glue", "sst2", split="dev[:5]+train[:3]")) == 8
+
+
+def test_splits_of_the_mapping_are_accepted_in_any_spelling(shared: Hub) -> None:
+    splits = shared.load("glue/sst2")
+    assert splits["val"] is splits["VALIDATION"] is splits["validation"]
+    assert "dev" in splits
+    assert "extra" not in splits
+
+
+def test_second_split_is_rejected(shared: Hub) -> None:
+    with pytest.raises(ArgumentError, match="one split after the name"):
+        shared.load("glue", "sst2", "train", split="test")
+
+
+def test_folder_of_one_manifest_loads_it(shared: Hub) -> None:
+    folder = built_in_root() / "mnist"
+    assert rows(shared.load(f"{folder}", "test")) == rows(shared.load("mnist", "test"))
 
 
 def test_unknown_split_of_the_mapping_is_rejected(shared: Hub) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,9 @@ from dshub.cache.store import Store
 from dshub.catalog.citations import bibtex
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Manifest, Resource, Split
+from dshub.catalog.names import plain
 from dshub.catalog.registry import Registry
+from dshub.catalog.search import Summary, searchable
 from dshub.datasets.rendering.cells import strip, waveform, words
 from dshub.errors import DshubError
 from dshub.progress import Progress, Silent, Task
@@ -58,6 +59,7 @@ class Card(NamedTuple):
         content: path of an image, an SVG path, or text.
         width: width of the image in pixels.
         synthetic: True if the preview shows synthetic rows.
+        text: text to search without classes; see `dshub.catalog.search.searchable`.
     """
 
     manifest: Manifest
@@ -67,6 +69,7 @@ class Card(NamedTuple):
     content: str
     width: int
     synthetic: bool
+    text: str
 
 
 def build(
@@ -204,7 +207,8 @@ def _card(manifest: Manifest, shown: Sequence[Shown], page: PurePosixPath) -> Ca
         look, content = "words", max((" ".join(text.split()) for text in texts), key=len)
     width = CARD_SIDE * len(first.images) if first else 0
     synthetic = first is not None and first.sample.synthetic and look != "fields"
-    return Card(manifest, page, modality, look, content, width, synthetic)
+    text = searchable(Summary.of(manifest), ())
+    return Card(manifest, page, modality, look, content, width, synthetic, text)
 
 
 def _modality(manifest: Manifest) -> str:
@@ -231,15 +235,15 @@ def _first_page(cards: Sequence[Card], target: Path, title: str) -> bytes:
 
 
 def _class_words(manifests: Sequence[Manifest]) -> bytes:
-    """Return a script that maps each word of a class name to the positions of datasets.
+    """Return a script that maps each class name, in `plain` spelling, to the positions of datasets.
 
     The index is a script, because a page opened from a folder cannot load JSON.
     """
     positions: dict[str, list[int]] = {}
     for position, manifest in enumerate(manifests):
         labels = (_inner(feature) for feature in manifest.features.values())
-        names = [name for label in labels for name in getattr(label, "names", ())]
-        for word in {word for name in names for word in re.findall(r"\w+", name.lower())}:
-            positions.setdefault(word, []).append(position)
+        names = {plain(name) for label in labels for name in getattr(label, "names", ())}
+        for name in names - {""}:
+            positions.setdefault(name, []).append(position)
     index = json.dumps(dict(sorted(positions.items())), separators=(",", ":"))
     return f"window.dshubWords={index};\n".encode()

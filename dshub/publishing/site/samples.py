@@ -42,14 +42,14 @@ class Sample:
         """True if the rows are synthetic."""
         return self.manifest.synthetic
 
-    def rows(self, count: int) -> list[int]:
-        """Return `count` row numbers spread evenly over the split.
+    def rows(self, count: int, within: range | None = None) -> list[int]:
+        """Return `count` row numbers spread evenly over the split, or over a part of it.
 
         Rows of class folders are sorted by class, so the first rows would show only one class.
         """
-        total = len(self.dataset)
-        selected = min(count, total)
-        return [number * total // selected for number in range(selected)]
+        rows = range(len(self.dataset)) if within is None else within
+        selected = min(count, len(rows))
+        return [rows[number * len(rows) // selected] for number in range(selected)]
 
     def class_counts(self, column: str) -> list[int]:
         """Count the rows of each class in the table."""

@@ -116,6 +116,28 @@ def visible_names(page: Any) -> list[str]:
     return [name.split()[0] for name in names]
 
 
+def test_search_accepts_every_spelling_and_shows_the_best_match_first(
+    browser: Any, address: str
+) -> None:
+    """The page and `dshub search` find the same datasets in the same order."""
+    with Visit(browser, address) as visit:
+        page = visit.go("index.html")
+        registry, shown = Registry(), visible_names(page)
+        queries = ("MNIST", "fashion_mnist", "ylecun/mnist", "SST-2", "T-Shirt", "Sentiment")
+        for query in queries:
+            page.get_by_role("searchbox").fill(query)
+            found = [line.name for line in registry.listing([query]) if line.name in shown]
+            assert visible_names(page) == found, query
+
+
+def test_search_without_match_suggests_a_word(browser: Any, address: str) -> None:
+    with Visit(browser, address) as visit:
+        page = visit.go("index.html")
+        page.get_by_role("searchbox").fill("trousr")
+        page.get_by_role("button", name="trouser").click()
+        assert visible_names(page) == ["fashion-mnist"]
+
+
 def test_search_and_filters_select_datasets(browser: Any, address: str) -> None:
     with Visit(browser, address) as visit:
         page = visit.go("index.html")

@@ -374,4 +374,6 @@ def test_class_words_point_to_datasets(site: Path) -> None:
     first = read(site / "index.html")
     cards = cards_of(first)
     assert [name_of(first, cards[place]) for place in words["trouser"]] == ["fashion-mnist"]
-    assert [name_of(first, cards[place]) for place in words["hammerhead"]] == ["imagenet-1k"]
+    assert [name_of(first, cards[place]) for place in words["hammerheadhammerheadshark"]] == [
+        "imagenet-1k"
+    ]

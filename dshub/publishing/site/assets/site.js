@@ -94,16 +94,51 @@
     select(buttons.find((button) => button.dataset.key === saved) || buttons[0], false);
   }
 
+  // The search follows `dshub.catalog.search`: the same spelling, and the same order of matches.
+  const plain = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}/]+/gu, "");
+
+  function rank(words, [names, title, rest], classes) {
+    const fields = ` ${names} ${title} ${rest}`;
+    const within = (...texts) => words.every((word) => texts.some((text) => text.includes(word)));
+    const whole = words.join("");
+    if (!words.every((word, i) => fields.includes(word) || classes[i].any)) return Infinity;
+    if (names.split(" ").includes(whole)) return 0;
+    if (names.split(" ").some((name) => `/${name}/`.includes(`/${whole}/`))) return 1;
+    if (within(names)) return 2;
+    if (within(names, title)) return 3;
+    return words.every((word, i) => fields.includes(` ${word}`) || classes[i].start) ? 4 : 5;
+  }
+
+  // Return the number of edits between two words.
+  function distance(a, b) {
+    let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+    for (let i = 1; i <= a.length; i += 1) {
+      const next = [i];
+      for (let j = 1; j <= b.length; j += 1) {
+        next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] !== b[j - 1]));
+      }
+      row = next;
+    }
+    return row[b.length];
+  }
+
+  function nearest(word, vocabulary) {
+    const limit = Math.min(2, Math.floor(word.length / 3));
+    const near = vocabulary.map((other) => [distance(word, other), other]).filter(([edits]) => edits <= limit);
+    return near.length ? near.reduce((best, item) => (item[0] < best[0] ? item : best))[1] : "";
+  }
+
   // Filter the cards of the first page by their data attributes, and by class names from a file.
   function filters(form) {
     const list = document.getElementById("cards");
     const cards = all(":scope > li", list).map((node, position) => ({
       node, position, ...node.dataset, size: Number(node.dataset.size || Infinity),
       rows: Number(node.dataset.rows),
-      text: `${node.textContent} ${node.dataset.more || ""}`.toLowerCase(),
+      lines: node.dataset.text.split("\n"),
     }));
     const count = document.getElementById("count");
     const none = document.getElementById("none");
+    const near = document.getElementById("near");
     const fields = ["q", "mode", "task", "license", "size", "sort"];
     const read = () => Object.fromEntries(fields.map((name) => [name, form.elements[name].value]));
     let classes = {};
@@ -113,34 +148,55 @@
       rows: (a, b) => b.rows - a.rows || a.position - b.position,
       small: (a, b) => a.size - b.size || a.position - b.position,
     };
+    // For each word, the positions of cards with a class that contains it, or that starts with it.
     function mentions(words) {
-      const names = Object.keys(classes);
       return words.map((word) => {
-        const positions = new Set();
-        for (const name of names) if (name.includes(word)) for (const i of classes[name]) positions.add(i);
-        return (card) => card.text.includes(word) || positions.has(card.position);
+        const found = { any: new Set(), start: new Set() };
+        for (const [name, positions] of Object.entries(classes)) {
+          if (!name.includes(word)) continue;
+          for (const i of positions) found.any.add(i);
+          if (name.startsWith(word)) for (const i of positions) found.start.add(i);
+        }
+        return found;
       });
     }
-    function matches(card, query, tests) {
+    function ranks(words) {
+      const found = mentions(words);
+      return cards.map((card) => words.length ? rank(words, card.lines, found.map(
+        ({ any, start }) => ({ any: any.has(card.position), start: start.has(card.position) }),
+      )) : 0);
+    }
+    function matches(card, query) {
       return (!query.mode || card.mode === query.mode)
         && (!query.task || card.task === query.task)
         && (!query.license || card.license === query.license)
-        && (!query.size || card.size <= Number(query.size))
-        && tests.every((test) => test(card));
+        && (!query.size || card.size <= Number(query.size));
     }
-    let sorted = "name";
+    function suggest(words) {
+      const texts = cards.map((card) => card.lines.join(" ")).join(" ");
+      const vocabulary = [...new Set([...texts.split(/[ /]+/), ...Object.keys(classes)])];
+      const known = (word) => texts.includes(word) || word in classes;
+      const better = words.map((word) => known(word) ? word : nearest(word, vocabulary));
+      near.querySelector("button").textContent = better.every(Boolean) ? better.join(" ") : "";
+      near.hidden = !better.every(Boolean) || better.join() === words.join();
+    }
+    let shownOrder = cards;
     function update() {
       const query = read();
-      const tests = mentions(query.q.toLowerCase().split(/\s+/).filter(Boolean));
+      const words = query.q.split(/\s+/).map(plain).filter(Boolean);
+      const places = ranks(words);
       let shown = 0;
       for (const card of cards) {
-        const on = matches(card, query, tests);
+        const on = matches(card, query) && places[card.position] < Infinity;
         card.node.hidden = !on;
         shown += on;
       }
-      const by = order[query.sort] ? query.sort : "name";
-      if (by !== sorted) list.append(...[...cards].sort(order[by]).map((card) => card.node));
-      sorted = by;
+      const by = order[query.sort] || order.name;
+      const best = (a, b) => (query.sort ? 0 : places[a.position] - places[b.position] || 0);
+      const sorted = [...cards].sort((a, b) => best(a, b) || by(a, b));
+      if (sorted.some((card, i) => card !== shownOrder[i])) list.append(...sorted.map((card) => card.node));
+      shownOrder = sorted;
+      if (!shown) suggest(words);
       const text = shown === cards.length ? `${shown} datasets` : `${shown} of ${cards.length} datasets`;
       if (count.textContent !== text) count.textContent = text;
       none.hidden = shown > 0;
@@ -154,6 +210,11 @@
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const button of all("[data-reset]")) button.addEventListener("click", () => {
       form.reset();
+      update();
+      form.elements.q.focus();
+    });
+    near.querySelector("button").addEventListener("click", (event) => {
+      form.elements.q.value = event.target.textContent;
       update();
       form.elements.q.focus();
     });
