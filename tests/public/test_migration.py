@@ -67,15 +67,54 @@ def test_script_trains_after_the_change(page: str, tmp_path: Path) -> None:
     python = python_with(*SCRIPTS[page][1])
     path = tmp_path / "script.py"
     path.write_text("\n".join(script(page)[1]), "utf-8")
-    environment = {**os.environ, "DSHUB_SYNTHETIC": "600", "PYTHONPATH": str(ROOT)}
+    accuracy = re.findall(r"accuracy: (\S+)", run([python, str(path)], tmp_path))[-1]
+    assert float(accuracy) > 0.5
+
+
+BOTH = """
+import runpy, struct
+import numpy as np
+import torch
+from pathlib import Path
+from dshub import load
+
+raw = Path("data/MNIST/raw")
+raw.mkdir(parents=True)
+for split, prefix in (("train", "train"), ("test", "t10k")):
+    rows = load("mnist", split)
+    for name, values in (("images-idx3", rows["image"][..., 0]), ("labels-idx1", rows["label"])):
+        header = struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape)
+        content = np.asarray(values).astype(np.uint8).tobytes()
+        (raw / f"{prefix}-{name}-ubyte").write_bytes(header + content)
+before, after = (runpy.run_path(f"{name}.py") for name in ("before", "after"))
+for (x, y), (expected_x, expected_y) in zip(after["digits"]("test"), before["digits"]("test")):
+    assert torch.equal(x, expected_x) and torch.equal(y, expected_y)
+    assert x.is_contiguous() and (x.dtype, y.dtype) == (torch.float32, torch.int64)
+rows, expected = after["digits"]("train").dataset, before["digits"]("train").dataset
+assert len(rows) == len(expected) and torch.equal(rows.targets, expected.targets)
+print(rows.classes)
+"""
+
+
+@pytest.mark.slow
+def test_torchvision_gives_the_same_tensors_before_and_after(tmp_path: Path) -> None:
+    """torchvision reads the same synthetic digits from files of its own format."""
+    python = python_with("torch", "torchvision")
+    for name, lines in zip(("before", "after"), script("from-torchvision"), strict=True):
+        (tmp_path / f"{name}.py").write_text("\n".join(lines), "utf-8")
+    assert run([python, "-c", BOTH], tmp_path).startswith("['0', '1', '2',")
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Run a command on synthetic data and return its output."""
+    environment = {
+        **os.environ,
+        "DSHUB_SYNTHETIC": "1000",
+        "OMP_NUM_THREADS": "1",  # threads of torch wait for each other on a busy machine
+        "PYTHONPATH": str(ROOT),
+    }
     done = subprocess.run(
-        [python, str(path)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    accuracy = re.findall(r"accuracy: (\S+)", done.stdout)[-1]
-    assert float(accuracy) > 0.5
+    return done.stdout
