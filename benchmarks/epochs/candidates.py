@@ -82,7 +82,7 @@ def ours(framework: str, kind: str, **options: Any) -> Maker:
 
 
 def our_rows(way: str) -> Maker:
-    """Build a DataLoader over rows: plain, collating by column, or dshub's own.
+    """Build a DataLoader over pairs: plain, collating by column, or dshub's own.
 
     Args:
         way: `plain`, `collate` or `loader`.
@@ -93,18 +93,11 @@ def our_rows(way: str) -> Maker:
 
         from dshub.adapters.torch import collate
 
-        rows = dataset(folder).torch()
+        rows = dataset(folder).torch(supervised=True)
         if way == "loader":
-            loader = rows.loader(size, shuffle=True)
-        else:
-            function = collate if way == "collate" else None
-            loader = DataLoader(rows, batch_size=size, shuffle=True, collate_fn=function)
-
-        def epoch() -> Iterator[int]:
-            for batch in loader:
-                yield len(batch["image"])
-
-        return epoch
+            return sizes(rows.loader(size, shuffle=True))
+        function = collate if way == "collate" else None
+        return sizes(DataLoader(rows, batch_size=size, shuffle=True, collate_fn=function))
 
     return make
 

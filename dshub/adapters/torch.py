@@ -12,17 +12,19 @@ their results keep their own layout.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, wraps
+from functools import cached_property
 from typing import Any, Generic
 
 import numpy as np
 
 from dshub.adapters import convert, each_array
+from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import AnyPair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
+from dshub.loading.fetched import FetchedRows, rows_of
 from dshub.loading.gathering import Gatherer, Pool
 from dshub.loading.loader import B, Loader, cursor_of, repeated
 from dshub.loading.options import BatchOptions, Rows
@@ -100,11 +102,28 @@ def collate(rows: Sequence[Any]) -> Any:
     shape, or else a list of tensors. Text, files and lists of text stay lists. `collate` is as fast
     as `TorchRows.loader`, because rows become dicts only when they are accessed.
     """
-    if isinstance(rows, FetchedRows) and rows.columns is not None:
-        return {name: _collate_column(values) for name, values in rows.columns.items()}
-    if isinstance(rows[0], tuple):
-        return tuple(_collate_column(list(values)) for values in zip(*rows, strict=True))
-    return {name: _collate_column([row[name] for row in rows]) for name in rows[0]}
+    if isinstance(rows, FetchedRows) and rows.batch is not None:
+        return _collate_batch(rows.batch)
+    return _collate_rows(rows)
+
+
+def _collate_batch(values: Any) -> Any:
+    """Stack each column of a batch: of a pair, of a dict of columns, or of one column."""
+    if isinstance(values, tuple):
+        return tuple(map(_collate_batch, values))
+    if isinstance(values, dict):
+        return {name: _collate_batch(column) for name, column in values.items()}
+    return _collate_column(values)
+
+
+def _collate_rows(rows: Sequence[Any]) -> Any:
+    """Stack each column of rows: pairs, dicts, or the values of one column."""
+    first = rows[0]
+    if isinstance(first, tuple):
+        return tuple(map(_collate_rows, zip(*rows, strict=True)))
+    if isinstance(first, dict):
+        return {name: _collate_column([row[name] for row in rows]) for name in first}
+    return _collate_column(rows)
 
 
 def _collate_column(values: Any) -> Any:
@@ -141,6 +160,36 @@ class TorchRows(data.Dataset[Any]):
         """Leave out the gatherer, which a worker makes again."""
         return {name: value for name, value in vars(self).items() if name != "_gatherer"}
 
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes of y, as in torchvision.
+
+        Raises:
+            AttributeError: y is not a label.
+        """
+        return list(self._label("classes")[1].names)
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """Labels of all rows, as in torchvision.
+
+        Raises:
+            AttributeError: y is not a label.
+        """
+        labels: torch.Tensor = self[self._label("targets")[0]]
+        return labels
+
+    def _label(self, attribute: str) -> tuple[str, LabelFeature]:
+        """Return the name and the feature of y."""
+        name = self.pair[1] if self.pair else None
+        feature = self.dataset.features[name] if isinstance(name, str) else None
+        if isinstance(name, str) and isinstance(feature, LabelFeature):
+            return name, feature
+        raise AttributeError(
+            f"'TorchRows' object has no attribute {attribute!r}, because its rows are not pairs "
+            "with a label; ds.torch(supervised=(x, y)) chooses the columns"
+        )
+
     def __getitem__(self, key: Any) -> Any:
         if self._is_plain and self.pair is None:
             value = self.dataset[key]
@@ -153,7 +202,7 @@ class TorchRows(data.Dataset[Any]):
         batch = convert(self._gatherer.batch(positions, _random_epoch()), _tensor, self.pair)
         if isinstance(key, slice | list | tuple | np.ndarray):
             return batch
-        (row,) = _rows_of(batch, 1)
+        (row,) = rows_of(batch, 1)
         return row
 
     @cached_property
@@ -162,9 +211,7 @@ class TorchRows(data.Dataset[Any]):
 
     def __getitems__(self, rows: list[int]) -> list[Any]:
         """Read several rows at once, on request of torch."""
-        if self.pair is None:
-            return FetchedRows(self[list(rows)], len(rows))
-        return list(_rows_of(self[list(rows)], len(rows)))
+        return FetchedRows(self[list(rows)], len(rows))
 
     def loader(
         self,
@@ -204,67 +251,6 @@ def _fresh(size: int) -> np.ndarray:
 def _random_epoch() -> int:
     """Draw a number from torch's generator, which differs between epochs and workers."""
     return int(torch.randint(0, 2**31, ()).item())
-
-
-def _rows_of(values: Any, count: int) -> Iterator[Any]:
-    """Yield the rows of a batch: of a pair, of a dict of columns, or of one column."""
-    if isinstance(values, tuple):
-        return zip(*(_rows_of(part, count) for part in values), strict=True)
-    if isinstance(values, dict):
-        columns = {name: _rows_of(column, count) for name, column in values.items()}
-        return (Row({name: next(column) for name, column in columns.items()}) for _ in range(count))
-    numbers = isinstance(values, torch.Tensor) and values.ndim == 1
-    return iter(values.tolist() if numbers else values)
-
-
-class FetchedRows(list[dict[str, Any]]):
-    """Rows of a batch, which become dicts on first access.
-
-    The class is a list, because functions that pad tokenized rows require one.
-
-    Attributes:
-        columns: batch by column, or None after the rows became dicts, which can be modified.
-    """
-
-    def __init__(self, columns: dict[str, Any], count: int) -> None:
-        super().__init__()
-        self.columns: dict[str, Any] | None = columns
-        self._count = count
-
-    def __len__(self) -> int:
-        return super().__len__() if self.columns is None else self._count
-
-    def __radd__(self, rows: list[Any]) -> list[Any]:
-        return [*rows, *self]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return list, (list(self),)
-
-    def split(self) -> None:
-        """Convert the columns to dicts of rows, unless this was done before."""
-        if self.columns is None:
-            return
-        columns, self.columns = self.columns, None
-        rows: list[dict[str, Any]] = [Row() for _ in range(self._count)]
-        for name, values in columns.items():
-            numbers = isinstance(values, torch.Tensor) and values.ndim == 1
-            for row, value in zip(rows, values.tolist() if numbers else values, strict=True):
-                row[name] = value
-        self.extend(rows)
-
-
-def _after_split(method: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(method)
-    def call(rows: FetchedRows, *args: Any, **kwargs: Any) -> Any:
-        rows.split()
-        return method(rows, *args, **kwargs)
-
-    return call
-
-
-_OWN = "__class_getitem__ __doc__ __getattribute__ __hash__ __init__ __len__ __new__"
-for _name in vars(list).keys() - set(_OWN.split()):
-    setattr(FetchedRows, _name, _after_split(getattr(list, _name)))
 
 
 class TorchBatches(data.IterableDataset[B], Generic[B]):

@@ -181,6 +181,13 @@ class RowView(plugins.FrameworkMethods):
         row = self.gather(position_of(key, len(self)))
         return {name: plain(values[0]) for name, values in row.items()}
 
+    def __getitems__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Return several rows, which torch's `DataLoader` asks for; faster than one by one."""
+        columns = self[list(rows)]
+        return [
+            {name: plain(values[i]) for name, values in columns.items()} for i in range(len(rows))
+        ]
+
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for start in range(0, len(self), self._block):
             columns = self[start : start + self._block]

@@ -380,9 +380,7 @@ class Hub:
         opener = partial(self._open, manifest, columns=columns)
         return Splits(manifest.identifier, counts, opener, manifest)
 
-    def _name_and_split(
-        self, name: str, parts: Sequence[Part], split: Part
-    ) -> tuple[str, Any]:
+    def _name_and_split(self, name: str, parts: Sequence[Part], split: Part) -> tuple[str, Any]:
         """Return name and split from the positional arguments of `load`.
 
         Raises:

@@ -1,10 +1,7 @@
-import copy
 import json
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -217,27 +214,18 @@ def test_torch_datasets_can_wrap_the_rows(dataset: Dataset) -> None:
     assert sorted(i for part in parts for i in part.indices) == list(range(53))
 
 
-LIST_USES: list[Callable[[Any], Any]] = [
-    list,
-    tuple,
-    repr,
-    bool,
-    copy.copy,
-    json.dumps,
-    lambda rows: [0, *rows],
-    lambda rows: add([0], rows),
-    lambda rows: add(rows, [0]),
-    lambda rows: rows * 2,
-    lambda rows: rows[-1],
-    lambda rows: rows[1:],
-    lambda rows: [rows.pop(), len(rows), rows],
-    lambda rows: [rows.append({}), rows],
-    lambda rows: [{"label": 1} in rows, rows.index({"label": 2})],
-    lambda rows: list(reversed(rows)),
-    lambda rows: rows == [{"label": 5}, {"label": 1}, {"label": 2}],
-    lambda rows: pickle.loads(pickle.dumps(rows)),
-    lambda rows: [dict(zip(*pair, strict=True)) for pair in zip(rows, [[1]] * 3, strict=True)],
-]
+def test_pairs_have_classes_and_targets() -> None:
+    rows = example().torch(supervised=("image", "label"), transform=ToFloat())
+    assert rows.classes == list("abcdefg")
+    assert rows.targets.tolist() == example()["label"].tolist()
+
+
+@pytest.mark.parametrize("supervised", [False, ("image", "text"), ("image", ("label", "text"))])
+def test_rows_without_a_label_have_no_classes(supervised: Any) -> None:
+    rows = example().torch(supervised=supervised)
+    assert not hasattr(rows, "classes")
+    with pytest.raises(AttributeError, match=r"ds\.torch\(supervised=\(x, y\)\)"):
+        rows.targets  # noqa: B018
 
 
 def test_encoded_columns_are_decoded_row_by_row() -> None:
@@ -296,11 +284,28 @@ def test_collate_keeps_rows_of_several_shapes(count: int) -> None:
 
 def test_collate_uses_the_batch_without_making_rows() -> None:
     rows: Any = example().torch().__getitems__([5, 1, 8])
-    columns = rows.columns
+    columns = rows.batch
     batch = collate(rows)
-    assert rows.columns is columns
+    assert rows.batch is columns
     assert all(batch[name] is columns[name] for name in ("image", "label"))
     assert_batches([batch], [example()[[5, 1, 8]]])
+
+
+def test_collate_uses_a_pair_without_making_rows() -> None:
+    rows = example().torch(supervised=("image", "label")).__getitems__([5, 1, 8])
+    images, labels = rows.batch
+    x, y = collate(rows)
+    assert x is images
+    assert y is labels
+
+
+@pytest.mark.parametrize("x", ["image", "text", ("image", "text")], ids=str)
+def test_collate_stacks_pairs_in_the_same_way_after_they_became_rows(x: Any) -> None:
+    rows = example().torch(supervised=(x, "label"))
+    expected, actual = collate(rows.__getitems__([5, 1, 8])), collate([rows[i] for i in (5, 1, 8)])
+    columns = [pair[0] if isinstance(x, tuple) else {x: pair[0]} for pair in (expected, actual)]
+    assert_batches(columns[1:], [{name: to_numpy(v) for name, v in columns[0].items()}])
+    assert torch.equal(actual[1], expected[1])
 
 
 @pytest.mark.parametrize("change", [modify_rows, sort_rows, drop_first_row])
@@ -310,13 +315,6 @@ def test_collate_sees_modified_rows(change: Callable[[Any], Any]) -> None:
     labels = change(expected)["label"]
     change(fetched)
     assert torch.equal(collate(fetched)["label"], labels)
-
-
-@pytest.mark.parametrize("use", LIST_USES)
-def test_fetched_rows_behave_like_a_list(use: Callable[[Any], Any]) -> None:
-    fetched = example().columns(["label"]).torch().__getitems__([5, 1, 2])
-    assert len(fetched) == 3
-    assert use(fetched) == use([{"label": 5}, {"label": 1}, {"label": 2}])
 
 
 @workers

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset
+from dshub.testing.adapters import assert_same, example, varied
 
 
 @pytest.fixture
@@ -45,3 +46,25 @@ def test_dir_has_what_users_call_and_no_plumbing(ds: Dataset) -> None:
     assert {"batches", "features", "show", "torch", "_repr_html_", "__len__"} <= set(names)
     assert not {"gather", "lengths", "pixels", "row_range", "_selection", "_base"} & set(names)
     assert ds.gather(np.array([0]))["n"].tolist() == [6]
+
+
+@pytest.mark.parametrize("rows", [example(), varied()], ids=["example", "varied"])
+def test_rows_of_a_batch_are_the_same_as_single_rows(rows: Dataset) -> None:
+    """Torch's `DataLoader` asks for the rows of a batch."""
+    for row, i in zip(rows.__getitems__([5, 1, 8]), (5, 1, 8), strict=True):
+        assert_same(rows[i], row)
+        assert list(map(type, row.values())) == list(map(type, rows[i].values()))
+
+
+def test_function_of_map_gets_the_rows_of_a_batch_at_once() -> None:
+    sizes: list[int] = []
+
+    def double(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        sizes.append(len(batch["x"]))
+        return {"x": batch["x"] * 2}
+
+    mapped = Dataset.from_arrays({"x": np.arange(10)}).map(double, batched=True)
+    mapped.features  # noqa: B018  # infers the features from the first rows
+    sizes.clear()
+    assert mapped.__getitems__([7, 2, 9]) == [{"x": 14}, {"x": 4}, {"x": 18}]
+    assert sizes == [3]
