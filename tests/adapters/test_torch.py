@@ -292,7 +292,7 @@ def test_collate_uses_the_batch_without_making_rows() -> None:
 
 
 def test_collate_uses_a_pair_without_making_rows() -> None:
-    rows = example().torch(supervised=("image", "label")).__getitems__([5, 1, 8])
+    rows: Any = example().torch(supervised=("image", "label")).__getitems__([5, 1, 8])
     images, labels = rows.batch
     x, y = collate(rows)
     assert x is images
