@@ -114,12 +114,12 @@ def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, F
 def _normalize(values: Any) -> Any:
     """Convert text and bytes to a list, and other values to an array.
 
-    The array is read-only and in native byte order. Rows of different lengths are returned
-    unchanged.
+    The array is read-only. Rows of different lengths are returned unchanged.
     """
-    if isinstance(values, np.ndarray) and values.dtype.kind == "U" and values.ndim == 1:
+    if isinstance(values, np.ndarray) and values.dtype.kind in "UT" and values.ndim == 1:
         return values.tolist()
-    if not isinstance(values, np.ndarray) and any(
+    is_objects = not isinstance(values, np.ndarray) or values.dtype == object
+    if is_objects and any(
         all(isinstance(value, kind) for value in values) for kind in (str, bytes)
     ):
         return list(values)
@@ -127,9 +127,16 @@ def _normalize(values: Any) -> Any:
         array = np.asarray(values)
     except ValueError:  # rows of different lengths cannot form an array
         return values
-    view = array.astype(array.dtype.newbyteorder("="), copy=False).view()
+    view = _supported(array).view()
     view.flags.writeable = False
     return view
+
+
+def _supported(array: np.ndarray) -> np.ndarray:
+    """Return an array in native byte order, bools as 0 and 1, without copying if possible."""
+    if array.dtype == bool:
+        return array.view(np.uint8)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _is_ragged(values: Any) -> bool:
@@ -159,7 +166,7 @@ def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Co
     if len(kinds) > 1:
         raise _mismatch(where, "rows of one dtype and item shape", " and ".join(sorted(kinds)))
     shape = row_shape(feature.of) if feature else ()
-    flat = np.concatenate(arrays) if arrays else np.empty((0, *shape), dtype)
+    flat = _supported(np.concatenate(arrays)) if arrays else np.empty((0, *shape), dtype)
     item = feature.of if feature else _infer(where, flat)
     if not _fits(flat, item):
         raise _mismatch(
@@ -282,6 +289,15 @@ def conform_chunks(
         converted.append(conform(batch, {name: feature}, where=title, first_row=row).column(0))
         row += len(chunk)
     return converted
+
+
+def from_zero(feature: Feature) -> Feature:
+    """Return a feature whose classes count from 0, as everywhere in Python."""
+    if isinstance(feature, ListFeature):
+        return msgspec.structs.replace(feature, of=from_zero(feature.of))
+    if isinstance(feature, LabelFeature):
+        return msgspec.structs.replace(feature, first=0)
+    return feature
 
 
 def infer_feature(where: str, kind: pa.DataType) -> Feature:
