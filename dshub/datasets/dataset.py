@@ -37,13 +37,15 @@ from dshub.datasets.selection import (
 from dshub.datasets.sources import Source, TableSource
 from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
-from dshub.datasets.view import BLOCK, RowView
+from dshub.datasets.view import BLOCK, DECODED_BLOCK, RowView
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, takes
 from dshub.loading.pairs import check_pair
 from dshub.progress import choose
 from dshub.settings import Settings
+
+MAP_BLOCK = 1000  # rows per call of a function by default
 
 
 class Dataset(RowView):
@@ -334,7 +336,7 @@ class Dataset(RowView):
         batched: bool = False,
         columns: Sequence[str] | None = None,
         features: Mapping[str, Feature] | None = None,
-        batch_size: int = 1000,
+        batch_size: int | None = None,
     ) -> Self:
         """Add or replace columns with a function, which is called when rows are read.
 
@@ -351,22 +353,26 @@ class Dataset(RowView):
                 nothing but the row.
             batched: call it with columns of several rows, and expect columns.
             columns: columns that it needs; fewer are faster. None means all.
-            features: of new columns; by default inferred from the first 100 rows. A replaced
-                column keeps its feature if the new values fit.
-            batch_size: rows per call at most, if batched.
+            features: of new columns; by default inferred from the first rows, 100 at most. A
+                replaced column keeps its feature if the new values fit. An empty dataset gets
+                only the columns of `features`.
+            batch_size: rows per call at most, if batched; by default 1,000, or 16 if files are
+                decoded.
 
         Raises:
             FunctionError: the function fails; names it, the row and its values.
             SchemaError: a result has another type than that of the first rows, or no feature.
         """
         called("function", function, "a row or a batch that returns a dict of columns")
-        inputs = self if columns is None else self.columns(columns)
+        base, names = self._base(), self._names if columns is None else columns
+        inputs = self.columns(names)._derived(base, names=names)
+        least = DECODED_BLOCK if inputs.encoded else MAP_BLOCK
         mapped = MappedSource(
-            self._base(),
+            base,
             inputs,
             function,
             batched=flag("batched", batched),
-            batch_size=whole("batch_size", batch_size, least=1),
+            block=least if batch_size is None else whole("batch_size", batch_size, least=1),
             features=features or {},
         )
         return self._derived(mapped)
