@@ -429,35 +429,38 @@ class Dataset(RowView):
             expected = "lowercase letters, digits, '-', '_' and '.', such as 'imdb-bert'"
             raise ArgumentError(name="name", value=name, expected=expected)
         settings = Settings.read()
-        saving = self._saving(f"{name}, version {version}", version)
-        key = hashlib.sha256(f"{saving.identity} {name} {version}".encode()).hexdigest()[:16]
-        path = Path(folder or settings.cache) / DERIVED / name / key
+        text = f"{self.decode().fingerprint} {name} {version}"
+        identity = hashlib.sha256(text.encode()).hexdigest()
+        saving = self._saving(f"{name}, version {version}", identity, version)
+        path = Path(folder or settings.cache) / DERIVED / name / identity[:16]
         saving.write(path, workers=_workers(workers), progress=choose(settings.progress))
-        return self.open(path)
+        return self.open(path).decode(self._decoded)
 
     def save(self, folder: str | Path, *, workers: int = 1) -> None:
         """Write all rows into a new folder, which `Dataset.open` reads on any machine.
 
-        An interrupted run continues with its next shard.
+        An interrupted run continues with its next shard; remove ``FOLDER.partial`` first if you
+        changed a function of `map`.
 
         Args:
-            folder: must not exist, or have these rows already.
+            folder: must not exist.
             workers: processes that compute rows.
 
         Raises:
-            StoreError: the folder has other content, or cannot be written.
+            StoreError: the folder exists, or cannot be written.
             FunctionError, SchemaError: a row cannot be computed.
         """
-        path, saving = Path(folder), self._saving(Path(folder).name)
-        check_target(path, saving.identity)
+        path = Path(folder)
+        check_target(path)
+        saving = self._saving(path.name, self.decode().fingerprint)
         progress = choose(Settings.read().progress)
         saving.write(path, workers=_workers(workers), progress=progress)
 
-    def _saving(self, title: str, version: str = "") -> Saving:
+    def _saving(self, title: str, identity: str, version: str = "") -> Saving:
         return Saving(
             source=self._base(),
             names=self._names,
-            identity=self.decode().fingerprint,
+            identity=identity,
             title=title,
             version=version,
             supervised=self.supervised,
