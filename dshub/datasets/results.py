@@ -15,9 +15,15 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.datasets.arrow import arrow_values
-from dshub.datasets.from_memory import cast_column, conform_chunks, from_zero, infer_feature
+from dshub.datasets.from_memory import (
+    cast_column,
+    check_missing,
+    conform_chunks,
+    from_zero,
+    infer_feature,
+)
 from dshub.errors import DshubError, SchemaError
-from dshub.tables.types import is_text, row_dtype, row_shape, shaped
+from dshub.tables.types import arrow_type, is_text, row_dtype, row_shape, shaped
 
 HINT = "pass features={name: …} to map"
 _EXPECTED = "numbers, text or lists of them"
@@ -27,6 +33,10 @@ _FAULTS = (pa.ArrowException, ValueError, TypeError, OverflowError, RuntimeError
 def fit(values: Any, feature: Feature, name: str) -> pa.Array:
     """Convert the values of a column to a feature; raises SchemaError."""
     array = cast_column(_arrow(values, name))
+    label = isinstance(getattr(feature, "of", feature), LabelFeature)
+    if array.type == arrow_type(feature) and not label:
+        check_missing(name, [array])
+        return array
     if isinstance(feature, ListFeature) and pa.types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
     elif row_shape(feature) and not pa.types.is_fixed_size_list(array.type):

@@ -32,7 +32,7 @@ from dshub.errors import DshubError, StoreError
 from dshub.progress import Progress, Task
 from dshub.tables.columns import Values
 from dshub.tables.record import Shard
-from dshub.tables.table import Shards
+from dshub.tables.table import Shards, open_shard
 from dshub.tables.types import arrow_schema
 
 RECORD = "dataset.json"
@@ -214,6 +214,7 @@ class Saving:
             closing(_written(pieces, workers)) as written,
         ):
             for shard in written:
+                _flush(partial / shard.file)  # here, because the workers have other work to do
                 shards.append(shard)
                 task.advance(shard.rows)
         return sorted(shards, key=lambda shard: (len(shard.file), shard.file))
@@ -280,7 +281,9 @@ class _Piece:
 
     def finished(self) -> Shard:
         """Write the shard unless it is there, and return its record."""
-        if not self.path.exists():
+        try:
+            open_shard(self.path, len(self.rows), arrow_schema(self.saving.features))
+        except StoreError:  # missing, or cut off by a power failure
             self._write()
         size, sha256 = self.path.stat().st_size, Digest.of_file(self.path).hex
         return Shard(file=self.path.name, rows=len(self.rows), size=size, sha256=sha256)
@@ -291,14 +294,16 @@ class _Piece:
         (batch,) = table.to_batches()
         temporary = self.path.with_name(own_name(self.path.stem))
         try:
-            with temporary.open("xb") as file:
-                with pa.ipc.new_stream(file, batch.schema) as writer:
-                    writer.write_batch(batch)
-                file.flush()
-                os.fsync(file.fileno())
+            with temporary.open("xb") as file, pa.ipc.new_stream(file, batch.schema) as writer:
+                writer.write_batch(batch)
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _shard_name(number: int) -> FileName:
