@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 
 import numpy as np
 
-from dshub._validate import NAME, called, flag, whole
+from dshub._validate import DEVICE, NAME, called, flag, whole
 from dshub.cache.paths import DERIVED
 from dshub.catalog import phrasebook
 from dshub.catalog.features import Feature
@@ -425,7 +425,8 @@ class Dataset(RowView):
             FunctionError, SchemaError: a row cannot be computed.
             StoreError: the cache cannot be written.
         """
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        valid = isinstance(name, str) and NAME.fullmatch(name)
+        if not valid or any(map(DEVICE.fullmatch, name.split("/"))):
             expected = "lowercase letters, digits, '-', '_' and '.', such as 'imdb-bert'"
             raise ArgumentError(name="name", value=name, expected=expected)
         settings = Settings.read()

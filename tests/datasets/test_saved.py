@@ -125,6 +125,23 @@ def test_results_of_versions_and_names_are_different_sources(ds: Dataset, tmp_pa
     assert cached(3, name="b") == 4
 
 
+def test_workers_that_start_afresh_compute_the_same_rows(tmp_path: Path) -> None:
+    """As on Windows and macOS."""
+    spawned = SLOW.replace(
+        "saved.SHARD_BYTES", "saved.in_processes.__globals__['METHOD'] = 'spawn'\nsaved.SHARD_BYTES"
+    )
+    (tmp_path / "script.py").write_text(spawned)
+    done = subprocess.run(
+        [sys.executable, "script.py", "0", "2"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(done.stdout) == 2 * sum(range(20_000))
+
+
 def test_two_processes_compute_the_rows_once(tmp_path: Path) -> None:
     running = start_slow(tmp_path, workers=2)
     resume_environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -195,7 +212,7 @@ def test_cache_folder_is_that_of_the_settings(
     assert (tmp_path / "derived-v1").is_dir()
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", 5])
+@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", "con", "own/nul.txt", 5])
 def test_names_that_no_folder_should_have_are_rejected(ds: Dataset, name: Any) -> None:
     with pytest.raises(ArgumentError, match="such as 'imdb-bert'"):
         ds.cache(name)
