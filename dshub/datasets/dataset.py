@@ -21,7 +21,7 @@ from dshub.datasets.derived import (
     WidenedSource,
 )
 from dshub.datasets.folders import from_folder
-from dshub.datasets.from_memory import from_arrays, from_arrow
+from dshub.datasets.from_memory import check_features, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
 from dshub.datasets.mapping import MappedSource
@@ -325,6 +325,7 @@ class Dataset(RowView):
             SchemaError: one of the first rows cannot be converted; or, later, another row.
         """
         check_columns(list(features), self._names, self.manifest)
+        check_features(features)
         source = CastSource(self._base(), features)
         source.batch(list(features), range(min(BLOCK, len(self))))
         return self._derived(source)
@@ -364,6 +365,7 @@ class Dataset(RowView):
             SchemaError: a result has another type than that of the first rows, or no feature.
         """
         called("function", function, "a row or a batch that returns a dict of columns")
+        check_features(features or {})
         base, names = self._base(), self._names if columns is None else columns
         inputs = self.columns(names)._derived(base, names=names)
         least = DECODED_BLOCK if inputs.encoded else MAP_BLOCK

@@ -87,8 +87,17 @@ def _length(name: str, column: Any) -> int:
         raise ArgumentError(name=f"column {name}", value=column, expected=expected) from None
 
 
+def check_features(features: Mapping[str, Feature]) -> None:
+    """Raise ArgumentError for values that are not features."""
+    for name, feature in features.items():
+        if not isinstance(feature, Feature):
+            expected = 'a feature, such as NumberFeature(dtype="int64")'
+            raise ArgumentError(name=f"the feature of {name}", value=feature, expected=expected)
+
+
 def check_names(features: Mapping[str, Feature], columns: Collection[str], title: str = "") -> None:
-    """Raise SchemaError if a feature has no column."""
+    """Raise SchemaError if a feature has no column, and ArgumentError if it is not a feature."""
+    check_features(features)
     for name, feature in features.items():
         if name not in columns:
             hint = f"the columns are {', '.join(columns)}; check the names in `features`"

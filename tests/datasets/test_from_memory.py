@@ -359,3 +359,11 @@ def test_missing_value_in_a_list_names_its_row() -> None:
     chunks = pa.chunked_array([[[1], [2]], [[3], [4, None], [5]]], pa.list_(pa.int64()))
     with pytest.raises(SchemaError, match="column x, row 3: got none"):
         Dataset.from_arrow(pa.table({"x": chunks}))
+
+
+def test_features_that_are_not_features_are_rejected() -> None:
+    features: Any = {"x": "int64"}
+    with pytest.raises(ArgumentError, match="the feature of x is 'int64'"):
+        Dataset.from_arrays({"x": [1]}, features=features)
+    with pytest.raises(ArgumentError, match="the feature of x is 'int64'"):
+        Dataset.from_arrays({"x": [1]}).cast(features)

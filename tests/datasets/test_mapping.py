@@ -225,7 +225,10 @@ def test_mapped_rows_reach_worker_processes(ds: Dataset) -> None:
     assert pickle.loads(pickle.dumps(mapped))[3]["ids"].tolist() == [4] * 4
 
 
-@pytest.mark.parametrize("arguments", [{"function": 5}, {"batched": "yes"}, {"batch_size": 0}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"function": 5}, {"batched": "yes"}, {"batch_size": 0}, {"features": {"x": "int64"}}],
+)
 def test_invalid_arguments_are_rejected(ds: Dataset, arguments: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError):
         ds.map(**({"function": lengths} | arguments))
