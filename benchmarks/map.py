@@ -113,13 +113,19 @@ def write_words(folder: Path) -> list[str]:
     return sorted(words)
 
 
-def write_texts(folder: Path, words: list[str], count: int) -> None:
-    """Write texts in the format of each library; frequent words are as frequent as in English."""
-    draw = np.random.default_rng(count)
-    chosen = np.array(words)[draw.zipf(1.3, 16 * count) % len(words)].tolist()
+def random_texts(words: list[str], count: int, *, seed: int) -> pa.Array:
+    """Return texts of 4 to 16 words; frequent words are as frequent as in English."""
+    draw = np.random.default_rng(seed)
     ends = np.cumsum(draw.integers(4, 17, count)).tolist()
-    texts = [" ".join(chosen[a:b]) for a, b in zip([0, *ends], ends, strict=False)]
-    table = pa.table({"text": texts})
+    chosen = np.array(words)[draw.zipf(1.3, ends[-1]) % len(words)].tolist()
+    return pa.array([" ".join(chosen[a:b]) for a, b in zip([0, *ends], ends, strict=False)])
+
+
+def write_texts(folder: Path, words: list[str], count: int) -> None:
+    """Write texts in the format of each library."""
+    starts = range(0, count, 100_000)
+    blocks = [random_texts(words, min(count - start, 100_000), seed=start) for start in starts]
+    table = pa.table({"text": pa.chunked_array(blocks)})
     Dataset.from_arrow(table).save(folder / f"dshub-{count}")
     if works("datasets"):
         pa.parquet.write_table(table, folder / "texts.parquet")
@@ -128,7 +134,8 @@ def write_texts(folder: Path, words: list[str], count: int) -> None:
         target = str(folder / f"datasets-{count}")
         run_program([PEERS, "-c", code, str(folder / "texts.parquet"), target], folder)
     if works("tokenizers") and not (folder / "bpe.json").exists():
-        (folder / "sample").write_text("\n".join(texts[:20_000]))
+        sample = table["text"].slice(0, 20_000).to_pylist()
+        (folder / "sample").write_text("\n".join(sample))
         code = (
             "import sys; from tokenizers import *\n"
             "bpe = Tokenizer(models.BPE()); bpe.pre_tokenizer = pre_tokenizers.ByteLevel()\n"
