@@ -150,6 +150,7 @@ def _range_text(least: float | None, most: float | None) -> str:
 LARGEST = 2**53  # integers below this are exact in JavaScript and float64
 
 NAME = re.compile(r"(?=.{1,200}\Z)[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)?")
+DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # reserved on Windows
 VERSION = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){2}(?:\+[0-9a-z.-]{1,100})?")
 KEY = re.compile(r"(?=.{1,200}\Z)[a-z0-9]+(?:[_-]+[a-z0-9]+)*")
 ETAG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')  # strong ETags only (RFC 9110, section 8.8.3)

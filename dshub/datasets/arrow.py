@@ -33,7 +33,7 @@ def arrow_table(source: "Source", names: Sequence[str], rows: Rows) -> pa.Table:
     """
     stored = {name: chunks for name in names if (chunks := source.arrow(name))}
     columns = {
-        name: _column(chunks, source.features[name], rows) for name, chunks in stored.items()
+        name: stored_rows(chunks, source.features[name], rows) for name, chunks in stored.items()
     }
     columns |= _read(source, [name for name in names if name not in stored], rows)
     columns = {name: columns[name] for name in names}
@@ -43,7 +43,7 @@ def arrow_table(source: "Source", names: Sequence[str], rows: Rows) -> pa.Table:
     return pa.table(list(columns.values()), schema=schema)
 
 
-def _column(chunks: Sequence[pa.Array], feature: Feature, rows: Rows) -> pa.ChunkedArray:
+def stored_rows(chunks: Sequence[pa.Array], feature: Feature, rows: Rows) -> pa.ChunkedArray:
     """Take rows of a column that is stored as Arrow; consecutive ones are not copied."""
     if isinstance(rows, range):
         return pa.chunked_array(chunks).slice(rows.start, len(rows))
@@ -59,9 +59,8 @@ def _read(source: "Source", names: Sequence[str], rows: Rows) -> dict[str, pa.Ch
     arrays: dict[str, list[pa.Array]] = {name: [] for name in names}
     length = _block(features.values())
     for start in range(0, len(rows) if names else 0, length):
-        batch = source.batch(names, rows[start : start + length])
-        for name, values in batch.items():
-            arrays[name].append(arrow_values(values, features[name]))
+        for name, array in source.arrow_rows(names, rows[start : start + length]).items():
+            arrays[name].append(array)
     return {
         name: pa.chunked_array(several, arrow_type(features[name]))
         for name, several in arrays.items()

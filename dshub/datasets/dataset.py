@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 import numpy as np
 
-from dshub._validate import NAME, called, flag, whole
+from dshub._validate import DEVICE, NAME, called, flag, whole
 from dshub.cache.paths import DERIVED
 from dshub.cache.usage import touch
 from dshub.catalog.features import Feature
@@ -22,7 +22,7 @@ from dshub.datasets.derived import (
     WidenedSource,
 )
 from dshub.datasets.folders import from_folder
-from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
+from dshub.datasets.from_memory import check_features, columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
 from dshub.datasets.mapping import MappedSource
@@ -38,7 +38,7 @@ from dshub.datasets.selection import (
 from dshub.datasets.sources import Source, TableSource
 from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
-from dshub.datasets.view import BLOCK, RowView
+from dshub.datasets.view import BLOCK, DECODED_BLOCK, RowView
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchKeywords, BatchOptions, overload, takes
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from dshub.hub.familiar.datasets import DatasetNames
 else:
     DatasetNames = object
+MAP_BLOCK = 1000  # rows per call of a function by default
 
 
 class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
@@ -352,6 +353,7 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
             SchemaError: one of the first rows cannot be converted; or, later, another row.
         """
         check_columns(list(features), self._names, self.manifest)
+        check_features(features)
         source = CastSource(self._base(), features)
         source.batch(list(features), range(min(BLOCK, len(self))))
         return self._derived(source)
@@ -364,7 +366,7 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
         batched: bool = False,
         columns: Sequence[str] | None = None,
         features: Mapping[str, Feature] | None = None,
-        batch_size: int = 1000,
+        batch_size: int | None = None,
     ) -> Self:
         """Add or replace columns with a function, which is called when rows are read.
 
@@ -381,22 +383,27 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
                 nothing but the row.
             batched: call it with columns of several rows, and expect columns.
             columns: columns that it needs; fewer are faster. None means all.
-            features: of new columns; by default inferred from the first 100 rows. A replaced
-                column keeps its feature if the new values fit.
-            batch_size: rows per call at most, if batched.
+            features: of new columns; by default inferred from the first rows, 100 at most. A
+                replaced column keeps its feature if the new values fit. An empty dataset gets
+                only the columns of `features`.
+            batch_size: rows per call at most, if batched; by default 1,000, or 16 if files are
+                decoded.
 
         Raises:
             FunctionError: the function fails; names it, the row and its values.
             SchemaError: a result has another type than that of the first rows, or no feature.
         """
         called("function", function, "a row or a batch that returns a dict of columns")
-        inputs = self if columns is None else self.columns(columns)
+        check_features(features or {})
+        base, names = self._base(), self._names if columns is None else columns
+        inputs = self.columns(names)._derived(base, names=names)
+        least = DECODED_BLOCK if inputs.encoded else MAP_BLOCK
         mapped = MappedSource(
-            self._base(),
+            base,
             inputs,
             function,
             batched=flag("batched", batched),
-            batch_size=whole("batch_size", batch_size, least=1),
+            block=least if batch_size is None else whole("batch_size", batch_size, least=1),
             features=features or {},
         )
         return self._derived(mapped)
@@ -449,40 +456,44 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
             FunctionError, SchemaError: a row cannot be computed.
             StoreError: the cache cannot be written.
         """
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        valid = isinstance(name, str) and NAME.fullmatch(name)
+        if not valid or any(map(DEVICE.fullmatch, name.split("/"))):
             expected = "lowercase letters, digits, '-', '_' and '.', such as 'imdb-bert'"
             raise ArgumentError(name="name", value=name, expected=expected)
         settings = Settings.read()
-        saving = self._saving(f"{name}, version {version}", version)
-        key = hashlib.sha256(f"{saving.identity} {name} {version}".encode()).hexdigest()[:16]
-        path = Path(folder or settings.cache) / DERIVED / name / key
+        text = f"{self.decode().fingerprint} {name} {version}"
+        identity = hashlib.sha256(text.encode()).hexdigest()
+        saving = self._saving(f"{name}, version {version}", identity, version)
+        path = Path(folder or settings.cache) / DERIVED / name / identity[:16]
         saving.write(path, workers=_workers(workers), progress=choose(settings.progress))
         touch(path)
-        return self.open(path)
+        return self.open(path).decode(self._decoded)
 
     def save(self, folder: str | Path, *, workers: int = 1) -> None:
         """Write all rows into a new folder, which `Dataset.open` reads on any machine.
 
-        An interrupted run continues with its next shard.
+        An interrupted run continues with its next shard; remove ``FOLDER.partial`` first if you
+        changed a function of `map`.
 
         Args:
-            folder: must not exist, or have these rows already.
+            folder: must not exist.
             workers: processes that compute rows.
 
         Raises:
-            StoreError: the folder has other content, or cannot be written.
+            StoreError: the folder exists, or cannot be written.
             FunctionError, SchemaError: a row cannot be computed.
         """
-        path, saving = Path(folder), self._saving(Path(folder).name)
-        check_target(path, saving.identity)
+        path = Path(folder)
+        check_target(path)
+        saving = self._saving(path.name, self.decode().fingerprint)
         progress = choose(Settings.read().progress)
         saving.write(path, workers=_workers(workers), progress=progress)
 
-    def _saving(self, title: str, version: str = "") -> Saving:
+    def _saving(self, title: str, identity: str, version: str = "") -> Saving:
         return Saving(
             source=self._base(),
             names=self._names,
-            identity=self.decode().fingerprint,
+            identity=identity,
             title=title,
             version=version,
             supervised=self.supervised,

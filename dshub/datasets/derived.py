@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dshub.catalog.features import Feature
 from dshub.datasets.arrow import arrow_values
-from dshub.datasets.from_memory import conform_chunks, damage_error
+from dshub.datasets.from_memory import conform_chunks, damage_error, from_zero
 from dshub.datasets.selection import Selection, fingerprint, rows_at
 from dshub.datasets.sources import Source
 from dshub.errors import SchemaError
@@ -51,6 +51,9 @@ class SelectedSource(Source):
 
     def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
         return self._source.batch(names, self._rows(rows))
+
+    def arrow_rows(self, names: Sequence[str], rows: Rows) -> dict[str, pa.Array]:
+        return self._source.arrow_rows(names, self._rows(rows))
 
     def _rows(self, rows: Rows) -> Rows:
         first = self._start
@@ -103,6 +106,10 @@ class RenamedSource(Source):
         batch = self._source.batch([self._names[name] for name in names], rows)
         return {name: batch[self._names[name]] for name in names}
 
+    def arrow_rows(self, names: Sequence[str], rows: Rows) -> dict[str, pa.Array]:
+        arrays = self._source.arrow_rows([self._names[name] for name in names], rows)
+        return {name: arrays[self._names[name]] for name in names}
+
     def contiguous(self, name: str) -> np.ndarray | None:
         return self._source.contiguous(self._names[name])
 
@@ -138,6 +145,12 @@ class WidenedSource(Source):
         batch = self._source.batch([name for name in names if name not in added], rows)
         batch |= self._added.batch(added, rows)
         return {name: batch[name] for name in names}
+
+    def arrow_rows(self, names: Sequence[str], rows: Rows) -> dict[str, pa.Array]:
+        added = [name for name in names if name in self._added.features]
+        arrays = self._source.arrow_rows([name for name in names if name not in added], rows)
+        arrays |= self._added.arrow_rows(added, rows)
+        return {name: arrays[name] for name in names}
 
     def contiguous(self, name: str) -> np.ndarray | None:
         return self._of(name).contiguous(name)
@@ -235,7 +248,7 @@ class CastSource(Source):
         if feature is None:
             return values
         array = arrow_values(values, self._source.features[name])
-        (converted,) = conform_chunks([array], name, feature, "cast")
+        (converted,) = conform_chunks([array], name, from_zero(feature), "cast")
         column = column_of(converted, feature, damage_error)
         return column.gather(np.arange(len(converted)))
 

@@ -103,8 +103,17 @@ def _length(name: str, column: Any) -> int:
         raise ArgumentError(name=f"column {name}", value=column, expected=expected) from None
 
 
+def check_features(features: Mapping[str, Feature]) -> None:
+    """Raise ArgumentError for values that are not features."""
+    for name, feature in features.items():
+        if not isinstance(feature, Feature):
+            expected = 'a feature, such as NumberFeature(dtype="int64")'
+            raise ArgumentError(name=f"the feature of {name}", value=feature, expected=expected)
+
+
 def check_names(features: Mapping[str, Feature], columns: Collection[str], title: str = "") -> None:
-    """Raise SchemaError if a feature has no column."""
+    """Raise SchemaError if a feature has no column, and ArgumentError if it is not a feature."""
+    check_features(features)
     for name, feature in features.items():
         if name not in columns:
             hint = f"the columns are {', '.join(columns)}; check the names in `features`"
@@ -130,12 +139,12 @@ def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, F
 def _normalize(values: Any) -> Any:
     """Convert text and bytes to a list, and other values to an array.
 
-    The array is read-only and in native byte order. Rows of different lengths are returned
-    unchanged.
+    The array is read-only. Rows of different lengths are returned unchanged.
     """
-    if isinstance(values, np.ndarray) and values.dtype.kind == "U" and values.ndim == 1:
+    if isinstance(values, np.ndarray) and values.dtype.kind in "UT" and values.ndim == 1:
         return values.tolist()
-    if not isinstance(values, np.ndarray) and any(
+    is_objects = not isinstance(values, np.ndarray) or values.dtype == object
+    if is_objects and any(
         all(isinstance(value, kind) for value in values) for kind in (str, bytes)
     ):
         return list(values)
@@ -143,9 +152,16 @@ def _normalize(values: Any) -> Any:
         array = np.asarray(values)
     except ValueError:  # rows of different lengths cannot form an array
         return values
-    view = array.astype(array.dtype.newbyteorder("="), copy=False).view()
+    view = _supported(array).view()
     view.flags.writeable = False
     return view
+
+
+def _supported(array: np.ndarray) -> np.ndarray:
+    """Return an array in native byte order, bools as 0 and 1, without copying if possible."""
+    if array.dtype == bool:
+        return array.view(np.uint8)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _is_ragged(values: Any) -> bool:
@@ -175,7 +191,7 @@ def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Co
     if len(kinds) > 1:
         raise _mismatch(where, "rows of one dtype and item shape", " and ".join(sorted(kinds)))
     shape = row_shape(feature.of) if feature else ()
-    flat = np.concatenate(arrays) if arrays else np.empty((0, *shape), dtype)
+    flat = _supported(np.concatenate(arrays)) if arrays else np.empty((0, *shape), dtype)
     item = feature.of if feature else _infer(where, flat)
     if not _fits(flat, item):
         raise _mismatch(
@@ -298,6 +314,15 @@ def conform_chunks(
         converted.append(conform(batch, {name: feature}, where=title, first_row=row).column(0))
         row += len(chunk)
     return converted
+
+
+def from_zero(feature: Feature) -> Feature:
+    """Return a feature whose classes count from 0, as everywhere in Python."""
+    if isinstance(feature, ListFeature):
+        return msgspec.structs.replace(feature, of=from_zero(feature.of))
+    if isinstance(feature, LabelFeature):
+        return msgspec.structs.replace(feature, first=0)
+    return feature
 
 
 def infer_feature(where: str, kind: pa.DataType) -> Feature:

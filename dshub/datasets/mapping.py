@@ -1,34 +1,28 @@
 """Columns that a function computes when rows are read."""
 
+import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dshub.catalog.features import (
-    Feature,
-    ImageFeature,
-    LabelFeature,
-    ListFeature,
-    NumberFeature,
-    TextFeature,
-)
-from dshub.datasets.arrow import arrow_values
-from dshub.datasets.from_memory import cast_column, conform_chunks, damage_error, infer_feature
+from dshub.catalog.features import Feature
+from dshub.datasets.derived import joined
+from dshub.datasets.from_memory import damage_error
+from dshub.datasets.results import HINT, first_unfit, fit, infer
 from dshub.datasets.sources import Source
-from dshub.errors import DshubError, FunctionError, SchemaError
+from dshub.errors import FunctionError, SchemaError
 from dshub.loading.calling import calling, describe_values, name_of
 from dshub.tables.columns import Values, column_of
-from dshub.tables.types import arrow_type, row_dtype
+from dshub.tables.types import arrow_type
 
 if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
 
 SAMPLE = 100  # first rows, from which features are inferred
-_FEATURE_HINT = "pass features={name: …} to map"
 
 Rows = range | np.ndarray
 
@@ -38,11 +32,11 @@ class MappedSource(Source):
 
     Args:
         source: the rows, without decoding.
-        inputs: the same rows with the columns that the function gets.
+        inputs: all rows of the source, with the columns that the function gets.
         function: gets a row, or columns of several rows, as a dict, and returns a dict of new
             columns.
         batched: whether the function gets columns of several rows.
-        batch_size: rows per call at most, if batched.
+        block: rows that are read at a time, and passed at most if `batched`.
         features: of the new columns; the others are inferred from the first rows.
 
     Raises:
@@ -57,11 +51,11 @@ class MappedSource(Source):
         function: Callable[[Any], Any],
         *,
         batched: bool,
-        batch_size: int,
+        block: int,
         features: Mapping[str, Feature],
     ) -> None:
         self._source, self._inputs, self._function = source, inputs, function
-        self._batched, self._batch_size = batched, batch_size
+        self._batched, self._block = batched, block
         self.rows, self.manifest = source.rows, source.manifest
         self._new = self._features(features)
         self.features = {**source.features, **self._new}
@@ -74,49 +68,74 @@ class MappedSource(Source):
     def where(self, row: int) -> str:
         return self._source.where(row)
 
+    def _where(self, rows: np.ndarray, place: int) -> str:
+        return self.where(int(rows[place]))
+
     def read(self, name: str, rows: Rows) -> Values:
         return self.batch([name], rows)[name]
 
     def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
-        new = [name for name in names if name in self._new]
-        batch = self._source.batch([name for name in names if name not in self._new], rows)
-        batch |= {name: self._values(name, array) for name, array in self._computed(new, rows)}
-        return {name: batch[name] for name in names}
+        new, kept = self._divided(names)
+        if not new:
+            return self._source.batch(names, rows)
+        pieces = []
+        for block in self._blocks(rows):
+            values = self._source.batch(list({**kept, **self._inputs.features}), block)
+            shared = {name: _copied(values[name]) for name in kept if name in self._inputs.features}
+            computed = self._computed(values, new, block)
+            added = {name: _values(array, new[name]) for name, array in computed.items()}
+            pieces.append({**values, **shared, **added})
+        return {name: joined([piece[name] for piece in pieces]) for name in names}
 
-    def arrow_rows(self, names: Sequence[str], rows: range) -> dict[str, pa.Array]:
-        new = [name for name in names if name in self._new]
-        batch = self._source.arrow_rows([name for name in names if name not in self._new], rows)
-        batch |= dict(self._computed(new, rows))
-        return {name: batch[name] for name in names}
+    def arrow_rows(self, names: Sequence[str], rows: Rows) -> dict[str, pa.Array]:
+        new, kept = self._divided(names)
+        if not new:
+            return self._source.arrow_rows(names, rows)
+        pieces = []
+        for block in self._blocks(rows):
+            arrays = self._source.arrow_rows(list({**kept, **self._inputs.features}), block)
+            values = {
+                name: _values(arrays[name], feature)
+                for name, feature in self._inputs.features.items()
+            }
+            pieces.append(arrays | self._computed(values, new, block))
+        return {name: pa.concat_arrays([piece[name] for piece in pieces]) for name in names}
 
-    def _values(self, name: str, array: pa.Array) -> Values:
-        return column_of(array, self._new[name], damage_error).gather(np.arange(len(array)))
+    def _divided(self, names: Sequence[str]) -> tuple[dict[str, Feature], dict[str, Feature]]:
+        """Divide columns into new ones and those of the source."""
+        new = {name: self._new[name] for name in names if name in self._new}
+        kept = {name: self.features[name] for name in names if name not in new}
+        return new, kept
 
-    def _computed(self, names: Sequence[str], rows: Rows) -> Iterator[tuple[str, pa.Array]]:
-        """Call the function with blocks of rows; yields the arrays of some new columns."""
-        if not names:
-            return
-        pieces: dict[str, list[pa.Array]] = {name: [] for name in names}
-        for start in range(0, len(rows), self._batch_size):
-            block = np.asarray(rows[start : start + self._batch_size], np.int64)
-            results = self._call(block)
-            for name in names:
-                if name not in results:
-                    raise self._lacking(name, block, results)
-                pieces[name].append(self._fitted(name, results[name], block))
-        for name, arrays in pieces.items():
-            kind = arrow_type(self._new[name])
-            yield name, pa.concat_arrays(arrays) if arrays else pa.array([], kind)
+    def _blocks(self, rows: Rows) -> Iterator[Rows]:
+        """Cut rows into blocks; no rows are one empty block."""
+        for start in range(0, max(len(rows), 1), self._block):
+            yield rows[start : start + self._block]
 
-    def _call(self, rows: np.ndarray) -> Mapping[str, Any]:
+    def _computed(
+        self, values: Mapping[str, Any], names: Mapping[str, Feature], rows: Rows
+    ) -> dict[str, pa.Array]:
+        """Call the function with a block of rows; returns the arrays of some new columns."""
+        if not len(rows):
+            return {name: pa.array([], arrow_type(feature)) for name, feature in names.items()}
+        numbers = np.asarray(rows, np.int64)
+        results = self._call(values, numbers)
+        for name in names:
+            if name not in results:
+                raise self._lacking(name, numbers, results)
+        return {name: self._fitted(name, results[name], numbers) for name in names}
+
+    def _call(self, values: Mapping[str, Any], rows: np.ndarray) -> Mapping[str, Any]:
         """Call the function; returns the values of each new column."""
-        batch = self._inputs.gather(rows)
+        stored = {name: values[name] for name in self._inputs.features}
+        batch = self._inputs.decoded(stored, rows)
         if self._batched:
             return self._call_batched(batch, rows)
+        items = {name: _items(column) for name, column in batch.items()}
         columns: dict[str, list[Any]] = {}
-        for place, number in enumerate(rows.tolist()):
-            row = {name: plain(values[place]) for name, values in batch.items()}
-            result = self._result(row, self.where(number))
+        for place in range(len(rows)):
+            row = {name: column[place] for name, column in items.items()}
+            result = self._result(row, partial(self._where, rows, place))
             if place and result.keys() != columns.keys():
                 (name, *_) = result.keys() ^ columns.keys()
                 raise self._lacking(name, rows[place:], result if name in columns else columns)
@@ -125,78 +144,63 @@ class MappedSource(Source):
         return columns
 
     def _call_batched(self, batch: dict[str, Any], rows: np.ndarray) -> Mapping[str, Any]:
-        where = f"{self.where(int(rows[0]))} and the {len(rows) - 1:,} rows after it"
+        def where() -> str:
+            return f"{self.where(int(rows[0]))} and the {len(rows) - 1:,} rows after it"
+
         results = self._result(dict(batch), where)
         for name, values in results.items():
-            if not hasattr(values, "__len__") or len(values) != len(rows):
-                got = f"{len(values):,} values" if hasattr(values, "__len__") else repr(values)
+            sized = hasattr(values, "__len__") and not isinstance(values, str | bytes | Mapping)
+            if not sized or len(values) != len(rows):
                 raise SchemaError(
-                    where=f"{where}: column {name} of map",
+                    where=f"{where()}: column {name} of map",
                     expected=f"{len(rows):,} values, one for each row",
-                    got=got,
+                    got=f"{len(values):,} values" if sized else reprlib.repr(values),
                     hint="return a value for each row; ds.filter removes rows, ds.pack regroups "
                     "lists",
                 )
         return results
 
-    def _result(self, value: dict[str, Any], where: str) -> Mapping[str, Any]:
+    def _result(self, value: dict[str, Any], where: Callable[[], str]) -> Mapping[str, Any]:
         """Call the function with a row or a batch; raises FunctionError."""
         with calling("map", self._function, where, value):
             result = self._function(value)
-        if isinstance(result, Mapping):
+        if isinstance(result, Mapping) and all(isinstance(name, str) for name in result):
             return result
-        got = "None: is a `return` missing?" if result is None else type(result).__name__
+        got = "None: is a `return` missing?" if result is None else describe_values(result)
         raise FunctionError(
             method="map",
             function=name_of(self._function),
-            where=where,
+            where=where(),
             reason=f"it must return a dict of columns, and returned {got}",
             value=describe_values(value),
         )
 
     def _features(self, given: Mapping[str, Feature]) -> dict[str, Feature]:
         """Return the features of the new columns, inferred from the first rows if necessary."""
-        rows = np.arange(min(self.rows, SAMPLE, self._batch_size), dtype=np.int64)
+        rows = np.arange(min(self.rows, SAMPLE, self._block), dtype=np.int64)
         if not len(rows):
             return dict(given)
-        results = self._call(rows)
+        results = self._call(self._source.batch(list(self._inputs.features), rows), rows)
         for name in given:
             if name not in results:
                 raise self._lacking(name, rows, results)
+        old = self._source.features
         return {
-            name: given[name] if name in given else self._inferred(name, values)
+            name: given.get(name) or infer(values, old.get(name), f"column {name} of map")
             for name, values in results.items()
         }
 
-    def _inferred(self, name: str, values: Any) -> Feature:
-        """Infer a feature: that of the replaced column if values fit it."""
-        where, old = f"column {name} of map", self._source.features.get(name)
-        if isinstance(old, LabelFeature | TextFeature | NumberFeature | ListFeature):
-            try:
-                _fit(values, old, name)
-            except DshubError:
-                pass
-            else:
-                return old
-        array = _stacked(values)
-        if array is not None:
-            if isinstance(old, ImageFeature) and array.ndim == 4 and array.dtype == np.uint8:
-                return ImageFeature(shape=array.shape[1:])
-            kind = pa.from_numpy_dtype(array.dtype)
-            inner = infer_feature(where, cast_column(pa.array([], kind)).type)
-            return msgspec.structs.replace(inner, shape=array.shape[1:])
-        return infer_feature(where, _arrow(values, where).type)
-
     def _fitted(self, name: str, values: Any, rows: np.ndarray) -> pa.Array:
+        feature = self._new[name]
         try:
-            return _fit(values, self._new[name], name)
+            return fit(values, feature, name)
         except SchemaError as error:
-            first = f"{self.where(int(rows[0]))} and the rows after it, " if len(rows) else ""
+            first = first_unfit(values, feature, name)
             raise SchemaError(
-                where=f"{first}column {name} of map",
+                where=f"{self.where(int(rows[first]))}, column {name} of map",
                 expected=error.expected,
-                got=error.got,
-                hint=_FEATURE_HINT,
+                got=describe_values(plain(values[first])),
+                hint=HINT,
             ) from error
 
     def _lacking(self, name: str, rows: np.ndarray, results: Mapping[str, Any]) -> SchemaError:
@@ -213,50 +217,18 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _fit(values: Any, feature: Feature, name: str) -> pa.Array:
-    """Convert the values of a column to a feature; raises SchemaError."""
-    where = f"column {name}"
-    array = _stacked(values) if row_dtype(feature) is not None else None
-    known = isinstance(feature, ImageFeature | NumberFeature | LabelFeature)
-    if array is not None and known and array.ndim > 1:
-        column = arrow_values(array, feature)
-    else:
-        column = _arrow(values, where)
-    (converted,) = conform_chunks([column], name, feature, "map")
-    return converted
+def _values(array: pa.Array, feature: Feature) -> Values:
+    """Read all values of an Arrow array as a copy."""
+    return column_of(array, feature, damage_error).gather(np.arange(len(array)))
 
 
-def _stacked(values: Any) -> np.ndarray | None:
-    """Return arrays of one shape as one array; None for other values."""
-    if isinstance(values, np.ndarray) and values.dtype != object:
-        return values
-    if hasattr(values, "__array__") and not isinstance(values, list):  # a tensor
-        return np.asarray(values)
-    items = list(values)
-    if not items or not all(hasattr(item, "__array__") for item in items):
-        return None
-    arrays = [np.asarray(item) for item in items]
-    same = len({(item.shape, item.dtype) for item in arrays}) == 1
-    return np.stack(arrays) if same else None
+def _copied(values: Any) -> Any:
+    """Copy values that the function may change in place."""
+    if isinstance(values, np.ndarray):
+        return values.copy()
+    return [_copied(value) for value in values] if isinstance(values, list) else values
 
 
-def _arrow(values: Any, where: str) -> pa.Array:
-    """Make an Arrow array of Python values; raises SchemaError."""
-    if isinstance(values, np.ndarray) and values.ndim > 1:
-        return arrow_values(values, NumberFeature(dtype="uint8"))
-    try:
-        try:
-            return cast_column(pa.array(values))
-        except (pa.ArrowException, ValueError, TypeError):  # tensors, which Arrow does not know
-            return cast_column(pa.array([_as_array(value) for value in values]))
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise SchemaError(
-            where=where,
-            expected="numbers, text or lists of them",
-            got=str(error),
-            hint=_FEATURE_HINT,
-        ) from error
-
-
-def _as_array(value: Any) -> Any:
-    return np.asarray(value) if hasattr(value, "__array__") else value
+def _items(column: Values) -> Any:
+    """Return the values of a column, single numbers as Python's own."""
+    return column.tolist() if isinstance(column, np.ndarray) and column.ndim == 1 else column

@@ -41,6 +41,7 @@ class PackedSource(Source):
         feature = view.features[column]
         item = feature.of if isinstance(feature, ListFeature) else None
         numbers = isinstance(item, NumberFeature) and not item.shape
+        numbers |= isinstance(feature, NumberFeature) and len(feature.shape) == 1
         if not numbers and not isinstance(item, LabelFeature):
             raise SchemaError(
                 where=f"column {column}",

@@ -5,15 +5,12 @@ several processes. The folder gets its own name when all are there, so a folder 
 complete. A run that was interrupted keeps its finished shards, and the next one continues.
 """
 
-import multiprocessing
 import os
 import shutil
-import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -25,22 +22,26 @@ from dshub._validate import Count, FileName, Sha256, decode
 from dshub.cache.disk import disk_faults
 from dshub.cache.files import read_file, replace_file
 from dshub.cache.locks import lock
-from dshub.cache.owners import own_name
+from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.paths import DATASET_FILE as RECORD
 from dshub.catalog.features import Feature, is_encoded
 from dshub.catalog.manifest import Manifest, Pair
 from dshub.checksums import Digest
+from dshub.datasets.processes import in_processes
 from dshub.datasets.sources import Source, read_column
 from dshub.errors import DshubError, StoreError
 from dshub.progress import Progress, Task
 from dshub.tables.columns import Values
 from dshub.tables.record import Shard
-from dshub.tables.table import Shards
+from dshub.tables.table import Shards, open_shard
 from dshub.tables.types import arrow_schema
 
 PLAN = "plan.json"
-SHARD_BYTES = 16 << 20  # the size of a shard that is aimed at; a worker has one in memory
-SAMPLE = 256  # rows whose size decides the rows of a shard
+SHARD_BYTES = 16 << 20  # size of a shard at most, about; a worker has one in memory
+SHARDS = 32  # shards of smaller datasets, so that workers share the rows and little work is lost
+LEAST_ROWS = 1000  # in such a shard
+SAMPLES = 16  # places in the rows that decide the size of a row, and rows read at each
+PATIENCE = 600  # seconds to wait for another process that writes the same rows but no new shard
 BLOCK = 1000  # rows read at a time
 FILES = 64  # the same for columns of files
 
@@ -138,15 +139,11 @@ def read_record(folder: Path) -> SavedRecord:
     return record
 
 
-def check_target(folder: Path, identity: str) -> None:
-    """Check that a folder is free, or has the same rows already; raises StoreError."""
-    if not os.path.lexists(folder):
-        return
-    if (folder / RECORD).is_file() and read_record(folder).identity == identity:
-        return
-    reason = "it exists, and has other content"
-    hint = "choose another folder, or remove this one first"
-    raise StoreError(path=str(folder), action="write", reason=reason, hint=hint)
+def check_target(folder: Path) -> None:
+    """Check that a folder does not exist; raises StoreError."""
+    if os.path.lexists(folder):
+        hint = "choose another folder, or remove this one first"
+        raise StoreError(path=str(folder), action="write", reason="it exists", hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,31 +183,43 @@ class Saving:
             DshubError: rows cannot be computed, or a worker process died.
             StoreError: the folder cannot be written.
         """
+        done = (folder / RECORD).is_file
+        if done():
+            return
         partial = folder.with_name(f"{folder.name}.partial")
         with disk_faults(folder, "write"):
             folder.parent.mkdir(parents=True, exist_ok=True)
-        done = (folder / RECORD).is_file
-        with lock(folder, patience=60, done=done):
-            if done():
-                return
-            with disk_faults(partial, "write"):
-                self._fill(partial, workers, progress)
-                self._publish(partial, folder)
+        with lock(folder, patience=PATIENCE, done=done), disk_faults(partial, "write"):
+            try:
+                if not done():
+                    self._publish(partial, folder, self._shards(partial, workers, progress))
+            except (OSError, DshubError):
+                if not done():  # by another process, on a file system without locks
+                    raise
         with suppress(OSError):  # Windows keeps it while another process waits
             folder.with_name(f"{folder.name}.lock").unlink()
 
-    def _fill(self, partial: Path, workers: int, progress: Progress) -> None:
+    def _shards(self, partial: Path, workers: int, progress: Progress) -> list[Shard]:
+        """Write the shards that are missing; returns all of them."""
         plan = self._plan(partial)
+        for path in filter(is_orphan, partial.iterdir()):  # of a process that was killed
+            path.unlink()
         pieces = [
             _Piece(self, partial / _shard_name(number), range(start, stop))
             for number, (start, stop) in enumerate(plan)
         ]
-        missing = [piece for piece in pieces if not piece.path.exists()]
-        title = f"saving {self.title}"
-        with Task(progress, title, self.source.rows, unit="rows") as task:
-            task.skip(self.source.rows - sum(len(piece.rows) for piece in missing))
-            for rows in _written(missing, workers):
-                task.advance(rows)
+        kept = {piece.path.name for piece in pieces if piece.path.exists()}
+        shards = []
+        with (
+            Task(progress, f"saving {self.title}", self.source.rows, unit="rows") as task,
+            closing(_written(pieces, workers)) as written,
+        ):
+            for shard in written:
+                _flush(partial / shard.file)  # here, because the workers have other work to do
+                shards.append(shard)
+                count = task.skip if shard.file in kept else task.advance
+                count(shard.rows)
+        return sorted(shards, key=lambda shard: (len(shard.file), shard.file))
 
     def _plan(self, partial: Path) -> list[tuple[int, int]]:
         """Return the rows of each shard; continues an unfinished folder with the same rows."""
@@ -224,16 +233,18 @@ class Saving:
                 identity=self.identity, rows=self.source.rows, shard_rows=self._shard_rows()
             )
             data = msgspec.json.encode(plan)
-            replace_file(partial / PLAN, data, partial / own_name(PLAN))
+            replace_file(partial / PLAN, data, partial / own_name("plan"))
         starts = range(0, plan.rows, plan.shard_rows)
         return [(start, min(start + plan.shard_rows, plan.rows)) for start in starts]
 
     def _shard_rows(self) -> int:
-        rows = range(min(SAMPLE, self.source.rows))
-        if not rows:
-            return 1
-        size = sum(int(batch.nbytes) for batch in self.read(rows))
-        return max(1, SHARD_BYTES * len(rows) // max(size, 1))
+        """Choose the rows of a shard by the size of some rows; rows can be sorted by size."""
+        total = self.source.rows
+        starts = range(0, total, max(ceil(total / SAMPLES), 1))
+        samples = [range(start, min(start + SAMPLES, total)) for start in starts]
+        size = sum(int(batch.nbytes) for rows in samples for batch in self.read(rows))
+        rows = SHARD_BYTES * sum(map(len, samples)) // max(size, 1)
+        return max(1, min(rows, max(LEAST_ROWS, ceil(total / SHARDS))))
 
     def read(self, rows: range) -> Iterator[pa.RecordBatch]:
         """Yield some rows as Arrow batches."""
@@ -245,13 +256,7 @@ class Saving:
             arrays = self.source.arrow_rows(self.names, range(start, stop))
             yield pa.RecordBatch.from_arrays(list(arrays.values()), schema=schema)
 
-    def _publish(self, partial: Path, folder: Path) -> None:
-        plan = self._plan(partial)
-        shards = []
-        for number, (start, stop) in enumerate(plan):
-            path = partial / _shard_name(number)
-            size, sha256 = path.stat().st_size, Digest.of_file(path).hex
-            shards.append(Shard(file=path.name, rows=stop - start, size=size, sha256=sha256))
+    def _publish(self, partial: Path, folder: Path, shards: Sequence[Shard]) -> None:
         record = SavedRecord(
             title=self.title,
             version=self.version,
@@ -263,13 +268,9 @@ class Saving:
             manifest=self.source.manifest,
         )
         data = msgspec.json.format(msgspec.json.encode(record), indent=1)
-        replace_file(partial / RECORD, data, partial / own_name(RECORD), sync=True)
-        (partial / PLAN).unlink()
-        try:
-            partial.rename(folder)
-        except OSError:
-            if not (folder / RECORD).is_file():
-                raise
+        replace_file(partial / RECORD, data, partial / own_name("dataset"), sync=True)
+        partial.rename(folder)
+        (folder / PLAN).unlink()
 
 
 @dataclass(frozen=True)
@@ -280,58 +281,50 @@ class _Piece:
     path: Path
     rows: range
 
-    def write(self) -> int:
-        """Write the shard, and return its number of rows."""
+    def finished(self) -> Shard:
+        """Write the shard unless it is there, and return its record."""
+        try:
+            open_shard(self.path, len(self.rows), arrow_schema(self.saving.features))
+        except StoreError:  # missing, or cut off by a power failure
+            self._write()
+        size, sha256 = self.path.stat().st_size, Digest.of_file(self.path).hex
+        return Shard(file=self.path.name, rows=len(self.rows), size=size, sha256=sha256)
+
+    def _write(self) -> None:
         batches = list(self.saving.read(self.rows))
         table = pa.Table.from_batches(batches).combine_chunks()
         (batch,) = table.to_batches()
-        temporary = self.path.with_name(own_name(self.path.name))
+        temporary = self.path.with_name(own_name(self.path.stem))
         try:
-            with temporary.open("xb") as file:
-                with pa.ipc.new_stream(file, batch.schema) as writer:
-                    writer.write_batch(batch)
-                file.flush()
-                os.fsync(file.fileno())
+            with temporary.open("xb") as file, pa.ipc.new_stream(file, batch.schema) as writer:
+                writer.write_batch(batch)
             temporary.replace(self.path)
         finally:
             temporary.unlink(missing_ok=True)
-        return len(self.rows)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _shard_name(number: int) -> FileName:
     return f"rows-{number:05d}.arrow"
 
 
-_pieces: Sequence[_Piece] = ()  # of a worker process, inherited or sent once
+@dataclass(frozen=True)
+class _Work:
+    """The shards that worker processes write; pickles only once per process."""
+
+    pieces: Sequence[_Piece]
+
+    def __call__(self, number: int) -> Shard:
+        return self.pieces[number].finished()
 
 
-def _start_worker(pieces: Sequence[_Piece]) -> None:
-    global _pieces  # noqa: PLW0603  # the memory of a worker process
-    _pieces = pieces
-
-
-def _write_piece(number: int) -> int:
-    return _pieces[number].write()
-
-
-def _written(pieces: Sequence[_Piece], workers: int) -> Iterator[int]:
-    """Write shards, in processes if `workers` is above 1; yields the rows of each."""
+def _written(pieces: Sequence[_Piece], workers: int) -> Generator[Shard, None, None]:
+    """Write shards, in processes if `workers` is above 1; yields their records."""
     if workers <= 1 or len(pieces) <= 1:
-        yield from (piece.write() for piece in pieces)
-        return
-    # a forked process inherits the function, which need not be importable, as in notebooks
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ExitStack() as stack:
-        pool = ProcessPoolExecutor(
-            min(workers, len(pieces)), context, initializer=_start_worker, initargs=(pieces,)
-        )
-        stack.callback(pool.shutdown, cancel_futures=True)
-        jobs = [pool.submit(_write_piece, number) for number in range(len(pieces))]
-        try:
-            for job in as_completed(jobs):
-                yield job.result()
-        except BrokenProcessPool as error:
-            raise DshubError(
-                "a worker process died while it computed rows",
-                hint="it can have run out of memory: use fewer workers; finished shards are kept",
-            ) from error
+        yield from (piece.finished() for piece in pieces)
+    else:
+        yield from in_processes(_Work(pieces), len(pieces), workers)

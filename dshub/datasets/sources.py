@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
-from dshub.datasets.arrow import arrow_values
+from dshub.datasets.arrow import arrow_values, stored_rows
 from dshub.datasets.selection import table_identity
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, Values
 from dshub.tables.table import Table
@@ -54,17 +54,18 @@ class Source(Protocol):
         """Read rows of several columns. Sources that compute columns do it once for all."""
         return {name: self.read(name, rows) for name in names}
 
-    def arrow_rows(self, names: Sequence[str], rows: range) -> dict[str, pa.Array]:
-        """Read consecutive rows of several columns as Arrow arrays, without a copy if possible."""
+    def arrow_rows(self, names: Sequence[str], rows: range | np.ndarray) -> dict[str, pa.Array]:
+        """Read rows of several columns as Arrow arrays, without a copy if possible."""
         stored = {name: chunks for name in names if (chunks := self.arrow(name))}
         batch = self.batch([name for name in names if name not in stored], rows)
         arrays = {}
         for name in names:
+            feature = self.features[name]
             if name in stored:
-                column = pa.chunked_array(stored[name]).slice(rows.start, len(rows))
-                arrays[name] = column.combine_chunks().cast(arrow_type(self.features[name]))
+                column = stored_rows(stored[name], feature, rows)
+                arrays[name] = column.combine_chunks().cast(arrow_type(feature))
             else:
-                arrays[name] = arrow_values(batch[name], self.features[name])
+                arrays[name] = arrow_values(batch[name], feature)
         return arrays
 
     def contiguous(self, name: str) -> np.ndarray | None:

@@ -117,7 +117,7 @@ def filter_rows(view: "Dataset", keep: Callable[[Any], Any], block: int) -> np.n
             mask = np.array([_kept(view, keep, columns, start, row) for row in range(rows)], bool)
         else:
             where = f"rows {start:,} to {start + rows - 1:,}"
-            with calling("filter", keep, where, columns):
+            with calling("filter", keep, where.__str__, columns):
                 mask = np.asarray(keep(columns))
             if mask.shape != (rows,) or mask.dtype != bool:
                 raise _not_bools(keep, f"{mask.dtype} {mask.shape}")
@@ -136,7 +136,7 @@ def _takes_batches(columns: Any, rows: int, keep: Callable[[Any], Any]) -> bool:
 
 def _kept(view: "Dataset", keep: Callable[[Any], Any], columns: Any, start: int, row: int) -> bool:
     values = {name: plain(column[row]) for name, column in columns.items()}
-    with calling("filter", keep, view.where(start + row), values):
+    with calling("filter", keep, lambda: view.where(start + row), values):
         answer = keep(values)
     if not isinstance(answer, bool | np.bool_):
         raise _not_bools(keep, type(answer).__name__)

@@ -54,8 +54,10 @@ def counted(view: "Dataset", name: str) -> dict[Any, int]:
     if isinstance(feature, LabelFeature):
         counts = np.bincount(values, minlength=len(feature.names))
         return dict(zip(feature.names, counts.tolist(), strict=True))
-    plain = values.tolist() if isinstance(values, np.ndarray) else values
-    return dict(sorted(Counter(plain).items()))
+    if isinstance(values, np.ndarray):  # NaN is one value
+        found, numbers = np.unique(values, return_counts=True)
+        return dict(zip(found.tolist(), numbers.tolist(), strict=True))
+    return dict(sorted(Counter(values).items()))
 
 
 def matched_rows(left: "Dataset", right: "Dataset", on: str) -> tuple[np.ndarray, np.ndarray]:
@@ -63,8 +65,10 @@ def matched_rows(left: "Dataset", right: "Dataset", on: str) -> tuple[np.ndarray
 
     Raises:
         UnknownNameError: a dataset has no such column.
-        SchemaError: rows are not single values, or `right` has a value twice.
+        SchemaError: rows are not single values, text meets numbers, classes differ, or `right` has
+            a value twice.
     """
+    _check_comparable(left, right, on)
     keys, others = _keys(left, on), _keys(right, on)
     places = {key: place for place, key in enumerate(others)}
     if len(places) < len(others):
@@ -83,3 +87,18 @@ def matched_rows(left: "Dataset", right: "Dataset", on: str) -> tuple[np.ndarray
 def _keys(view: "Dataset", on: str) -> list[Any]:
     values = single_values(view, on)
     return list(values.tolist() if isinstance(values, np.ndarray) else values)
+
+
+def _check_comparable(left: "Dataset", right: "Dataset", on: str) -> None:
+    """Check that equal values of a column mean the same in two datasets."""
+    sides = [view.columns([on]).features[on] for view in (left, right)]
+    texts = [isinstance(feature, TextFeature) for feature in sides]
+    classes = {feature.names for feature in sides if isinstance(feature, LabelFeature)}
+    if texts[0] != texts[1] or len(classes) > 1:
+        expected, got = ("text" if text else "numbers" for text in texts)
+        raise SchemaError(
+            where=f"column {on} of the other dataset",
+            expected="the same classes in the same order" if len(classes) > 1 else expected,
+            got="other classes" if len(classes) > 1 else got,
+            hint="ds.align_labels(…) renumbers classes, and ds.cast({…}) converts text to numbers",
+        )

@@ -254,7 +254,10 @@ class RowView(plugins.FrameworkMethods):
 
     def _read(self, rows: range | np.ndarray) -> Batch:
         """Read source rows, and decode encoded columns."""
-        batch = self._source.batch(self._names, rows)
+        return self.decoded(self._source.batch(self._names, rows), rows)
+
+    def decoded(self, batch: Batch, rows: range | np.ndarray) -> Batch:
+        """Decode the encoded columns of a batch of source rows."""
         for name in self.encoded:
             feature, where = cast("Encoded", self.features[name]), partial(self._where, rows, name)
             batch[name] = decode_all(list(batch[name]), feature, where)

@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from dshub._validate import DEVICE
 from dshub.catalog.checks import unused
 from dshub.catalog.features import LabelFeature
 from dshub.export._rows import Exporter, Rows, as_file, content_and_label, is_file, suffix_of
 
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # reserved on Windows
 _MAX_LENGTH = 100  # characters of a folder name
 
 
@@ -54,7 +54,7 @@ def folder_names(classes: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     for name in classes:
         plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:_MAX_LENGTH].strip(" .") or "_"
-        if _DEVICES.fullmatch(plain):
+        if DEVICE.fullmatch(plain):
             plain += "_"
         folded = unused(plain.casefold(), taken, "_")
         taken.add(folded)

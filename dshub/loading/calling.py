@@ -1,7 +1,7 @@
 """Call functions of the caller, and name them and their input if they fail."""
 
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,7 +10,9 @@ from dshub.errors import DshubError, FunctionError
 
 
 @contextmanager
-def calling(method: str, function: object, where: str, value: object) -> Iterator[None]:
+def calling(
+    method: str, function: object, where: Callable[[], str], value: object
+) -> Iterator[None]:
     """Name the function, the rows and their values if a caller's function fails."""
     try:
         yield
@@ -20,7 +22,7 @@ def calling(method: str, function: object, where: str, value: object) -> Iterato
         raise FunctionError(
             method=method,
             function=name_of(function),
-            where=where,
+            where=where(),
             reason=f"{type(error).__name__}: {error}",
             value=describe_values(value),
         ) from error

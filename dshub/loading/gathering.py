@@ -177,7 +177,8 @@ def padded(values: Any, fill: float, name: str) -> np.ndarray:
         name: of the column, for errors.
 
     Raises:
-        DshubError: rows are not lists of numbers, or their items differ in shape.
+        DshubError: rows are not lists of numbers, their items differ in shape, or their dtype
+            cannot hold the value.
     """
     if isinstance(values, np.ndarray):
         return values
@@ -185,6 +186,11 @@ def padded(values: Any, fill: float, name: str) -> np.ndarray:
         rows = [np.asarray(row) for row in values]
         longest = max(map(len, rows), default=0)
         dtype = np.result_type(*rows) if rows else np.dtype(np.int64)
+        if np.array(fill).astype(dtype) != fill:
+            raise DshubError(
+                f"column {name} cannot be padded with {fill}, because its values are {dtype}",
+                hint="choose a value of that dtype, or convert the column with ds.cast",
+            )
         out = np.full((len(rows), longest, *(rows[0].shape[1:] if rows else ())), fill, dtype)
         for target, row in zip(out, rows, strict=True):
             target[: len(row)] = row

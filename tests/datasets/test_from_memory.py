@@ -55,6 +55,25 @@ def test_arrays_become_native_byte_order() -> None:
     assert column.tolist() == [0, 1, 2, 3, 4]
 
 
+def test_bools_become_0_and_1_as_in_arrow() -> None:
+    flags = np.array([True, False])
+    columns: dict[str, Any] = {"flag": flags, "pair": [[True], [False, True]]}
+    dataset = Dataset.from_arrays(columns)
+    assert dataset.features == Dataset.from_arrow(pa.table(columns)).features
+    assert np.shares_memory(flags, dataset["flag"])
+    assert dataset["flag"].tolist() == [1, 0]
+    assert [row.tolist() for row in dataset["pair"]] == [[1], [0, 1]]
+
+
+def test_object_arrays_of_text_are_text() -> None:
+    """Columns of text in pandas are such arrays."""
+    words = np.array(["a", "bc"], object)
+    dataset = Dataset.from_arrays({"word": words})
+    assert dataset["word"] == ["a", "bc"]
+    with pytest.raises(SchemaError, match="row 1: got None"):
+        Dataset.from_arrays({"word": np.array(["a", None], object)})
+
+
 def test_given_features_are_kept() -> None:
     features: dict[str, Feature] = {
         "image": ImageFeature(shape=(4, 5, 3)),
@@ -118,7 +137,7 @@ def test_columns_of_different_lengths_are_rejected() -> None:
 
 @pytest.mark.parametrize(
     "column",
-    [np.array([True]), np.array(["2020-01-01"], "M8[D]"), np.array([1j])],
+    [np.array(["2020-01-01"], "M8[D]"), np.array([1j])],
     ids=str,
 )
 def test_unsupported_dtype_is_rejected(column: np.ndarray) -> None:
@@ -354,3 +373,11 @@ def test_rows_with_other_keys_are_refused() -> None:
         Dataset.from_rows([{"a": 1}, {"b": 1}])
     with pytest.raises(ArgumentError, match="dicts"):
         Dataset.from_rows([1])  # type: ignore[list-item]
+
+
+def test_features_that_are_not_features_are_rejected() -> None:
+    features: Any = {"x": "int64"}
+    with pytest.raises(ArgumentError, match="the feature of x is 'int64'"):
+        Dataset.from_arrays({"x": [1]}, features=features)
+    with pytest.raises(ArgumentError, match="the feature of x is 'int64'"):
+        Dataset.from_arrays({"x": [1]}).cast(features)

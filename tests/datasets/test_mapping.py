@@ -106,6 +106,60 @@ def test_each_row_is_computed_once_for_all_columns(ds: Dataset) -> None:
     assert not calls
 
 
+def test_each_row_is_computed_once_in_a_chain_of_maps(ds: Dataset) -> None:
+    calls = []
+
+    def count(row: dict[str, Any]) -> dict[str, Any]:
+        calls.append(row)
+        return {f"column {len(row)}": len(row)}
+
+    chain = ds
+    for _ in range(5):
+        chain = chain.map(count)
+    calls.clear()
+    assert chain.shuffle(1)[5]["column 6"] == 6
+    assert len(calls) == 5
+    calls.clear()
+    assert chain.rename({"column 6": "last"}).shuffle(1).arrow().num_rows == COUNT
+    assert len(calls) == 5 * COUNT
+
+
+def test_function_can_change_what_it_gets(ds: Dataset) -> None:
+    numbered = ds.add_index().with_column("ids", [[number] * 2 for number in range(COUNT)])
+
+    def change(batch: dict[str, Any]) -> dict[str, Any]:
+        batch["index"] += 1
+        for ids in batch["ids"]:
+            ids[:] = 0
+        return {"next": batch.pop("index")}
+
+    mapped = numbered.map(change, batched=True)
+    for view in (mapped, mapped.map(change, batched=True), Dataset.from_arrow(mapped.arrow())):
+        assert {name: view[[7, 3]][name] for name in ("index", "next")} == {
+            "index": pytest.approx([7, 3]),
+            "next": pytest.approx([8, 4]),
+        }
+        assert [ids.tolist() for ids in view["ids"][2:4]] == [[2, 2], [3, 3]]
+
+
+def test_few_decoded_files_are_in_memory_at_a_time(photos: Dataset) -> None:
+    sizes = []
+
+    def measure(batch: dict[str, Any]) -> dict[str, Any]:
+        sizes.append(len(batch["image"]))
+        return {"rows": sizes[-1:] * sizes[-1]}
+
+    many = Dataset.concat([photos] * 20)
+    assert len(many.map(measure, batched=True).columns(["rows"]).arrow()) > 16
+    assert max(sizes) == 16
+
+
+def test_files_that_are_not_decoded_reach_the_function(photos: Dataset) -> None:
+    sizes = photos.decode(False).map(lambda row: {"size": len(row["image"])})
+    assert sizes["size"].tolist() == [len(file) for file in photos.decode(False)["image"]]
+    assert isinstance(sizes[0]["image"], bytes)
+
+
 def test_failing_function_is_named_with_the_row_and_its_values(ds: Dataset) -> None:
     with pytest.raises(FunctionError) as raised:
         ds.map(lambda row: {"x": row["txt"]})
@@ -125,7 +179,8 @@ def test_failure_in_a_later_row_names_that_row(ds: Dataset) -> None:
     ("result", "message"),
     [
         (None, "it must return a dict of columns, and returned None: is a `return` missing"),
-        ([1], "it must return a dict of columns, and returned list"),
+        ([1], "it must return a dict of columns, and returned a list"),
+        ({1: 2}, "it must return a dict of columns, and returned {1: 2}"),
         ({"x": None}, "column x of map"),
         ({"x": object()}, "column x of map"),
     ],
@@ -138,7 +193,7 @@ def test_results_that_are_no_columns_are_rejected(ds: Dataset, result: Any, mess
 
 def test_value_of_another_type_than_the_first_rows_names_the_way_out(ds: Dataset) -> None:
     mapped = ds.add_index().map(lambda row: {"x": 1 if row["index"] < 200 else 1.5})
-    with pytest.raises(SchemaError, match="column x of map") as raised:
+    with pytest.raises(SchemaError, match=r"row 200, column x of map: got 1\.5") as raised:
         mapped["x"]
     assert raised.value.hint == "pass features={name: …} to map"
     fixed = ds.add_index().map(
@@ -170,7 +225,10 @@ def test_mapped_rows_reach_worker_processes(ds: Dataset) -> None:
     assert pickle.loads(pickle.dumps(mapped))[3]["ids"].tolist() == [4] * 4
 
 
-@pytest.mark.parametrize("arguments", [{"function": 5}, {"batched": "yes"}, {"batch_size": 0}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"function": 5}, {"batched": "yes"}, {"batch_size": 0}, {"features": {"x": "int64"}}],
+)
 def test_invalid_arguments_are_rejected(ds: Dataset, arguments: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError):
         ds.map(**({"function": lengths} | arguments))

@@ -36,3 +36,9 @@ def test_columns_that_cannot_be_packed_are_rejected(column: str, length: int, me
     ds = Dataset.from_arrays({"ids": LISTS, "text": list("abcde")})
     with pytest.raises(SchemaError, match=message):
         ds.pack(column, length)
+
+
+def test_rows_of_one_length_are_packed_too() -> None:
+    ds = Dataset.from_arrays({"ids": np.arange(12).reshape(4, 3)}).pack("ids", 5)
+    assert ds["ids"].tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert ds["target"].tolist() == [[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]

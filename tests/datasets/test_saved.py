@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +73,12 @@ def test_images_are_saved_as_files(photos: Dataset, tmp_path: Path) -> None:
     assert opened[1]["image"].tolist() == photos[1]["image"].tolist()
 
 
-def test_folder_with_other_content_is_not_touched(ds: Dataset, tmp_path: Path) -> None:
+def test_folder_that_exists_is_not_touched(ds: Dataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(StoreError, match="it exists, and has other content"):
+    with pytest.raises(StoreError, match="it exists") as raised:
         ds.save(tmp_path)
-    ds.save(tmp_path / "rows")
-    ds.save(tmp_path / "rows")
-    with pytest.raises(StoreError, match="it exists, and has other content"):
-        ds.take(5).save(tmp_path / "rows")
+    assert raised.value.hint == "choose another folder, or remove this one first"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_folder_without_a_dataset_is_an_error(tmp_path: Path) -> None:
@@ -91,7 +89,7 @@ def test_folder_without_a_dataset_is_an_error(tmp_path: Path) -> None:
 
 def test_damaged_shard_is_an_error(ds: Dataset, tmp_path: Path) -> None:
     ds.save(tmp_path / "rows")
-    (shard,) = (tmp_path / "rows").glob("*.arrow")
+    shard = tmp_path / "rows" / "rows-00000.arrow"
     shard.write_bytes(shard.read_bytes()[:-2000])
     with pytest.raises(StoreError, match=r"rows-00000\.arrow"):
         Dataset.open(tmp_path / "rows")["text"]
@@ -107,11 +105,90 @@ def test_cached_map_is_computed_once(ds: Dataset, tmp_path: Path) -> None:
     mapped = ds.map(halve)
     calls.clear()
     first = mapped.cache("halves", folder=tmp_path)
-    assert len(calls) <= COUNT + saved.SAMPLE
+    assert len(calls) <= COUNT + saved.SAMPLES**2
     calls.clear()
     second = mapped.cache("halves", folder=tmp_path)
     assert second["half"].tolist() == first["half"].tolist() == (np.arange(COUNT) / 2).tolist()
     assert not calls
+
+
+def test_results_of_versions_and_names_are_different_sources(ds: Dataset, tmp_path: Path) -> None:
+    """Their functions differ, so that what is computed from them must not be mixed up."""
+
+    def cached(value: int, **arguments: str) -> int:
+        first = ds.map(lambda _: {"value": value}).cache(**arguments, folder=tmp_path)  # type: ignore[arg-type]
+        second = first.map(lambda row: {"next": row["value"] + 1})
+        return int(second.cache("next", folder=tmp_path)[0]["next"])
+
+    assert cached(1, name="a") == 2
+    assert cached(2, name="a", version="2") == 3
+    assert cached(3, name="b") == 4
+
+
+def test_workers_that_start_afresh_compute_the_same_rows(tmp_path: Path) -> None:
+    """As on Windows and macOS."""
+    spawned = SLOW.replace(
+        "saved.SHARD_BYTES", "saved.in_processes.__globals__['METHOD'] = 'spawn'\nsaved.SHARD_BYTES"
+    )
+    (tmp_path / "script.py").write_text(spawned)
+    done = subprocess.run(
+        [sys.executable, "script.py", "0", "2"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(done.stdout) == 2 * sum(range(20_000))
+
+
+def test_two_processes_compute_the_rows_once(tmp_path: Path) -> None:
+    running = start_slow(tmp_path, workers=2)
+    resume_environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    second = subprocess.run(
+        [sys.executable, "script.py", "0", "2"],
+        cwd=tmp_path,
+        env=resume_environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    running.communicate()
+    assert running.returncode == 0
+    assert int(second.stdout) == 2 * sum(range(20_000))
+    assert (tmp_path / "calls").stat().st_size <= 20_000 + 2 * 100 + saved.SAMPLES**2
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_rows_sorted_by_size_give_small_shards(tmp_path: Path) -> None:
+    texts = ["x" * (number // 10) for number in range(COUNT)]
+    Dataset.from_arrays({"text": texts}).save(tmp_path / "rows")
+    sizes = [path.stat().st_size for path in (tmp_path / "rows").glob("*.arrow")]
+    assert max(sizes) < 3 * 30_000
+
+
+def test_small_datasets_have_shards_for_several_workers(tmp_path: Path) -> None:
+    Dataset.from_arrays({"n": np.arange(100_000)}).save(tmp_path / "rows")
+    assert len(list((tmp_path / "rows").glob("*.arrow"))) == saved.SHARDS
+
+
+def test_no_rows_are_saved(ds: Dataset, tmp_path: Path) -> None:
+    ds.take(0).save(tmp_path / "rows", workers=2)
+    opened = Dataset.open(tmp_path / "rows")
+    assert (len(opened), opened.features) == (0, ds.features)
+    assert (opened["text"], len(opened["n"]), opened.arrow().num_rows) == ([], 0, 0)
+
+
+def test_result_in_a_cache_without_write_access_is_opened(ds: Dataset, tmp_path: Path) -> None:
+    ds.cache("rows", folder=tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert same(ds.cache("rows", folder=tmp_path), ds)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_cached_files_stay_files(photos: Dataset, tmp_path: Path) -> None:
+    files = photos.decode(False)
+    assert files.cache("files", folder=tmp_path)[0] == files[0]
 
 
 def test_name_version_and_source_decide_what_is_opened(ds: Dataset, tmp_path: Path) -> None:
@@ -135,7 +212,7 @@ def test_cache_folder_is_that_of_the_settings(
     assert (tmp_path / "derived-v1").is_dir()
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", 5])
+@pytest.mark.parametrize("name", ["", "../up", "a b", ".hidden", "con", "own/nul.txt", 5])
 def test_names_that_no_folder_should_have_are_rejected(ds: Dataset, name: Any) -> None:
     with pytest.raises(ArgumentError, match="such as 'imdb-bert'"):
         ds.cache(name)
@@ -164,48 +241,140 @@ def test_failed_run_keeps_finished_shards(ds: Dataset, tmp_path: Path, workers: 
     assert (tmp_path / "calls").stat().st_size < COUNT / 2
 
 
-def test_killed_run_loses_at_most_the_shards_in_progress(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(
-            """
-            import sys, time
-            import numpy as np
-            from dshub import Dataset
-            from dshub.datasets import saved
-            saved.SHARD_BYTES = 10_000
-            calls = open("calls", "a")
-            def slow(batch):
-                calls.write("x" * len(batch["n"])); calls.flush()
-                time.sleep(float(sys.argv[1]))
-                return {"m": batch["n"] * 2}
-            ds = Dataset.from_arrays({"n": np.arange(20_000)}).map(slow, batched=True)
-            result = ds.cache("doubled", folder=".")
-            print(result["m"].sum())
-            """
-        )
-    )
+SLOW = """
+import sys, time
+import numpy as np
+from dshub import Dataset
+from dshub.datasets import saved
+saved.SHARD_BYTES = 10_000
+def slow(batch):
+    with open("calls", "a") as calls:
+        calls.write("x" * len(batch["n"]))
+    time.sleep(float(sys.argv[1]))
+    return {"m": batch["n"] * 2}
+if __name__ == "__main__":
+    ds = Dataset.from_arrays({"n": np.arange(20_000)}).map(slow, batched=True)
+    result = ds.cache("doubled", folder=".", workers=int(sys.argv[2]))
+    print(result["m"].sum())
+"""
+
+
+def start_slow(folder: Path, workers: int) -> "subprocess.Popen[bytes]":
+    """Start a run in a new session, and wait until it has finished three shards."""
+    (folder / "script.py").write_text(SLOW)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(script)]
-    running = subprocess.Popen([*command, "0.05"], cwd=tmp_path, env=environment)
-    folder = tmp_path / "derived-v1" / "doubled"
+    command = [sys.executable, "script.py", "0.05", str(workers)]
+    running = subprocess.Popen(
+        command, cwd=folder, env=environment, stderr=subprocess.PIPE, start_new_session=True
+    )
     deadline = time.monotonic() + 60
-    while len(list(folder.glob("*.partial/rows-*.arrow"))) < 3:
+    while len(finished(folder)) < 3:
         assert time.monotonic() < deadline
         assert running.poll() is None
         time.sleep(0.01)
-    running.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-    running.wait()
-    kept = len(list(folder.glob("*.partial/rows-*.arrow")))
-    (tmp_path / "calls").unlink()
+    return running
+
+
+def finished(folder: Path) -> list[Path]:
+    return list((folder / "derived-v1" / "doubled").glob("*/rows-?????.arrow"))
+
+
+def resume(folder: Path, kept: int, workers: int) -> None:
+    """Finish an interrupted run, and check how many rows it computes."""
+    (folder / "calls").unlink()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "script.py", "0", str(workers)]
     done = subprocess.run(
-        [*command, "0"], cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+        command, cwd=folder, env=environment, check=True, capture_output=True, text=True
     )
     assert int(done.stdout) == 2 * sum(range(20_000))
-    shards = len(list(folder.glob("*/rows-*.arrow")))
+    shards = len(finished(folder))
     inferring = 100  # rows that `map` uses to infer features
-    rows = (tmp_path / "calls").stat().st_size - inferring
+    rows = (folder / "calls").stat().st_size - inferring
     assert rows == pytest.approx(20_000 * (shards - kept) / shards, abs=20_000 / shards)
+    (result,) = (folder / "derived-v1" / "doubled").iterdir()
+    assert {path.suffix for path in result.iterdir()} == {".arrow", ".json"}
+    assert not (result / "plan.json").exists()
+
+
+def calls_end(folder: Path) -> bool:
+    """Wait until no process computes rows any more."""
+    size = -1
+    for _ in range(40):
+        if size == (size := (folder / "calls").stat().st_size):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_run_loses_at_most_the_shards_in_progress(tmp_path: Path, workers: int) -> None:
+    running = start_slow(tmp_path, workers)
+    running.kill()
+    running.communicate()
+    assert calls_end(tmp_path)
+    resume(tmp_path, len(finished(tmp_path)), workers)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    running = start_slow(tmp_path, workers=2)
+    running.kill()
+    running.communicate()
+    deadline = time.monotonic() + 20
+    while members := session_members(running.pid):
+        assert time.monotonic() < deadline, members
+        time.sleep(0.1)
+
+
+def session_members(session: int) -> list[int]:
+    """Return the running processes of a session."""
+    members = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, *numbers = path.read_text().rpartition(")")[2].split()[:4]
+            if int(numbers[2]) == session and state != "Z":
+                members.append(int(path.parent.name))
+    return members
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sends SIGINT to a process group")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_keeps_finished_shards_and_leaves_no_process(tmp_path: Path, workers: int) -> None:
+    running = start_slow(tmp_path, workers)
+    os.killpg(running.pid, signal.SIGINT)
+    _, errors = running.communicate(timeout=20)
+    assert errors.count(b"KeyboardInterrupt") == 1
+    assert not session_members(running.pid)
+    kept = len(finished(tmp_path))
+    assert kept >= 3
+    resume(tmp_path, kept, workers)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_full_disk_is_reported_and_leaves_no_part_of_a_shard(tmp_path: Path, workers: int) -> None:
+    """A limit for files stands for a full disk."""
+    script = SLOW.replace("import sys, time", "import resource, signal, sys, time") + (
+        '    ds = ds.columns(["n"])\n'
+        "    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "    limit = (5_000, resource.RLIM_INFINITY)\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, limit)\n"
+        '    ds.save("large", workers=int(sys.argv[2]))\n'
+    )
+    (tmp_path / "script.py").write_text(script)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "script.py", "0", str(workers)],
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "DiskFullError" in done.stderr
+    assert "the file would exceed the size limit" in done.stderr
+    assert [path.name for path in (tmp_path / "large.partial").iterdir()] == ["plan.json"]
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -70,3 +70,19 @@ def test_columns_without_single_values_are_rejected(ds: Dataset, method: str) ->
         getattr(ds, method)("v")
     with pytest.raises(UnknownNameError):
         getattr(ds, method)("x")
+
+
+def test_values_that_mean_something_else_are_not_joined(ds: Dataset) -> None:
+    numbers = Dataset.from_arrays({"text": np.arange(3), "legs": np.arange(3)})
+    with pytest.raises(SchemaError, match="got numbers, expected text"):
+        ds.join(numbers, on="text")
+    classes = {"label": LabelFeature(names=("other", "names"))}
+    others = Dataset.from_arrays({"label": np.arange(2), "m": np.arange(2)}, features=classes)
+    with pytest.raises(SchemaError, match="got other classes, expected the same classes"):
+        ds.join(others, on="label")
+
+
+def test_nan_is_one_value() -> None:
+    ds = Dataset.from_arrays({"x": np.array([np.nan, 1.0, np.nan])})
+    assert list(ds.counts("x").values()) == [1, 2]
+    assert len(ds.unique("x")) == 2

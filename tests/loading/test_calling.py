@@ -18,7 +18,7 @@ def test_failure_names_function_place_and_shapes() -> None:
     batch = {"image": np.zeros((2, 8, 8, 3), np.uint8), "text": ["a", "b"]}
     with (
         pytest.raises(FunctionError) as caught,
-        calling("batches", Doubled(), "a batch of 2 rows", batch),
+        calling("batches", Doubled(), lambda: "a batch of 2 rows", batch),
     ):
         raise KeyError("txt")
     message = str(caught.value)
@@ -31,7 +31,7 @@ def test_failure_names_function_place_and_shapes() -> None:
 
 def test_errors_of_dshub_are_not_wrapped() -> None:
     error = ArgumentError(name="size", value=0, expected="above 0")
-    with pytest.raises(ArgumentError) as caught, calling("map", len, "row 3", {}):
+    with pytest.raises(ArgumentError) as caught, calling("map", len, lambda: "row 3", {}):
         raise error
     assert caught.value is error
 

@@ -102,3 +102,11 @@ def test_padding_that_cannot_be_is_rejected(pad: Any, error: type[Exception]) ->
     ds = Dataset.from_arrays({"text": ["a", "abc"], "n": np.arange(2)})
     with pytest.raises(error):
         next(iter(ds.batches(2, pad=pad)))
+
+
+def test_padding_that_the_values_cannot_hold_is_rejected() -> None:
+    """-1 would become 255, and 0.5 would become 0."""
+    ds = Dataset.from_arrays({"ids": [np.ones(count, np.uint8) for count in (1, 2)]})
+    for fill in (-1, 0.5):
+        with pytest.raises(DshubError, match=f"cannot be padded with {fill}"):
+            next(iter(ds.batches(2, pad={"ids": fill})))

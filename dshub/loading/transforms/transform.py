@@ -178,10 +178,11 @@ def apply(
         FunctionError: a transform fails; names it, and the shapes that it received.
         DshubError: a callable does not return a batch.
     """
-    rows = context.draws.rows
-    where = (
-        f"a batch of {len(rows):,} rows, from row {rows[0]:,}" if len(rows) else "an empty batch"
-    )
+
+    def where() -> str:
+        rows = context.draws.rows
+        return f"a batch of {len(rows):,} rows, from row {rows[0]:,}" if len(rows) else "no rows"
+
     for i, transform in enumerate(transforms, first):
         separate = replace(context, draws=context.draws.apart(i))
         with calling("batches", transform, where, dict(batch)):

@@ -1,0 +1,149 @@
+"""Convert the results of functions to columns."""
+
+from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
+from dshub.datasets.arrow import arrow_values
+from dshub.datasets.from_memory import (
+    cast_column,
+    check_missing,
+    conform_chunks,
+    from_zero,
+    infer_feature,
+)
+from dshub.errors import DshubError, SchemaError
+from dshub.tables.types import arrow_type, is_text, row_dtype, row_shape, shaped
+
+HINT = "pass features={name: …} to map"
+_EXPECTED = "numbers, text or lists of them"
+_FAULTS = (pa.ArrowException, ValueError, TypeError, OverflowError, RuntimeError)
+
+
+def fit(values: Any, feature: Feature, name: str) -> pa.Array:
+    """Convert the values of a column to a feature; raises SchemaError."""
+    array = cast_column(_arrow(values, name))
+    label = isinstance(getattr(feature, "of", feature), LabelFeature)
+    if array.type == arrow_type(feature) and not label:
+        check_missing(name, [array])
+        return array
+    if isinstance(feature, ListFeature) and pa.types.is_fixed_size_list(array.type):
+        array = array.cast(pa.list_(array.type.value_type))
+    elif row_shape(feature) and not pa.types.is_fixed_size_list(array.type):
+        array = cast_column(_arrow(_stacked(values, feature), name))
+    (converted,) = conform_chunks([array], name, from_zero(feature), "map")
+    return converted
+
+
+def infer(values: Any, old: Feature | None, name: str) -> Feature:
+    """Infer the feature of a column.
+
+    Args:
+        values: results for some rows.
+        old: feature of the column that they replace, which is kept if the values fit it.
+        name: name of the column.
+
+    Raises:
+        SchemaError: no feature fits.
+    """
+    array = _arrow(values, name)
+    if old is not None and _means_the_same(array, old):
+        try:
+            fit(values, old, name)
+        except DshubError:
+            pass
+        else:
+            return old
+    array = cast_column(array)
+    kind, shape = shaped(array.type)
+    if isinstance(old, ImageFeature) and len(shape) == 3 and kind == pa.uint8():
+        return ImageFeature(shape=shape)
+    if pa.types.is_null(getattr(kind, "value_type", kind)):
+        got = "only None" if pa.types.is_null(kind) else "only empty lists"
+        raise SchemaError(where=name, expected=_EXPECTED, got=f"{got} in the first rows", hint=HINT)
+    return infer_feature(name, array.type)
+
+
+def first_unfit(values: Any, feature: Feature, name: str) -> int:
+    """Return the index of the first value that does not fit a feature."""
+
+    def fails(count: int) -> bool:
+        try:
+            fit(values[:count], feature, name)
+        except SchemaError:
+            return True
+        return False
+
+    return bisect_left(range(1, len(values)), True, key=fails)  # noqa: FBT003
+
+
+def _means_the_same(values: pa.Array, old: Feature) -> bool:
+    """Return False for values that would fit a feature, but mean something else.
+
+    Strings of digits are text, and bools are not classes.
+    """
+    while isinstance(old, ListFeature) and hasattr(values.type, "value_type"):
+        values, old = values.flatten(), old.of
+    if isinstance(old, LabelFeature) and is_text(values.type):
+        return set(values.to_pylist()) <= {*old.names, *old.codes}
+    if isinstance(old, LabelFeature):
+        return not pa.types.is_boolean(values.type)
+    return is_text(values.type) == isinstance(old, TextFeature)
+
+
+def _arrow(values: Any, name: str) -> pa.Array:
+    """Make an Arrow array of values; raises SchemaError."""
+    try:
+        return _array(_plain(values))
+    except _FAULTS as error:
+        raise SchemaError(where=name, expected=_EXPECTED, got=str(error), hint=HINT) from error
+
+
+def _array(values: Any) -> pa.Array:
+    if isinstance(values, np.ndarray):
+        return arrow_values(values, NumberFeature(dtype="uint8"))
+    try:
+        return pa.array(values)
+    except OverflowError:
+        return pa.array(values, pa.uint64())
+    except (pa.ArrowException, ValueError, TypeError):  # tensors, which Arrow does not know
+        return pa.array([_as_array(value) for value in values])
+
+
+def _plain(values: Any) -> Any:
+    """Turn columns of any library into an array of numbers, or a list."""
+    if isinstance(values, pa.ChunkedArray | pa.Array):
+        return values.to_pylist()
+    if hasattr(values, "__array__"):  # an array, a tensor or a pandas column
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            return array.tolist() if array.dtype.kind in "OUT" else array
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+    items = values if isinstance(values, list) else list(values)
+    if items and all(hasattr(item, "__array__") for item in items):
+        arrays = [np.asarray(item) for item in items]
+        if len({(array.shape, array.dtype) for array in arrays}) == 1:
+            return _plain(np.stack(arrays))
+    return items
+
+
+def _stacked(values: Any, feature: Feature) -> np.ndarray:
+    """Make an array of nested lists, as a feature with a shape needs."""
+    try:
+        return np.asarray(_plain(values), None if values else row_dtype(feature))
+    except _FAULTS:
+        return np.empty(0)
+
+
+def _as_array(value: Any) -> Any:
+    return np.asarray(value) if hasattr(value, "__array__") else value
