@@ -1,6 +1,5 @@
 """`Dataset`: an immutable view of some rows and columns of a source."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,53 +7,39 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 import numpy as np
 
-from dshub._validate import DEVICE, NAME, called, flag, whole
-from dshub.cache.paths import DERIVED
-from dshub.cache.usage import touch
+from dshub._validate import flag, whole
 from dshub.catalog.features import Feature
-from dshub.catalog.manifest import AnyPair, Inputs, Manifest, Pair
+from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.catalog.spellings import FamiliarClass, familiar, spelled
+from dshub.datasets.column_views import ColumnViews
 from dshub.datasets.derived import (
-    CastSource,
-    RenamedSource,
-    SelectedSource,
     StackedSource,
     WidenedSource,
 )
 from dshub.datasets.folders import from_folder
-from dshub.datasets.from_memory import check_features, columns_of, from_arrays, from_arrow
+from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
-from dshub.datasets.mapping import MappedSource
 from dshub.datasets.mixing import Mixture
-from dshub.datasets.packing import PackedSource
-from dshub.datasets.saved import SavedSource, Saving, check_target
 from dshub.datasets.selection import (
-    Selection,
     Shuffled,
-    check_columns,
     positions_of,
 )
-from dshub.datasets.sources import Source, TableSource
+from dshub.datasets.sources import TableSource
 from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
-from dshub.datasets.view import BLOCK, DECODED_BLOCK, RowView
-from dshub.errors import ArgumentError, SchemaError
+from dshub.errors import ArgumentError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchKeywords, BatchOptions, overload, takes
-from dshub.loading.pairs import check_pair
 from dshub.loading.transforms.transform import Batch
-from dshub.progress import choose
-from dshub.settings import Settings
 
 if TYPE_CHECKING:
     from dshub.hub.familiar.datasets import DatasetNames
 else:
     DatasetNames = object
-MAP_BLOCK = 1000  # rows per call of a function by default
 
 
-class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
+class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
     """An immutable table of rows; selecting rows or columns returns a view without copying.
 
     ::
@@ -216,31 +201,6 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
         return cls._of(source, selection=selection)
 
     @classmethod
-    def _of(
-        cls,
-        source: Source,
-        supervised: AnyPair | None = None,
-        selection: Selection | None = None,
-    ) -> Self:
-        names = tuple(source.features)
-        if supervised is not None:
-            supervised = check_pair(supervised, names)
-        elif source.manifest is not None:
-            supervised = source.manifest.supervised  # unchecked: a split can lack labels
-        rows = range(source.rows) if selection is None else selection
-        return cls(source, rows, names, supervised)
-
-    @classmethod
-    def open(cls, folder: str | Path) -> Self:
-        """Open a folder that `save` wrote, as a memory map.
-
-        Raises:
-            StoreError: the folder has no saved dataset, or a damaged one.
-        """
-        source = SavedSource(Path(folder))
-        return cls._of(source, source.record.supervised)
-
-    @classmethod
     def concat(cls, datasets: Sequence["Dataset"]) -> Self:
         """Concatenate datasets with equal columns; `a + b` does the same.
 
@@ -258,246 +218,10 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
     def __add__(self, other: "Dataset") -> Self:
         return self.concat([self, other]) if isinstance(other, Dataset) else NotImplemented
 
-    def _base(self) -> Source:
-        """Return a source of exactly these rows and columns, without decoding."""
-        source = self._source
-        same = isinstance(self._selection, range) and self._selection == range(source.rows)
-        if same and self._names == tuple(source.features):
-            return source
-        return SelectedSource(source, self._selection, self._names)
-
-    def _derived(
-        self,
-        source: Source,
-        *,
-        names: Sequence[str] | None = None,
-        supervised: Pair | None = None,
-    ) -> Self:
-        """Return all rows of a source that was made from these."""
-        return replace(
-            self,
-            _source=source,
-            _selection=range(source.rows),
-            _names=tuple(source.features if names is None else names),
-            _supervised=supervised or self._supervised,
-        )
-
     if not TYPE_CHECKING:  # type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> Any:
             return familiar(self, name, "datasets.DatasetNames")
-
-    def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
-        """Return a view that decodes images and audio, or returns their files if `on` is False."""
-        return replace(self, _decoded=on)
-
-    def rename(self, names: Mapping[str, str]) -> Self:
-        """Rename columns: ``ds.rename({"label": "y"})``.
-
-        Args:
-            names: new name of each column to rename, by its old name.
-
-        Raises:
-            UnknownNameError: there is no such column.
-            ArgumentError: two columns would have the same name.
-        """
-        check_columns(list(names), self._names, self.manifest)
-        new = {names.get(name, name): name for name in self._names}
-        if len(new) < len(self._names):
-            expected = "new names that no other column has"
-            raise ArgumentError(name="names", value=dict(names), expected=expected)
-
-        def renamed(part: Inputs) -> Inputs:
-            if isinstance(part, str):
-                return names.get(part, part)
-            return tuple(names.get(name, name) for name in part)
-
-        pair = self._supervised and (renamed(self._supervised[0]), renamed(self._supervised[1]))
-        return self._derived(RenamedSource(self._base(), new), supervised=pair)
-
-    def with_column(
-        self, name: str, values: np.ndarray | Sequence[Any], feature: Feature | None = None
-    ) -> Self:
-        """Add or replace a column.
-
-        Args:
-            name: of the column.
-            values: one for each row; see `from_arrays`.
-            feature: by default inferred from the values.
-
-        Raises:
-            SchemaError: the number of values differs, or they do not fit the feature.
-        """
-        features = {} if feature is None else {name: feature}
-        added = from_arrays({name: values}, features)
-        if added.rows != len(self):
-            expected = f"{len(self):,} values, one for each row"
-            raise SchemaError(where=f"column {name}", expected=expected, got=f"{added.rows:,}")
-        return self._derived(WidenedSource(self._base(), added))
-
-    def add_index(self, name: str = "index") -> Self:
-        """Add a column with the number of each row, int64, from 0."""
-        return self.with_column(name, np.arange(len(self), dtype=np.int64))
-
-    def cast(self, features: Mapping[str, Feature]) -> Self:
-        """Convert columns when they are read.
-
-        Integers may change their width if every value fits, and become floats that hold them
-        exactly; floats may become narrower. Text becomes a number, or a class by its name.
-
-        Args:
-            features: new feature of each column to convert.
-
-        Raises:
-            UnknownNameError: there is no such column.
-            SchemaError: one of the first rows cannot be converted; or, later, another row.
-        """
-        check_columns(list(features), self._names, self.manifest)
-        check_features(features)
-        source = CastSource(self._base(), features)
-        source.batch(list(features), range(min(BLOCK, len(self))))
-        return self._derived(source)
-
-    @spelled("map")
-    def map(
-        self,
-        function: Callable[[Any], Mapping[str, Any]],
-        *,
-        batched: bool = False,
-        columns: Sequence[str] | None = None,
-        features: Mapping[str, Feature] | None = None,
-        batch_size: int | None = None,
-    ) -> Self:
-        """Add or replace columns with a function, which is called when rows are read.
-
-        ::
-
-            ds.map(lambda row: {"words": len(row["text"].split())})
-            ds.map(tokenize, batched=True, columns=["text"]).cache("imdb-bert")
-
-        The result is computed again whenever rows are read; `cache` keeps it. Remove columns with
-        `without` or `columns`.
-
-        Args:
-            function: gets a row as a dict, and returns a dict of new values; it should depend on
-                nothing but the row.
-            batched: call it with columns of several rows, and expect columns.
-            columns: columns that it needs; fewer are faster. None means all.
-            features: of new columns; by default inferred from the first rows, 100 at most. A
-                replaced column keeps its feature if the new values fit. An empty dataset gets
-                only the columns of `features`.
-            batch_size: rows per call at most, if batched; by default 1,000, or 16 if files are
-                decoded.
-
-        Raises:
-            FunctionError: the function fails; names it, the row and its values.
-            SchemaError: a result has another type than that of the first rows, or no feature.
-        """
-        called("function", function, "a row or a batch that returns a dict of columns")
-        check_features(features or {})
-        base, names = self._base(), self._names if columns is None else columns
-        inputs = self.columns(names)._derived(base, names=names)
-        least = DECODED_BLOCK if inputs.encoded else MAP_BLOCK
-        mapped = MappedSource(
-            base,
-            inputs,
-            function,
-            batched=flag("batched", batched),
-            block=least if batch_size is None else whole("batch_size", batch_size, least=1),
-            features=features or {},
-        )
-        return self._derived(mapped)
-
-    def pack(self, column: str, length: int, *, target: str = "target") -> Self:
-        """Concatenate lists of tokens and cut them into windows, with targets one token later.
-
-        ``ds.map(tokenize).pack("tokens", 128).batches(32, supervised=True)``
-
-        Args:
-            column: lists of token ids.
-            length: tokens in a window.
-            target: name of the column with the shifted windows.
-
-        Returns:
-            A dataset of two columns, (length,) each, which become `(x, y)`. Tokens that fill no
-            window are left out.
-
-        Raises:
-            UnknownNameError: there is no such column.
-            SchemaError: its rows are not lists of numbers, or too short for one window.
-        """
-        length = whole("length", length, least=1)
-        return self._derived(
-            PackedSource(self, column, length, target), supervised=(column, target)
-        )
-
-    def cache(
-        self,
-        name: str,
-        *,
-        version: str = "1",
-        workers: int = 1,
-        folder: str | Path | None = None,
-    ) -> Self:
-        """Compute all rows once, keep them in the cache, and open them as a memory map.
-
-        The next call with the same source, columns, name and version opens the result in
-        milliseconds. The code of functions is not looked at: choose another version when a
-        function changes. An interrupted run continues with its next shard.
-
-        Args:
-            name: of the result, such as `imdb-bert`.
-            version: of the result.
-            workers: processes that compute rows.
-            folder: the cache folder; by default that of the settings.
-
-        Raises:
-            ArgumentError: the name has characters that no folder should have.
-            FunctionError, SchemaError: a row cannot be computed.
-            StoreError: the cache cannot be written.
-        """
-        valid = isinstance(name, str) and NAME.fullmatch(name)
-        if not valid or any(map(DEVICE.fullmatch, name.split("/"))):
-            expected = "lowercase letters, digits, '-', '_' and '.', such as 'imdb-bert'"
-            raise ArgumentError(name="name", value=name, expected=expected)
-        settings = Settings.read()
-        text = f"{self.decode().fingerprint} {name} {version}"
-        identity = hashlib.sha256(text.encode()).hexdigest()
-        saving = self._saving(f"{name}, version {version}", identity, version)
-        path = Path(folder or settings.cache) / DERIVED / name / identity[:16]
-        saving.write(path, workers=_workers(workers), progress=choose(settings.progress))
-        touch(path)
-        return self.open(path).decode(self._decoded)
-
-    def save(self, folder: str | Path, *, workers: int = 1) -> None:
-        """Write all rows into a new folder, which `Dataset.open` reads on any machine.
-
-        An interrupted run continues with its next shard; remove ``FOLDER.partial`` first if you
-        changed a function of `map`.
-
-        Args:
-            folder: must not exist.
-            workers: processes that compute rows.
-
-        Raises:
-            StoreError: the folder exists, or cannot be written.
-            FunctionError, SchemaError: a row cannot be computed.
-        """
-        path = Path(folder)
-        check_target(path)
-        saving = self._saving(path.name, self.decode().fingerprint)
-        progress = choose(Settings.read().progress)
-        saving.write(path, workers=_workers(workers), progress=progress)
-
-    def _saving(self, title: str, identity: str, version: str = "") -> Saving:
-        return Saving(
-            source=self._base(),
-            names=self._names,
-            identity=identity,
-            title=title,
-            version=version,
-            supervised=self.supervised,
-        )
 
     def align_labels(self, names: Sequence[str], column: str | None = None) -> Self:
         """Return a view with classes renumbered in the order of `names`.
@@ -747,7 +471,3 @@ class Dataset(RowView, DatasetNames, metaclass=FamiliarClass):
             FunctionError: raised by iterating: a transform fails.
         """
         return Loader(self, options)
-
-
-def _workers(count: Any) -> int:
-    return whole("workers", count, least=0)

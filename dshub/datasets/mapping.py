@@ -20,7 +20,7 @@ from dshub.tables.columns import Values, column_of
 from dshub.tables.types import arrow_type
 
 if TYPE_CHECKING:
-    from dshub.datasets.dataset import Dataset
+    from dshub.datasets.view import RowView
 
 SAMPLE = 100  # first rows, from which features are inferred
 
@@ -47,7 +47,7 @@ class MappedSource(Source):
     def __init__(
         self,
         source: Source,
-        inputs: "Dataset",
+        inputs: "RowView",
         function: Callable[[Any], Any],
         *,
         batched: bool,

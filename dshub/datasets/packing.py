@@ -11,7 +11,7 @@ from dshub.errors import SchemaError
 from dshub.tables.columns import Values
 
 if TYPE_CHECKING:
-    from dshub.datasets.dataset import Dataset
+    from dshub.datasets.view import RowView
 
 BLOCK = 1 << 16  # rows read at a time
 
@@ -36,7 +36,7 @@ class PackedSource(Source):
         SchemaError: its rows are not lists of numbers, or they are too short for one window.
     """
 
-    def __init__(self, view: "Dataset", column: str, length: int, target: str) -> None:
+    def __init__(self, view: "RowView", column: str, length: int, target: str) -> None:
         view = view.columns([column])
         feature = view.features[column]
         item = feature.of if isinstance(feature, ListFeature) else None

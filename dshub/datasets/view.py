@@ -222,6 +222,10 @@ class RowView(plugins.FrameworkMethods):
         """
         return replace(self, _names=check_columns(names, self._names, self.manifest))
 
+    def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
+        """Return a view that decodes images and audio, or returns their files if `on` is False."""
+        return replace(self, _decoded=on)
+
     def pixels(self, name: str) -> np.ndarray | None:
         """Return raw images of all source rows, or None if they are not one array."""
         feature = self.features[name]

@@ -16,7 +16,7 @@ from dshub.catalog.spellings import spelled
 from dshub.datasets.split_expressions import find_parts, find_split
 from dshub.errors import ArgumentError, DshubError, Vanished
 from dshub.hub.registry import make_registry
-from dshub.hub.request import Choice, Request, name_and_split
+from dshub.hub.request import Choice, Request, positional
 from dshub.progress import Progress, choose
 from dshub.settings import Settings
 
@@ -362,7 +362,7 @@ class Hub:
             whole("synthetic", synthetic, least=0)
         rows = self.settings.synthetic if synthetic is None else synthetic
         columns = [columns] if isinstance(columns, str) else columns
-        name, expression = self._name_and_split(name, parts, split)
+        name, expression = positional(self.registry, name, parts, split)
         if name.startswith("hf:"):
             return self._load_from_hub(name, expression, columns, synthetic=rows)
         ready = None if rows else self._find_ready(name, expression)
@@ -379,35 +379,6 @@ class Hub:
         counts = {name: item.rows for name, item in manifest.splits.items()}
         opener = partial(self._open, manifest, columns=columns)
         return Splits(manifest.identifier, counts, opener, manifest)
-
-    def _name_and_split(self, name: str, parts: Sequence[Part], split: Part) -> tuple[str, Any]:
-        """Return name and split from the positional arguments of `load`.
-
-        Raises:
-            ArgumentError: there are too many arguments.
-        """
-        texts = [part for part in parts if part is not None]
-        if len(texts) + (split is not None) > 2:
-            expected = "at most a member of a family and one split after the name"
-            raise ArgumentError(name="split", value=[*texts, split], expected=expected)
-        if split is None and texts and (len(texts) == 2 or not self._is_member(name, texts[0])):
-            split = texts.pop()
-        if texts:
-            return f"{name}/{texts[0]}", split
-        if split is None:
-            return name_and_split(name)
-        return name, split
-
-    def _is_member(self, family: str, name: object) -> bool:
-        """Return True if a family, and not a dataset, has this member."""
-        if not isinstance(name, str) or family.startswith("hf:"):
-            return False
-        for registry in (self.registry.at_hand(), self.registry):  # avoids requests to mirrors
-            if registry.has(family):
-                return False
-            if registry.has(f"{family}/{name}"):
-                return True
-        return False
 
     def _find_ready(self, name: str, split: str | None) -> "Manifest | None":
         """Return the manifest if its splits are prepared, without a request to a mirror."""

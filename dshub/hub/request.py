@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dshub.datasets.split_expressions import find_split
+from dshub.errors import ArgumentError
 
 if TYPE_CHECKING:  # avoids importing the manifest parser to list datasets
     from dshub.catalog.manifest import Manifest
+    from dshub.catalog.registry import Registry
 
 
 def name_and_split(text: str) -> tuple[str, str | None]:
@@ -21,6 +23,43 @@ def name_and_split(text: str) -> tuple[str, str | None]:
     start = max(start, text.rfind(".toml"))
     name, _, split = text[start:].partition(":")
     return text[:start] + name, split or None
+
+
+def positional(
+    registry: "Registry", name: str, parts: Sequence[Any], split: Any
+) -> tuple[str, Any]:
+    """Return name and split from the positional arguments of `load`.
+
+    Args:
+        registry: knows families and their members.
+        name: dataset or family.
+        parts: a member of the family, and the split.
+        split: the split, if it is a keyword.
+
+    Raises:
+        ArgumentError: there are too many arguments.
+    """
+    texts = [part for part in parts if part is not None]
+    if len(texts) + (split is not None) > 2:
+        expected = "at most a member of a family and one split after the name"
+        raise ArgumentError(name="split", value=[*texts, split], expected=expected)
+    if split is None and texts and (len(texts) == 2 or not _is_member(registry, name, texts[0])):
+        split = texts.pop()
+    if texts:
+        return f"{name}/{texts[0]}", split
+    return (name, split) if split is not None else name_and_split(name)
+
+
+def _is_member(registry: "Registry", family: str, name: object) -> bool:
+    """Return True if a family, and not a dataset, has this member."""
+    if not isinstance(name, str) or family.startswith("hf:"):
+        return False
+    for source in (registry.at_hand(), registry):  # avoids requests to mirrors
+        if source.has(family):
+            return False
+        if source.has(f"{family}/{name}"):
+            return True
+    return False
 
 
 @dataclass(frozen=True)
