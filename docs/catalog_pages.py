@@ -5,7 +5,7 @@ from pathlib import Path
 from dshub import Feature, Manifest, Registry
 from dshub.catalog.citations import bibtex
 from dshub.catalog.features import LabelFeature, describe
-from dshub.catalog.search import natural_order
+from dshub.catalog.names import natural_order
 from dshub.progress import size
 
 KINDS = {

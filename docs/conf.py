@@ -124,7 +124,7 @@ def _hide_nameless(app: Sphinx, ctx: object, lines: list[str]) -> None:
 def _show_examples_as_code(app: Sphinx, ctx: object, lines: list[str]) -> None:
     """Turn the examples of a command's help into a block of code."""
     del app, ctx
-    shown = []
+    shown: list[str] = []
     for line in lines:
         is_example = line.startswith("| ")
         if is_example and not (shown and shown[-1].startswith("    ")):
