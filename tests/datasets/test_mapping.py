@@ -184,7 +184,7 @@ def test_failure_in_a_later_row_names_that_row(ds: Dataset) -> None:
         ({"x": None}, "column x of map"),
         ({"x": object()}, "column x of map"),
     ],
-    ids=str,
+    ids=["None", "list", "number", "missing", "object"],
 )
 def test_results_that_are_no_columns_are_rejected(ds: Dataset, result: Any, message: str) -> None:
     with pytest.raises(DshubError, match=message):
