@@ -44,7 +44,7 @@ def arrow_table(source: "Source", names: Sequence[str], rows: Rows) -> pa.Table:
 
 
 def stored_rows(chunks: Sequence[pa.Array], feature: Feature, rows: Rows) -> pa.ChunkedArray:
-    """Take rows of a column that is stored as Arrow; consecutive ones are not copied."""
+    """Take rows of a column that is stored as Arrow; consecutive rows are not copied."""
     if isinstance(rows, range):
         return pa.chunked_array(chunks).slice(rows.start, len(rows))
     length = max(1, len(rows)) if row_dtype(feature) is not None else _block([feature])
@@ -54,7 +54,7 @@ def stored_rows(chunks: Sequence[pa.Array], feature: Feature, rows: Rows) -> pa.
 
 
 def _read(source: "Source", names: Sequence[str], rows: Rows) -> dict[str, pa.ChunkedArray]:
-    """Read columns block by block, all of them together: a source may compute them."""
+    """Read blocks of rows, with all columns at once, because a source can compute them together."""
     features = {name: source.features[name] for name in names}
     arrays: dict[str, list[pa.Array]] = {name: [] for name in names}
     length = _block(features.values())

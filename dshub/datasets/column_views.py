@@ -1,4 +1,4 @@
-"""Views of a dataset with other columns: renamed, added, converted, computed and kept."""
+"""Rename, add, convert, compute and save columns of a dataset."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +39,7 @@ MAP_BLOCK = 1000  # rows per call of a function by default
 
 
 class ColumnViews(RowView):
-    """Methods of `Dataset` that change columns; see there."""
+    """Base class of `Dataset` with the methods that change columns."""
 
     @classmethod
     def _of(
@@ -52,22 +52,22 @@ class ColumnViews(RowView):
         if supervised is not None:
             supervised = check_pair(supervised, names)
         elif source.manifest is not None:
-            supervised = source.manifest.supervised  # unchecked: a split can lack labels
+            supervised = source.manifest.supervised  # not checked, as a split can lack labels
         rows = range(source.rows) if selection is None else selection
         return cls(source, rows, names, supervised)
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
-        """Open a folder that `save` wrote, as a memory map.
+        """Open a folder that `save` created, as a memory map.
 
         Raises:
-            StoreError: the folder has no saved dataset, or a damaged one.
+            StoreError: the folder does not contain a saved dataset, or the dataset is damaged.
         """
         source = SavedSource(Path(folder))
         return cls._of(source, source.record.supervised)
 
     def _base(self) -> Source:
-        """Return a source of exactly these rows and columns, without decoding."""
+        """Return a source of only the rows and columns of this view, without decoding."""
         source = self._source
         same = isinstance(self._selection, range) and self._selection == range(source.rows)
         if same and self._names == tuple(source.features):
@@ -81,7 +81,7 @@ class ColumnViews(RowView):
         names: Sequence[str] | None = None,
         supervised: Pair | None = None,
     ) -> Self:
-        """Return all rows of a source that was made from these."""
+        """Return a view of all rows of a source that is derived from this view."""
         return replace(
             self,
             _source=source,
@@ -94,16 +94,16 @@ class ColumnViews(RowView):
         """Rename columns: ``ds.rename({"label": "y"})``.
 
         Args:
-            names: new name of each column to rename, by its old name.
+            names: new column names by old name.
 
         Raises:
-            UnknownNameError: there is no such column.
+            UnknownNameError: a column does not exist.
             ArgumentError: two columns would have the same name.
         """
         check_columns(list(names), self._names, self.manifest)
         new = {names.get(name, name): name for name in self._names}
         if len(new) < len(self._names):
-            expected = "new names that no other column has"
+            expected = "a dict of new names that no other column has"
             raise ArgumentError(name="names", value=dict(names), expected=expected)
 
         def renamed(part: Inputs) -> Inputs:
@@ -120,12 +120,12 @@ class ColumnViews(RowView):
         """Add or replace a column.
 
         Args:
-            name: of the column.
-            values: one for each row; see `from_arrays`.
-            feature: by default inferred from the values.
+            name: name of the column.
+            values: one value per row; see `from_arrays`.
+            feature: feature of the column; by default inferred from the values.
 
         Raises:
-            SchemaError: the number of values differs, or they do not fit the feature.
+            SchemaError: `values` does not have one value per row, or does not fit the feature.
         """
         features = {} if feature is None else {name: feature}
         added = from_arrays({name: values}, features)
@@ -135,21 +135,23 @@ class ColumnViews(RowView):
         return self._derived(WidenedSource(self._base(), added))
 
     def add_index(self, name: str = "index") -> Self:
-        """Add a column with the number of each row, int64, from 0."""
+        """Add a column that numbers the rows from 0, int64."""
         return self.with_column(name, np.arange(len(self), dtype=np.int64))
 
     def cast(self, features: Mapping[str, Feature]) -> Self:
         """Convert columns when they are read.
 
-        Integers may change their width if every value fits, and become floats that hold them
-        exactly; floats may become narrower. Text becomes a number, or a class by its name.
+        Integers can change their width if every value fits, or become floats that represent
+        every value exactly. Floats can become narrower. Text can become numbers, or labels if it
+        contains class names.
 
         Args:
             features: new feature of each column to convert.
 
         Raises:
-            UnknownNameError: there is no such column.
-            SchemaError: one of the first rows cannot be converted; or, later, another row.
+            UnknownNameError: a column does not exist.
+            SchemaError: one of the first rows cannot be converted. Other rows raise this error
+                when they are read.
         """
         check_columns(list(features), self._names, self.manifest)
         check_features(features)
@@ -167,30 +169,31 @@ class ColumnViews(RowView):
         features: Mapping[str, Feature] | None = None,
         batch_size: int | None = None,
     ) -> Self:
-        """Add or replace columns with a function, which is called when rows are read.
+        """Add or replace columns by calling a function when rows are read.
 
         ::
 
             ds.map(lambda row: {"words": len(row["text"].split())})
             ds.map(tokenize, batched=True, columns=["text"]).cache("imdb-bert")
 
-        The result is computed again whenever rows are read; `cache` keeps it. Remove columns with
-        `without` or `columns`.
+        The function is called each time rows are read, unless `cache` stores the results. To
+        remove columns, use `without` or `columns`.
 
         Args:
-            function: gets a row as a dict, and returns a dict of new values; it should depend on
-                nothing but the row.
-            batched: call it with columns of several rows, and expect columns.
-            columns: columns that it needs; fewer are faster. None means all.
-            features: of new columns; by default inferred from the first rows, 100 at most. A
+            function: takes a row as a dict, and returns a dict of new values. The result should
+                depend only on the row.
+            batched: whether the function takes columns of several rows and returns columns.
+            columns: columns to pass to the function; fewer are faster. None passes all columns.
+            features: features of new columns; by default inferred from up to 100 rows. A
                 replaced column keeps its feature if the new values fit. An empty dataset gets
                 only the columns of `features`.
-            batch_size: rows per call at most, if batched; by default 1,000, or 16 if files are
-                decoded.
+            batch_size: maximum number of rows per call if `batched` is True; by default 1,000,
+                or 16 if files are decoded.
 
         Raises:
-            FunctionError: the function fails; names it, the row and its values.
-            SchemaError: a result has another type than that of the first rows, or no feature.
+            FunctionError: the function fails. The error names the function, the row and its
+                values.
+            SchemaError: a result differs in type from the first rows, or fits no feature.
         """
         called("function", function, "a row or a batch that returns a dict of columns")
         check_features(features or {})
@@ -208,22 +211,23 @@ class ColumnViews(RowView):
         return self._derived(mapped)
 
     def pack(self, column: str, length: int, *, target: str = "target") -> Self:
-        """Concatenate lists of tokens and cut them into windows, with targets one token later.
+        """Concatenate lists of tokens, and cut them into windows with targets one token ahead.
 
         ``ds.map(tokenize).pack("tokens", 128).batches(32, supervised=True)``
 
         Args:
-            column: lists of token ids.
-            length: tokens in a window.
-            target: name of the column with the shifted windows.
+            column: name of the column with lists of token ids.
+            length: number of tokens per window.
+            target: name of the new column with the shifted windows.
 
         Returns:
-            A dataset of two columns, (length,) each, which become `(x, y)`. Tokens that fill no
-            window are left out.
+            A dataset with two columns of shape (length,), which become `(x, y)`. Tokens at the
+            end that do not fill a window are dropped.
 
         Raises:
-            UnknownNameError: there is no such column.
-            SchemaError: its rows are not lists of numbers, or too short for one window.
+            UnknownNameError: the column does not exist.
+            SchemaError: the column does not hold lists of numbers, or has too few tokens for
+                one window.
         """
         length = whole("length", length, least=1)
         return self._derived(
@@ -238,20 +242,20 @@ class ColumnViews(RowView):
         workers: int = 1,
         folder: str | Path | None = None,
     ) -> Self:
-        """Compute all rows once, keep them in the cache, and open them as a memory map.
+        """Compute all rows once, store them in the cache, and open them as a memory map.
 
         The next call with the same source, columns, name and version opens the result in
-        milliseconds. The code of functions is not looked at: choose another version when a
-        function changes. An interrupted run continues with its next shard.
+        milliseconds. Changes to the code of a `map` function are not detected, so pass a new
+        version after you change one. An interrupted run resumes with the next shard.
 
         Args:
-            name: of the result, such as `imdb-bert`.
-            version: of the result.
-            workers: processes that compute rows.
-            folder: the cache folder; by default that of the settings.
+            name: name of the result, such as `imdb-bert`.
+            version: version of the result.
+            workers: number of processes that compute rows.
+            folder: cache folder; by default the one in the settings.
 
         Raises:
-            ArgumentError: the name has characters that no folder should have.
+            ArgumentError: `name` is not a valid folder name.
             FunctionError, SchemaError: a row cannot be computed.
             StoreError: the cache cannot be written.
         """
@@ -269,17 +273,17 @@ class ColumnViews(RowView):
         return self.open(path).decode(self._decoded)
 
     def save(self, folder: str | Path, *, workers: int = 1) -> None:
-        """Write all rows into a new folder, which `Dataset.open` reads on any machine.
+        """Write all rows to a new folder, which `Dataset.open` can read on any machine.
 
-        An interrupted run continues with its next shard; remove ``FOLDER.partial`` first if you
-        changed a function of `map`.
+        After an interruption, call `save` again to resume with the next shard. If you changed a
+        `map` function, remove ``FOLDER.partial`` first.
 
         Args:
-            folder: must not exist.
-            workers: processes that compute rows.
+            folder: output folder, which must not exist.
+            workers: number of processes that compute rows.
 
         Raises:
-            StoreError: the folder exists, or cannot be written.
+            StoreError: the folder exists or cannot be written.
             FunctionError, SchemaError: a row cannot be computed.
         """
         path = Path(folder)

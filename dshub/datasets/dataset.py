@@ -58,8 +58,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
     - list: array (values, …), or list of `str`
 
     Several rows form one array if all rows have the same shape, or else a list. Encoded images and
-    audio are decoded when a row is read. A whole column of them is a sequence that decodes each row
-    on access.
+    audio are decoded when a row is read. A whole column of encoded files is a sequence that decodes
+    each row on access.
 
     Arrays that are views are read-only. Pickling a dataset of prepared tables stores paths and row
     numbers instead of data, so sending one to a worker process is cheap.
@@ -72,8 +72,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         """Concatenate prepared tables, keeping the columns that all of them have.
 
         Args:
-            folders: of the tables.
-            manifest: of the dataset; by default that of the first table.
+            folders: folders of the tables.
+            manifest: manifest of the dataset; by default the one in the first table.
         """
         return cls._of(TableSource(folders, manifest))
 
@@ -110,7 +110,7 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         features: Mapping[str, Feature] | None = None,
         supervised: AnyPair | None = None,
     ) -> Self:
-        """Create a dataset from dicts, such as a list of rows or a generator, in memory.
+        """Create an in-memory dataset from dicts, such as a list or a generator of rows.
 
         Args:
             rows: a dict of values for each row, all with the same keys.
@@ -167,8 +167,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
                 without splits.
 
         Raises:
-            ReadError: the folder is missing, or has no image or audio file. Reading a row raises it
-                if the file is damaged.
+            ReadError: the folder is missing, or has no image or audio file. Reading a
+                damaged file raises this error, too.
             ArgumentError: the folder has splits, and `split` is None.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
@@ -205,7 +205,7 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         """Concatenate datasets with equal columns; `a + b` does the same.
 
         Raises:
-            SchemaError: a column is missing in a dataset, or has another feature there.
+            SchemaError: a column is missing from a dataset, or its feature differs.
             ArgumentError: the list is empty.
         """
         datasets = list(datasets)
@@ -218,7 +218,7 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
     def __add__(self, other: "Dataset") -> Self:
         return self.concat([self, other]) if isinstance(other, Dataset) else NotImplemented
 
-    if not TYPE_CHECKING:  # type checkers would accept any attribute
+    if not TYPE_CHECKING:  # otherwise, type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> Any:
             return familiar(self, name, "datasets.DatasetNames")
@@ -236,7 +236,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         Raises:
             SchemaError: a class is missing from `names`, or matches several entries.
             ArgumentError: `names` is not a list.
-            UnknownNameError: the column does not exist or has no labels, or several columns do.
+            UnknownNameError: the column does not exist or has no labels, or `column` is None and
+                the column is ambiguous.
         """
         column, label = label_column(self.features, column, self.supervised)
         return replace(self, _source=AlignedSource(self._source, column, label, names))
@@ -258,21 +259,21 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
 
     @spelled("sort")
     def sort(self, column: str, *, reverse: bool = False) -> Self:
-        """Sort rows by a column of numbers, classes (by number) or text; equal rows keep order.
+        """Sort rows by a column of numbers, labels (by class number) or text; ties keep order.
 
         Raises:
-            UnknownNameError, SchemaError: there is no such column, or its rows are not single
-                values.
+            UnknownNameError: the column does not exist.
+            SchemaError: the rows of the column are not single values.
         """
         return self.select(sorted_rows(self, column, reverse=flag("reverse", reverse)))
 
     @spelled("sample")
     def sample(self, count: int, *, seed: int = 0) -> Self:
-        """Choose `count` random rows without repetition, or all if there are fewer."""
+        """Choose `count` random rows without replacement, or all rows if there are fewer."""
         return self.shuffle(seed).take(count)
 
     def unique(self, column: str) -> list[Any]:
-        """Return the distinct values of a column, sorted; classes as numbers.
+        """Return the sorted distinct values of a column, with labels as class numbers.
 
         Raises:
             UnknownNameError, SchemaError: see `sort`.
@@ -280,7 +281,7 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         return distinct(self, column)
 
     def counts(self, column: str) -> dict[Any, int]:
-        """Count the rows of each class by name, or of each number or text, in sorted order.
+        """Count the rows of each class, by class name, or of each distinct number or text.
 
         Raises:
             UnknownNameError, SchemaError: see `sort`.
@@ -288,24 +289,26 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         return counted(self, column)
 
     def join(self, other: "Dataset", on: str) -> Self:
-        """Add the columns of the rows of another dataset that have the same value in a column.
+        """Add the columns of another dataset, matching rows by the value of a column.
 
-        Rows without a match are left out; the others keep their order.
+        Rows without a match are dropped. The other rows keep their order.
 
         Args:
-            other: has each value of that column at most once.
-            on: column of both.
+            other: dataset to add, with each value of the column `on` at most once.
+            on: name of a column in both datasets.
 
         Raises:
-            UnknownNameError, SchemaError: see `sort`; or `other` has a value twice.
-            ArgumentError: another column is in both datasets.
+            UnknownNameError: a dataset does not have the column `on`.
+            SchemaError: the rows of the column are not single values, values of the two datasets
+                cannot be compared, or `other` has a value twice.
+            ArgumentError: the datasets have another column in common.
         """
         rows, matches = matched_rows(self, other, on)
         added = other.without([on]).select(matches)
         for name in added.features:
             if name in self.features:
-                expected = f"a dataset without column {name!r}, which both have"
-                hint = f'other.rename({{{name!r}: "…"}})'
+                expected = f"a dataset without column {name!r}, which both datasets have"
+                hint = f'rename the column with other.rename({{{name!r}: "…"}})'
                 raise ArgumentError(name="other", value=other, expected=expected, hint=hint)
         base = self.select(rows)._base()
         return self._derived(WidenedSource(base, added._base()))
@@ -391,22 +394,23 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             ds.filter(lambda batch: batch["label"] < 5, columns=["label"])   # faster
 
         Args:
-            keep: gets columns of up to 1,024 rows (fewer if images are decoded), and returns a
-                bool for each row. If that fails, it gets each row and returns a bool.
-            columns: columns that it needs; fewer are faster. None means all.
+            keep: function that takes columns of up to 1,024 rows (fewer if images are decoded),
+                and returns a bool for each row. If that fails, it takes a single row instead,
+                and returns one bool.
+            columns: columns to pass to `keep`; fewer are faster. None passes all columns.
 
         Raises:
             ArgumentError: `keep` does not return bools.
-            FunctionError: it fails; names the row and its values.
+            FunctionError: `keep` fails. The error names the row and its values.
         """
         view = self if columns is None else self.columns(columns)
         return self.select(filter_rows(view, keep, view._block))
 
     def pair(self, supervised: bool | AnyPair) -> Pair | None:  # noqa: FBT001  # as in `batches`
-        """Return the columns of `(x, y)` that an argument `supervised` means; None for False.
+        """Return the columns of `(x, y)` for a `supervised` argument, or None if it is False.
 
         Raises:
-            ArgumentError, UnknownNameError: it names no pair of columns of these rows.
+            ArgumentError, UnknownNameError: `supervised` does not name a pair of columns.
         """
         options = BatchOptions(1, supervised=supervised)
         options.check_columns(self)
@@ -451,10 +455,11 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
                 dataset; ``("image", "label")`` names another pair. A part can be a list of
                 columns, which become one array if they hold single numbers, and a dict otherwise.
             weights: weight of each row, to draw rows with replacement.
-            bucket: column of text or lists; the rows of a batch have similar lengths in it.
-            pad: fill value of each column of lists to pad at the end, to the longest row of the
-                batch: ``pad={"input_ids": 0}``. Columns that transforms add can be padded, too.
-            rank, world: number of this process and number of all processes; by default from
+            bucket: column of text or lists; each batch contains rows of similar length.
+            pad: fill value by column, as in ``pad={"input_ids": 0}``. The lists of these columns
+                are padded at the end to the longest row of the batch. Columns that transforms
+                add can be padded, too.
+            rank, world: rank of this process and number of processes; by default from
                 `torch.distributed`, or from the environment of torchrun, MPI or Slurm.
             uneven: how to share rows if `world` does not divide them: `pad`, `drop` or `exact`; see
                 `dshub.loading.order.Share`. `loader.share.counts` has the rows of each rank.
@@ -467,7 +472,7 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             ArgumentError: an option has an invalid value.
             UnknownNameError: the column `bucket` does not exist.
             SettingsError: the rank in the environment is not below the world size.
-            DshubError: a transform needs images, and there are none.
-            FunctionError: raised by iterating: a transform fails.
+            DshubError: a transform needs images, but no column has images.
+            FunctionError: a transform fails. Iterating raises this error.
         """
         return Loader(self, options)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 Encoded = ImageFeature | AudioFeature
 
-ALWAYS_SAMPLES = 1 << 25  # allowed in any file, over all channels; 64 MiB when decoded
-SAMPLES_PER_BYTE = 250  # allowed in larger files; FLAC has 1 for music, 64 for 6 kbit/s speech
+ALWAYS_SAMPLES = 1 << 25  # samples allowed in any file, over all channels; 64 MiB decoded
+SAMPLES_PER_BYTE = 250  # limit for larger files; FLAC has 1 for music, 64 for 6 kbit/s speech
 _HINT = "use `ds.decode(False)` to get the undecoded files"
-_TRANSPOSITIONS: Mapping[int, Image.Transpose] = {  # by EXIF orientation, to upright
+_TRANSPOSITIONS: Mapping[int, Image.Transpose] = {  # to make an image upright, by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -126,8 +126,8 @@ def _decode_image(data: bytes, shape: Sequence[int]) -> tuple[np.ndarray | None,
         is not decoded and the pixels are None.
 
     Raises:
-        ValueError: the pixels are floats, the header promises too many, or the last rows are
-            missing.
+        ValueError: the pixels are floats, the header declares too many pixels, or the last rows
+            are missing.
         Exception: any exception that Pillow raises for a damaged file.
     """
     height, width, channels = shape or (0, 0, 3)

@@ -1,6 +1,6 @@
-"""Sources made from other sources: chosen rows, renamed, added and converted columns.
+"""Derive sources from other sources: select rows, and rename, add or convert columns.
 
-Nothing is copied when a source is made; columns are read, and converted, when rows are read.
+Creating a source copies nothing. Columns are read and converted when their rows are read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ class SelectedSource(Source):
     """Rows and columns of a view, numbered from 0.
 
     Args:
-        source: has all rows.
-        selection: the rows of the view.
-        names: the columns of the view.
+        source: source of all rows.
+        selection: rows of the view.
+        names: columns of the view.
     """
 
     def __init__(self, source: Source, selection: Selection, names: Sequence[str]) -> None:
@@ -63,7 +63,7 @@ class SelectedSource(Source):
 
     @property
     def _start(self) -> int | None:
-        """The first row if rows are consecutive, else None."""
+        """First selected row if the rows are consecutive, or None otherwise."""
         rows = self._selection
         return rows.start if isinstance(rows, range) and rows.step == 1 else None
 
@@ -80,11 +80,11 @@ class SelectedSource(Source):
 
 
 class RenamedSource(Source):
-    """The rows of another source with other column names.
+    """Rows of another source, with renamed columns.
 
     Args:
-        source: the rows.
-        names: old name of every column by its new name.
+        source: source of the rows.
+        names: old column names by new name.
     """
 
     def __init__(self, source: Source, names: Mapping[str, str]) -> None:
@@ -121,8 +121,9 @@ class WidenedSource(Source):
     """Columns of two sources side by side.
 
     Args:
-        source: the rows.
-        added: as many rows; its columns replace those of the same name.
+        source: source of the rows.
+        added: source of additional columns, with the same number of rows. Its columns replace
+            columns of `source` with the same name.
     """
 
     def __init__(self, source: Source, added: Source) -> None:
@@ -163,10 +164,10 @@ class WidenedSource(Source):
 
 
 class StackedSource(Source):
-    """The rows of several sources with equal columns, one source after the other.
+    """Concatenated rows of several sources with equal columns.
 
     Raises:
-        SchemaError: a column is missing in a source, or has another feature there.
+        SchemaError: a column is missing from a source, or its feature differs.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -204,7 +205,7 @@ class StackedSource(Source):
     def _picked(
         self, names: Sequence[str], rows: np.ndarray
     ) -> tuple[list[dict[str, Values]], np.ndarray]:
-        """Read rows source by source; return them with the order that restores that of `rows`."""
+        """Read rows of each source, and return them with indices that restore their order."""
         pieces, places = [], [np.empty(0, np.int64)]
         for number, inside in groups(np.searchsorted(self._starts, rows, side="right") - 1):
             places.append(inside)
@@ -217,11 +218,11 @@ class StackedSource(Source):
 
 
 class CastSource(Source):
-    """The rows of another source with some columns converted when they are read.
+    """Rows of another source, with some columns converted when they are read.
 
     Args:
-        source: the rows.
-        features: of the columns to convert.
+        source: source of the rows.
+        features: features of the columns to convert.
     """
 
     def __init__(self, source: Source, features: Mapping[str, Feature]) -> None:
@@ -263,7 +264,7 @@ def check_equal_columns(tables: Sequence[Mapping[str, Feature]]) -> None:
     """Check that datasets have the same columns with equal features.
 
     Raises:
-        SchemaError: a column is missing in a dataset, or has another feature there.
+        SchemaError: a column is missing from a dataset, or its feature differs.
     """
     first = tables[0]
     for number, features in enumerate(tables[1:], 1):
@@ -274,13 +275,13 @@ def check_equal_columns(tables: Sequence[Mapping[str, Feature]]) -> None:
                     where=f"column {name} of dataset {number}",
                     expected=f"{_shown(expected)}, as in dataset 0",
                     got=_shown(got),
-                    hint="ds.columns([…]) leaves columns out, ds.cast({…}) converts them, and "
-                    "ds.align_labels(…) numbers classes in the same way",
+                    hint="drop columns with ds.columns([…]), convert them with ds.cast({…}), or "
+                    "renumber classes with ds.align_labels(…)",
                 )
 
 
 def joined(pieces: Sequence[Values], order: np.ndarray | None = None) -> Values:
-    """Concatenate values of a column, and put them into an order."""
+    """Concatenate pieces of a column, and reorder the values if `order` is passed."""
     if len(pieces) == 1 and order is None:
         return pieces[0]
     arrays = [piece for piece in pieces if isinstance(piece, np.ndarray)]

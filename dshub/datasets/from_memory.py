@@ -288,7 +288,7 @@ def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSour
 
 
 def cast_column(column: Any) -> Any:
-    """Cast an array or column_of_chunks array to a supported type, if necessary."""
+    """Cast an array or chunked array to a supported type, if necessary."""
     kind = cast_type(column.type)
     return column if kind == column.type else column.cast(kind)
 
@@ -317,7 +317,7 @@ def conform_chunks(
 
 
 def from_zero(feature: Feature) -> Feature:
-    """Return a feature whose classes count from 0, as everywhere in Python."""
+    """Return a feature with classes numbered from 0, as in arrays of dshub."""
     if isinstance(feature, ListFeature):
         return msgspec.structs.replace(feature, of=from_zero(feature.of))
     if isinstance(feature, LabelFeature):

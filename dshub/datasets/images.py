@@ -13,10 +13,11 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 ALWAYS_PIXELS = 25_000_000  # 175 MB of memory to decode and convert to RGB
-RATIO = 250  # pixels per byte
+RATIO = 250  # pixels per byte of a larger image
 _NAMES = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")
 _ORIENTATION = 0x0112  # TIFF tag, which EXIF also uses
-_METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}  # can contain it
+# entries that can contain the orientation
+_METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 _MARKS = (0xA5, 0x5A)
 
 

@@ -74,7 +74,8 @@ def label_column(
     Without a name, this is the only label column, or the second column of `supervised`.
 
     Raises:
-        UnknownNameError: the column does not exist or has no labels, or several columns do.
+        UnknownNameError: the column does not exist or has no labels, or `column` is None and the
+            column is ambiguous.
     """
     labels = {
         name: item

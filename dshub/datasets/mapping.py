@@ -22,26 +22,26 @@ from dshub.tables.types import arrow_type
 if TYPE_CHECKING:
     from dshub.datasets.view import RowView
 
-SAMPLE = 100  # first rows, from which features are inferred
+SAMPLE = 100  # number of first rows from which features are inferred
 
 Rows = range | np.ndarray
 
 
 class MappedSource(Source):
-    """The rows of another source, with columns that a function adds or replaces.
+    """Rows of another source, with columns that a function adds or replaces.
 
     Args:
-        source: the rows, without decoding.
-        inputs: all rows of the source, with the columns that the function gets.
-        function: gets a row, or columns of several rows, as a dict, and returns a dict of new
+        source: source of the rows, without decoding.
+        inputs: view of all rows with the columns to pass to the function.
+        function: takes a row, or columns of several rows, as a dict, and returns a dict of new
             columns.
-        batched: whether the function gets columns of several rows.
-        block: rows that are read at a time, and passed at most if `batched`.
-        features: of the new columns; the others are inferred from the first rows.
+        batched: whether the function takes columns of several rows.
+        block: number of rows per read, and maximum number per call if `batched` is True.
+        features: features of new columns; missing features are inferred from the first rows.
 
     Raises:
         FunctionError: the function fails on the first rows.
-        SchemaError: a result fits no feature.
+        SchemaError: a result does not fit any feature.
     """
 
     def __init__(
@@ -102,20 +102,20 @@ class MappedSource(Source):
         return {name: pa.concat_arrays([piece[name] for piece in pieces]) for name in names}
 
     def _divided(self, names: Sequence[str]) -> tuple[dict[str, Feature], dict[str, Feature]]:
-        """Divide columns into new ones and those of the source."""
+        """Divide columns into computed columns and columns of the source."""
         new = {name: self._new[name] for name in names if name in self._new}
         kept = {name: self.features[name] for name in names if name not in new}
         return new, kept
 
     def _blocks(self, rows: Rows) -> Iterator[Rows]:
-        """Cut rows into blocks; no rows are one empty block."""
+        """Yield rows in blocks; yield one empty block if there are no rows."""
         for start in range(0, max(len(rows), 1), self._block):
             yield rows[start : start + self._block]
 
     def _computed(
         self, values: Mapping[str, Any], names: Mapping[str, Feature], rows: Rows
     ) -> dict[str, pa.Array]:
-        """Call the function with a block of rows; returns the arrays of some new columns."""
+        """Call the function with a block of rows, and return the named columns as arrays."""
         if not len(rows):
             return {name: pa.array([], arrow_type(feature)) for name, feature in names.items()}
         numbers = np.asarray(rows, np.int64)
@@ -126,7 +126,7 @@ class MappedSource(Source):
         return {name: self._fitted(name, results[name], numbers) for name in names}
 
     def _call(self, values: Mapping[str, Any], rows: np.ndarray) -> Mapping[str, Any]:
-        """Call the function; returns the values of each new column."""
+        """Call the function, and return the values of each new column."""
         stored = {name: values[name] for name in self._inputs.features}
         batch = self._inputs.decoded(stored, rows)
         if self._batched:
@@ -155,13 +155,13 @@ class MappedSource(Source):
                     where=f"{where()}: column {name} of map",
                     expected=f"{len(rows):,} values, one for each row",
                     got=f"{len(values):,} values" if sized else reprlib.repr(values),
-                    hint="return a value for each row; ds.filter removes rows, ds.pack regroups "
-                    "lists",
+                    hint="return a value for each row; use ds.filter to remove rows, or ds.pack to "
+                    "regroup lists",
                 )
         return results
 
     def _result(self, value: dict[str, Any], where: Callable[[], str]) -> Mapping[str, Any]:
-        """Call the function with a row or a batch; raises FunctionError."""
+        """Call the function with a row or a batch; raise FunctionError if it fails."""
         with calling("map", self._function, where, value):
             result = self._function(value)
         if isinstance(result, Mapping) and all(isinstance(name, str) for name in result):
@@ -171,22 +171,22 @@ class MappedSource(Source):
             method="map",
             function=name_of(self._function),
             where=where(),
-            reason=f"it must return a dict of columns, and returned {got}",
+            reason=f"it must return a dict of columns, but it returned {got}",
             value=describe_values(value),
         )
 
-    def _features(self, given: Mapping[str, Feature]) -> dict[str, Feature]:
+    def _features(self, passed: Mapping[str, Feature]) -> dict[str, Feature]:
         """Return the features of the new columns, inferred from the first rows if necessary."""
         rows = np.arange(min(self.rows, SAMPLE, self._block), dtype=np.int64)
         if not len(rows):
-            return dict(given)
+            return dict(passed)
         results = self._call(self._source.batch(list(self._inputs.features), rows), rows)
-        for name in given:
+        for name in passed:
             if name not in results:
                 raise self._lacking(name, rows, results)
         old = self._source.features
         return {
-            name: given.get(name) or infer(values, old.get(name), f"column {name} of map")
+            name: passed.get(name) or infer(values, old.get(name), f"column {name} of map")
             for name, values in results.items()
         }
 
@@ -213,22 +213,22 @@ class MappedSource(Source):
 
 
 def plain(value: Any) -> Any:
-    """Turn NumPy scalars into Python's own numbers."""
+    """Convert NumPy scalars to Python numbers."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def _values(array: pa.Array, feature: Feature) -> Values:
-    """Read all values of an Arrow array as a copy."""
+    """Return a copy of the values of an Arrow array."""
     return column_of(array, feature, damage_error).gather(np.arange(len(array)))
 
 
 def _copied(values: Any) -> Any:
-    """Copy values that the function may change in place."""
+    """Copy values that a function could modify in place."""
     if isinstance(values, np.ndarray):
         return values.copy()
     return [_copied(value) for value in values] if isinstance(values, list) else values
 
 
 def _items(column: Values) -> Any:
-    """Return the values of a column, single numbers as Python's own."""
+    """Return the values of a column, with single numbers as Python numbers."""
     return column.tolist() if isinstance(column, np.ndarray) and column.ndim == 1 else column

@@ -13,27 +13,28 @@ from dshub.tables.columns import Values
 if TYPE_CHECKING:
     from dshub.datasets.view import RowView
 
-BLOCK = 1 << 16  # rows read at a time
+BLOCK = 1 << 16  # rows per read
 
 Rows = range | np.ndarray
 
 
 class PackedSource(Source):
-    """Windows of the concatenated lists of a column, each with the window one token later.
+    """Windows of concatenated lists, each with a target window one token ahead.
 
     Row i of `column` is tokens[i * length : (i + 1) * length], and row i of `target` is
     tokens[i * length + 1 : (i + 1) * length + 1], as in `keras.utils.timeseries_dataset_from_array`
-    or GPT training. Tokens that fill no window are left out.
+    or GPT training. Tokens at the end that do not fill a window are dropped.
 
     Args:
-        view: the lists.
-        column: the column of lists of numbers.
-        length: tokens in a window.
-        target: name of the shifted column.
+        view: view with the lists.
+        column: name of the column with lists of numbers.
+        length: number of tokens per window.
+        target: name of the column of target windows.
 
     Raises:
-        UnknownNameError: there is no such column.
-        SchemaError: its rows are not lists of numbers, or they are too short for one window.
+        UnknownNameError: the column does not exist.
+        SchemaError: the column does not hold lists of numbers, or has too few tokens for one
+            window.
     """
 
     def __init__(self, view: "RowView", column: str, length: int, target: str) -> None:
@@ -47,7 +48,7 @@ class PackedSource(Source):
                 where=f"column {column}",
                 expected="lists of numbers, such as token ids",
                 got=f"{type(feature).__name__.removesuffix('Feature').lower()}s",
-                hint="ds.map(tokenize) makes lists of token ids from text",
+                hint="convert text to lists of token ids with ds.map(tokenize)",
             )
         self._view, self._column, self._length = view, column, length
         self.manifest = view.manifest
@@ -55,7 +56,7 @@ class PackedSource(Source):
         if not self.rows:
             raise SchemaError(
                 where=f"column {column}",
-                expected=f"more than {length:,} tokens in all rows together, for one window",
+                expected=f"more than {length:,} tokens in total, to fill a window",
                 got=f"{len(self._tokens):,} tokens",
                 hint="pass a smaller length",
             )
@@ -63,12 +64,12 @@ class PackedSource(Source):
         self.features = {column: window, target: window}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the tokens, which another process reads again."""
+        """Return the state to pickle, without the tokens, which are read again when needed."""
         return {name: value for name, value in vars(self).items() if name != "_tokens"}
 
     @cached_property
     def _tokens(self) -> np.ndarray:
-        """All tokens, (tokens,)."""
+        """Tokens of all rows, (tokens,)."""
         pieces = [
             np.concatenate(lists)
             for start in range(0, len(self._view), BLOCK)

@@ -1,4 +1,4 @@
-"""Rows `(x, y)` of a dataset, as torchvision and `tfds.load(as_supervised=True)` give them."""
+"""View a dataset as pairs `(x, y)`, like torchvision and `tfds.load(as_supervised=True)`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ Transform = Callable[[Any], Any]
 
 
 class Pairs:
-    """Rows `(x, y)` of a dataset.
+    """Rows of a dataset as pairs `(x, y)`.
 
-    A `torch.utils.data.DataLoader` takes it as it is. Methods of `Dataset` work on it, and those
-    that return a dataset return pairs.
+    Pass the pairs directly to `torch.utils.data.DataLoader`. Methods of `Dataset` are available,
+    and return pairs instead of datasets.
 
     Args:
-        dataset: of the rows.
-        supervised: the columns `(x, y)`; True for those of the dataset.
-        transform: called with each x. Images are `PIL.Image` objects, as in torchvision.
-        target_transform: called with each y.
+        dataset: dataset of the rows.
+        supervised: columns of `(x, y)`; True uses the pair of the dataset.
+        transform: function to apply to each x. Images are `PIL.Image` objects, as in torchvision.
+        target_transform: function to apply to each y.
 
     Raises:
-        ArgumentError, UnknownNameError: `supervised` names no pair of columns.
+        ArgumentError, UnknownNameError: `supervised` does not name a pair of columns.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Pairs:
         return x, y if self.target_transform is None else self.target_transform(y)
 
     def _image(self, x: Any) -> Any:
-        """Return an image as in torchvision, and other values unchanged."""
+        """Convert images to `PIL.Image` as torchvision does, and return other values unchanged."""
         part = self.pair[0]
         feature = self.dataset.features[part] if isinstance(part, str) else None
         if not isinstance(feature, ImageFeature) or x.dtype != np.uint8:
@@ -82,10 +82,10 @@ class Pairs:
         *,
         num_parallel_calls: Any = None,  # noqa: ARG002  # ignored
     ) -> "Pairs":
-        """Replace each row by the `(x, y)` that a function returns, as in TensorFlow.
+        """Replace each pair with the result of a function, as in TensorFlow.
 
         Args:
-            function: gets `x` and `y`.
+            function: takes `x` and `y`, and returns the new `(x, y)`.
             num_parallel_calls: ignored, because rows are computed when they are read.
         """
         mapped = self.dataset.map(
@@ -94,13 +94,13 @@ class Pairs:
         return Pairs(mapped.columns(["x", "y"]), ("x", "y"))
 
     def filter(self, keep: Callable[[Any, Any], Any]) -> "Pairs":
-        """Keep the rows for which a function of `x` and `y` is true."""
+        """Keep the pairs for which `keep(x, y)` is true."""
         return self._with(
             self.dataset.select([row for row, (x, y) in enumerate(self) if bool(keep(x, y))])
         )
 
     def cache(self, name: str | None = None, *, version: str = "1", workers: int = 1) -> "Pairs":
-        """Return the pairs themselves; with a name, cache them; see `Dataset.cache`."""
+        """Cache the pairs if `name` is set (see `Dataset.cache`), or return them unchanged."""
         if name is None:
             return self
         return self._with(self.dataset.cache(name, version=version, workers=workers))
@@ -109,15 +109,15 @@ class Pairs:
         """Return a loader of batches `(x, y)`; see `Dataset.batches`.
 
         Raises:
-            ArgumentError: the pairs have transforms, which work on single rows.
+            ArgumentError: the pairs have a transform, which applies only to single rows.
         """
         if self.transform is not None or self.target_transform is not None:
             raise ArgumentError(
                 name="transform",
                 value=self.transform or self.target_transform,
-                expected="left out for batches, whose transforms work on whole batches",
-                hint="torch.utils.data.DataLoader(ds, batch_size=…), or ds.dataset.batches(…, "
-                "supervised=True, transform=…)",
+                expected="omitted for batches, because it applies to single rows",
+                hint="use torch.utils.data.DataLoader(ds, batch_size=…), or "
+                "ds.dataset.batches(…, supervised=True, transform=…)",
             )
         return self.dataset.batches(size, **{"supervised": self.pair} | options)
 
@@ -126,7 +126,7 @@ class Pairs:
         return self.batches(batch_size, drop_last=drop_remainder)
 
     def as_numpy_iterator(self) -> Iterator[tuple[Any, Any]]:
-        """Return an iterator of the rows."""
+        """Return an iterator of the pairs."""
         return iter(self)
 
     def torch(self, **options: Any) -> Any:
@@ -152,11 +152,11 @@ class Pairs:
             return self._with(value)
         if isinstance(value, list | tuple):
             return type(value)(map(self._paired, value))
-        if isinstance(value, Mapping) and not isinstance(value, dict):  # splits
+        if isinstance(value, Mapping) and not isinstance(value, dict):  # `Splits`
             return {name: self._paired(value[name]) for name in value}
         return value
 
-    if not TYPE_CHECKING:  # type checkers would accept any attribute
+    if not TYPE_CHECKING:  # otherwise, type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_") or "dataset" not in vars(self):
@@ -174,7 +174,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class _PairFunction:
-    """A function of `x` and `y` as a function of rows."""
+    """Adapter that calls a function of `x` and `y` with a row."""
 
     row: Callable[[Mapping[str, Any]], tuple[Any, Any]]
     function: Callable[[Any, Any], tuple[Any, Any]]
@@ -185,7 +185,7 @@ class _PairFunction:
 
 
 def _plain(value: Any) -> Any:
-    """Turn tensors into arrays and numbers."""
+    """Convert tensors to arrays, or to numbers if they are scalar."""
     array = np.asarray(value) if hasattr(value, "__array__") else None
     if array is None:
         return value

@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 
 from dshub.errors import DshubError
 
-# a forked process inherits the function, which need not be importable, as in notebooks
+# A forked process inherits the function, so functions defined in notebooks work.
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 POLL = 0.5  # seconds between checks of the parent
 
 T = TypeVar("T")
 
-_work: Callable[[int], Any] = int  # of a worker process
+_work: Callable[[int], Any] = int  # the function that this worker process calls
 
 
 def in_processes(work: Callable[[int], T], count: int, workers: int) -> Generator[T, None, None]:
-    """Call a function with 0 … count - 1 in processes, and yield results as they are ready.
+    """Call a function with 0 … count - 1 in processes, and yield results as they complete.
 
-    Close the iterator to end the processes; an error and Ctrl-C end them, too.
+    Closing the iterator ends the processes. Errors and Ctrl-C end them, too.
 
     Raises:
         DshubError: a process died, or the function cannot be sent to one.
@@ -44,8 +44,8 @@ def in_processes(work: Callable[[int], T], count: int, workers: int) -> Generato
         stop.send_bytes(b"stop")
         raise DshubError(
             "a worker process died while it computed rows",
-            hint="it can have run out of memory: use fewer workers; finished shards are kept. On "
-            'Windows and macOS, scripts need `if __name__ == "__main__":`',
+            hint="if memory ran out, use fewer workers (finished shards are kept). On Windows and "
+            'macOS, also put the calls of a script below `if __name__ == "__main__":`',
         ) from error
     except BaseException:
         stop.send_bytes(b"stop")
@@ -69,14 +69,14 @@ def _submit(pool: ProcessPoolExecutor, count: int) -> list[Any]:
 def _start(work: Callable[[int], Any], stopped: Connection) -> None:
     global _work  # noqa: PLW0603  # the memory of a worker process
     _work = work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives Ctrl-C, too
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent receives Ctrl-C and ends workers
     threading.Thread(target=_follow_parent, args=(stopped,), daemon=True).start()
 
 
 def _follow_parent(stopped: Connection) -> None:
-    """End this process, even in the middle of its work, when its parent stops it or is gone.
+    """End this process, even in the middle of its work, when the parent ends or sends a message.
 
-    No process reads what the parent sends, so that all of them see it.
+    Workers only poll for the message and never read it, so that all of them see it.
     """
     parent = multiprocessing.parent_process()
     while parent and parent.is_alive() and os.getppid() == parent.pid and not stopped.poll(POLL):

@@ -31,7 +31,7 @@ _FAULTS = (pa.ArrowException, ValueError, TypeError, OverflowError, RuntimeError
 
 
 def fit(values: Any, feature: Feature, name: str) -> pa.Array:
-    """Convert the values of a column to a feature; raises SchemaError."""
+    """Convert the values of a column to fit a feature; raise SchemaError if they cannot."""
     array = cast_column(_arrow(values, name))
     label = isinstance(getattr(feature, "of", feature), LabelFeature)
     if array.type == arrow_type(feature) and not label:
@@ -50,11 +50,11 @@ def infer(values: Any, old: Feature | None, name: str) -> Feature:
 
     Args:
         values: results for some rows.
-        old: feature of the column that they replace, which is kept if the values fit it.
+        old: feature of the replaced column, which is kept if the values fit; None for a new column.
         name: name of the column.
 
     Raises:
-        SchemaError: no feature fits.
+        SchemaError: no feature fits the values.
     """
     array = _arrow(values, name)
     if old is not None and _means_the_same(array, old):
@@ -88,9 +88,9 @@ def first_unfit(values: Any, feature: Feature, name: str) -> int:
 
 
 def _means_the_same(values: pa.Array, old: Feature) -> bool:
-    """Return False for values that would fit a feature, but mean something else.
+    """Return False for values that fit a feature but have a different meaning.
 
-    Strings of digits are text, and bools are not classes.
+    For example, strings of digits are not numbers, and bools are not class numbers.
     """
     while isinstance(old, ListFeature) and hasattr(values.type, "value_type"):
         values, old = values.flatten(), old.of
@@ -102,7 +102,7 @@ def _means_the_same(values: pa.Array, old: Feature) -> bool:
 
 
 def _arrow(values: Any, name: str) -> pa.Array:
-    """Make an Arrow array of values; raises SchemaError."""
+    """Convert values to an Arrow array; raise SchemaError if they cannot be converted."""
     try:
         return _array(_plain(values))
     except _FAULTS as error:
@@ -116,12 +116,16 @@ def _array(values: Any) -> pa.Array:
         return pa.array(values)
     except OverflowError:
         return pa.array(values, pa.uint64())
-    except (pa.ArrowException, ValueError, TypeError):  # tensors, which Arrow does not know
+    except (
+        pa.ArrowException,
+        ValueError,
+        TypeError,
+    ):  # raised for tensors, which Arrow does not support
         return pa.array([_as_array(value) for value in values])
 
 
 def _plain(values: Any) -> Any:
-    """Turn columns of any library into an array of numbers, or a list."""
+    """Convert a column of any library to an array of numbers, or to a list."""
     if isinstance(values, pa.ChunkedArray | pa.Array):
         return values.to_pylist()
     if hasattr(values, "__array__"):  # an array, a tensor or a pandas column
@@ -138,7 +142,7 @@ def _plain(values: Any) -> Any:
 
 
 def _stacked(values: Any, feature: Feature) -> np.ndarray:
-    """Make an array of nested lists, as a feature with a shape needs."""
+    """Convert nested lists to one array, which a feature with a shape requires."""
     try:
         return np.asarray(_plain(values), None if values else row_dtype(feature))
     except _FAULTS:

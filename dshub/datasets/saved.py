@@ -1,8 +1,8 @@
-"""Datasets in a folder: one Arrow file for each shard, and `dataset.json`.
+"""Save datasets in folders, with one Arrow file per shard and a `dataset.json`.
 
-Shards are written into `FOLDER.partial`, each under its final name once it is complete, by one or
-several processes. The folder gets its own name when all are there, so a folder that exists is
-complete. A run that was interrupted keeps its finished shards, and the next one continues.
+One or several processes write shards to `FOLDER.partial`. A shard gets its final name when it is
+complete, and the folder gets its final name when all shards are complete. A folder that exists is
+therefore complete. The finished shards of an interrupted run are kept, and the next run resumes.
 """
 
 import os
@@ -37,29 +37,29 @@ from dshub.tables.table import Shards, open_shard
 from dshub.tables.types import arrow_schema
 
 PLAN = "plan.json"
-SHARD_BYTES = 16 << 20  # size of a shard at most, about; a worker has one in memory
-SHARDS = 32  # shards of smaller datasets, so that workers share the rows and little work is lost
-LEAST_ROWS = 1000  # in such a shard
-SAMPLES = 16  # places in the rows that decide the size of a row, and rows read at each
-PATIENCE = 600  # seconds to wait for another process that writes the same rows but no new shard
-BLOCK = 1000  # rows read at a time
-FILES = 64  # the same for columns of files
+SHARD_BYTES = 16 << 20  # approximate maximum size of a shard, which a worker holds in memory
+SHARDS = 32  # shards of smaller datasets, so that workers share rows and a resumed run loses little
+LEAST_ROWS = 1000  # minimum number of rows in a shard of a smaller dataset
+SAMPLES = 16  # number of samples that estimate the size of a row, and rows per sample
+PATIENCE = 600  # seconds to wait for a process that saves the same rows but completes no shard
+BLOCK = 1000  # rows per read
+FILES = 64  # rows per read if a column holds files
 
 Rows = range | np.ndarray
 
 
 class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of `dataset.json`.
+    """Content of `dataset.json`.
 
     Attributes:
         title: name of the dataset that the rows come from, for errors.
-        version: given by the caller of `cache`; empty for `save`.
+        version: version passed to `cache`; empty for `save`.
         rows: number of rows.
-        features: columns in order.
-        supervised: columns that become `(x, y)`.
+        features: features by column name, in column order.
+        supervised: columns that become `(x, y)`, or None.
         identity: SHA-256 that identifies the rows.
-        shards: files in order.
-        manifest: of the dataset that the rows come from; None for own data.
+        shards: files of the rows, in order.
+        manifest: manifest of the dataset that the rows come from; None for your own data.
     """
 
     schema: Literal[1] = 1
@@ -74,7 +74,7 @@ class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What an unfinished folder will hold: the identity of its rows, and rows in a shard."""
+    """Plan of an unfinished folder: identity and number of its rows, and rows per shard."""
 
     identity: str
     rows: int
@@ -82,10 +82,10 @@ class _Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SavedSource(Source):
-    """The rows of a saved dataset. Pickles as the path of its folder.
+    """Rows of a saved dataset, pickled as the path of its folder.
 
     Raises:
-        StoreError: the folder has no saved dataset, or a damage_error one.
+        StoreError: the folder does not contain a saved dataset, or the dataset is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -121,29 +121,29 @@ class SavedSource(Source):
 
 
 def read_record(folder: Path) -> SavedRecord:
-    """Read `dataset.json`.
+    """Read the `dataset.json` of a folder.
 
     Raises:
-        StoreError: the folder has none, or a damage_error one.
+        StoreError: the file is missing or damaged.
     """
     path = folder / RECORD
     try:
         record = decode(read_file(path), SavedRecord)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        hint = "ds.save(folder) writes such a folder" if not path.exists() else ""
+        hint = "pass a folder that ds.save(folder) wrote" if not path.exists() else ""
         raise StoreError(path=str(path), action="read", reason=reason, hint=hint) from error
     if sum(shard.rows for shard in record.shards) != record.rows:
-        reason = "its shards have another number of rows"
+        reason = "its shards have a different number of rows"
         raise StoreError(path=str(path), action="read", reason=reason)
     return record
 
 
 def check_target(folder: Path) -> None:
-    """Check that a folder does not exist; raises StoreError."""
+    """Raise StoreError if a folder exists."""
     if os.path.lexists(folder):
         hint = "choose another folder, or remove this one first"
-        raise StoreError(path=str(folder), action="write", reason="it exists", hint=hint)
+        raise StoreError(path=str(folder), action="write", reason="it already exists", hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,10 +151,10 @@ class Saving:
     """A dataset to save.
 
     Attributes:
-        source: the rows.
-        names: the columns to save.
-        identity: SHA-256 that identifies them.
-        title: of the dataset, for errors and progress.
+        source: source of the rows.
+        names: columns to save.
+        identity: SHA-256 that identifies the rows and columns.
+        title: name of the dataset, for errors and progress.
         version: see `SavedRecord`.
         supervised: see `SavedRecord`.
     """
@@ -168,16 +168,16 @@ class Saving:
 
     @property
     def features(self) -> dict[str, Feature]:
-        """The columns in order."""
+        """Features by column name, in column order."""
         return {name: self.source.features[name] for name in self.names}
 
     def write(self, folder: Path, *, workers: int, progress: Progress) -> None:
-        """Write all shards that are missing, and publish the folder.
+        """Write the missing shards, and give the folder its final name.
 
         Args:
-            folder: the target; a complete one stays as it is.
-            workers: processes that compute and write shards; 0 or 1 uses this process.
-            progress: counts rows.
+            folder: output folder; if it is complete, nothing is written.
+            workers: number of processes that write shards; 0 or 1 uses this process.
+            progress: receiver of progress, in rows.
 
         Raises:
             DshubError: rows cannot be computed, or a worker process died.
@@ -194,15 +194,15 @@ class Saving:
                 if not done():
                     self._publish(partial, folder, self._shards(partial, workers, progress))
             except (OSError, DshubError):
-                if not done():  # by another process, on a file system without locks
+                if not done():  # without file locks, another process can finish first
                     raise
-        with suppress(OSError):  # Windows keeps it while another process waits
+        with suppress(OSError):  # fails on Windows while another process waits
             folder.with_name(f"{folder.name}.lock").unlink()
 
     def _shards(self, partial: Path, workers: int, progress: Progress) -> list[Shard]:
-        """Write the shards that are missing; returns all of them."""
+        """Write the missing shards, and return the records of all shards."""
         plan = self._plan(partial)
-        for path in filter(is_orphan, partial.iterdir()):  # of a process that was killed
+        for path in filter(is_orphan, partial.iterdir()):  # temporary files of killed processes
             path.unlink()
         pieces = [
             _Piece(self, partial / _shard_name(number), range(start, stop))
@@ -215,14 +215,14 @@ class Saving:
             closing(_written(pieces, workers)) as written,
         ):
             for shard in written:
-                _flush(partial / shard.file)  # here, because the workers have other work to do
+                _flush(partial / shard.file)  # in this process, so that workers can continue
                 shards.append(shard)
                 count = task.skip if shard.file in kept else task.advance
                 count(shard.rows)
         return sorted(shards, key=lambda shard: (len(shard.file), shard.file))
 
     def _plan(self, partial: Path) -> list[tuple[int, int]]:
-        """Return the rows of each shard; continues an unfinished folder with the same rows."""
+        """Return the row range of each shard, resuming an unfinished folder of the same rows."""
         plan = None
         with suppress(OSError, ValueError):
             plan = decode(read_file(partial / PLAN), _Plan)
@@ -238,7 +238,7 @@ class Saving:
         return [(start, min(start + plan.shard_rows, plan.rows)) for start in starts]
 
     def _shard_rows(self) -> int:
-        """Choose the rows of a shard by the size of some rows; rows can be sorted by size."""
+        """Estimate the rows per shard from samples of all parts, as rows can be sorted by size."""
         total = self.source.rows
         starts = range(0, total, max(ceil(total / SAMPLES), 1))
         samples = [range(start, min(start + SAMPLES, total)) for start in starts]
@@ -247,7 +247,7 @@ class Saving:
         return max(1, min(rows, max(LEAST_ROWS, ceil(total / SHARDS))))
 
     def read(self, rows: range) -> Iterator[pa.RecordBatch]:
-        """Yield some rows as Arrow batches."""
+        """Yield a range of rows as Arrow batches."""
         features = self.features
         block = FILES if any(map(is_encoded, features.values())) else BLOCK
         schema = arrow_schema(features)
@@ -275,17 +275,17 @@ class Saving:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A shard to write: its file, and its rows."""
+    """A shard to write, with its path and its rows."""
 
     saving: Saving
     path: Path
     rows: range
 
     def finished(self) -> Shard:
-        """Write the shard unless it is there, and return its record."""
+        """Write the shard unless it exists, and return its record."""
         try:
             open_shard(self.path, len(self.rows), arrow_schema(self.saving.features))
-        except StoreError:  # missing, or cut off by a power failure
+        except StoreError:  # missing, or truncated by a power failure
             self._write()
         size, sha256 = self.path.stat().st_size, Digest.of_file(self.path).hex
         return Shard(file=self.path.name, rows=len(self.rows), size=size, sha256=sha256)
@@ -314,7 +314,7 @@ def _shard_name(number: int) -> FileName:
 
 @dataclass(frozen=True)
 class _Work:
-    """The shards that worker processes write; pickles only once per process."""
+    """Callable that writes a shard by number, pickled only once per worker process."""
 
     pieces: Sequence[_Piece]
 
@@ -323,7 +323,7 @@ class _Work:
 
 
 def _written(pieces: Sequence[_Piece], workers: int) -> Generator[Shard, None, None]:
-    """Write shards, in processes if `workers` is above 1; yields their records."""
+    """Write shards, in processes if `workers` is above 1, and yield their records."""
     if workers <= 1 or len(pieces) <= 1:
         yield from (piece.finished() for piece in pieces)
     else:

@@ -51,7 +51,7 @@ class Source(Protocol):
         """Read rows of a column, as views if they are consecutive and the column allows it."""
 
     def batch(self, names: Sequence[str], rows: range | np.ndarray) -> dict[str, Values]:
-        """Read rows of several columns. Sources that compute columns do it once for all."""
+        """Read rows of several columns, which a source can compute together."""
         return {name: self.read(name, rows) for name in names}
 
     def arrow_rows(self, names: Sequence[str], rows: range | np.ndarray) -> dict[str, pa.Array]:
@@ -69,7 +69,7 @@ class Source(Protocol):
         return arrays
 
     def contiguous(self, name: str) -> np.ndarray | None:
-        """A column as one array, or None if it is not in one piece of memory."""
+        """Return a column as one array, or None if it is not contiguous in memory."""
         return None
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
@@ -81,9 +81,9 @@ class TableSource(Source):
     """Rows of concatenated prepared tables; a pickle contains only the paths of their folders.
 
     Args:
-        folders: of the tables.
-        manifest: of the dataset. Versions with the same rows share a table, so the manifest in
-            the first table, the default, can be of another version.
+        folders: folders of the tables.
+        manifest: manifest of the dataset, by default the one in the first table. Versions with the
+            same rows share a table, so the default can be the manifest of another version.
     """
 
     def __init__(self, folders: Sequence[Path], manifest: Manifest | None = None) -> None:
@@ -172,7 +172,7 @@ class ColumnSource(Source):
 
 
 def read_column(column: Column, rows: range | np.ndarray) -> Values:
-    """Read rows of a column: consecutive ones as views where possible, others as a copy."""
+    """Read rows of a column, as a view if they are consecutive and the column allows it."""
     if isinstance(rows, range):
         return column.span(rows.start, rows.stop)
     return column.gather(rows)

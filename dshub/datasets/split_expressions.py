@@ -91,9 +91,9 @@ def _bound(expression: str, text: str) -> Bound | None:
 
 
 def find_split(title: str, split: str, splits: Collection[str]) -> str:
-    """Return the split that a name means.
+    """Return the split that a name refers to.
 
-    Case, `-`, `_` and blanks do not matter, and `val`, `valid` and `dev` mean `validation`, if the
+    Case, `-`, `_` and spaces do not matter, and `val`, `valid` and `dev` mean `validation`, if the
     dataset has no split of that name.
 
     Args:
@@ -102,19 +102,19 @@ def find_split(title: str, split: str, splits: Collection[str]) -> str:
         splits: splits of the dataset.
 
     Raises:
-        UnknownNameError: no split, or several ones, have this name.
+        UnknownNameError: no split or more than one split matches the name.
     """
     names = [split, *synonyms(split)]
-    found = next(filter(None, (spelled(name, splits) for name in names)), [])
-    if len(found) > 1:
-        raise ambiguous(f"split of {title}", split, found)
-    if not found:
+    matches = next(filter(None, (spelled(name, splits) for name in names)), [])
+    if len(matches) > 1:
+        raise ambiguous(f"split of {title}", split, matches)
+    if not matches:
         raise unknown_split(title, split, splits)
-    return found[0]
+    return matches[0]
 
 
 def find_parts(title: str, expression: str, splits: Collection[str]) -> list[Part]:
-    """Parse a split expression with the splits of a dataset; see `find_split`.
+    """Parse a split expression, and resolve its names with `find_split`.
 
     Raises:
         SplitError: the syntax is invalid.
@@ -128,7 +128,7 @@ def find_parts(title: str, expression: str, splits: Collection[str]) -> list[Par
 
 
 def synonyms(split: str) -> tuple[str, ...]:
-    """Return the names that mean the same split, including `split`, or an empty tuple."""
+    """Return the synonyms of a split name, including the name itself, or an empty tuple."""
     return next((names for names in SYNONYMS if plain(split) in names), ())
 
 

@@ -60,7 +60,7 @@ class Splits(Mapping[str, Dataset], SplitsNames):
     def __len__(self) -> int:
         return len(self._rows)
 
-    if not TYPE_CHECKING:  # type checkers would accept any attribute
+    if not TYPE_CHECKING:  # otherwise, type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> Any:
             return familiar(self, name, "splits.SplitsNames", self._alternatives)
@@ -92,7 +92,7 @@ class Splits(Mapping[str, Dataset], SplitsNames):
         """Complete ``splits["`` with names of splits."""
         return list(self._rows)
 
-    # Methods of `Dataset`, for every split
+    # Methods of `Dataset`, applied to every split
 
     @spelled("map")
     def map(
@@ -157,7 +157,7 @@ class Splits(Mapping[str, Dataset], SplitsNames):
         return self._each(lambda split: split.decode(on))
 
     def _each(self, change: Callable[[Dataset], Dataset], *, counted: bool = True) -> "Splits":
-        """Return the splits with a change that is made when a split is first used."""
+        """Return the splits with a change that is applied when a split is first used."""
         rows = self._rows if counted else dict.fromkeys(self._rows)
         return Splits(self.title, rows, lambda name: change(self[name]), self.manifest)
 
@@ -168,7 +168,7 @@ def concatenate(manifest: Manifest, parts: Sequence[Part], folders: Mapping[str,
     Args:
         manifest: manifest of the dataset.
         parts: parts to concatenate, in order.
-        folders: table folder of each split, in the order of the first part of each.
+        folders: table folder by split, in the order in which the splits first occur in `parts`.
     """
     counts = [manifest.splits[split].rows for split in folders]
     first = dict(zip(folders, np.cumsum([0, *counts]), strict=False))

@@ -99,14 +99,14 @@ def class_numbers(view: "Dataset", name: str) -> np.ndarray:
 
 
 def filter_rows(view: "Dataset", keep: Callable[[Any], Any], block: int) -> np.ndarray:
-    """Find the rows for which `keep` is true; int64.
+    """Return the rows for which `keep` is true, int64.
 
-    `keep` is called with columns of `block` rows, and must return a bool for each. If that fails
-    for the first block, or gives something else, it is called with each row.
+    `keep` is called with columns of `block` rows, and must return a bool for each row. If the first
+    call fails or returns anything else, `keep` is called with single rows.
 
     Raises:
         ArgumentError: `keep` is not callable, or does not return bools.
-        FunctionError: it fails for a row.
+        FunctionError: `keep` fails for a row.
     """
     called("keep", keep, "a row or a batch that returns a bool, or a bool for each row")
     masks = [np.zeros(0, bool)]
@@ -126,7 +126,7 @@ def filter_rows(view: "Dataset", keep: Callable[[Any], Any], block: int) -> np.n
 
 
 def _takes_batches(columns: Any, rows: int, keep: Callable[[Any], Any]) -> bool:
-    """Try `keep` on a batch."""
+    """Return True if `keep` accepts a batch and returns a bool for each row."""
     try:
         mask = np.asarray(keep(dict(columns)))
     except Exception:  # noqa: BLE001  # a function of rows can fail in any way

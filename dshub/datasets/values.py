@@ -1,4 +1,4 @@
-"""Distinct values of a column, sorting, and matching rows of two datasets."""
+"""Find distinct values of a column, sort rows, and match rows of two datasets."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ def single_values(view: "Dataset", name: str) -> Any:
     """Read a column with one class, number or text in each row.
 
     Raises:
-        UnknownNameError: there is no such column.
-        SchemaError: its rows are not single values.
+        UnknownNameError: the column does not exist.
+        SchemaError: the rows of the column are not single values.
     """
     feature = view.columns([name]).features[name]
     single = isinstance(feature, LabelFeature | TextFeature)
@@ -33,7 +33,7 @@ def single_values(view: "Dataset", name: str) -> Any:
 
 
 def sorted_rows(view: "Dataset", name: str, *, reverse: bool) -> np.ndarray:
-    """Return the positions of rows in the order of a column, int64; equal rows keep their order."""
+    """Return the positions of rows sorted by a column, int64; equal rows keep their order."""
     values = single_values(view, name)
     if isinstance(values, np.ndarray) and not reverse:
         return np.argsort(values, kind="stable")
@@ -49,24 +49,24 @@ def distinct(view: "Dataset", name: str) -> list[Any]:
 
 
 def counted(view: "Dataset", name: str) -> dict[Any, int]:
-    """Count the rows of each class, in the order of the classes, or of each value, sorted."""
+    """Count the rows of each class, in class order, or of each distinct value, in sorted order."""
     values, feature = single_values(view, name), view.features[name]
     if isinstance(feature, LabelFeature):
         counts = np.bincount(values, minlength=len(feature.names))
         return dict(zip(feature.names, counts.tolist(), strict=True))
-    if isinstance(values, np.ndarray):  # NaN is one value
-        found, numbers = np.unique(values, return_counts=True)
-        return dict(zip(found.tolist(), numbers.tolist(), strict=True))
+    if isinstance(values, np.ndarray):  # `np.unique` counts all NaNs together
+        unique, numbers = np.unique(values, return_counts=True)
+        return dict(zip(unique.tolist(), numbers.tolist(), strict=True))
     return dict(sorted(Counter(values).items()))
 
 
 def matched_rows(left: "Dataset", right: "Dataset", on: str) -> tuple[np.ndarray, np.ndarray]:
-    """Match rows with equal values in a column; returns the positions in both, int64.
+    """Match rows with equal values in a column, and return their positions, int64.
 
     Raises:
-        UnknownNameError: a dataset has no such column.
-        SchemaError: rows are not single values, text meets numbers, classes differ, or `right` has
-            a value twice.
+        UnknownNameError: a dataset does not have the column.
+        SchemaError: rows are not single values, only one column is text, the classes differ, or
+            `right` has a value twice.
     """
     _check_comparable(left, right, on)
     keys, others = _keys(left, on), _keys(right, on)
@@ -77,7 +77,7 @@ def matched_rows(left: "Dataset", right: "Dataset", on: str) -> tuple[np.ndarray
             where=f"column {on} of the other dataset",
             expected="each value once",
             got=f"{key!r} {count:,} times",
-            hint="swap the datasets, or filter the other one first",
+            hint="swap the datasets, or remove duplicates from the other dataset",
         )
     pairs = [(row, places[key]) for row, key in enumerate(keys) if key in places]
     rows = np.array(pairs, np.int64).reshape(-1, 2)
@@ -90,7 +90,7 @@ def _keys(view: "Dataset", on: str) -> list[Any]:
 
 
 def _check_comparable(left: "Dataset", right: "Dataset", on: str) -> None:
-    """Check that equal values of a column mean the same in two datasets."""
+    """Check that the values of a column have the same meaning in two datasets."""
     sides = [view.columns([on]).features[on] for view in (left, right)]
     texts = [isinstance(feature, TextFeature) for feature in sides]
     classes = {feature.names for feature in sides if isinstance(feature, LabelFeature)}

@@ -1,4 +1,4 @@
-"""Read rows and columns: the part of `Dataset` that does not make new views."""
+"""Read rows and columns of a dataset."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
 
 BLOCK = 1024  # rows per read when iterating or filtering
-SHOWN = 5  # rows in a notebook
+SHOWN = 5  # rows to show in a notebook
 DECODED_BLOCK = 16  # rows per read if files are decoded; a photo takes several MB
 
 
 _PRIVATE = re.compile("_(?!_|repr_|ipython_)")
 
-# for loaders and adapters, left out of `dir`
+# used by loaders and adapters, and hidden from `dir`
 _PLUMBING = {
     *("encoded", "files", "gather", "image_columns", "lengths"),
     *("numbers", "pixels", "positions", "row_range"),
@@ -56,7 +56,7 @@ _PLUMBING = {
 
 @dataclass(frozen=True, eq=False)
 class RowView(plugins.FrameworkMethods):
-    """Rows and columns of a source; see `Dataset`."""
+    """Base class of `Dataset` with the methods that read rows and columns."""
 
     _source: Source
     _selection: Selection
@@ -97,7 +97,7 @@ class RowView(plugins.FrameworkMethods):
 
     @property
     def supervised(self) -> Pair | None:
-        """The columns that become `(x, y)`; None unless all are present."""
+        """Columns that become `(x, y)`, or None if one of them is missing."""
         return usable(self._supervised, self._names)
 
     @property
@@ -182,7 +182,7 @@ class RowView(plugins.FrameworkMethods):
         return {name: plain(values[0]) for name, values in row.items()}
 
     def __getitems__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Return several rows, which torch's `DataLoader` asks for; faster than one by one."""
+        """Return several rows for torch's `DataLoader`; faster than reading them one by one."""
         columns = self[list(rows)]
         return [
             {name: plain(values[i]) for name, values in columns.items()} for i in range(len(rows))
@@ -203,7 +203,7 @@ class RowView(plugins.FrameworkMethods):
         return self._read(self.numbers(rows))
 
     def positions(self, key: Any) -> np.ndarray:
-        """Return the positions that a key of `__getitem__` selects, int64; errors as there."""
+        """Return the positions of the rows that a key of `__getitem__` selects, int64."""
         if isinstance(key, slice):
             return np.arange(len(self), dtype=np.int64)[key]
         several = isinstance(key, list | tuple) or np.ndim(key) > 0

@@ -178,9 +178,9 @@ def test_failure_in_a_later_row_names_that_row(ds: Dataset) -> None:
 @pytest.mark.parametrize(
     ("result", "message"),
     [
-        (None, "it must return a dict of columns, and returned None: is a `return` missing"),
-        ([1], "it must return a dict of columns, and returned a list"),
-        ({1: 2}, "it must return a dict of columns, and returned {1: 2}"),
+        (None, "it must return a dict of columns, but it returned None: is a `return` missing"),
+        ([1], "it must return a dict of columns, but it returned a list"),
+        ({1: 2}, "it must return a dict of columns, but it returned {1: 2}"),
         ({"x": None}, "column x of map"),
         ({"x": object()}, "column x of map"),
     ],

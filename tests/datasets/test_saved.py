@@ -22,7 +22,7 @@ COUNT = 3000
 
 @pytest.fixture
 def ds() -> Dataset:
-    """Rows of every kind of column."""
+    """Return rows with every kind of column."""
     columns: dict[str, Any] = {
         "n": np.arange(COUNT),
         "text": [f"text {number}" for number in range(COUNT)],
@@ -36,7 +36,7 @@ def ds() -> Dataset:
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make shards of some hundred rows."""
+    """Limit shards to a few hundred rows."""
     monkeypatch.setattr(saved, "SHARD_BYTES", 30_000)
 
 
@@ -75,7 +75,7 @@ def test_images_are_saved_as_files(photos: Dataset, tmp_path: Path) -> None:
 
 def test_folder_that_exists_is_not_touched(ds: Dataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(StoreError, match="it exists") as raised:
+    with pytest.raises(StoreError, match="it already exists") as raised:
         ds.save(tmp_path)
     assert raised.value.hint == "choose another folder, or remove this one first"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
@@ -84,7 +84,7 @@ def test_folder_that_exists_is_not_touched(ds: Dataset, tmp_path: Path) -> None:
 def test_folder_without_a_dataset_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot read .*dataset\.json") as raised:
         Dataset.open(tmp_path)
-    assert raised.value.hint == "ds.save(folder) writes such a folder"
+    assert raised.value.hint == "pass a folder that ds.save(folder) wrote"
 
 
 def test_damaged_shard_is_an_error(ds: Dataset, tmp_path: Path) -> None:
@@ -113,7 +113,6 @@ def test_cached_map_is_computed_once(ds: Dataset, tmp_path: Path) -> None:
 
 
 def test_results_of_versions_and_names_are_different_sources(ds: Dataset, tmp_path: Path) -> None:
-    """Their functions differ, so that what is computed from them must not be mixed up."""
 
     def cached(value: int, **arguments: str) -> int:
         first = ds.map(lambda _: {"value": value}).cache(**arguments, folder=tmp_path)  # type: ignore[arg-type]
@@ -126,7 +125,7 @@ def test_results_of_versions_and_names_are_different_sources(ds: Dataset, tmp_pa
 
 
 def test_workers_that_start_afresh_compute_the_same_rows(tmp_path: Path) -> None:
-    """As on Windows and macOS."""
+    """Windows and macOS start new processes instead of forking."""
     spawned = SLOW.replace(
         "saved.SHARD_BYTES", "saved.in_processes.__globals__['METHOD'] = 'spawn'\nsaved.SHARD_BYTES"
     )
@@ -298,7 +297,7 @@ def resume(folder: Path, kept: int, workers: int) -> None:
 
 
 def calls_end(folder: Path) -> bool:
-    """Wait until no process computes rows any more."""
+    """Return True once processes have stopped computing rows."""
     size = -1
     for _ in range(40):
         if size == (size := (folder / "calls").stat().st_size):
@@ -354,7 +353,7 @@ def test_ctrl_c_keeps_finished_shards_and_leaves_no_process(tmp_path: Path, work
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_full_disk_is_reported_and_leaves_no_part_of_a_shard(tmp_path: Path, workers: int) -> None:
-    """A limit for files stands for a full disk."""
+    """The test limits the file size instead of filling a disk."""
     script = SLOW.replace("import sys, time", "import resource, signal, sys, time") + (
         '    ds = ds.columns(["n"])\n'
         "    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"

@@ -60,7 +60,7 @@ def test_join_adds_the_columns_of_matching_rows(ds: Dataset) -> None:
 def test_join_with_ambiguous_rows_or_columns_is_rejected(ds: Dataset) -> None:
     with pytest.raises(SchemaError, match="got 'ant' 2 times, expected each value once"):
         ds.join(ds.columns(["text", "n"]).rename({"n": "m"}), on="text")
-    with pytest.raises(ArgumentError, match="without column 'label', which both have"):
+    with pytest.raises(ArgumentError, match="without column 'label', which both datasets have"):
         ds.take(2).join(ds.take(2), on="text")
 
 

@@ -107,7 +107,7 @@ def _audio(samples: np.ndarray, rate: int, seconds: int) -> Media:
     Args:
         samples: int16 array of shape (samples,) or (samples, channels).
         rate: samples per second.
-        seconds: of audio to include.
+        seconds: number of seconds to include.
     """
     clip = samples[: rate * seconds]
     buffer = io.BytesIO()

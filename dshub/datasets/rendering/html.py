@@ -24,7 +24,7 @@ from dshub.display import harmless
 LARGEST = 80_000  # maximum length of all images and audio of a table, in characters
 COLUMNS = 12  # maximum number of columns in a table
 CHIPS = 12  # maximum number of chips in a cell or in a list of classes
-LINE, TEXT = 120, 2000  # characters of a folded and of an unfolded text
+LINE, TEXT = 120, 2000  # maximum characters of a folded and an unfolded text
 
 _STYLE = """<style>
 .dshub{line-height:1.45;overflow-x:auto}
@@ -52,7 +52,7 @@ background:rgba(110,130,200,.22);white-space:nowrap}
 class Features(dict[str, Feature]):
     """Features by column name, which a notebook shows as a table."""
 
-    if TYPE_CHECKING:  # the columns of a dataset are not known before it is loaded
+    if TYPE_CHECKING:  # type checkers cannot know the columns of a dataset
 
         def __getitem__(self, name: str) -> Any: ...
 

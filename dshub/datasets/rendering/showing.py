@@ -27,7 +27,7 @@ def show(rows: "Dataset", count: int) -> None:
     numbers = range(min(count, len(rows)))
     images = images_of(rows, numbers)
     if not images:
-        raise DshubError(f"{rows!r} has no images to show", hint="ds[:5] reads five rows")
+        raise DshubError(f"{rows!r} has no images to show", hint="read rows with ds[:5]")
     if in_notebook():
         from IPython.display import display
 
@@ -45,7 +45,7 @@ def is_synthetic(manifest: Manifest | None) -> bool:
 
 
 def images_of(rows: "Dataset", numbers: Sequence[int]) -> list[Image.Image]:
-    """Return the images of rows from the first image column, if there is one."""
+    """Return the images of rows in the first image column, or an empty list without one."""
     names = [n for n, item in rows.features.items() if isinstance(item, ImageFeature)]
     view = rows.decode().columns(names[:1])
     return [to_rgb(view[number][name]) for name in names[:1] for number in numbers]
@@ -54,7 +54,7 @@ def images_of(rows: "Dataset", numbers: Sequence[int]) -> list[Image.Image]:
 def grid(
     rows: "Dataset", images: Sequence[Image.Image], numbers: Sequence[int], *, note: str
 ) -> Image.Image:
-    """Return a grid of the images of rows with their classes, and a note below all."""
+    """Return a grid of images with their class names, and a note at the bottom."""
     return captioned(images, _captions(rows, numbers), side=112, columns=8, note=note)
 
 
@@ -66,7 +66,7 @@ def drawn(
     width: int,
     painted: Callable[[str, str], str] = escaped,
 ) -> str:
-    """Return the images of rows and their classes as lines of half blocks for a terminal."""
+    """Return images and their class names as lines of half blocks for a terminal."""
     return captioned_blocks(images, _captions(rows, numbers), width, painted)
 
 
