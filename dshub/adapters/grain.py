@@ -33,7 +33,7 @@ class GrainRows(grain.sources.RandomAccessDataSource):
         return self.dataset[operator.index(record_key)]
 
     def _getitems(self, record_keys: Sequence[int]) -> list[dict[str, Any]]:
-        """Read several rows at once, on request of Grain."""
+        """Read several rows at once, as Grain requests them."""
         return list(self.dataset.select(list(record_keys)))
 
     def __repr__(self) -> str:
@@ -50,7 +50,7 @@ class GrainBatches(grain.MapDataset):
         self._start = self._cursor.place(0)
 
     def __len__(self) -> int:
-        """Return the batches in a full epoch, even if the loader resumes within one."""
+        """Return the number of batches in a full epoch, even if the loader resumes within one."""
         return len(self.loader)
 
     def __getitem__(self, index: Any) -> Any:

@@ -71,7 +71,7 @@ class JaxBatches:
         return len(self.loader)
 
     def repeat(self, count: int | None = None) -> Iterator[Any]:
-        """Yield the batches of several epochs, or without end; see `Loader.repeat`."""
+        """Yield the batches of `count` epochs, or of all epochs; see `Loader.repeat`."""
         return repeated(self, count)
 
     def __iter__(self) -> Iterator[Any]:
@@ -97,7 +97,7 @@ def _put_array(values: np.ndarray, name: str, device: Any) -> Any:
     _check_width(values, name)
     try:
         return jax.device_put(values, device)
-    except ValueError as error:  # raised for shardings
+    except ValueError as error:  # raised if a sharding does not divide the array
         raise DshubError(
             f"JAX cannot divide column {name} of shape {values.shape} among devices: {error}",
             hint="choose a batch size that the number of devices divides, and drop_last=True",

@@ -58,7 +58,7 @@ class KerasBatches(keras.utils.PyDataset):
         self._batch(*self._cursor.place(0))  # fail early if a column is not an array
 
     def __len__(self) -> int:
-        """Return the batches in a full epoch, even if the loader resumes within one."""
+        """Return the number of batches in a full epoch, even if the loader resumes within one."""
         return len(self.loader)
 
     def __getitem__(self, index: int) -> Any:

@@ -17,7 +17,7 @@ with needs("pandas", extra="pandas"):
     import pandas as pd
 
 
-_TEXT = pd.Series(["text"]).dtype  # `object` before pandas 3, `str` since
+_TEXT = pd.Series(["text"]).dtype  # `object` before pandas 3, `str` since then
 
 
 def rows(dataset: Dataset) -> Any:

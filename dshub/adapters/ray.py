@@ -1,4 +1,4 @@
-"""Ray: a `ray.data.Dataset` whose tasks read rows where the shards are, block by block.
+"""Ray: a `ray.data.Dataset` of tasks that read rows from the shards, block by block.
 
 Images and other arrays are tensor columns, so that `map_batches` and `iter_torch_batches` get
 arrays (rows, …). Images of several sizes are a variable-shaped tensor column: `map_batches` gets

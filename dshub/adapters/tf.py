@@ -28,20 +28,20 @@ with needs("tensorflow", extra="tf"):
     import tensorflow as tf
 
 BLOCK = 1024  # rows passed to TensorFlow at a time
-MAX_ITERATIONS = 8  # iterations of a loader that can be in progress
+MAX_ITERATIONS = 8  # maximum number of iterations of a loader in progress
 
 
 def rows(dataset: Dataset, *, supervised: bool | AnyPair = False) -> Any:
     """Return a `tf.data.Dataset` of rows as dicts, in dataset order.
 
-    In the specification of its elements, lengths that differ between rows are None.
+    In `element_spec`, dimensions that differ between rows are None.
 
     Args:
-        dataset: of the rows.
-        supervised: make rows `(x, y)`: True, or a pair of columns; see `Dataset.batches`.
+        dataset: dataset of the rows.
+        supervised: True or a pair of columns to get rows `(x, y)`; see `Dataset.batches`.
 
     Raises:
-        ArgumentError, UnknownNameError: `supervised` names no pair of columns.
+        ArgumentError, UnknownNameError: `supervised` does not name a pair of columns.
     """
     pair = dataset.pair(supervised)
     tensors = _rows(dataset if pair is None else dataset.columns(pair_columns(pair)))
@@ -148,7 +148,7 @@ class _Iterations:
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
-        self._open: dict[int, list[Any]] = {}  # iterator, remaining batches
+        self._open: dict[int, list[Any]] = {}  # iterator and remaining batches by number
         self._started = 0
 
     def begin(self) -> tuple[np.int64, np.int64]:

@@ -37,7 +37,7 @@ with needs("torch", extra="torch"):
     import torch
     from torch.utils import data
 
-MAX_WORKERS = 512  # limit of the workers of a DataLoader
+MAX_WORKERS = 512  # maximum number of workers of a DataLoader
 
 
 def rows(
@@ -52,10 +52,10 @@ def rows(
     ``DataLoader(ds.torch(supervised=True, transform=ToFloat(), layout="chw"), batch_size=64)``
 
     Args:
-        dataset: of the rows.
-        supervised: rows are `(x, y)` instead of dicts: True, or a pair of columns.
-        transform: as in `Dataset.batches`; it gets batches, also of one row. Random numbers come
-            from torch's generator, so that each epoch and each worker has its own.
+        dataset: dataset of the rows.
+        supervised: True or a pair of columns to get rows `(x, y)` instead of dicts.
+        transform: transforms as in `Dataset.batches`. A single row is a batch of one row. Random
+            numbers come from torch's generator, so they differ between epochs and workers.
         layout: `hwc`, or `chw` for images with channels first.
 
     Raises:
@@ -96,7 +96,7 @@ def _device(device: Any) -> torch.device:
 
 
 def collate(rows: Sequence[Any]) -> Any:
-    """Combine rows to a batch, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
+    """Combine rows into a batch, for `DataLoader(ds.torch(), …, collate_fn=collate)`.
 
     Columns are the same as in ``ds.batches(…).torch()``: one tensor if all rows have the same
     shape, or else a list of tensors. Text, files and lists of text stay lists. `collate` is as fast
@@ -108,7 +108,7 @@ def collate(rows: Sequence[Any]) -> Any:
 
 
 def _collate_batch(values: Any) -> Any:
-    """Stack each column of a batch: of a pair, of a dict of columns, or of one column."""
+    """Stack each column of a batch, which is a pair, a dict of columns or a single column."""
     if isinstance(values, tuple):
         return tuple(map(_collate_batch, values))
     if isinstance(values, dict):
@@ -117,7 +117,7 @@ def _collate_batch(values: Any) -> Any:
 
 
 def _collate_rows(rows: Sequence[Any]) -> Any:
-    """Stack each column of rows: pairs, dicts, or the values of one column."""
+    """Stack each column of rows, which are pairs, dicts or values of a single column."""
     first = rows[0]
     if isinstance(first, tuple):
         return tuple(map(_collate_rows, zip(*rows, strict=True)))
@@ -157,7 +157,7 @@ class TorchRows(data.Dataset[Any]):
         return len(self.dataset)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the gatherer, which a worker makes again."""
+        """Return the state to pickle, without the gatherer, which workers create again."""
         return {name: value for name, value in vars(self).items() if name != "_gatherer"}
 
     @property
@@ -180,14 +180,14 @@ class TorchRows(data.Dataset[Any]):
         return labels
 
     def _label(self, attribute: str) -> tuple[str, LabelFeature]:
-        """Return the name and the feature of y."""
+        """Return the name and feature of the column y."""
         name = self.pair[1] if self.pair else None
         feature = self.dataset.features[name] if isinstance(name, str) else None
         if isinstance(name, str) and isinstance(feature, LabelFeature):
             return name, feature
         raise AttributeError(
             f"'TorchRows' object has no attribute {attribute!r}, because its rows are not pairs "
-            "with a label; ds.torch(supervised=(x, y)) chooses the columns"
+            "with a label; pass supervised=(x, y) to ds.torch"
         )
 
     def __getitem__(self, key: Any) -> Any:
@@ -210,7 +210,7 @@ class TorchRows(data.Dataset[Any]):
         return Gatherer(self.dataset, self.options, Pool(allocate=_fresh))
 
     def __getitems__(self, rows: list[int]) -> list[Any]:
-        """Read several rows at once, on request of torch."""
+        """Read several rows at once, as torch requests them."""
         return FetchedRows(self[list(rows)], len(rows))
 
     def loader(
@@ -244,7 +244,7 @@ def _unchanged(batch: Any) -> Any:
 
 
 def _fresh(size: int) -> np.ndarray:
-    """Allocate memory for images that a `DataLoader` may keep for any time."""
+    """Allocate new memory for images, because a `DataLoader` can keep them indefinitely."""
     return np.empty(size, np.uint8)
 
 
@@ -271,7 +271,7 @@ class TorchBatches(data.IterableDataset[B], Generic[B]):
         self._sent = torch.zeros(3, dtype=torch.int64).share_memory_()
         self._next = torch.zeros((MAX_WORKERS, 2), dtype=torch.int64).share_memory_()
         self._moves = 0  # number of moves that this copy has followed
-        # only in a worker: start of its epoch count, and whether a state was loaded
+        # set only in a worker: start of its epoch count, and whether a state was loaded
         self._start: tuple[int, int] | None = None
         self._loaded = False
 
@@ -293,11 +293,11 @@ class TorchBatches(data.IterableDataset[B], Generic[B]):
 
     @property
     def dataset(self) -> Rows:
-        """Dataset of the rows, or mixture of datasets."""
+        """Dataset or mixture that contains the rows."""
         return self.loader.dataset
 
     def repeat(self, count: int | None = None) -> Iterator[Any]:
-        """Yield the batches of several epochs, or without end; see `Loader.repeat`."""
+        """Yield the batches of `count` epochs, or of all epochs; see `Loader.repeat`."""
         return repeated(self, count)
 
     # a property, because Accelerate would call a method `set_epoch` before each epoch with its own

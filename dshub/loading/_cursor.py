@@ -18,7 +18,7 @@ from dshub.loading.gathering import Gatherer
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Order, Share, key_of, permute
 
-CHUNK = 1 << 14  # rows per computation of the order
+CHUNK = 1 << 14  # rows of the order to compute at a time
 SORT_WINDOW = 64  # batches that are sorted by length together
 AHEAD = 2  # prefetched batches per thread, if the memory limit allows
 
@@ -159,7 +159,7 @@ class Cursor:
             ended = position in last
             self.advance(*((epoch + 1, 0) if ended else (epoch, position + self.step)))
             yield batch
-            del batch  # free its memory before the next batch is created
+            del batch  # frees its memory before the next batch is created
         if starts[-1:] != last or not starts:
             self.advance(epoch + 1, 0)
 
@@ -209,7 +209,7 @@ def _prefetch(
             del batch
         while waiting:
             yield waiting.popleft().result()
-    finally:  # also if the caller stops iterating
+    finally:  # runs even if the caller stops iterating
         workers.shutdown(wait=True, cancel_futures=True)
 
 

@@ -1,4 +1,4 @@
-"""Call functions of the caller, and name them and their input if they fail."""
+"""Convert errors of the caller's functions to FunctionError."""
 
 import reprlib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from dshub.errors import DshubError, FunctionError
 def calling(
     method: str, function: object, where: Callable[[], str], value: object
 ) -> Iterator[None]:
-    """Name the function, the rows and their values if a caller's function fails."""
+    """Convert an exception to FunctionError, with the function, the rows and their values."""
     try:
         yield
     except DshubError:

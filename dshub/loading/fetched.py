@@ -1,4 +1,4 @@
-"""Rows that were read as a batch, for libraries that ask for a list of rows."""
+"""Lists of rows that were read as one batch, for libraries that request single rows."""
 
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -8,7 +8,7 @@ from dshub.loading.pairs import Row
 
 
 def rows_of(values: Any, count: int) -> Iterator[Any]:
-    """Yield the rows of a batch: of a pair, of a dict of columns, or of one column."""
+    """Yield the rows of a batch, which is a pair, a dict of columns or a single column."""
     if isinstance(values, tuple):
         return zip(*(rows_of(part, count) for part in values), strict=True)
     if isinstance(values, dict):
@@ -27,8 +27,7 @@ class FetchedRows(list[Any]):
     The class is a list, because functions that pad tokenized rows require one.
 
     Attributes:
-        batch: columns as a dict, or a pair `(x, y)`; None after the batch was split into rows,
-            which can be modified.
+        batch: columns as a dict, or a pair `(x, y)`; None after the batch is split into rows.
     """
 
     def __init__(self, batch: Any, count: int) -> None:
@@ -46,7 +45,7 @@ class FetchedRows(list[Any]):
         return list, (list(self),)
 
     def split(self) -> None:
-        """Split the batch into rows, unless this was done before."""
+        """Split the batch into rows on the first call."""
         if self.batch is not None:
             batch, self.batch = self.batch, None
             self.extend(rows_of(batch, self._count))

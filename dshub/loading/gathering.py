@@ -120,7 +120,7 @@ class Gatherer:
         """Create a batch from rows, with the random numbers of an epoch.
 
         Raises:
-            DshubError: the batch should be `(x, y)`, but the transforms removed a column of it.
+            DshubError: `supervised` is set, but a transform removed one of its columns.
         """
         options = self.options
         planes = options.layout == "chw"
@@ -146,7 +146,7 @@ class Gatherer:
         for name in self._images:
             if name in self._pixels:
                 batch[name] = self.gather_images(self._pixels[name], numbers, context)
-            elif self.fused.count:  # images that are not one array take another pass
+            elif self.fused.count:  # images that are not one array need a separate pass
                 indices = np.arange(len(rows), dtype=np.int64)
                 batch[name] = self.gather_images(batch[name], indices, context)
         return {name: batch[name] for name in self._features}
@@ -169,16 +169,16 @@ class Gatherer:
 
 
 def padded(values: Any, fill: float, name: str) -> np.ndarray:
-    """Pad lists of numbers at their end to the longest; returns (rows, longest, …).
+    """Pad lists of numbers at the end to the same length, (rows, length, …).
 
     Args:
-        values: an array or a list for each row; an array of all rows stays as it is.
+        values: array or list for each row, or an array of all rows, which needs no padding.
         fill: value of the padding.
-        name: of the column, for errors.
+        name: name of the column, for errors.
 
     Raises:
         DshubError: rows are not lists of numbers, their items differ in shape, or their dtype
-            cannot hold the value.
+            cannot represent `fill`.
     """
     if isinstance(values, np.ndarray):
         return values
@@ -189,7 +189,7 @@ def padded(values: Any, fill: float, name: str) -> np.ndarray:
         if np.array(fill).astype(dtype) != fill:
             raise DshubError(
                 f"column {name} cannot be padded with {fill}, because its values are {dtype}",
-                hint="choose a value of that dtype, or convert the column with ds.cast",
+                hint="choose a fill value of that dtype, or convert the column with ds.cast",
             )
         out = np.full((len(rows), longest, *(rows[0].shape[1:] if rows else ())), fill, dtype)
         for target, row in zip(out, rows, strict=True):
@@ -197,7 +197,7 @@ def padded(values: Any, fill: float, name: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise DshubError(
             f"column {name} cannot be padded: its rows are not lists of numbers",
-            hint="pad columns of token ids, such as those that ds.map(tokenize) adds",
+            hint="pad only columns of lists of numbers, such as token ids",
         ) from error
     return out
 

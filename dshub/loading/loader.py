@@ -19,7 +19,7 @@ from dshub.plugins import FrameworkMethods
 
 if TYPE_CHECKING:
     import tensorflow as tf
-    from typing_extensions import TypeVar  # the default is new in Python 3.13
+    from typing_extensions import TypeVar  # defaults are new in Python 3.13
 
     from dshub.adapters.torch import TorchBatches
 
@@ -29,7 +29,7 @@ else:
 
     B = TypeVar("B")
 
-MAX_EPOCH = 2**53 - 1  # the largest that seeds and tensors represent exactly
+MAX_EPOCH = 2**53 - 1  # largest integer that seeds and tensors represent exactly
 
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         order: order of the rows; by default determined by `options`.
 
     Attributes:
-        pair: the columns of `(x, y)`; None if batches are dicts.
+        pair: columns of `(x, y)`, or None if batches are dicts.
 
     Raises:
         ArgumentError: the options do not fit the rows.
@@ -87,7 +87,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         if value != self._cursor.epoch:
             self._cursor.seek(value, 0)
 
-    if not TYPE_CHECKING:  # type checkers would accept any attribute
+    if not TYPE_CHECKING:  # otherwise, type checkers would accept any attribute
 
         def __getattr__(self, name: str) -> Any:
             return familiar(self, name, "loaders.LoaderNames")
@@ -190,7 +190,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         epoch, position = state.get("epoch", -1), state.get("position", -1)
         most = max(
             self.share.total, self.share.length
-        )  # other numbers of ranks can drop fewer rows
+        )  # a different number of ranks can drop fewer rows
         if not (_is_count(epoch) and _is_count(position) and position <= most):
             shown = short(dict(state))
             raise StateError(f"{shown} is not a position in an epoch of {most:,} rows")
@@ -198,11 +198,11 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
 
     @property
     def dataset(self) -> Rows:
-        """Dataset of the rows, or mixture of datasets."""
+        """Dataset or mixture that contains the rows."""
         return self.rows
 
     def repeat(self, count: int | None = None) -> Iterator[Any]:
-        """Iterate several times, and yield the batches of all these epochs.
+        """Yield the batches of several epochs.
 
         ``for step, batch in zip(range(10_000), loader.repeat()): …``
 
@@ -210,7 +210,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         position as usual.
 
         Args:
-            count: number of iterations; None for batches without end.
+            count: number of epochs; None repeats epochs forever.
 
         Raises:
             ArgumentError: `count` is not an integer of at least 0.
@@ -218,7 +218,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         return repeated(self, count)
 
     def numpy(self) -> "Loader[B]":
-        """Return the loader itself, whose batches are NumPy arrays."""
+        """Return the loader itself, because its batches are NumPy arrays."""
         return self
 
     def torch(self, device: Any = None, *, pin: bool | None = None) -> "TorchBatches[B]":

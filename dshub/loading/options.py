@@ -174,7 +174,7 @@ class BatchOptions:
         """Return the columns that become `(x, y)`, or None if batches are dicts.
 
         Raises:
-            ArgumentError, UnknownNameError: `supervised` names no pair of columns of these rows.
+            ArgumentError, UnknownNameError: `supervised` does not name a pair of columns.
         """
         if isinstance(self.supervised, list | tuple):
             return check_pair(self.supervised, tuple(rows.features))
@@ -194,7 +194,7 @@ class BatchOptions:
             raise ArgumentError(
                 name="supervised",
                 value=True,
-                expected="False: these rows do not say which columns become (x, y)",
+                expected="False, because the dataset does not define (x, y)",
                 hint=f"pass supervised=(x, y), two of the columns {', '.join(rows.features)}",
             )
         if self.bucket is None:
@@ -210,7 +210,7 @@ class BatchOptions:
 def takes(
     options: Callable[P, T],
 ) -> Callable[[Callable[[Owner, T], Result]], Callable[Concatenate[Owner, P], Result]]:
-    """Decorate a method that takes options, so that callers pass the arguments of the options.
+    """Decorate a method that takes an options object, so that callers pass its fields instead.
 
     The method gets the signature of `options`, for type checkers and for `help`.
     """
@@ -222,7 +222,7 @@ def takes(
         def call(self: Owner, /, *args: P.args, **kwargs: P.kwargs) -> Result:
             try:
                 arguments.bind(*args, **kwargs)
-            except TypeError as error:  # name the method, not the class of the options
+            except TypeError as error:  # name the method instead of the class of the options
                 raise TypeError(f"{method.__name__}() {error}") from None
             return method(self, options(*args, **kwargs))
 

@@ -354,7 +354,7 @@ class Mixed:
 
     @cached_property
     def _counts(self) -> np.ndarray:
-        """Positions of each dataset in a pattern, rounded so that they add up."""
+        """Number of positions of each dataset in a pattern, rounded to the correct total."""
         shares = np.array(self.weights) / sum(self.weights) * PATTERN
         counts = np.floor(shares).astype(np.int64)
         most = np.argsort(counts - shares, kind="stable")[: PATTERN - int(counts.sum())]

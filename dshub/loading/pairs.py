@@ -1,7 +1,7 @@
-"""Supervised rows: the columns that become `(x, y)`.
+"""Convert columns to supervised pairs `(x, y)`.
 
-Each part is one column or several. Several single numbers or classes become one array, (rows,
-columns); other columns become a dict.
+Each part of a pair is one column or several. Several columns of numbers or labels become one array
+(rows, columns). Other columns become a dict.
 """
 
 import dis
@@ -17,15 +17,15 @@ from dshub.errors import ArgumentError, DshubError, UnknownNameError
 
 
 def check_pair(supervised: Any, names: Sequence[str]) -> Pair:
-    """Check the columns that become `(x, y)`.
+    """Return a pair of columns, with lists as tuples, after checking it.
 
     Raises:
-        UnknownNameError: there is no such column.
-        ArgumentError: they are not a pair.
+        UnknownNameError: a column does not exist.
+        ArgumentError: `supervised` is not a pair.
     """
     parts = tuple(map(_part, supervised)) if _is_list(supervised) else ()
     if len(parts) != 2 or not all(parts):
-        expected = "a pair (x, y): each a column, or a list of columns"
+        expected = "a pair (x, y) of columns or lists of columns"
         raise ArgumentError(name="supervised", value=supervised, expected=expected)
     for name in pair_columns((parts[0], parts[1])):
         if name not in names:
@@ -34,14 +34,14 @@ def check_pair(supervised: Any, names: Sequence[str]) -> Pair:
 
 
 def usable(pair: Pair | None, names: Collection[str]) -> Pair | None:
-    """Return a pair if all its columns are among the names, else None."""
+    """Return a pair if all its columns exist, or None otherwise."""
     return pair if pair is not None and set(pair_columns(pair)) <= set(names) else None
 
 
 def paired(
     batch: Mapping[str, Any], pair: Pair, features: Mapping[str, Feature]
 ) -> tuple[Any, Any]:
-    """Make `(x, y)` of a batch.
+    """Convert a batch to `(x, y)`.
 
     Raises:
         DshubError: transforms removed one of the columns.
@@ -66,7 +66,7 @@ def _values(batch: Mapping[str, Any], part: Inputs, features: Mapping[str, Featu
 
 
 def is_single(feature: Feature) -> bool:
-    """True if each row has one number."""
+    """Return True if each row of a column is one number."""
     is_number = isinstance(feature, NumberFeature) and not feature.shape
     return is_number or isinstance(feature, LabelFeature)
 
@@ -83,9 +83,9 @@ def _part(value: Any) -> Inputs:
 
 
 class Row(dict[str, Any]):
-    """A row as a dict, which cannot be taken for `(x, y)`.
+    """A row as a dict that cannot be unpacked into `(x, y)`.
 
-    ``x, y = row`` would give the names of two columns. It is an error instead.
+    ``x, y = row`` raises an error, because it would assign the names of two columns.
     """
 
     def __iter__(self) -> Iterator[str]:
@@ -95,12 +95,12 @@ class Row(dict[str, Any]):
                 name="supervised",
                 value=False,
                 expected="True to unpack a row into (x, y)",
-                hint=f'ds.torch(supervised=True), or supervised=("{x}", "{y}"); '
-                f'row["{x}"] is a column of this row',
+                hint=f'pass supervised=True or supervised=("{x}", "{y}") to ds.torch, or use '
+                f'row["{x}"]',
             )
         return super().__iter__()
 
 
 def is_unpacked(frame: Any) -> bool:
-    """True if a frame is executing an assignment to several names."""
+    """Return True if a frame is executing an assignment to several names."""
     return dis.opname[frame.f_code.co_code[frame.f_lasti]] in {"UNPACK_SEQUENCE", "UNPACK_EX"}

@@ -113,7 +113,6 @@ def test_cached_map_is_computed_once(ds: Dataset, tmp_path: Path) -> None:
 
 
 def test_results_of_versions_and_names_are_different_sources(ds: Dataset, tmp_path: Path) -> None:
-
     def cached(value: int, **arguments: str) -> int:
         first = ds.map(lambda _: {"value": value}).cache(**arguments, folder=tmp_path)  # type: ignore[arg-type]
         second = first.map(lambda row: {"next": row["value"] + 1})
@@ -124,7 +123,7 @@ def test_results_of_versions_and_names_are_different_sources(ds: Dataset, tmp_pa
     assert cached(3, name="b") == 4
 
 
-def test_workers_that_start_afresh_compute_the_same_rows(tmp_path: Path) -> None:
+def test_spawned_workers_compute_the_same_rows(tmp_path: Path) -> None:
     """Windows and macOS start new processes instead of forking."""
     spawned = SLOW.replace(
         "saved.SHARD_BYTES", "saved.in_processes.__globals__['METHOD'] = 'spawn'\nsaved.SHARD_BYTES"

@@ -10,9 +10,9 @@ images differ in size, the column is a list of arrays. `Resize` to a fixed heigh
 `CenterCrop`, `RandomResizedCrop`, and `RandomCrop` with a size convert it to one array, which
 `MixUp` and `CutMix` require.
 
-Each of them can also be called, with an image, several images or a batch, in the same way in a
-server as in training: ``Normalize(mean=(0.286,), std=(0.353,))(image)``. `Compose` combines several
-of them, and saves them as JSON.
+Transforms can also be called directly with an image, several images or a batch, for example in a
+server: ``Normalize(mean=(0.286,), std=(0.353,))(image)``. `Compose` combines several transforms
+and saves them as JSON.
 
 If a list of transforms starts with `RandomCrop`, `RandomHorizontalFlip`, and `Normalize` or
 `ToFloat`, in this order, they are applied in one pass while pixels are gathered. Each of them is

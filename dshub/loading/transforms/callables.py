@@ -26,7 +26,7 @@ from dshub.loading.transforms.transform import (
     stack,
 )
 
-IMAGE = "image"  # column of images that are passed without a batch
+IMAGE = "image"  # column name for images that are passed without a batch
 
 
 class BaseTransform(ABC):
@@ -44,7 +44,7 @@ class BaseTransform(ABC):
 
     @property
     def steps(self) -> tuple[AnyTransform, ...]:
-        """Transforms to apply in order: this one, unless it consists of others."""
+        """Transforms to apply, in order; only this one, except for `Compose`."""
         return (self,)
 
     def __call__(
@@ -64,21 +64,22 @@ class BaseTransform(ABC):
             RandomCrop(28, padding=2)(images, training=True, seed=1)
 
         Args:
-            images: an array (height, width, channels) or a Pillow image; several of them, as an
-                array (rows, height, width, channels) or a list; or a batch, a dict of columns.
+            images: one image, as an array (height, width, channels) or a Pillow image; several
+                images, as an array (rows, height, width, channels) or a list; or a batch, as a
+                dict of columns.
             training: whether to augment. If False, random crops take the center, and flips,
                 erasing and mixing do nothing.
-            seed: seed of random changes. They equal those of the first rows in the first epoch of
+            seed: seed of random changes, which equal those of the first rows in the first epoch of
                 ``ds.batches(…, transform=…, seed=seed)``.
             layout: `hwc`, or `chw` for a result with channels first.
             features: features of a batch, such as ``ds.features``. Without them, columns of images
                 are recognized by their shape, and no column has labels.
 
         Returns:
-            An image, several images or a batch, like `images`, which stays unchanged.
+            The transformed image, images or batch. `images` is not modified.
 
         Raises:
-            ArgumentError: `images` is something else, or an option is invalid.
+            ArgumentError: `images` has an unsupported type, or an option is invalid.
             DshubError: a batch has no images.
         """
         training, seed = flag("training", training), whole("seed", seed)
@@ -144,16 +145,16 @@ def check_images(
     for transform in () if columns else transforms:
         if getattr(transform, "needs_images", False) or package_of(transform):
             kinds = ", ".join(f"{name} ({describe(kind)})" for name, kind in features.items())
-            found = f"; the columns are {kinds}" if kinds else ""
+            note = f"; the columns are {kinds}" if kinds else ""
             raise DshubError(
-                f"{name_of(transform)} finds no image column{found}", hint=_hint(features)
+                f"{name_of(transform)} requires an image column{note}", hint=_hint(features)
             )
 
 
 def _hint(features: Mapping[str, Feature]) -> str:
-    """Say how to get images, with the shape of the column that looks most like them."""
+    """Return a hint on how to get images, with the shape of the most similar column."""
     if any(isinstance(kind, ImageFeature) for kind in features.values()):
-        return "ds.decode() gives pixels instead of files"
+        return "call ds.decode() to get pixels instead of files"
     for name, kind in features.items():
         if isinstance(kind, NumberFeature) and len(kind.shape) in {2, 3}:
             shape = (*kind.shape, 1)[:3]
@@ -178,7 +179,7 @@ def _pixels(name: str, images: Any) -> Images:
     """Convert the images of a column to one array, or to a list of arrays if they differ in size.
 
     Raises:
-        ArgumentError: they are something else.
+        ArgumentError: the values are not images.
     """
     if isinstance(images, np.ndarray) and images.ndim == 4:
         return images
@@ -202,7 +203,7 @@ def _array(image: Any) -> np.ndarray:
 
 
 class _Shown:
-    """A value that error messages show by its shape."""
+    """A value that is shown by its shape in error messages."""
 
     def __init__(self, value: object) -> None:
         self.text = describe_values(value)

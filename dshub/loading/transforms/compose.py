@@ -1,4 +1,4 @@
-"""Transforms made of transforms, which can be saved as JSON."""
+"""Combine transforms, and save them as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -66,12 +66,12 @@ class Compose(BaseTransform):
             by its transforms.
 
     Raises:
-        ArgumentError: one of them is not a transform, or they are in another order.
+        ArgumentError: an item is not a transform, or a callable precedes a dshub transform.
     """
 
     transforms: Sequence[AnyTransform]
 
-    needs_images: ClassVar[bool] = False  # its steps are asked
+    needs_images: ClassVar[bool] = False  # each step has its own value
 
     def __post_init__(self) -> None:
         transforms = check_transforms("transforms of Compose", self.transforms)
@@ -88,10 +88,12 @@ class Compose(BaseTransform):
         """Return the transforms and their arguments as JSON, for `from_json`.
 
         Raises:
-            DshubError: one of them is not a transform of dshub.
+            DshubError: one of the transforms is not a dshub transform.
         """
         document = _Document(1, [_saved(transform) for transform in self.steps])
-        data = msgspec.json.encode(document, enc_hook=methodcaller("item"))  # of NumPy numbers
+        data = msgspec.json.encode(
+            document, enc_hook=methodcaller("item")
+        )  # converts NumPy numbers
         return data.decode()
 
     @classmethod
@@ -99,8 +101,8 @@ class Compose(BaseTransform):
         """Create the transforms that `to_json` saved; no code in the text can run.
 
         Raises:
-            UnknownNameError: the text has an unknown transform, or an unknown argument of one.
-            DshubError: it is something else, or an argument is invalid.
+            UnknownNameError: the text contains an unknown transform or argument.
+            DshubError: the text is not a saved `Compose`, or an argument is invalid.
         """
         data = text.encode() if isinstance(text, str) else text
         try:
@@ -114,7 +116,7 @@ def check_transforms(name: str, value: Any) -> tuple[Any, ...]:
     """Return the transforms of an argument in order, without `Compose`.
 
     Raises:
-        ArgumentError: one of them is not a transform, or callables come first.
+        ArgumentError: an item is not a transform, or a callable precedes a dshub transform.
     """
     if value is None:
         return ()
@@ -141,8 +143,8 @@ def _saved(transform: Any) -> dict[str, Any]:
     kind = type(transform)
     if _SAVED.get(kind.__name__) is not kind:
         raise DshubError(
-            f"{name_of(transform)} cannot be saved, because it is not a transform of dshub",
-            hint="save the transforms of dshub, and call your own functions after them",
+            f"{name_of(transform)} cannot be saved, because it is not a dshub transform",
+            hint="save only dshub transforms, and call your own functions after them",
         )
     return {"name": kind.__name__} | {name: getattr(transform, name) for name in _arguments(kind)}
 
@@ -159,7 +161,7 @@ def _loaded(saved: dict[str, Any]) -> Any:
     lists = {key: value for key, value in saved.items() if isinstance(value, list)}
     try:
         return kind(**saved | {key: tuple(value) for key, value in lists.items()})
-    except TypeError as error:  # of Python, or an ArgumentError
+    except TypeError as error:  # raised by Python, or an ArgumentError
         raise _unreadable(f"{name}: {error}") from None
 
 

@@ -19,8 +19,8 @@ class Cutout(ImageTransform):
         fill: pixel value, in the range of pixels when this transform runs.
 
     Raises:
-        ArgumentError: `size` is below 0. Applying the transform raises it if pixels cannot hold
-            `fill`.
+        ArgumentError: `size` is below 0. Applying the transform raises this error if pixels
+            cannot hold `fill`.
     """
 
     size: int
@@ -55,8 +55,8 @@ class RandomErasing(ImageTransform):
         fill: pixel value, in the range of pixels when this transform runs.
 
     Raises:
-        ArgumentError: an argument is invalid. Applying the transform raises it if pixels cannot
-            hold `fill`.
+        ArgumentError: an argument is invalid. Applying the transform raises this error if pixels
+            cannot hold `fill`.
     """
 
     probability: float = 0.5

@@ -20,7 +20,7 @@ def _to_one_hot(batch: Batch, context: Context) -> Batch:
     """Convert label columns to one-hot vectors, float32 (rows, classes).
 
     Raises:
-        DshubError: columns have no features.
+        DshubError: a column has no feature that shows whether it holds labels.
     """
     others = sorted(batch.keys() - set(context.image_columns))
     if others and not context.features:

@@ -175,7 +175,7 @@ def apply(
         first: index of the first transform in the complete list.
 
     Raises:
-        FunctionError: a transform fails; names it, and the shapes that it received.
+        FunctionError: a transform fails. The error names the transform and shows its input.
         DshubError: a callable does not return a batch.
     """
 

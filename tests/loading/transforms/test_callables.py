@@ -172,7 +172,7 @@ def test_batches_without_images_say_how_to_declare_them(
 ) -> None:
     dataset = Dataset.from_arrays({"x": x, "y": np.zeros(ROWS)})
     with pytest.raises(
-        DshubError, match=r"finds no image column; the columns are x \(number"
+        DshubError, match=r"requires an image column; the columns are x \(number"
     ) as caught:
         dataset.batches(8, transform=transform)
     assert re.search(hint, caught.value.hint)
@@ -185,7 +185,7 @@ def test_hint_about_images_works() -> None:
 
 
 def test_encoded_files_must_be_decoded() -> None:
-    with pytest.raises(DshubError, match="finds no image column") as caught:
+    with pytest.raises(DshubError, match="requires an image column") as caught:
         varied_images().decode(False).batches(2, transform=ToFloat())
     assert caught.value.hint.startswith("ds.decode()")
 
