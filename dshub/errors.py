@@ -542,11 +542,11 @@ class FunctionError(DshubError):
     The exception of the function is the cause (`__cause__`).
     """
 
-    hint = "call the function with that value to find the fault"
+    hint = "call the function with this value to reproduce the error"
 
     def __init__(
         self,
-        message: str = "",  # of torch, which raises errors of workers again as `type(message)`
+        message: str = "",  # torch re-raises errors of workers as `type(message)`
         *,
         method: str = "",
         function: str = "",

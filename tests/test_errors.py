@@ -138,7 +138,7 @@ def test_notebooks_show_message_and_hint_first_and_only_code_of_the_caller() -> 
         ds.map(failing)
     lines = info.value._render_traceback_()
     assert lines[0].startswith("FunctionError: map: ")
-    assert "hint: call the function with that value to find the fault" in lines
+    assert "hint: call the function with this value to reproduce the error" in lines
     assert "    ds.map(failing)" in lines
     assert '    return {"m": row["n"].missing}' in lines
     assert not any("dshub/datasets" in line for line in lines)

@@ -80,7 +80,7 @@ class Mixture:
         for name, hint in hints.items():
             value = getattr(options, name)
             if value is not None and value is not False:
-                expected = "left out for a mixture"
+                expected = "omitted for a mixture"
                 raise ArgumentError(name=name, value=value, expected=expected, hint=hint)
         order = Mixed(tuple(map(len, self.parts)), self.weights, options.seed, len(self))
         return Loader(self, options, order)

@@ -142,7 +142,7 @@ def read_record(folder: Path) -> SavedRecord:
 def check_target(folder: Path) -> None:
     """Raise StoreError if a folder exists."""
     if os.path.lexists(folder):
-        hint = "choose another folder, or remove this one first"
+        hint = "choose another folder, or remove this folder first"
         raise StoreError(path=str(folder), action="write", reason="it already exists", hint=hint)
 
 

@@ -1,6 +1,6 @@
 """Export to CSV as in RFC 4180: UTF-8, with a header, and with quotes where necessary.
 
-Labels are written by name. Numbers have as many digits as necessary to identify them.
+Labels are written by name. Numbers have as many digits as are needed to read back the same value.
 """
 
 import csv

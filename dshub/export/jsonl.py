@@ -57,7 +57,7 @@ def _plain(feature: Feature) -> Callable[[Any], Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
-        if value.dtype == np.float32:  # as few digits as float32 allows
+        if value.dtype == np.float32:  # keep only the digits that float32 needs
             value = np.asarray(value).astype(str).astype(np.float64)
         value = value.tolist()
     if isinstance(value, list):

@@ -1,1 +1,1 @@
-"""The hub, which resolves dataset names to files and tables and manages the cache."""
+"""Resolve dataset names to files and tables, and manage the cache."""

@@ -1,4 +1,4 @@
-"""Whole splits as arrays in memory, in the shapes of `keras.datasets`."""
+"""Convert whole splits to arrays, in the shapes of `keras.datasets`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError
 from dshub.loading.pairs import check_pair, paired
 
-# dtype of y, and whether y is (rows, 1): https://keras.io/api/datasets/
+# dtype of y, and True for y of shape (rows, 1); see https://keras.io/api/datasets/
 _KERAS = {
     "mnist": ("uint8", False),
     "fashion-mnist": ("uint8", False),
@@ -23,13 +23,13 @@ def arrays(dataset: Dataset, name: str, split: str, supervised: AnyPair | None) 
     """Return `(x, y)` of a split as arrays, or dicts of arrays.
 
     Args:
-        dataset: the split.
-        name: of the dataset, for errors.
-        split: its name, for errors.
-        supervised: the columns; None for those of the dataset.
+        dataset: rows of the split.
+        name: name of the dataset, for errors.
+        split: name of the split, for errors.
+        supervised: columns of `(x, y)`; None uses the pair of the dataset.
 
     Raises:
-        ArgumentError: no columns `(x, y)` are known, or rows differ in shape.
+        ArgumentError: the dataset does not define `(x, y)`, or rows differ in shape.
         UnknownNameError: `supervised` names an unknown column.
     """
     pair = dataset.supervised
@@ -50,12 +50,12 @@ def _array(dataset: Dataset, column: str, name: str) -> np.ndarray:
     feature, values = dataset.features[column], dataset[column]
     try:
         array = np.array(values)
-    except ValueError as error:  # rows of several shapes
+    except ValueError as error:  # rows differ in shape
         raise ArgumentError(
             name="name",
             value=name,
             expected=f"a dataset with rows of one shape in column {column} ({error})",
-            hint=f"load({name!r}, split).batches(…, transform=Resize(…)) makes equal shapes",
+            hint=f"resize images with load({name!r}, split).batches(…, transform=Resize(…))",
         ) from None
     is_gray = isinstance(feature, ImageFeature) and array.ndim == 4 and array.shape[-1] == 1
     return array[..., 0] if is_gray else array
@@ -67,13 +67,13 @@ def _no_pair(dataset: Dataset, name: str, split: str) -> ArgumentError:
         return ArgumentError(
             name="test",
             value=split,
-            expected="a split with labels: those of this one are hidden",
-            hint=f'load_data("{name}", test="validation")',
+            expected="a split with labels, because the labels of this split are hidden",
+            hint=f'use load_data("{name}", test="validation")',
         )
     columns = ", ".join(dataset.features)
     return ArgumentError(
         name="name",
         value=name,
-        expected="a dataset that states its columns (x, y)",
-        hint=f"pass supervised=(x, y), two of the columns {columns}",
+        expected="a dataset that defines (x, y)",
+        hint=f"pass supervised=(x, y) with two of the columns {columns}",
     )

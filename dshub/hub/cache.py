@@ -118,7 +118,7 @@ class Cache:
             max_size: bytes, or text with a unit: `50GB`.
             older_than: seconds, or text with a unit: `30d`.
             keep: content to keep of evicted datasets; see `Limits`.
-            dry_run: remove nothing.
+            dry_run: whether to remove nothing, and return the planned removals.
 
         Raises:
             ArgumentError: `max_size` or `older_than` cannot be parsed.

@@ -139,9 +139,9 @@ def load_data(
     """Load `(x_train, y_train), (x_test, y_test)` as arrays in memory; see `Hub.load_data`.
 
     Args:
-        name: of the dataset.
-        test: the split to test with, such as `validation` where test labels are hidden.
-        supervised: the columns `(x, y)`; by default those of the manifest.
-        synthetic: rows per split of synthetic data to load instead, made without the data.
+        name: name of the dataset.
+        test: split of the test data, such as `validation` if the labels of `test` are hidden.
+        supervised: columns of `(x, y)`; by default those in the manifest.
+        synthetic: number of synthetic rows per split to load instead of the real data.
     """
     return _hub().load_data(name, test=test, supervised=supervised, synthetic=synthetic)

@@ -19,7 +19,7 @@ ABANDONED_AFTER = 30 * 86400.0  # seconds until unused leftovers of other machin
 
 
 def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
-    """Return the unneeded items of a cache, divided into removed and left ones.
+    """Return the unneeded items of a cache, divided into items to remove and items to keep.
 
     Items are left if a running process uses them, their dataset is pinned, or they cannot be
     downloaded again. Leftovers of other machines are left until `ABANDONED_AFTER` seconds after
@@ -27,7 +27,7 @@ def garbage(inventory: Inventory, *, partial: bool = False) -> Removals:
 
     Args:
         inventory: the contents of the cache.
-        partial: remove downloads that can be resumed, too.
+        partial: whether to remove resumable downloads, too.
     """
     removed: list[Removal] = []
     left: list[Removal] = []

@@ -330,7 +330,7 @@ class Hub:
 
         Args:
             name: `mnist`, `mnist@1.0.0`, `mnist:test`, or the path of a manifest or of a folder
-                with one manifest. Case, `-`, `_` and blanks do not matter, and names of other
+                with one manifest. Case, `-`, `_` and spaces do not matter, and names of other
                 libraries work (`ylecun/mnist`). `hf:owner/name` or `hf:owner/name/config` loads a
                 dataset of the Hugging Face hub, which the package `datasets` downloads and prepares
                 in its own cache.
@@ -341,7 +341,7 @@ class Hub:
             columns: columns to load; all by default.
             synthetic: number of synthetic rows per split to load instead of the real data. The rows
                 are generated from the manifest without a download. 0 loads the real data even if
-                the settings ask for synthetic data.
+                the settings request synthetic data.
 
         Raises:
             UnknownNameError, SplitError: a dataset, split or column does not exist; nothing was
@@ -464,21 +464,21 @@ class Hub:
         supervised: "AnyPair | None" = None,
         synthetic: int | None = None,
     ) -> "tuple[Arrays, Arrays]":
-        """Load `(x_train, y_train), (x_test, y_test)` as in Keras.
+        """Load `(x_train, y_train), (x_test, y_test)` as Keras does.
 
-        The arrays are writable copies in memory. Gray images are (rows, height, width); several
-        input columns are one array (rows, columns) of numbers, or a dict of arrays. MNIST,
+        The arrays are writable copies in memory. Gray images are (rows, height, width). Several
+        input columns become one array (rows, columns) of numbers, or a dict of arrays. MNIST,
         Fashion-MNIST and CIFAR have the shapes and dtypes of `keras.datasets`.
 
         Args:
-            name: of the dataset.
-            test: the split to test with, such as `validation` where test labels are hidden.
-            supervised: the columns `(x, y)`; by default those of the manifest.
-            synthetic: see `load`.
+            name: name of the dataset.
+            test: split of the test data, such as `validation` if the labels of `test` are hidden.
+            supervised: columns of `(x, y)`; by default those in the manifest.
+            synthetic: number of synthetic rows per split; see `load`.
 
         Raises:
             UnknownNameError: the dataset has no split `train` or `test`.
-            ArgumentError: no columns `(x, y)` are known, or rows differ in shape.
+            ArgumentError: the dataset does not define `(x, y)`, or rows differ in shape.
         """
         from dshub.hub.arrays import arrays
 

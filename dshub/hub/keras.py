@@ -1,6 +1,6 @@
-"""The image datasets of `keras.datasets`: ``from dshub.hub.keras import cifar10``.
+"""Image datasets with the interface of `keras.datasets`: ``from dshub.hub.keras import cifar10``.
 
-`load_data` returns arrays of the same shapes and dtypes as in Keras, which is not needed.
+`load_data` returns arrays with the same shapes and dtypes as Keras. Keras need not be installed.
 """
 
 from dataclasses import dataclass

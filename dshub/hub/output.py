@@ -136,7 +136,7 @@ def _write(source: Path, path: Path, store: Store) -> How:
 
 
 def _works(make: Callable[[Path, Path], object], source: Path, target: Path) -> bool:
-    """Return whether `make` could create the target."""
+    """Return True if `make` created the target."""
     with suppress(OSError):
         make(source, target)
         return True

@@ -31,10 +31,10 @@ def positional(
     """Return name and split from the positional arguments of `load`.
 
     Args:
-        registry: knows families and their members.
+        registry: registry of datasets and families.
         name: dataset or family.
-        parts: a member of the family, and the split.
-        split: the split, if it is a keyword.
+        parts: positional arguments after the name: a member of the family, a split, or both.
+        split: split that was passed as a keyword, or None.
 
     Raises:
         ArgumentError: there are too many arguments.
@@ -51,10 +51,10 @@ def positional(
 
 
 def _is_member(registry: "Registry", family: str, name: object) -> bool:
-    """Return True if a family, and not a dataset, has this member."""
+    """Return True if `family` is not a dataset, and has a member with this name."""
     if not isinstance(name, str) or family.startswith("hf:"):
         return False
-    for source in (registry.at_hand(), registry):  # avoids requests to mirrors
+    for source in (registry.at_hand(), registry):  # the first lookup avoids requests to mirrors
         if source.has(family):
             return False
         if source.has(f"{family}/{name}"):

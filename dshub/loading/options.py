@@ -195,7 +195,7 @@ class BatchOptions:
                 name="supervised",
                 value=True,
                 expected="False, because the dataset does not define (x, y)",
-                hint=f"pass supervised=(x, y), two of the columns {', '.join(rows.features)}",
+                hint=f"pass supervised=(x, y) with two of the columns {', '.join(rows.features)}",
             )
         if self.bucket is None:
             return

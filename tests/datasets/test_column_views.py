@@ -1,4 +1,4 @@
-"""Chains of methods that change columns, compared with plain Python rows."""
+"""Compare chains of methods that change columns with plain Python rows."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ WORDS = ["cow", "ant", "bee", "ant", "doe"]
 
 @pytest.fixture
 def ds() -> Dataset:
-    """Five rows, with a list column and class numbers."""
+    """Return five rows with a list column and a label column."""
     return Dataset.from_arrays(
         {"text": WORDS, "ids": [[1], [2, 2], [], [4], [5]], "n": np.arange(5)},
         supervised=("text", "n"),

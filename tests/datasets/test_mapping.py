@@ -21,7 +21,7 @@ COUNT = 2500  # more than a block of rows
 
 @pytest.fixture
 def ds() -> Dataset:
-    """Texts of one to seven words."""
+    """Return texts of one to seven words."""
     texts = [" ".join(["word"] * (number % 7 + 1)) for number in range(COUNT)]
     label = LabelFeature(names=("even", "odd"))
     columns: dict[str, Any] = {"text": texts, "label": np.arange(COUNT) % 2}

@@ -1,4 +1,4 @@
-"""Test rows `(x, y)`."""
+"""Test pairs `(x, y)` as rows."""
 
 import pickle
 from typing import Any

@@ -1,4 +1,4 @@
-"""Work in processes."""
+"""Test worker processes."""
 
 import multiprocessing
 import operator
@@ -52,7 +52,7 @@ def test_process_that_dies_is_an_error() -> None:
 def test_function_that_other_processes_cannot_import_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Windows and macOS start processes afresh."""
+    """Spawned processes, as on Windows and macOS, import the function by name."""
     monkeypatch.setattr(processes, "METHOD", "spawn")
     with pytest.raises(DshubError, match="cannot be sent to worker processes") as raised:
         list(in_processes(lambda number: number, 3, 2))

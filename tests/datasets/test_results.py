@@ -1,4 +1,4 @@
-"""Results of functions as columns: no value changes silently."""
+"""Test that converting results of functions to columns changes no value silently."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,13 +17,13 @@ CLASSES = LabelFeature(names=("a", "b", "c"), first=1)
 
 @pytest.fixture
 def ds() -> Dataset:
-    """Numbers, and classes that upstream counts from 1."""
+    """Return numbers, and labels that upstream numbers from 1."""
     columns = {"n": np.arange(COUNT), "label": np.arange(COUNT) % 3}
     return Dataset.from_arrays(columns, features={"label": CLASSES})
 
 
 def column(ds: Dataset, make: Callable[[Any], Any], name: str = "x") -> tuple[str, list[Any]]:
-    """Return the kind of a column that a function of batches makes, and its first two values."""
+    """Map a batched function, and return the kind and first two values of the new column."""
     mapped = ds.map(lambda batch: {name: make(batch["n"])}, batched=True)
     values = mapped[name]
     first = [value.tolist() if isinstance(value, np.ndarray) else value for value in values[:2]]
@@ -124,7 +124,7 @@ def test_classes_count_from_0_whatever_upstream_does(ds: Dataset) -> None:
 def test_rows_of_equal_length_can_be_lists_or_arrays(
     ds: Dataset, make: Callable[[Any], Any]
 ) -> None:
-    """A block whose arrays have one length by chance does not change the feature."""
+    """Equal lengths in one block do not change the feature."""
     numbers = NumberFeature(dtype="int64")
     for feature, kind in (
         (ListFeature(of=numbers), list),

@@ -77,7 +77,7 @@ def test_folder_that_exists_is_not_touched(ds: Dataset, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(StoreError, match="it already exists") as raised:
         ds.save(tmp_path)
-    assert raised.value.hint == "choose another folder, or remove this one first"
+    assert raised.value.hint == "choose another folder, or remove this folder first"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

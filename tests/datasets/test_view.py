@@ -1,4 +1,4 @@
-"""Read rows and columns by any key."""
+"""Test reading rows and columns by any key."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_dir_has_what_users_call_and_no_plumbing(ds: Dataset) -> None:
 
 @pytest.mark.parametrize("rows", [example(), varied()], ids=["example", "varied"])
 def test_rows_of_a_batch_are_the_same_as_single_rows(rows: Dataset) -> None:
-    """Torch's `DataLoader` asks for the rows of a batch."""
+    """Torch's `DataLoader` requests all rows of a batch in one call."""
     for row, i in zip(rows.__getitems__([5, 1, 8]), (5, 1, 8), strict=True):
         assert_same(rows[i], row)
         assert list(map(type, row.values())) == list(map(type, rows[i].values()))

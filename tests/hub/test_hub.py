@@ -122,7 +122,7 @@ def test_load_data_without_a_supervised_pair_is_rejected(tmp_path: Path) -> None
         changed.replace('supervised = ["image", "label"]\n', ""), encoding="utf-8"
     )
     hub = Hub(registry=Registry([tmp_path / "registry"]), progress=Silent())
-    with pytest.raises(ValueError, match=r"unpaired.* states its columns"):
+    with pytest.raises(ValueError, match=r"unpaired.* defines \(x, y\)"):
         hub.load_data("unpaired", synthetic=5)
 
 

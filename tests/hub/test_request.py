@@ -1,4 +1,4 @@
-"""Test names with splits."""
+"""Test names that contain a split."""
 
 import pytest
 

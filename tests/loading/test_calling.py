@@ -8,7 +8,7 @@ from dshub.loading.calling import calling, describe_values, name_of
 
 
 class Doubled:
-    """A callable without a name of its own."""
+    """A callable object without a `__qualname__`."""
 
     def __call__(self, value: int) -> int:
         return value * 2

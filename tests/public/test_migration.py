@@ -1,7 +1,7 @@
 """Run the migration scripts of docs/howto/from-*.md and count the lines that change.
 
-Each page has one block of the language `diff`: a whole script, before and after. A script needs
-packages that may be in another Python. DSHUB_TEST_PYTHONS names such interpreters, separated like
+Each page has one block of the language `diff`: a whole script, before and after. A script can
+need packages of another Python environment. DSHUB_TEST_PYTHONS lists interpreters, separated like
 the folders of PATH.
 """
 
@@ -91,7 +91,7 @@ print(rows.classes)
 
 @pytest.mark.slow
 def test_torchvision_gives_the_same_tensors_before_and_after(tmp_path: Path) -> None:
-    """torchvision reads the same synthetic digits from files of its own format."""
+    """torchvision reads the same synthetic digits from files in its own format."""
     python = python_with("torch", "torchvision")
     for name, lines in zip(("before", "after"), script("from-torchvision"), strict=True):
         (tmp_path / f"{name}.py").write_text("\n".join(lines), "utf-8")

@@ -1,4 +1,4 @@
-"""Lines that users of torchvision, TFDS, Hugging Face and Keras type, and what they give.
+"""Test code lines that users of torchvision, TFDS, Hugging Face and Keras know.
 
 The lines come from the documentation and the issues of these libraries. Each result is compared
 with plain NumPy and Python.
@@ -28,9 +28,9 @@ WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
 IMAGES = np.random.default_rng(0).integers(0, 255, (10, 4, 4, 1)).astype(np.uint8)
 LABELS = np.array([0, 1, 1, 0, 1, 0, 0, 1, 1, 0])
 LENGTHS = "[*map(len, WORDS)]"
-ROWS = 30  # synthetic rows of each split
+ROWS = 30  # synthetic rows per split
 
-# a line, and an expression of the expected value
+# pairs of a line and an expression for its expected value
 PROPERTIES = [
     # datasets
     ("ds.column_names", "['image', 'label', 'text']"),
@@ -237,7 +237,7 @@ CONSTRUCTORS = ["from_dict", "from_list", "from_generator", "from_pandas"]
 
 @pytest.fixture
 def synthetic(monkeypatch: pytest.MonkeyPatch, namespace: dict[str, Any]) -> dict[str, Any]:
-    """Load synthetic rows in this test, too."""
+    """Return the names for a test that loads synthetic rows."""
     monkeypatch.setenv("DSHUB_SYNTHETIC", str(ROWS))
     return namespace
 
@@ -254,7 +254,7 @@ def test_line_of_another_library_does_what_it_means(line: Line, synthetic: dict[
 
 
 def comparable(value: Any) -> Any:
-    """Return sequences as lists of Python values."""
+    """Convert sequences to lists of Python values for comparison."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, list | tuple | range):

@@ -1,6 +1,6 @@
-"""Names of torchvision, TFDS, Hugging Face and Keras, with their equivalents in dshub.
+"""Aliases for names of torchvision, TFDS, Hugging Face and Keras.
 
-`dshub.catalog.spellings` resolves them. Type checkers see the classes as bases of the classes of
-dshub; `dir` and the API reference leave them out. The first line of each docstring is a row of
-docs/familiar.md.
+`dshub.catalog.spellings` resolves these names. For type checkers, the classes are base classes of
+dshub's own classes. `dir` and the API reference omit the names. The first line of each docstring
+becomes a row of docs/familiar.md.
 """

@@ -1,4 +1,4 @@
-"""Familiar names of datasets and of all splits together."""
+"""Familiar names of `Dataset`, such as `num_rows` and `train_test_split`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ _MAP = "ds.map(f, batched=True) returns a new dataset"
 
 
 class Count(int):
-    """A number of rows, with the method `numpy` of a tensor."""
+    """Number of rows, with the `numpy` method of a tensor."""
 
     def numpy(self) -> int:
         """Return the number."""
@@ -36,9 +36,9 @@ class DatasetNames:
 
     _lessons: ClassVar[Mapping[str, str]] = {
         "push_to_hub": "`dshub mirror` publishes datasets",
-        "set_format": 'a dataset never changes: ds.with_format("torch") returns another one',
-        "reset_format": "a dataset never changes: ds.with_format(…) returned another one",
-        "set_transform": f"a dataset never changes: {_MAP}",
+        "set_format": 'datasets are immutable; ds.with_format("torch") returns a new one',
+        "reset_format": "datasets are immutable; the original dataset keeps its format",
+        "set_transform": f"datasets are immutable; {_MAP}",
         "to_sql": "ds.to_pandas().to_sql(…) writes a table",
         "zip": "ds.with_column(name, values) and ds.join(other, on) add columns",
         "window": "ds.pack(column, length) cuts lists into windows",
@@ -51,7 +51,7 @@ class DatasetNames:
     def __init__(self, own: Dataset) -> None:
         self._own = own
 
-    # Facts
+    # Metadata
 
     @property
     def column_names(self) -> list[str]:
@@ -171,7 +171,7 @@ class DatasetNames:
     def remove_columns(self, column_names: str | Sequence[str]) -> Dataset:
         """Same as `ds.without(["text"])`."""
         names = listed(column_names)
-        self._own.columns(names)  # raises the error of an unknown name
+        self._own.columns(names)  # raises an error for unknown names
         return self._own.without(names)
 
     def select_columns(self, column_names: str | Sequence[str]) -> Dataset:
@@ -230,7 +230,7 @@ class DatasetNames:
                 name="count",
                 value=times,
                 expected="a number of repetitions",
-                hint="for epoch in range(10): for batch in ds.batches(32): …",
+                hint="use ds.batches(32).repeat() to repeat batches without end",
             )
         return self._own.select(np.tile(np.arange(len(self._own)), times))
 
@@ -252,7 +252,7 @@ class DatasetNames:
         train = total - test if rows["train"] is None else rows["train"]
         if not (0 < train < total and 0 < test <= total - train):
             value = {"train_size": train_size, "test_size": test_size}
-            expected = f"shares or numbers of the {total:,} rows that leave rows in both parts"
+            expected = f"fractions or numbers of the {total:,} rows that leave rows in both parts"
             raise ArgumentError(name="test_size", value=value, expected=expected)
         parts = self._own.split(
             train / total, seed=(seed or 0) if shuffle else None, stratify=stratify_by_column
@@ -261,7 +261,7 @@ class DatasetNames:
         counts = {name: len(part) for name, part in opened.items()}
         return Splits("train_test_split", counts, opened.__getitem__, self._own.manifest)
 
-    # Batches, and data of other libraries
+    # Batches and conversions
 
     def batch(
         self, batch_size: int, drop_last_batch: bool = False, *, drop_remainder: bool = False
@@ -427,7 +427,7 @@ def _single(names: list[str]) -> str | list[str]:
 
 
 def _rows_of(size: float | None, total: int) -> int | None:
-    """Return the number of rows that a share or a number of rows means."""
+    """Convert a fraction or a number of rows to a number of rows; return None for None."""
     return round(size * total) if isinstance(size, float) else size
 
 

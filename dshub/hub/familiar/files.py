@@ -16,7 +16,7 @@ _BLOCK = 1024  # rows per write
 
 
 def read_table(reader: Callable[[Any], pa.Table], path: Any) -> pa.Table:
-    """Read one file or several into a table."""
+    """Read one or several files into a table."""
     paths = path if isinstance(path, list | tuple) else [path]
     for file in paths:
         with disk_faults(Path(file), "read"):

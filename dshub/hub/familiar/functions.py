@@ -1,4 +1,4 @@
-"""Functions and classes of other libraries, as `dshub.load_dataset` or `dshub.DataLoader`."""
+"""Other libraries' functions and classes, such as `dshub.load_dataset`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
@@ -63,12 +63,12 @@ def load_dataset(
         return _load_files(path, data_files, split)
     full = path if name is None else f"{path}/{name}"
     options: dict[str, Any] = {"cache_dir": cache_dir, "revision": revision}
-    given = {option: value for option, value in options.items() if value is not None}
-    return load(full, split, **given)
+    passed = {option: value for option, value in options.items() if value is not None}
+    return load(full, split, **passed)
 
 
 def _load_files(kind: str, files: Any, split: str | list[str] | None) -> Any:
-    """Read files as the splits of a dataset, `train` if they have no names."""
+    """Read files as splits of a dataset; without split names, the split is `train`."""
     parts = files if isinstance(files, Mapping) else {"train": files}
     opened = {name: _READERS[kind](part) for name, part in parts.items()}
     counts = {name: len(part) for name, part in opened.items()}
@@ -111,7 +111,7 @@ def get_dataset_config_names(path: str) -> list[str]:
 
 
 class Builder:
-    """A dataset by name, in the steps of `tfds.builder`."""
+    """Named dataset with the methods of `tfds.builder`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -170,7 +170,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Any = None) 
         for place in range(total - sum(counts) if abs(sum(lengths) - 1) < 1e-6 else 0):
             counts[place % len(counts)] += 1
     if sum(counts) != total:
-        expected = f"shares that add up to 1, or numbers that add up to {total:,} rows"
+        expected = f"fractions that add up to 1, or numbers that add up to {total:,} rows"
         raise ArgumentError(name="lengths", value=lengths, expected=expected)
     rows = dataset.shuffle(seed)
     return [

@@ -1,7 +1,8 @@
-"""Keyword arguments of other libraries, by the function of dshub that takes them.
+"""Translate keyword arguments of other libraries.
 
-Each keyword has the same meaning as one of dshub, is computed here, or cannot change a result and
-is ignored. Keywords without an equivalent raise an error that names the right line.
+The tables are keyed by the dshub function. A keyword is renamed, handled in this module, or ignored
+because it cannot change a result. Keywords without an equivalent raise an error that shows the
+dshub code to use instead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,7 @@ _LOAD = {
 }
 _LOAD |= {"keep_in_memory", "download_mode", "save_infos"}
 
-# cannot change the rows of the result
+# keywords that cannot change the rows of the result
 IGNORED: Mapping[str, set[str]] = {
     "batches": {"pin_memory", "persistent_workers", "prefetch_factor", "timeout", "buffer_size"},
     "data_loader": {"pin_memory", "persistent_workers", "prefetch_factor", "timeout"},
@@ -65,21 +66,21 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     "take": {"n": "count"},
 }
 
-_LOADER = "torch.utils.data.DataLoader(ds.torch(), …) takes it"
+_LOADER = "torch.utils.data.DataLoader(ds.torch(), …) accepts it"
 _SEED = "seed=0 determines the order"
-_LOGIN = "`hf auth login` saves a token, which hf: names use"
+_LOGIN = "hf: names use the token that `hf auth login` saves"
 
-# None and False mean that a keyword is not used
+# advice for keywords without an equivalent; the values None and False are ignored
 LESSONS: Mapping[str, Mapping[str, str]] = {
     "batches": {
-        "batch_sampler": "ds.select(rows).batches(32) has the rows in that order",
+        "batch_sampler": "ds.select(rows).batches(32) yields the rows in that order",
         "collate_fn": "transform=f gets each batch as a dict of columns, and returns one",
         "generator": "seed=0 determines the order and the randomness of transforms",
         "sampler": "weights=… draws rows, ds.select(rows) chooses them, rank and world share them",
         "worker_init_fn": "threads need no initialization; seed=0 determines transforms",
     },
     "data_loader": {"collate_fn": _LOADER, "generator": _LOADER, "sampler": _LOADER},
-    "filter": {"with_rank": "it is always one process"},
+    "filter": {"with_rank": "filter always runs in one process"},
     "load": {
         "data_files": 'Dataset.from_csv("data.csv"), from_json and from_parquet read files',
         "decoders": "ds.decode(False) leaves images and audio encoded",
@@ -88,10 +89,10 @@ LESSONS: Mapping[str, Mapping[str, str]] = {
         "use_auth_token": _LOGIN,
     },
     "load_data": {
-        "index_from": "ds.map(tokenize) numbers words as you like",
+        "index_from": "ds.map(tokenize) can number words in any way",
         "label_mode": 'supervised=("image", "coarse_label") names the columns (x, y)',
         "maxlen": "ds.filter(lambda row: len(row[column]) <= 100) drops long rows",
-        "num_words": "ds.map(tokenize) numbers the words that you keep",
+        "num_words": "ds.map(tokenize) can keep any words",
     },
     "load_dataset": {"data_dir": "Dataset.from_folder(path)", "token": _LOGIN},
     "map": {
@@ -116,7 +117,7 @@ def call(table: str, function: Callable[..., Any], args: Sequence[Any], given: K
     for name, value in given.items():
         lesson = LESSONS.get(table, {}).get(name)
         if lesson is not None and value is not None and value is not False:
-            raise TypeError(f"{function.__name__}() takes no {name!r}: {lesson}")
+            raise TypeError(f"{function.__name__}() does not support {name!r}: {lesson}")
         if name not in ignored and lesson is None:
             options[renamed.get(name, name)] = value
     handler = _HANDLERS.get(table)
@@ -155,7 +156,7 @@ def _load(function: Callable[..., Any], args: Sequence[Any], options: Keywords) 
 def _with_hub(
     function: Callable[..., Any], args: Sequence[Any], options: Keywords
 ) -> tuple[Callable[..., Any], Sequence[Any]]:
-    """Return `Hub.load` with a hub of the named cache folder, or without downloads."""
+    """Return `Hub.load` and its arguments, with a hub for the passed folder or offline mode."""
     folders = list(_take(options, "data_dir", "cache_dir", "root").values())
     changed: Keywords = {"cache": Path(folders[0]).expanduser()} if folders and folders[0] else {}
     if options.pop("download", True) is False:
@@ -183,7 +184,7 @@ def _with_version(
 
 
 def _each_loaded(result: Any, after: Keywords) -> Any:
-    """Apply the options that change what rows look like to each loaded split."""
+    """Apply options such as `as_supervised` and `batch_size` to each loaded split."""
     used = {name for name, value in after.items() if value is not None and value is not False}
     if not used - {"with_info"}:
         return result
@@ -212,14 +213,14 @@ def _loaded(dataset: Dataset, after: Keywords) -> Any:
 
 @dataclass
 class Function:
-    """A function with the arguments that Hugging Face passes.
+    """Adapter that calls a function with the arguments that `datasets` passes.
 
     Attributes:
-        function: the function.
+        function: function to call.
         columns: columns to pass as positional arguments; None passes one dict.
         index: column of row numbers to pass as the last positional argument, or empty.
-        extra: keyword arguments.
-        returned: columns in the results so far.
+        extra: additional keyword arguments.
+        returned: names of the columns in all results so far.
     """
 
     function: Callable[..., Any]
@@ -254,17 +255,17 @@ def _with_function(function: Callable[..., Any], args: Sequence[Any], options: K
     columns = _names(options.pop("input_columns", None))
     indexed = options.pop("with_indices", False)
     if function.__name__ == "filter":
-        _take(options, "batched", "batch_size")  # `filter` finds out
+        _take(options, "batched", "batch_size")  # `filter` detects batched functions
     adapted = Function(
         wrapped, columns, _INDEX if indexed else "", options.pop("fn_kwargs", None) or {}
     )
     if columns is not None:
         options["columns"] = [*columns, *([_INDEX] if indexed else [])]
     rows = owner.add_index(_INDEX) if indexed else owner
-    rows.columns(removed)  # raises the error of an unknown name
+    rows.columns(removed)  # raises an error for unknown names
     result = function(rows, adapted if callable(wrapped) else wrapped, *rest[1:], **options)
-    gone = {*removed} - adapted.returned | ({_INDEX} if indexed else set())
-    return result.without(gone) if gone else result
+    dropped = {*removed} - adapted.returned | ({_INDEX} if indexed else set())
+    return result.without(dropped) if dropped else result
 
 
 def _names(names: str | Sequence[str] | None) -> list[str] | None:
@@ -279,13 +280,13 @@ def _shard(function: Callable[..., Any], args: Sequence[Any], options: Keywords)
     if not options.pop("contiguous", False):
         return function(*args, **options)
     dataset, (count, index) = args[0], (options["count"], options["index"])
-    size, rest = divmod(len(dataset), count)
-    start = size * index + min(index, rest)
-    return dataset.skip(start).take(size + (index < rest))
+    size, remainder = divmod(len(dataset), count)
+    start = size * index + min(index, remainder)
+    return dataset.skip(start).take(size + (index < remainder))
 
 
 def _sample(function: Callable[..., Any], args: Sequence[Any], options: Keywords) -> Any:
-    """Choose a share of the rows, as in pandas."""
+    """Convert `frac`, a fraction of the rows, to a number of rows, as in pandas."""
     share = options.pop("frac", None)
     if share is not None:
         options["count"] = round(len(args[0]) * share)
@@ -293,12 +294,12 @@ def _sample(function: Callable[..., Any], args: Sequence[Any], options: Keywords
 
 
 def _sort(function: Callable[..., Any], args: Sequence[Any], options: Keywords) -> Any:
-    """Sort by a list of one column."""
+    """Accept a list of one column, and reject several columns."""
     column = options.get("column")
     if isinstance(column, list) and len(column) == 1:
         options["column"] = column[0]
     elif isinstance(column, list):
-        expected = "one column; sort by the last one first, because equal rows keep their order"
+        expected = "one column; to sort by several columns, sort by the last column first"
         raise ArgumentError(name="column", value=column, expected=expected)
     return function(*args, **options)
 

@@ -84,5 +84,5 @@ class SplitNames:
 
 
 def citation(manifest: "Manifest | None") -> str:
-    """Return the citations of a manifest as BibTeX; empty if there are none."""
+    """Return the citations of a manifest as BibTeX, or an empty string without citations."""
     return "" if manifest is None else "\n\n".join(map(bibtex, manifest.citations))

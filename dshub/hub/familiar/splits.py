@@ -1,4 +1,4 @@
-"""Familiar names of all splits together."""
+"""Familiar names of `Splits`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -83,7 +83,7 @@ class SplitsNames:
         )
 
     def _held(self, split: Dataset, names: Iterable[str]) -> list[str]:
-        """Leave out columns that only other splits have, such as labels that are hidden."""
+        """Return the names without columns that only other splits have, such as hidden labels."""
         return [
             name
             for name in names
@@ -107,6 +107,6 @@ class SplitsNames:
 
 
 def each(splits: Splits, change: Callable[[Dataset], Dataset]) -> Splits:
-    """Return splits with a change that is made when a split is first used."""
+    """Return splits with a change that is applied when a split is first used."""
     rows = dict.fromkeys(splits)
     return Splits(splits.title, rows, lambda name: change(splits[name]), splits.manifest)

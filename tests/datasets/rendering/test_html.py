@@ -1,4 +1,4 @@
-"""Test what notebooks show of datasets, splits, features and loaders."""
+"""Test the HTML of datasets, splits, features and loaders in notebooks."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Test sheets of images and half blocks; tests/cli/test_preview.py has whole commands."""
+"""Test sheets of images and half blocks; tests/cli/test_preview.py tests the commands."""
 
 import pytest
 from PIL import Image

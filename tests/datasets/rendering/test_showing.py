@@ -1,4 +1,4 @@
-"""Test `ds.show` in terminals and other output; tests/docs runs it in a notebook."""
+"""Test `ds.show` in terminals and other output; tests/docs tests notebooks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Test single files of rows."""
+"""Test reading and writing single files."""
 
 from pathlib import Path
 

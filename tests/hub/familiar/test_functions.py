@@ -1,4 +1,4 @@
-"""Test functions of other libraries."""
+"""Test familiar functions, such as `load_dataset`."""
 
 import numpy as np
 import pytest

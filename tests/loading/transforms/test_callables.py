@@ -191,7 +191,7 @@ def test_encoded_files_must_be_decoded() -> None:
 
 
 class Inverted:
-    """A transform of another package, which has only `apply`."""
+    """A transform of another package, with only the method `apply`."""
 
     def apply(self, batch: Batch, context: Context) -> Batch:
         return batch | {name: 255 - batch[name] for name in context.image_columns}

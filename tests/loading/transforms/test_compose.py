@@ -132,7 +132,7 @@ def test_saved_form_is_stable() -> None:
 
 
 class Own(Normalize):
-    """A transform of another package."""
+    """A transform that is not defined by dshub."""
 
 
 @pytest.mark.parametrize("step", [invert, Own((0.5,), (0.5,))])

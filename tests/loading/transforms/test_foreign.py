@@ -1,4 +1,4 @@
-"""Use transforms of torchvision and albumentations in a loader."""
+"""Test torchvision and albumentations transforms in a loader."""
 
 import os
 import signal
