@@ -190,7 +190,7 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         label column that contains only -1 (hidden labels) is left out.
 
         Args:
-            dataset: a single split.
+            dataset: dataset of a single split.
             features: features of columns with the type `binary`.
             title: name of the dataset in error messages.
 
@@ -276,7 +276,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         """Return the sorted distinct values of a column, with labels as class numbers.
 
         Raises:
-            UnknownNameError, SchemaError: see `sort`.
+            UnknownNameError: the column does not exist.
+            SchemaError: the rows of the column are not single values.
         """
         return distinct(self, column)
 
@@ -284,7 +285,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         """Count the rows of each class, by class name, or of each distinct number or text.
 
         Raises:
-            UnknownNameError, SchemaError: see `sort`.
+            UnknownNameError: the column does not exist.
+            SchemaError: the rows of the column are not single values.
         """
         return counted(self, column)
 

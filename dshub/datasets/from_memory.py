@@ -80,7 +80,7 @@ def from_arrays(
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Turn rows into columns; raise SchemaError if rows have different keys."""
+    """Convert rows to columns; raise SchemaError if rows have different keys."""
     columns: dict[str, list[Any]] = {}
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
@@ -294,7 +294,7 @@ def cast_column(column: Any) -> Any:
 
 
 def cast_type(kind: pa.DataType) -> pa.DataType:
-    """Return the closest supported type, also for the items of lists."""
+    """Return the closest supported type; for lists, convert the item type."""
     if pa.types.is_list(kind):
         return pa.list_(cast_type(kind.value_type))
     if pa.types.is_large_list(kind):

@@ -1,7 +1,7 @@
 """Load datasets from the Hugging Face Hub, through the package `datasets`.
 
 A name is `hf:owner/name`, `hf:owner/name/config`, or a local path such as `hf:./folder`. A local
-path starts with a dot, a tilde or the root.
+path starts with a dot or a tilde, or is absolute.
 """
 
 from collections.abc import Iterator

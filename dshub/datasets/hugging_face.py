@@ -53,8 +53,8 @@ class HuggingFaceSource(ColumnSource):
     Pickling this source pickles the `datasets.Dataset`.
 
     Args:
-        dataset: a single split.
-        features: features of columns whose type does not determine them, such as `binary`.
+        dataset: dataset of a single split.
+        features: features of columns with an ambiguous type, such as `binary`.
         title: name of the dataset in error messages.
     """
 

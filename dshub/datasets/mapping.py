@@ -1,4 +1,4 @@
-"""Columns that a function computes when rows are read."""
+"""Compute columns with a function when rows are read."""
 
 import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

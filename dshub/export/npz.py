@@ -28,7 +28,7 @@ from dshub.export._rows import Exporter, Rows, kind_of, refuse
 from dshub.progress import size
 from dshub.tables.types import row_dtype, row_shape
 
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest date of ZIP, so that files are reproducible
+_DATE = (1980, 1, 1, 0, 0, 0)  # earliest date in ZIP files, fixed to make files reproducible
 
 
 class Npz(Exporter):

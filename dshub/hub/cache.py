@@ -49,7 +49,7 @@ class Cache:
     def inventory(self, names: Sequence[str] = ()) -> Inventory:
         """Return the current contents of the cache.
 
-        Datasets whose manifest paths are among `names` count as owners of cached items too.
+        Manifest paths in `names` add their datasets as owners of cached items.
         """
         paths = [name for name in names if name.endswith(".toml")]
         return Inventory(self.store, self.registry, list(map(self.registry.manifest, paths)))

@@ -171,7 +171,7 @@ class Inventory:
         return not is_outside and not any(Store(layer).blob(digest) for layer in self.store.layers)
 
     def _is_last_table(self, record: TableRecord | None) -> bool:
-        """Return True if a table was made from files downloaded by hand that are gone."""
+        """Return True if a table was built from manually downloaded files that no longer exist."""
         if record is None or record.manifest.synthetic:
             return False
         provenance = record.provenance

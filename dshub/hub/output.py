@@ -66,7 +66,7 @@ def output_paths(
             raise StoreError(path=str(path), action="write", reason=reason, hint=hint)
     for job, path in paths.items():
         if os.path.lexists(path) and not force and not _is_equal(path, job, store):
-            reason = "it exists and is not the file of the dataset"
+            reason = "it exists and differs from the file of the dataset"
             hint = "use --force to replace it, or choose another folder"
             raise StoreError(path=str(path), action="write", reason=reason, hint=hint)
     return paths

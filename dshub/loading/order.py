@@ -164,8 +164,8 @@ class Share:
         rank: number of this rank, from 0.
         world: number of ranks.
         uneven: how to share positions if `world` does not divide their number. `pad` repeats the
-            first positions and `drop` omits the last positions, so that all ranks have equally
-            many. `exact` gives one more position to the first ranks.
+            first positions and `drop` omits the last positions, so that all ranks have the same
+            number. `exact` assigns one more position to the first ranks.
     """
 
     length: int

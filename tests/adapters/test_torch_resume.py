@@ -78,7 +78,7 @@ def test_device_is_rejected_in_workers() -> None:
         next(iter(data.DataLoader(batches, batch_size=None, num_workers=1)))
 
 
-# torch: a worker that is abandoned while it sends a batch can abort
+# a torch worker that is abandoned while it sends a batch can abort
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("persistent", [False, True])

@@ -122,7 +122,7 @@ def test_other_file_in_the_output_folder_stays_unless_forced(
     path.write_bytes(b"mine")
     done = dshub("fetch", "tiny/one", "--output-dir", str(tmp_path))
     assert done.returncode == 8
-    assert f"cannot write {path}: it exists and is not the file of the dataset" in done.stderr
+    assert f"cannot write {path}: it exists and differs from the file of the dataset" in done.stderr
     assert path.read_bytes() == b"mine"
     assert not cache.exists()  # found before the download
     assert dshub("fetch", "tiny/one", "--output-dir", str(tmp_path), "--force").returncode == 0

@@ -152,7 +152,6 @@ def test_unsupported_dtype_is_rejected(column: np.ndarray) -> None:
     "column", [["a", None], np.array([1.5, None]), np.array(["a", None], object)], ids=str
 )
 def test_missing_value_is_rejected(column: Any) -> None:
-    """The hint suggests a fix."""
     with pytest.raises(SchemaError, match="column x, row 1: got None, expected a value") as caught:
         Dataset.from_arrays({"x": column})
     assert "fillna" in caught.value.hint

@@ -27,7 +27,7 @@ def rows(dataset: Dataset) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """Return a hub whose synthetic data is generated once for this module."""
+    """Return a hub that generates its synthetic data once for this module."""
     settings = Settings.read(
         environment={}, cache=tmp_path_factory.mktemp("shared"), synthetic=ROWS, offline=True
     )

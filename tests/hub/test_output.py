@@ -87,7 +87,7 @@ def test_damaged_file_is_not_equal(cache: Path, tmp_path: Path) -> None:
     store = Store(cache)
     job = stored(store, b"data", "a.bin")
     (tmp_path / "a.bin").write_bytes(b"dat_")
-    with pytest.raises(StoreError, match="it exists and is not the file of the dataset"):
+    with pytest.raises(StoreError, match="it exists and differs from the file of the dataset"):
         output_paths([job], tmp_path, store)
     paths = output_paths([job], tmp_path, store, force=True)
     write_output(fetched(store, job), paths, store)

@@ -134,8 +134,6 @@ def test_iterating_after_a_break_restarts_the_epoch(dataset: Dataset) -> None:
 def test_state_resumes_with_any_batch_size(
     steps: int, size: int, other: int, *, shuffle: bool
 ) -> None:
-    """A loader with the state yields the rows that the first loader has not yielded."""
-
     def run(loader: Loader, count: int) -> list[int]:
         ids_so_far: list[int] = []
         while loader.epoch < 3 and count > 0:

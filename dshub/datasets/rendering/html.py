@@ -91,7 +91,7 @@ def rows_html(
 
 
 def failed_html(title: str, message: str) -> str:
-    """Show the name of a dataset whose rows cannot be read, and the reason."""
+    """Show the name of an unreadable dataset, and the reason."""
     return _page(_heading(title, []), f"<p>{_text(message)}</p>")
 
 

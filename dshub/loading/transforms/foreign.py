@@ -3,8 +3,8 @@
 Transforms are recognized by the module that defines them, and neither package is imported here.
 Each image has a seed drawn for its row, so it is transformed in the same way in any batch.
 
-Torchvision transforms receive what torchvision's own datasets give them: a Pillow image, or, for
-version 2 of its transforms, a tensor with channels first. They use torch's global generator. The
+Torchvision transforms receive the same input as from torchvision's datasets: a Pillow image, or a
+tensor with channels first for version 2 of the transforms. They use torch's global generator. The
 state of the generator is restored afterwards. Other threads use the generator too, so batches with
 these transforms cannot be prepared in a background thread (see `needs_caller`). Albumentations
 transforms receive an array with channels last as `image=`, and have their own generator since

@@ -29,7 +29,7 @@ def test_fused_pass_equals_single_steps(
 
 
 class Pieces(Dataset):
-    """A dataset whose images are not one array."""
+    """A dataset with images that are not one array."""
 
     def pixels(self, name: str) -> None:  # noqa: ARG002
         return None
