@@ -192,7 +192,7 @@ def test_rows_can_be_pairs() -> None:
     for (x, y), row in zip(tensors, example(), strict=True):
         assert np.array_equal(x, row["image"])
         assert int(y) == row["label"]
-    with pytest.raises(DshubError, match="which columns become"):
+    with pytest.raises(DshubError, match="does not define"):
         varied().tf(supervised=True)
 
 

@@ -224,7 +224,7 @@ def test_pairs_have_classes_and_targets() -> None:
 def test_rows_without_a_label_have_no_classes(supervised: Any) -> None:
     rows = example().torch(supervised=supervised)
     assert not hasattr(rows, "classes")
-    with pytest.raises(AttributeError, match=r"ds\.torch\(supervised=\(x, y\)\)"):
+    with pytest.raises(AttributeError, match=r"pass supervised=\(x, y\) to ds\.torch"):
         rows.targets  # noqa: B018
 
 

@@ -79,7 +79,7 @@ def test_options_of_batches_apply() -> None:
     together = [row for pair in zip(*ranks, strict=True) for row in pair]
     assert together == rows_of(mixture.batches(8))
     for option, value in {"shuffle": True, "weights": [1.0], "bucket": "id"}.items():
-        with pytest.raises(ArgumentError, match=f"{option} is .* left out"):
+        with pytest.raises(ArgumentError, match=f"{option} is .* omitted"):
             mixture.batches(8, **{option: value})  # type: ignore[arg-type]
 
 

@@ -25,10 +25,10 @@ def test_shapes_are_those_of_keras(hub: Hub, name: str, x: Any, y: Any) -> None:
         assert (labels.dtype.name, labels.shape) == y
 
 
-def test_another_split_stands_in_for_hidden_labels(hub: Hub) -> None:
+def test_hidden_labels_require_another_test_split(hub: Hub) -> None:
     with pytest.raises(ArgumentError) as caught:
         hub.load_data("glue/sst2", synthetic=5)
-    assert caught.value.hint == 'load_data("glue/sst2", test="validation")'
+    assert caught.value.hint == 'use load_data("glue/sst2", test="validation")'
     _, (x, y) = hub.load_data("glue/sst2", test="validation", synthetic=5)
     expected = hub.load("glue/sst2", "validation", synthetic=5)
     assert (x.tolist(), y.tolist()) == (expected["sentence"], expected["label"].tolist())

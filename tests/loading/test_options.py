@@ -48,7 +48,7 @@ def first_ids(loader: Loader) -> list[int]:
             "bucket is 'id'; it must be a column of text, lists or",
         ),
         (lambda ds: ds.batches(2, transform=RandomCrop), "an instance, such as"),
-        (lambda ds: ds.columns(["id"]).batches(2, supervised=True), "which columns become"),
+        (lambda ds: ds.columns(["id"]).batches(2, supervised=True), "does not define"),
     ],
 )
 def test_invalid_options_are_rejected_at_once(

@@ -187,7 +187,7 @@ def test_hint_about_images_works() -> None:
 def test_encoded_files_must_be_decoded() -> None:
     with pytest.raises(DshubError, match="requires an image column") as caught:
         varied_images().decode(False).batches(2, transform=ToFloat())
-    assert caught.value.hint.startswith("ds.decode()")
+    assert caught.value.hint.startswith("call ds.decode()")
 
 
 class Inverted:
