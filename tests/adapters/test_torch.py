@@ -510,8 +510,7 @@ import sys
 sys.modules["numba"] = None  # cannot be imported
 import numpy as np
 from dshub import Dataset
-from dshub.catalog.features import ImageFeature
-from dshub.errors import ArgumentError, NumberFeature
+from dshub.catalog.features import ImageFeature, NumberFeature
 from dshub.loading.transforms.colors import Normalize
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
 pixels = np.random.default_rng(0).integers(0, 256, (23, 9, 7, 3), np.uint8)
