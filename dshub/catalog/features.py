@@ -65,7 +65,7 @@ class AudioFeature(
 if TYPE_CHECKING:
     from dshub.hub.familiar.labels import LabelNames
 else:
-    LabelNames = msgspec.Struct  # needs bases of its own kind
+    LabelNames = msgspec.Struct  # msgspec requires struct bases at run time
 
 
 class LabelFeature(

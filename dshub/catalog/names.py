@@ -46,11 +46,11 @@ class Aliases:
                 self._datasets.setdefault(key, []).append(name)
 
     def find(self, name: str) -> list[str]:
-        """Return the datasets with an alias."""
+        """Return the datasets that have a name as an alias."""
         return self._datasets.get(plain(name), [])
 
     def members(self, family: str) -> list[str]:
-        """Return the datasets with an alias in a family, in natural order."""
+        """Return the datasets that have an alias in a family, in natural order."""
         keys = members_of(family, self._datasets)
         return sorted({name for key in keys for name in self._datasets[key]}, key=natural_order)
 

@@ -58,7 +58,7 @@ class Rate(_amounts.Size):
     "--limit-rate",
     type=Rate(),
     metavar="RATE",
-    help="Limit the download speed to, for example, 5MB/s.",
+    help="Limit the download speed, for example to 5MB/s.",
 )
 @click.option(
     "--sign",

@@ -124,7 +124,7 @@ def test_other_file_in_the_output_folder_stays_unless_forced(
     assert done.returncode == 8
     assert f"cannot write {path}: it exists and is not the file of the dataset" in done.stderr
     assert path.read_bytes() == b"mine"
-    assert not cache.exists()  # found before the download
+    assert not cache.exists()  # the check precedes the download
     assert dshub("fetch", "tiny/one", "--output-dir", str(tmp_path), "--force").returncode == 0
     assert path.read_bytes() == (upstream / "images.idx").read_bytes()
 

@@ -36,9 +36,9 @@ class DatasetNames:
 
     _lessons: ClassVar[Mapping[str, str]] = {
         "push_to_hub": "`dshub mirror` publishes datasets",
-        "set_format": 'a dataset never changes: ds.with_format("torch") returns another one',
-        "reset_format": "a dataset never changes: ds.with_format(…) returned another one",
-        "set_transform": f"a dataset never changes: {_MAP}",
+        "set_format": 'datasets are immutable; ds.with_format("torch") returns a new one',
+        "reset_format": "datasets are immutable; use the dataset before ds.with_format(…)",
+        "set_transform": f"datasets are immutable; {_MAP}",
         "to_sql": "ds.to_pandas().to_sql(…) writes a table",
         "zip": "ds.with_column(name, values) and ds.join(other, on) add columns",
         "window": "ds.pack(column, length) cuts lists into windows",

@@ -144,7 +144,7 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
         content = f"several lists: {', '.join(lists)}" if lists else "no list of objects"
         raise DshubError(
             f"{name} has {content}",
-            hint="write a manifest that names the list of rows; see registry/README.md",
+            hint="write a manifest that names the list of rows; see https://dshub.github.io/dshub/manifests.html",
         )
     return lists.popitem()
 
