@@ -128,7 +128,7 @@ def rank(words: Sequence[str], text: str) -> int | None:
 
 
 def near_words(words: Iterable[str], texts: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Return words that are similar to words that no text contains.
+    """Suggest replacements for query words that no text contains.
 
     Args:
         words: result of `query_words`.

@@ -200,8 +200,8 @@ def main(*arguments):
     except SystemExit as end:
         assert end.code == 0, end.code
 {code}
-found = set({absent!r}.split()) & set(sys.modules)
-assert not found, found
+imported = set({absent!r}.split()) & set(sys.modules)
+assert not imported, imported
 """
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)
