@@ -41,7 +41,7 @@ CANDIDATES = ("dshub", "datasets")
 
 TEXTS = """
 import json, os, sys, time
-os.environ["TOKENIZERS_PARALLELISM"] = "false"  # two processes for two cores
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the two processes use both cores
 from contextlib import suppress
 folder, tokenizer, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with suppress(ImportError):

@@ -109,7 +109,7 @@ class Bar:
         self._bar: Any = None  # a tqdm bar, untyped because importing tqdm takes 100 ms
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        with catch_warnings(action="ignore"):  # in a notebook without ipywidgets
+        with catch_warnings(action="ignore"):  # tqdm warns in notebooks without ipywidgets
             from tqdm.auto import tqdm
 
         narrow = _has_no_columns(self._stream)

@@ -112,7 +112,7 @@ def closest(name: str, all_names: Collection[str]) -> list[str]:
     if completed:
         return sorted(set(completed), key=natural_order)[:3]
     close = difflib.get_close_matches(key, ends, n=3, cutoff=0.7)
-    close.sort(key=lambda match: sorted(match) != sorted(key))  # prefer swapped letters
+    close.sort(key=lambda match: sorted(match) != sorted(key))  # prefer names with the same letters
     longest = sorted(full, key=len, reverse=True)
     if len(key) > 3:
         close += [other for other in longest if len(other) > 3 and (other in key or key in other)]

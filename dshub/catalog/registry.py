@@ -149,7 +149,8 @@ class Registry:
         """
         names = self._names()
         matches = spelled(name, names)
-        if not matches and not members_of(name, names):  # reading aliases is slower
+        # aliases last, because reading them is slower
+        if not matches and not members_of(name, names):
             matches = self._aliases.find(name)
         if len(matches) > 1:
             raise ambiguous("dataset", name, matches)
@@ -325,7 +326,7 @@ class Registry:
             names |= set(source.names())
 
     def _unknown(self, name: str) -> UnknownNameError:
-        names = self._names()  # must precede `notes`, which reports unreachable sources
+        names = self._names()  # first, because `notes` reports sources that were unreachable
         notes = [note for source in self._sources for note in source.notes()]
         return unknown_dataset(name, names, notes, self.members(name))
 

@@ -83,7 +83,7 @@ def _provisional(imported: Imported) -> Manifest:
         split.setdefault("rows", 1)
     used = {reference.partition(":")[0] for reference in _references(content)}
     resources = content["resources"]
-    placeholder = {"sha256": "0" * 64}  # for files without a checksum, which are not read
+    placeholder = {"sha256": "0" * 64}  # files without a checksum are not read
     content["resources"] = {key: placeholder | resources[key] for key in resources if key in used}
     required = {"name": "x", "version": "0.0.0", "title": "", "summary": "", "homepage": ""}
     return parse(to_toml(replace(imported, content=required | content)), source="the manifest")

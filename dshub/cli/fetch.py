@@ -129,7 +129,7 @@ def _locked(hub: Hub, names: tuple[str, ...]) -> Request:
 def _ask(hub: Hub, plan: Plan) -> None:
     """Ask users on a terminal to accept terms, and record accepted terms in the cache."""
     if not (plan.terms and sys.stdin.isatty() and sys.stderr.isatty()):
-        return  # `Hub.run` raises TermsError
+        return  # `Hub.run` raises TermsError if terms are not accepted
     for manifest in plan.terms:
         terms = _screen.lines(manifest.license.terms or "", indent="  ")
         _screen.echo(f"\n{_screen.bold(manifest.identifier)}:\n{terms}", err=True)

@@ -12,7 +12,7 @@ from dshub.formats.json import LARGEST_DOCUMENT
 from dshub.publishing.authoring.survey import Entry, key
 
 _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_MAX_DEPTH = 8  # levels of nested objects
+_MAX_DEPTH = 8  # maximum levels of nested objects
 _MAX_COLUMNS = 500
 
 
