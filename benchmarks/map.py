@@ -2,16 +2,16 @@
 
 dshub runs `ds.map(f, batched=True, columns=["text"]).cache(name, workers=2)`, and Hugging Face
 `ds.map(f, batched=True, num_proc=2)`, with the same function, on the same texts of 4 to 16 words in
-files of each library. One function looks words up in a dict; the other is a byte-pair encoding that
+files of each library. One function looks words up in a dict. The other is a byte-pair encoding that
 the package `tokenizers` trains first. The clock starts after imports and opening, and stops when
-the last row was read. A second process repeats the call and opens the result.
+the last row has been read. A second process repeats the call, which opens the result.
 
-Candidates take turns, in alternating order. Tables show medians, and ratios the median of the
-ratios within a round. The peak is that of private memory of all processes together (RssAnon),
-sampled every 20 ms, and of the largest worker, also for ten times as many rows. CPU seconds are
-those of all processes within that time.
+Candidates take turns, in alternating order. Tables show medians; a ratio is the median of the
+ratios in each round. Peak memory is private memory (RssAnon), sampled every 20 ms, of all processes
+together and of the largest worker. CPU seconds are those of all processes. The last table has ten
+times as many rows.
 
-Peers run in the interpreter that DSHUB_BENCH_PEERS names, else in this one.
+DSHUB_BENCH_PEERS names the interpreter for peers; by default, they run in this one.
 """
 
 import argparse
@@ -36,12 +36,12 @@ import pyarrow.parquet
 from dshub import Dataset
 
 PEERS = os.environ.get("DSHUB_BENCH_PEERS", sys.executable)
-WORDS = 20_000  # in the vocabulary
+WORDS = 20_000  # size of the vocabulary
 CANDIDATES = ("dshub", "datasets")
 
 TEXTS = """
 import json, os, sys, time
-os.environ["TOKENIZERS_PARALLELISM"] = "false"  # two processes for two cores
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the two processes use both cores
 from contextlib import suppress
 folder, tokenizer, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with suppress(ImportError):
@@ -86,7 +86,7 @@ class Run:
         seconds: seconds of the work itself.
         cpu: CPU seconds of all processes for the work.
         peak: peak private memory of all processes, in bytes.
-        worker: that of the largest worker.
+        worker: peak private memory of the largest worker, in bytes.
         ids: tokens of the last text.
     """
 
@@ -105,7 +105,7 @@ def works(package: str) -> bool:
 
 
 def write_words(folder: Path) -> list[str]:
-    """Write a vocabulary of random words of 2 to 9 letters."""
+    """Write a vocabulary of random words of 2 to 9 letters, and return it sorted."""
     draw = np.random.default_rng(0)
     letters = np.array(list("etaoinshrdlucmfwypvbgk"))
     words = {"".join(draw.choice(letters, draw.integers(2, 10))) for _ in range(WORDS)}
@@ -114,7 +114,7 @@ def write_words(folder: Path) -> list[str]:
 
 
 def random_texts(words: list[str], count: int, *, seed: int) -> pa.Array:
-    """Return texts of 4 to 16 words; frequent words are as frequent as in English."""
+    """Return texts of 4 to 16 words, with word frequencies similar to those of English."""
     draw = np.random.default_rng(seed)
     ends = np.cumsum(draw.integers(4, 17, count)).tolist()
     chosen = np.array(words)[draw.zipf(1.3, ends[-1]) % len(words)].tolist()
@@ -146,7 +146,7 @@ def write_texts(folder: Path, words: list[str], count: int) -> None:
 
 
 def run_program(command: list[str], folder: Path) -> Run:
-    """Run a program, and watch all its processes."""
+    """Run a program and measure the memory of all its processes."""
     environment = os.environ | {
         "HF_HOME": str(folder / "hf"),
         "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
@@ -177,7 +177,7 @@ def watch(process: "subprocess.Popen[bytes]") -> tuple[int, int]:
 
 
 def children(pid: int) -> list[int]:
-    """Return the children of a process, and theirs."""
+    """Return the PIDs of all descendants of a process."""
     with suppress(OSError):
         names = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
         direct = list(map(int, names.split()))
@@ -186,7 +186,7 @@ def children(pid: int) -> list[int]:
 
 
 def private(pid: int) -> int:
-    """Return the private memory of a process in bytes; 0 for one that has ended."""
+    """Return the private memory of a process in bytes; 0 if it has ended."""
     with suppress(OSError):
         match = re.search(r"RssAnon:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
         return int(match[1]) << 10 if match else 0
@@ -194,7 +194,7 @@ def private(pid: int) -> int:
 
 
 def candidates(tokenizer: str) -> list[str]:
-    """Return the libraries that can run a tokenizer."""
+    """Return the installed libraries that can run a tokenizer."""
     able = tokenizer == "dict" or works("tokenizers")
     return [name for name in CANDIDATES if able and (name == "dshub" or works(name))]
 
@@ -202,7 +202,7 @@ def candidates(tokenizer: str) -> list[str]:
 def compute(name: str, tokenizer: str, count: int, folder: Path) -> tuple[Run, Run]:
     """Tokenize all texts, and open the result again in another process."""
     code = TEXTS + (DSHUB if name == "dshub" else DATASETS) + LAST
-    # the library that is measured runs where the tokenizer is installed
+    # dshub also runs in the peers' interpreter for the BPE tokenizer, which is installed there
     python = sys.executable if name == "dshub" and tokenizer == "dict" else PEERS
     command = [python, "-c", code, str(folder), tokenizer, str(count)]
     os.sync()  # flush writes of earlier candidates before the clock starts
@@ -213,7 +213,7 @@ def compute(name: str, tokenizer: str, count: int, folder: Path) -> tuple[Run, R
 
 
 def clear(folder: Path, count: int) -> None:
-    """Remove results."""
+    """Remove the results of a run."""
     for path in [*(folder / "cache").rglob("*"), *folder.glob(f"datasets-{count}/cache-*")]:
         if path.is_file():
             path.unlink()
@@ -253,7 +253,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="use few texts and one round")
     parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
-    parser.add_argument("--skip-large", action="store_true", help="skip ten times as many rows")
+    parser.add_argument(
+        "--skip-large", action="store_true", help="skip the run with ten times as many rows"
+    )
     parser.add_argument("--in", dest="place", help="folder on the disk to measure")
     options = parser.parse_args()
     count, rounds = (20_000, 1) if options.small else (1_000_000, options.rounds)

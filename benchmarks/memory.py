@@ -54,7 +54,7 @@ print(json.dumps([1000 * (time.perf_counter() - began), anon() - before, len(pic
 """
 
 BEGIN = """
-found = []
+results = []
 for order in (Shuffled(10**9, 0), Blocks(10**9, 0)):
     order.rows(np.arange(512), 0)
     before, times = anon(), []
@@ -62,8 +62,8 @@ for order in (Shuffled(10**9, 0), Blocks(10**9, 0)):
         began = time.perf_counter()
         order.rows(np.arange(512), epoch)
         times.append(time.perf_counter() - began)
-    found.append([1000 * sorted(times)[10], anon() - before])
-print(json.dumps(found))
+    results.append([1000 * sorted(times)[10], anon() - before])
+print(json.dumps(results))
 """
 
 EPOCHS = """
@@ -73,25 +73,25 @@ ds = Dataset.from_arrays({"image": values}, features=Dataset.from_tables([folder
 loader = ds.batches(512, shuffle=True, transform=normalize, layout="chw")
 if sys.argv[3] == "torch":
     loader = loader.torch()
-found = []
+results = []
 for epoch in range(20):
     for batch in loader:
         pass
-    found.append(anon())
-print(json.dumps(found))
+    results.append(anon())
+print(json.dumps(results))
 """
 
 WORKERS = """
 from torch.utils.data import DataLoader
 ds = Dataset.from_tables([folder])
 loader = ds.batches(512, shuffle=True, transform=normalize, layout="chw").torch()
-found = []
+results = []
 walk = DataLoader(loader, batch_size=None, num_workers=8, persistent_workers=True)
 for epoch in range(20):
     for batch in walk:
         pass
-    found.append(anon() + sum(anon(worker.pid) for worker in walk._iterator._workers))
-print(json.dumps(found))
+    results.append(anon() + sum(anon(worker.pid) for worker in walk._iterator._workers))
+print(json.dumps(results))
 """
 
 

@@ -115,20 +115,20 @@ import os, io
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import tensorflow_datasets as tfds
 tfds.disable_progress_bar()
-class Made(tfds.core.GeneratorBasedBuilder):
+class BenchmarkArchive(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     def _info(self):
         return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(FEATURES))
     def _split_generators(self, dl_manager):
         return {split: self._generate_examples(dl_manager, split) for split in SPLITS}
     def _generate_examples(self, dl_manager, split):
-        found = dl_manager.iter_archive(archive)
-        files = ((name, file) for name, file in found if SPLITS[split] in name)
+        members = dl_manager.iter_archive(archive)
+        files = ((name, file) for name, file in members if SPLITS[split] in name)
         for i, (image, label) in enumerate(examples(files)):
             yield i, {"image": image if RAW else io.BytesIO(image), "label": label}
 """
 TFDS_BODY = """
-builder = Made(data_dir=folder)
+builder = BenchmarkArchive(data_dir=folder)
 builder.download_and_prepare()
 rows = sum(split.num_examples for split in builder.info.splits.values())
 """
@@ -138,16 +138,16 @@ import datasets
 datasets.disable_progress_bars()
 def rows_of(split):
     with tarfile.open(archive, "r|gz") as tar:
-        found = ((info.name, tar.extractfile(info)) for info in tar if info.isfile())
-        files = ((name, file) for name, file in found if SPLITS[split] in name)
+        members = ((info.name, tar.extractfile(info)) for info in tar if info.isfile())
+        files = ((name, file) for name, file in members if SPLITS[split] in name)
         for image, label in examples(files):
             yield {"image": image if RAW else {"bytes": image, "path": None}, "label": label}
 """
 DATASETS_BODY = """
-made = [datasets.Dataset.from_generator(rows_of, features=datasets.Features(FEATURES),
-                                        cache_dir=folder, gen_kwargs={"split": split})
-        for split in SPLITS]
-rows = sum(map(len, made))
+splits = [datasets.Dataset.from_generator(rows_of, features=datasets.Features(FEATURES),
+                                          cache_dir=folder, gen_kwargs={"split": split})
+          for split in SPLITS]
+rows = sum(map(len, splits))
 """
 MANIFEST = """
 schema = 1
@@ -358,7 +358,7 @@ def run(name: str, client: Client, case: Case, place: Path) -> Run:
         last = output.strip().rpartition("\n")[2]
         seconds, rows = json.loads(last) if last.startswith("[") else (whole, None)
         if rows not in {None, case.rows}:
-            sys.exit(f"{name} found {rows} rows of {case.rows}")
+            sys.exit(f"{name} read {rows} of {case.rows} rows")
         return Run(seconds, cpu, peak)
 
 
@@ -379,18 +379,18 @@ def watch(process: "subprocess.Popen[bytes]") -> tuple[float, float]:
 def compare(case: Case, place: Path, rounds: int) -> None:
     """Run each candidate `rounds` times and print a table."""
     candidates = clients(case)
-    found: dict[str, list[Run]] = {name: [] for name in candidates}
+    results: dict[str, list[Run]] = {name: [] for name in candidates}
     for _ in range(rounds):
         for name in random.sample(list(candidates), len(candidates)):
-            found[name].append(run(name, candidates[name], case, place))
+            results[name].append(run(name, candidates[name], case, place))
     size = case.path.stat().st_size
     print(f"\n{case.name}: {case.rows:,} rows in {size / 1e6:,.0f} MB of tar.gz")
     width = max(map(len, candidates))
     words = ["s", "rows/s", "x zlib", "x gzip", "x tarfile", "CPU s", "peak MB"]
     print(f"{'':{width}}" + "".join(f"{word:>11}" for word in words))
-    seconds = {name: median(run.seconds for run in runs) for name, runs in found.items()}
+    seconds = {name: median(run.seconds for run in runs) for name, runs in results.items()}
     least = [seconds.get(name, float("nan")) for name in ("zlib", "gzip -dc", "tarfile r|gz")]
-    for name, runs in found.items():
+    for name, runs in results.items():
         figures = [seconds[name], case.rows / seconds[name]]
         figures += [seconds[name] / other for other in least]
         figures += [median(run.cpu for run in runs), median(run.peak for run in runs) / 1e6]

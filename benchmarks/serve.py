@@ -1,4 +1,4 @@
-"""Compare `dshub serve` with nginx, and measure crowds: `python benchmarks/serve.py`.
+"""Compare `dshub serve` with nginx, and measure many clients: `python benchmarks/serve.py`.
 
 Large files: wrk opens 64 connections from one thread over loopback. Each server runs in its own
 process, the servers take turns, and the table shows medians. nginx runs with one worker process, as
@@ -43,7 +43,7 @@ CONNECTIONS = 64
 CROWD = """
 import hashlib, http.client, json, sys, threading, time
 host, port, path, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-found, began = [], time.perf_counter()
+checksums, began = [], time.perf_counter()
 def fetch():
     connection = http.client.HTTPConnection(host, port, timeout=600)
     connection.request("GET", path)
@@ -51,11 +51,11 @@ def fetch():
     buffer = memoryview(bytearray(1 << 18))
     while got := answer.readinto(buffer):
         hasher.update(buffer[:got])
-    found.append(hasher.hexdigest())
+    checksums.append(hasher.hexdigest())
 threads = [threading.Thread(target=fetch) for _ in range(count)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
-print(json.dumps([time.perf_counter() - began, found]))
+print(json.dumps([time.perf_counter() - began, checksums]))
 """
 
 MANIFEST = """

@@ -208,7 +208,7 @@ def main() -> None:
 
 
 def whole(arguments: list[str]) -> list[float]:
-    """Return the milliseconds of a process."""
+    """Return the run time of a process in milliseconds."""
     return [run([sys.executable, *arguments])[0]]
 
 

@@ -30,11 +30,11 @@ image, label = train[0]
 info.features["label"].num_classes       # 10
 ```
 
-Type checkers know these names. `dir`, completion and the API reference leave them out, because each
-has an equivalent in dshub, which these tables show. Where there is none, the error names the
-closest line.
+The tables below list these names with their equivalents in dshub. Type checkers accept the names,
+but `dir`, completion and the API reference show only the equivalents. If a name has no equivalent,
+the error suggests what to use instead.
 
-This page is generated from the names themselves (`python docs/familiar.py`).
+`python docs/familiar.py` generates this page from the code.
 """
 
 CLASSES = {
@@ -51,7 +51,7 @@ LOAD = """\
 
 | argument | meaning |
 |---|---|
-| `as_supervised=True` | rows are `(x, y)`: `Pairs`, which works like a dataset |
+| `as_supervised=True` | rows are `(x, y)`; the result is `Pairs`, which works like a dataset |
 | `train=True`, `train=False` | `split="train"`, `split="test"`, with rows `(x, y)` |
 | `transform=f`, `target_transform=g` | rows are `(f(x), g(y))`; images are `PIL.Image` objects |
 | `with_info=True` | returns `(ds, manifest)` |
@@ -59,8 +59,8 @@ LOAD = """\
 | `batch_size=32`, `batch_size=-1` | `ds.batches(32)`, `ds.numpy()` |
 | `shuffle_files=True` | `ds.shuffle()` |
 | `revision="1.0.0"` | `load("mnist@1.0.0")` |
-| `root`, `data_dir`, `cache_dir` | the cache folder, as `DSHUB_CACHE` |
-| `download=False` | as `DSHUB_OFFLINE=1` |
+| `root`, `data_dir`, `cache_dir` | the cache folder, like `DSHUB_CACHE` |
+| `download=False` | `DSHUB_OFFLINE=1` |
 
 ## Arguments of `map` and `filter`
 
@@ -69,7 +69,7 @@ LOAD = """\
 | `input_columns=["text"]` | the function gets these columns as positional arguments |
 | `with_indices=True` | the function gets the row number as its last positional argument |
 | `fn_kwargs={…}` | keyword arguments of the function |
-| `remove_columns=["text"]` | removes columns that the function does not return |
+| `remove_columns=["text"]` | removes these columns, unless the function returns them |
 """
 
 METHODS = {
@@ -91,7 +91,7 @@ METHODS = {
 
 
 def equivalent(item: object) -> str:
-    """Return the equivalent that a docstring names."""
+    """Return the equivalent in the docstring of a familiar name."""
     match = re.fullmatch(r"Same as (.+)\.", inspect.getdoc(item) or "")
     if match is None:
         raise ValueError(f"{item}: the docstring must be 'Same as `…`.'")
@@ -99,7 +99,7 @@ def equivalent(item: object) -> str:
 
 
 def rows_of_class(owner: str, names: type) -> Iterator[str]:
-    """Yield a row for each name of a class."""
+    """Yield a table row for each name in a class."""
     for name, item in vars(names).items():
         if not name.startswith("_"):
             target = "Dataset" if isinstance(item, staticmethod) else owner
@@ -108,19 +108,19 @@ def rows_of_class(owner: str, names: type) -> Iterator[str]:
 
 
 def rows_of_words(words: Mapping[str, Mapping[str, str]], sign: str) -> Iterator[str]:
-    """Yield a row for each keyword of each function."""
+    """Yield a table row for each keyword of each function."""
     for table, names in words.items():
         for name, text in names.items():
             yield f"| `{METHODS[table]}({name}=…)` | {sign}{text}{sign} |"
 
 
 def ignored_words() -> dict[tuple[str, ...], list[str]]:
-    """Return the ignored keywords by the functions that take them."""
-    found: dict[tuple[str, ...], list[str]] = {}
+    """Return the ignored keywords, grouped by the functions that accept them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
     for word in sorted(set().union(*keywords.IGNORED.values())):
         names = tuple(name for name, words in keywords.IGNORED.items() if word in words)
-        found.setdefault(names, []).append(f"`{word}`")
-    return found
+        groups.setdefault(names, []).append(f"`{word}`")
+    return groups
 
 
 def table(title: str, rows: Iterator[str], first: str = "name", second: str = "same as") -> str:
@@ -151,7 +151,9 @@ def page() -> str:
             ),
             LOAD,
             table("Other spellings of arguments", rows_of_words(keywords.RENAMED, "`")),
-            table("Ignored arguments", ignored, "function", "cannot change a result"),
+            table(
+                "Ignored arguments", ignored, "function", "arguments that do not change the result"
+            ),
             table("Names without an equivalent", lessons, second="instead"),
             table(
                 "Arguments without an equivalent",

@@ -92,7 +92,7 @@ _FAMILIAR = (  # functions of other libraries, in `dshub.hub.familiar.functions`
 
 _HINTS = {  # submodules, and names without an equivalent
     "Features": "use Dataset.features",
-    "Value": 'use NumberFeature(dtype="int64") or TextFeature() of dshub.catalog.features',
+    "Value": 'use NumberFeature(dtype="int64") or TextFeature() from dshub.catalog.features',
     "datasets": "use dshub.load(name, split), or dshub.names() to list all datasets",
     "disable_progress_bars": "set DSHUB_PROGRESS=off",
     "download": "use dshub.fetch(name)",

@@ -157,7 +157,7 @@ ETAG = re.compile(r'"[\x21\x23-\x7e]{0,1000}"')  # strong ETags only (RFC 9110, 
 
 
 def matching(pattern: str) -> Meta:
-    """Return a constraint on strings to match a pattern in full, not just somewhere."""
+    """Return a constraint that requires strings to match a pattern in full."""
     return Meta(pattern=rf"\A(?:{pattern})\Z")
 
 

@@ -154,7 +154,10 @@ def short(value: object) -> str:
     """Format a value on one line of at most `SHOWN` characters."""
     try:
         text = repr(value)
-    except (ValueError, RecursionError):  # an int of 5,000 digits, a deeply nested list
+    except (
+        ValueError,
+        RecursionError,
+    ):  # for example, for an int of 5,000 digits or a deeply nested list
         return f"a value of type {type(value).__name__} that is too long to show"
     line = " ".join(text.split())
     return line if len(line) <= SHOWN else f"{line[:SHOWN]} …"

@@ -52,9 +52,8 @@ def built_in(kind: Kind) -> tuple[str, ...]:
 @cache
 def _entry_points(group: str) -> list[tuple[str, str]]:
     """Return the sorted names and values of the entry points of a group."""
-    from importlib.metadata import (
-        entry_points,
-    )  # slows down `--help`
+    # imported lazily, because the import slows down `--help`
+    from importlib.metadata import entry_points
 
     return sorted((point.name, point.value) for point in entry_points(group=group))
 

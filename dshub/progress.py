@@ -1,4 +1,4 @@
-"""Report progress of long work as a bar, as lines, or not at all.
+"""Report the progress of long tasks as a bar, as lines, or not at all.
 
 By default, terminals and notebooks show a bar. Other streams get one line per tenth, so that logs
 stay readable.
@@ -23,7 +23,7 @@ class Progress(Protocol):
     """Protocol for receivers of progress. Calls can come from several threads."""
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        """Start a task of `total` units, or None if the total is unknown."""
+        """Start a task of `total` units; None if their number is unknown."""
 
     def advance(self, amount: int) -> None:
         """Add `amount` to the completed units; negative if work must be repeated."""
@@ -109,7 +109,7 @@ class Bar:
         self._bar: Any = None  # a tqdm bar, untyped because importing tqdm takes 100 ms
 
     def start(self, title: str, total: int | None, unit: str = "B") -> None:
-        with catch_warnings(action="ignore"):  # in a notebook without ipywidgets
+        with catch_warnings(action="ignore"):  # tqdm warns in notebooks without ipywidgets
             from tqdm.auto import tqdm
 
         narrow = _has_no_columns(self._stream)

@@ -75,8 +75,8 @@ def ours(framework: str, kind: str, **options: Any) -> Maker:
         moves = [RandomCrop(padding=4), RandomHorizontalFlip()] if kind == "crop + flip" else []
         transform = [] if kind == "uint8" else [*moves, Normalize(mean=MEAN, std=STD)]
         layout = "chw" if framework == "torch" else "hwc"
-        given = {"shuffle": True, "supervised": True, "transform": transform, "layout": layout}
-        return sizes(dataset(folder).batches(size, **given | options).to(framework))
+        defaults = {"shuffle": True, "supervised": True, "transform": transform, "layout": layout}
+        return sizes(dataset(folder).batches(size, **defaults | options).to(framework))
 
     return make
 
@@ -262,12 +262,12 @@ def tf_data(*, gather: bool) -> Maker:
             return (tf.cast(x, tf.float32) / 255.0 - MEAN) / STD, y
 
         if gather:
-            found = tf.data.Dataset.range(count).shuffle(count).batch(size)
-            found = found.map(lambda i: scale(tf.gather(images, i), tf.gather(labels, i)))
+            rows = tf.data.Dataset.range(count).shuffle(count).batch(size)
+            rows = rows.map(lambda i: scale(tf.gather(images, i), tf.gather(labels, i)))
         else:
-            found = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(count)
-            found = found.batch(size).map(scale, num_parallel_calls=tf.data.AUTOTUNE)
-        return sizes(found.prefetch(tf.data.AUTOTUNE))
+            rows = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(count)
+            rows = rows.batch(size).map(scale, num_parallel_calls=tf.data.AUTOTUNE)
+        return sizes(rows.prefetch(tf.data.AUTOTUNE))
 
     return make
 
@@ -372,8 +372,8 @@ def litdata(folder: Path, size: int) -> Epoch:
         rows = Indexed(folder)
         options = {"num_workers": 1, "chunk_bytes": "16MB", "output_dir": str(place)}
         lit.optimize(rows.__getitem__, list(range(len(rows))), **options)
-    found = lit.StreamingDataset(str(place), shuffle=True)
-    loader = lit.StreamingDataLoader(found, batch_size=size)
+    stream = lit.StreamingDataset(str(place), shuffle=True)
+    loader = lit.StreamingDataLoader(stream, batch_size=size)
 
     def epoch() -> Iterator[int]:
         for x, _ in loader:

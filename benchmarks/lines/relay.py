@@ -10,7 +10,7 @@ import sys
 
 RATE = 10e6  # bytes per second on each connection
 ROUND_TRIP = 0.05  # seconds
-FIRST_WINDOW, LAST_WINDOW = 14 << 10, 4 << 20  # bytes
+FIRST_WINDOW, LAST_WINDOW = 14 << 10, 4 << 20  # bytes per round trip
 
 
 async def relay_forever(kind: str, port: int, target: int) -> None:

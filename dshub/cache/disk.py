@@ -101,7 +101,7 @@ def empty(folder: Path, keep: Collection[str]) -> None:
     Raises:
         OSError: a file cannot be removed.
     """
-    if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # on Windows
+    if os.unlink not in os.supports_dir_fd or os.scandir not in os.supports_fd:  # as on Windows
         for path in folder.iterdir():
             if path.name not in keep:
                 path.unlink()

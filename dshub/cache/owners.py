@@ -83,7 +83,7 @@ else:
         except (ProcessLookupError, OverflowError):
             return False
         except OSError:
-            pass  # another user's process
+            pass  # the process belongs to another user
         return True
 
 

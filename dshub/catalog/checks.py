@@ -120,7 +120,7 @@ def unused(name: str, taken: Container[str], separator: str) -> str:
 
 
 def _check_columns(manifest: Manifest) -> Iterator[Fault]:
-    """Limit the columns of all splits together, because many callers iterate over all of them."""
+    """Limit the total columns of all splits, because many callers iterate over all of them."""
     if BROKEN not in (manifest.features, manifest.splits):
         columns = len(manifest.features) * len(manifest.splits)
         if columns > _MOST_COLUMNS:

@@ -19,7 +19,7 @@ Positive = Annotated[int, Meta(ge=1, lt=LARGEST, description="be at least 1 and 
 Dtype = Literal[
     "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
 ]
-_SHOWN = 10  # class names in a `repr`
+_SHOWN = 10  # maximum class names in a `repr`
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,7 +65,7 @@ class AudioFeature(
 if TYPE_CHECKING:
     from dshub.hub.familiar.labels import LabelNames
 else:
-    LabelNames = msgspec.Struct  # needs bases of its own kind
+    LabelNames = msgspec.Struct  # msgspec requires struct bases at run time
 
 
 class LabelFeature(

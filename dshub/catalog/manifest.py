@@ -266,7 +266,7 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
 if TYPE_CHECKING:
     from dshub.hub.familiar.labels import ManifestNames, SplitNames
 else:
-    ManifestNames = SplitNames = msgspec.Struct  # needs bases of its own kind
+    ManifestNames = SplitNames = msgspec.Struct  # msgspec requires struct bases at run time
 
 
 class Split(Fields, SplitNames, frozen=True, kw_only=True, omit_defaults=True):

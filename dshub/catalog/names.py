@@ -46,11 +46,11 @@ class Aliases:
                 self._datasets.setdefault(key, []).append(name)
 
     def find(self, name: str) -> list[str]:
-        """Return the datasets with an alias."""
+        """Return the datasets that have a name as an alias."""
         return self._datasets.get(plain(name), [])
 
     def members(self, family: str) -> list[str]:
-        """Return the datasets with an alias in a family, in natural order."""
+        """Return the datasets that have an alias in a family, in natural order."""
         keys = members_of(family, self._datasets)
         return sorted({name for key in keys for name in self._datasets[key]}, key=natural_order)
 
@@ -112,7 +112,7 @@ def closest(name: str, all_names: Collection[str]) -> list[str]:
     if completed:
         return sorted(set(completed), key=natural_order)[:3]
     close = difflib.get_close_matches(key, ends, n=3, cutoff=0.7)
-    close.sort(key=lambda match: sorted(match) != sorted(key))  # prefer swapped letters
+    close.sort(key=lambda match: sorted(match) != sorted(key))  # prefer names with the same letters
     longest = sorted(full, key=len, reverse=True)
     if len(key) > 3:
         close += [other for other in longest if len(other) > 3 and (other in key or key in other)]

@@ -26,7 +26,7 @@ def only_manifest(name: str) -> str:
 
 
 def path_hint(name: str) -> str:
-    """Return how to load a path or an address that is not a manifest; empty for other names."""
+    """Return a hint for a path or URL that is not a manifest; empty for other names."""
     path = Path(os.path.expanduser(name))  # noqa: PTH111
     if "://" in name:
         return _address_hint(name)

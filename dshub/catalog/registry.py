@@ -148,12 +148,13 @@ class Registry:
             UnknownNameError: several datasets match.
         """
         names = self._names()
-        found = spelled(name, names)
-        if not found and not members_of(name, names):  # reading aliases is slower
-            found = self._aliases.find(name)
-        if len(found) > 1:
-            raise ambiguous("dataset", name, found)
-        return found
+        matches = spelled(name, names)
+        # aliases last, because reading them is slower
+        if not matches and not members_of(name, names):
+            matches = self._aliases.find(name)
+        if len(matches) > 1:
+            raise ambiguous("dataset", name, matches)
+        return matches
 
     @cached_property
     def _aliases(self) -> Aliases:
@@ -298,14 +299,14 @@ class Registry:
         else:
             query = query_words(words)
             ranked = [(rank(query, text), line) for line, text in self._texts()] if query else []
-            found = [(place, line.name, line) for place, line in ranked if place is not None]
-            lines = [line for *_, line in sorted(found)]
+            matches = [(place, line.name, line) for place, line in ranked if place is not None]
+            lines = [line for *_, line in sorted(matches)]
         for remote in self.remote:
             remote.warn()
         return lines
 
     def near(self, words: Sequence[str]) -> list[str]:
-        """Return names and words to search for instead of words that nothing contains."""
+        """Suggest names and words to replace query words that no dataset contains."""
         names, texts = self._names(), [text for _, text in self._texts()]
         return closest("".join(words), names) or near_words(query_words(words), texts, names)
 
@@ -325,7 +326,7 @@ class Registry:
             names |= set(source.names())
 
     def _unknown(self, name: str) -> UnknownNameError:
-        names = self._names()  # must precede `notes`, which reports unreachable sources
+        names = self._names()  # first, because `notes` reports sources that were unreachable
         notes = [note for source in self._sources for note in source.notes()]
         return unknown_dataset(name, names, notes, self.members(name))
 

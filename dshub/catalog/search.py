@@ -104,8 +104,8 @@ def query_words(words: Iterable[str]) -> list[str]:
 def rank(words: Sequence[str], text: str) -> int | None:
     """Return how well a dataset matches a query, 0 for the best match, or None for no match.
 
-    `site.js` ranks in the same way: a name, a family or a part of a name that equals the query,
-    words in names, in the title, at the beginning of other words, and anywhere.
+    The order is: a name, a family or a part of a name equals the query; all words occur in names;
+    in names or the title; at the beginning of words; anywhere. `site.js` uses the same order.
 
     Args:
         words: result of `query_words`.
@@ -128,7 +128,7 @@ def rank(words: Sequence[str], text: str) -> int | None:
 
 
 def near_words(words: Iterable[str], texts: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Return words that are similar to words that no text contains.
+    """Suggest replacements for query words that no text contains.
 
     Args:
         words: result of `query_words`.

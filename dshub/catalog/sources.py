@@ -99,7 +99,7 @@ class FolderSource:
 
     def __init__(self, roots: Sequence[Path] = (), store: IndexStore | None = None) -> None:
         self._roots, self._store = roots, store
-        self._by_name: dict[str, dict[str, Index]] = {}  # keeps results consistent
+        self._by_name: dict[str, dict[str, Index]] = {}  # lookups, kept so that later ones agree
 
     @cached_property
     def roots(self) -> Sequence[Path]:

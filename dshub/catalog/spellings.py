@@ -1,8 +1,8 @@
 """Resolve names and keyword arguments of other libraries.
 
-Users of torchvision, TFDS, Hugging Face and Keras type the names of these libraries. The package
-`dshub.hub.familiar` has them: a class of names for each class of dshub, and the keywords of each
-method. It is imported on first use, so the classes stay small and `import dshub` stays fast.
+Users of torchvision, TFDS, Hugging Face and Keras know the names of these libraries. The package
+`dshub.hub.familiar` defines these names in one class for each class of dshub, and the keywords of
+each function. It is imported on first use, so that `import dshub` stays fast.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,18 +28,18 @@ def familiar(
     table: str,
     lessons: Callable[[], Mapping[str, str]] = dict,
 ) -> Any:
-    """Return a familiar attribute of an object; to be called from `__getattr__`.
+    """Return an attribute by its name in another library, for use in `__getattr__`.
 
     Args:
-        instance: the object.
-        name: of the attribute.
-        table: class with the names, such as `labels.LabelNames`. Names without an equivalent are
-            explained in its attribute `_lessons`.
-        lessons: returns explanations of other names.
+        instance: object that lacks the attribute.
+        name: name of the attribute in another library.
+        table: class that defines the names, such as `labels.LabelNames`. Its attribute `_lessons`
+            explains names without an equivalent.
+        lessons: function that returns explanations of more names.
 
     Raises:
-        AttributeError: the name has no equivalent. A property that raised AttributeError raises
-            it again.
+        AttributeError: the name is unknown or has no equivalent, or a property of `instance` with
+            this name raised AttributeError.
     """
     if not name.startswith("_"):
         names = _table(table)
@@ -67,7 +67,7 @@ class FamiliarClass(type):
 
 
 def spelled(table: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a function to take keyword arguments in the spellings of other libraries.
+    """Return a decorator that lets a function accept keyword arguments of other libraries.
 
     Args:
         table: entry of `dshub.hub.familiar.keywords`, such as `load`.

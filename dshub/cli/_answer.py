@@ -47,7 +47,7 @@ def answering(function: Callable[..., Answer]) -> Callable[..., None]:
         try:
             answer = function(**values)
         except click.UsageError as error:
-            error.ctx = error.ctx or ctx  # names the command in the hint
+            error.ctx = error.ctx or ctx  # for the hint, which names the command
             raise
         if as_json:
             click.echo(_screen.as_text({"schema": _screen.SCHEMA, **answer.data}, indent=1))

@@ -27,14 +27,14 @@ def completed(imported: Imported, paths: Sequence[Path]) -> Imported:
     content = copy.deepcopy(imported.content)
     names = {key: file_name(item) for key, item in content["resources"].items()}
     files = _local.find(names, paths)
-    wrong = list(_pin(content["resources"], files))
+    wrong = list(_add_checksums(content["resources"], files))
     for note in wrong:
         files.pop(note.id)
     counted = _count(replace(imported, content=content), files)
     return Imported(content, (*imported.notes, *wrong, *counted))
 
 
-def _pin(resources: dict[str, dict[str, Any]], files: dict[str, Path]) -> Iterator[Note]:
+def _add_checksums(resources: dict[str, dict[str, Any]], files: dict[str, Path]) -> Iterator[Note]:
     """Add checksums and sizes, and yield a note for each file that differs from the manifest."""
     for key, path in files.items():
         resource, facts = resources[key], _local.measure(path)
@@ -83,7 +83,7 @@ def _provisional(imported: Imported) -> Manifest:
         split.setdefault("rows", 1)
     used = {reference.partition(":")[0] for reference in _references(content)}
     resources = content["resources"]
-    placeholder = {"sha256": "0" * 64}  # for files without a checksum, which are not read
+    placeholder = {"sha256": "0" * 64}  # files without a checksum are not read
     content["resources"] = {key: placeholder | resources[key] for key in resources if key in used}
     required = {"name": "x", "version": "0.0.0", "title": "", "summary": "", "homepage": ""}
     return parse(to_toml(replace(imported, content=required | content)), source="the manifest")

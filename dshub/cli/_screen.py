@@ -31,7 +31,8 @@ _COLORS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36}
 
 def echo(text: str, *, err: bool = False) -> None:
     """Print text with the styles of this module, but without other control characters."""
-    parts = _STYLED.split(text) if _MARK in text else [text]  # text and styles alternate
+    # text and styles alternate in `parts`
+    parts = _STYLED.split(text) if _MARK in text else [text]
     parts[::2] = map(harmless, parts[::2])
     parts[1::2] = [f"\x1b[{style}" for style in parts[1::2]]
     click.echo("".join(parts), err=err, color=False if os.environ.get("NO_COLOR") else None)
@@ -152,7 +153,8 @@ class DatasetName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from dshub.catalog.names import plain  # slows down `--help`
+        # imported lazily, because these imports slow down `--help`
+        from dshub.catalog.names import plain
         from dshub.hub.hub import Hub
 
         try:

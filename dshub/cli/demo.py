@@ -27,7 +27,7 @@ TRAIN_ROWS, EPOCHS, BATCH, RATE = 6000, 3, 128, 0.3
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for files of the demo (default: demo/ in the cache).",
+    help="Folder for the files of the demo (default: demo/ in the cache).",
 )
 def command(folder: Path | None) -> None:
     """Run a demo without a network.

@@ -45,7 +45,7 @@ LOW_SPACE = 5_000_000_000  # free bytes below which a note is shown
 SAMPLE_BYTES, SAMPLE_SECONDS = 20_000_000, 3.0  # limits for measuring the speed of a mirror
 SAMPLES = 20  # maximum number of files to request from a mirror
 HOSTS = 3  # maximum number of hosts to try before the network counts as down
-HOST_TIMEOUT = 5.0  # seconds
+HOST_TIMEOUT = 5.0  # seconds to wait for each host
 DECODERS = ("cv2", "simplejpeg", "turbojpeg", "imagecodecs", "torchcodec")
 FRAMEWORKS = ("torch", "tensorflow", "keras", "jax", "datasets", "pandas", "polars", "ray")
 LIBRARIES = ("pyarrow", "numpy")
@@ -133,15 +133,15 @@ def _versions() -> Iterator[Finding]:
 
 
 def _installed(names: Sequence[str]) -> str:
-    """Format the installed ones of some packages with their versions, without importing them."""
+    """Format the versions of the installed packages among `names`, without importing them."""
     return ", ".join(f"{name} {_version(name)}".rstrip() for name in names if find_spec(name))
 
 
 def _version(package: str) -> str:
-    """Return the version of a package by its import name, or an empty string if it has none."""
+    """Return the version of an import package; empty if no distribution provides it."""
     try:
         return version(package)
-    except PackageNotFoundError:  # such as tensorflow, which can be from tensorflow-cpu
+    except PackageNotFoundError:  # for example, tensorflow can come from tensorflow-cpu
         distributions = packages_distributions().get(package, [])
         return version(distributions[0]) if distributions else ""
 

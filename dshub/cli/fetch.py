@@ -129,7 +129,7 @@ def _locked(hub: Hub, names: tuple[str, ...]) -> Request:
 def _ask(hub: Hub, plan: Plan) -> None:
     """Ask users on a terminal to accept terms, and record accepted terms in the cache."""
     if not (plan.terms and sys.stdin.isatty() and sys.stderr.isatty()):
-        return  # `Hub.run` raises TermsError
+        return  # `Hub.run` raises TermsError if terms are not accepted
     for manifest in plan.terms:
         terms = _screen.lines(manifest.license.terms or "", indent="  ")
         _screen.echo(f"\n{_screen.bold(manifest.identifier)}:\n{terms}", err=True)
@@ -159,7 +159,7 @@ def _announce(hub: Hub, plan: Plan) -> None:
 
 
 def _files(plan: Plan, settings: Settings, only: str | None) -> str:
-    """Missing files, and the source that is tried first for each."""
+    """Format a line for each missing file, with the source to try first."""
     rows = [
         [f"  {job.dataset}", job.name, size(job.resource.size), _first_source(job, settings, only)]
         for job in plan.missing
@@ -173,7 +173,7 @@ def _files(plan: Plan, settings: Settings, only: str | None) -> str:
 
 
 def _first_source(job: Job, settings: Settings, only: str | None) -> str:
-    """The first mirror or URL of a file that can be used, or an empty text."""
+    """Return the first usable mirror or URL of a file, or an empty string."""
     places = [*settings.mirrors, *job.resource.urls] if only is None else [only]
     usable = (place for place in places if not settings.offline or Address(place).is_local)
     return shown_url(next(usable, ""))

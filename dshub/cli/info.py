@@ -210,7 +210,7 @@ def _resources(manifest: Manifest, cached: Mapping[str, bool]) -> str:
 
 
 def _instructions(manifest: Manifest) -> str:
-    """Format the steps to obtain files that must be downloaded by hand."""
+    """Format the steps to obtain files that must be downloaded manually."""
     steps = [item.instructions for item in manifest.resources.values() if item.instructions]
     if not steps:
         return ""

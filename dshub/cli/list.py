@@ -80,7 +80,7 @@ def listing(lines: Sequence[Line], *notes: str, by_family: bool = False) -> Answ
 
     The JSON output contains every dataset in both cases.
     """
-    if click.get_current_context().meta[_screen.QUIET]:  # --json
+    if click.get_current_context().meta[_screen.QUIET]:  # with --json
         return Answer({"datasets": [msgspec.to_builtins(line.whole()) for line in lines]})
     rows = _by_family(lines) if by_family else map(_cells, lines)
     return Answer({}, _text(rows) if lines else "", notes)

@@ -58,7 +58,7 @@ class Rate(_amounts.Size):
     "--limit-rate",
     type=Rate(),
     metavar="RATE",
-    help="Limit the download speed to, for example, 5MB/s.",
+    help="Limit the download speed, for example to 5MB/s.",
 )
 @click.option(
     "--sign",
@@ -239,12 +239,12 @@ def _write_pages(hub: Hub, mirror: Destination) -> str | None:
     registry = Registry([mirror.root / "registry"], built_in=False)
     index, names = read_index(mirror), []
     for entry in index.datasets if index is not None else ():
-        with suppress(UnknownNameError, ManifestError):  # removed or damaged since
+        with suppress(UnknownNameError, ManifestError):  # the manifest is missing or damaged
             names.append(registry.manifest(entry.identifier).identifier)
     if not names:
         return None
     try:
-        from dshub.publishing.site.build import build  # slow to import, and needs Jinja2
+        from dshub.publishing.site.build import build  # imported lazily, because it needs Jinja2
 
         site = build(registry, hub.store, mirror.root, names=names, progress=hub.progress)
     except MissingExtraError as error:

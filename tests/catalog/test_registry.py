@@ -55,9 +55,8 @@ def test_different_manifests_of_one_version_are_an_error(tmp_path: Path) -> None
     text = (built_in_root() / "mnist" / "1.0.0.toml").read_text()
     (tmp_path / "mnist").mkdir()
     (tmp_path / "mnist" / "1.0.0.toml").write_text(text)
-    assert (
-        Registry([tmp_path]).manifest("mnist").name == "mnist"
-    )  # identical manifests are not a conflict
+    # identical manifests are not a conflict
+    assert Registry([tmp_path]).manifest("mnist").name == "mnist"
     (tmp_path / "mnist" / "1.0.0.toml").write_text(text.replace("handwritten", "forged"))
     with pytest.raises(DshubError, match=r"mnist@1\.0\.0") as caught:
         Registry([tmp_path]).names()

@@ -1,4 +1,4 @@
-"""Test how names and keywords of other libraries are found."""
+"""Test resolving names and keywords of other libraries."""
 
 from typing import Any
 
@@ -37,16 +37,16 @@ def test_other_names_raise_python_errors() -> None:
 
 
 def test_class_has_familiar_constructors_only() -> None:
-    class Made(metaclass=FamiliarClass):
-        """A class without constructors of its own."""
+    class Plain(metaclass=FamiliarClass):
+        """A class that defines no constructors."""
 
-    made: Any = Made
-    assert len(made.from_dict({"a": [1, 2]})) == 2
-    with pytest.raises(AttributeError, match="type object 'Made' has no attribute 'num_rows'"):
-        _ = made.num_rows
+    plain: Any = Plain
+    assert len(plain.from_dict({"a": [1, 2]})) == 2
+    with pytest.raises(AttributeError, match="type object 'Plain' has no attribute 'num_rows'"):
+        _ = plain.num_rows
 
 
-def test_keyword_is_renamed_and_unknown_ones_are_errors() -> None:
+def test_familiar_keyword_is_renamed_and_unknown_one_is_rejected() -> None:
     @spelled("take")
     def take(count: int) -> int:
         return 2 * count

@@ -44,7 +44,9 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-def test_pin_changes_only_checksums_and_sizes(dshub: Run, manifest: Path, tmp_path: Path) -> None:
+def test_checksum_changes_only_checksums_and_sizes(
+    dshub: Run, manifest: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "data" / "below"
     folder.mkdir(parents=True)
     (folder / "labels one.idx").write_bytes(b"some bytes")
@@ -61,7 +63,7 @@ def test_pin_changes_only_checksums_and_sizes(dshub: Run, manifest: Path, tmp_pa
     assert dshub("check", str(manifest)).returncode == 0
 
 
-def test_failed_pin_leaves_the_manifest(dshub: Run, manifest: Path, tmp_path: Path) -> None:
+def test_failed_checksum_leaves_the_manifest(dshub: Run, manifest: Path, tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(b"x")
     done = dshub("checksum", str(manifest), str(tmp_path / "other"))
     assert (done.returncode, "labels one.idx" in done.stderr) == (1, True)

@@ -12,7 +12,7 @@ import pytest
 from dshub import Registry
 from tests.cli.test_croissant import TEST, TRAIN, document, run_in_process
 
-__all__ = ["document", "run_in_process"]  # imported fixtures
+__all__ = ["document", "run_in_process"]  # fixtures that tests use by name
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

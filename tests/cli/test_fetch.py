@@ -124,7 +124,7 @@ def test_other_file_in_the_output_folder_stays_unless_forced(
     assert done.returncode == 8
     assert f"cannot write {path}: it exists and differs from the file of the dataset" in done.stderr
     assert path.read_bytes() == b"mine"
-    assert not cache.exists()  # found before the download
+    assert not cache.exists()  # the check precedes the download
     assert dshub("fetch", "tiny/one", "--output-dir", str(tmp_path), "--force").returncode == 0
     assert path.read_bytes() == (upstream / "images.idx").read_bytes()
 
@@ -200,8 +200,8 @@ def main(*arguments):
     except SystemExit as end:
         assert end.code == 0, end.code
 {code}
-found = set({absent!r}.split()) & set(sys.modules)
-assert not found, found
+imported = set({absent!r}.split()) & set(sys.modules)
+assert not imported, imported
 """
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False)

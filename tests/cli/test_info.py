@@ -67,7 +67,7 @@ def test_info_shows_how_to_obtain_manual_files(dshub: Run) -> None:
     assert "1,000 classes: tench, Tinca tinca; goldfish, Carassius auratus; " in answer
     assert "terms " in answer
     assert answer.count("Register at https://image-net.org") == 1
-    assert "Other layouts for `dshub import`" in answer  # they are the way to the data
+    assert "Other layouts for `dshub import`" in answer  # for users who already have the files
 
 
 def test_info_shows_limits_that_a_manifest_sets(dshub: Run, registry: Path) -> None:

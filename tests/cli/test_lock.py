@@ -198,7 +198,7 @@ def test_malformed_lock_is_an_error(dshub: Run, project: Path) -> None:
         assert done.returncode == 8
         assert "dshub.lock" in done.stderr
         assert "DSHUB_LOCK=off" in done.stderr
-        assert dshub("lock", "tiny/one").returncode == 8  # would drop the other entries
+        assert dshub("lock", "tiny/one").returncode == 8  # writing would drop the other entries
     assert dshub("info", "tiny/one", DSHUB_LOCK="off").returncode == 0
     assert dshub("lock").returncode == 0
     assert dshub("lock", "--check").returncode == 0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.test_check import HEAD, manifest, resource, split
 
-__all__ = ["manifest"]  # imported fixture
+__all__ = ["manifest"]  # a fixture that tests use by name
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

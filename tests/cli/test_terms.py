@@ -54,7 +54,7 @@ def test_error_without_a_terminal_shows_how_to_accept_terms(
 def test_environment_variable_accepts_terms(
     dshub: Run, registry_with_terms: Path, cache: Path, answer: str
 ) -> None:
-    """The variable names a dataset or its family, and cached files need no further answer."""
+    """The variable names a dataset or its family. Cached files need no acceptance."""
     assert dshub("fetch", "tiny/one", DSHUB_ACCEPT_TERMS="tiny/two").returncode == 7
     assert dshub("fetch", "tiny/one", DSHUB_ACCEPT_TERMS=answer).returncode == 0
     assert load(cache, registry_with_terms) == 3
@@ -79,7 +79,7 @@ def test_terms_do_not_change_the_digest(registry: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 def test_accepted_terms_are_remembered(dshub: Run, registry_with_terms: Path, cache: Path) -> None:
-    """Only changed terms are asked for again."""
+    """Users are asked again only if the terms change."""
     done = run_on_terminal("fetch", "tiny/one", typed="n\n")
     assert done.returncode == 7
     assert WORDS in done.stdout
@@ -146,7 +146,7 @@ def test_imported_files_need_no_accepted_terms(
 def test_manual_files_of_a_mirror_need_accepted_terms(
     manual_registry: Path, tmp_path: Path, cache: Path
 ) -> None:
-    """A mirror has copies of other users, but a cached split needs no answer."""
+    """Files on a mirror are copies from other users. A cached split needs no acceptance."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     settings = Settings.read(cache=cache, registry=[manual_registry], mirrors=[str(mirror)])

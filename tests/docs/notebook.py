@@ -1,7 +1,7 @@
 """Make a notebook from a Markdown page: `python tests/docs/notebook.py docs/tutorial.md OUT.ipynb`.
 
 Python blocks become cells, and commands of console blocks become cells of `!command`. Blocks that
-`run_page.py` skips stay text.
+`run_page.py` skips remain text.
 """
 
 import re

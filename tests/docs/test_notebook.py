@@ -1,4 +1,4 @@
-"""Run the tutorial as a notebook, and look at what a kernel shows."""
+"""Run the tutorial as a notebook, and check the output of cells."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def outputs(*cells: str) -> list[list[Any]]:
-    """Run cells in a kernel, and return the outputs of each."""
+    """Run cells in a kernel, and return the outputs of each cell."""
     from nbclient import NotebookClient
     from nbformat.v4 import new_code_cell, new_notebook
 

@@ -1,7 +1,7 @@
 """Check the types of examples and of batches with mypy and pyright in strict mode.
 
-Needs mypy, pyright, PyTorch and TensorFlow, so these tests run where `DSHUB_TEST_EVERYTHING` is
-set, and elsewhere if all four are installed.
+These tests need mypy, pyright, PyTorch and TensorFlow. They are skipped if one is missing, unless
+`DSHUB_TEST_EVERYTHING` is set.
 """
 
 import json
@@ -61,7 +61,7 @@ use(pairs, train)
 
 
 def code_of(page: str) -> str:
-    """Return the Python code of a page, on the lines of the page."""
+    """Return the Python code of a page, with the line numbers of the page."""
     text = (ROOT / page).read_text("utf-8")
     lines = [""] * (text.count("\n") + 1)
     for block in blocks(text):

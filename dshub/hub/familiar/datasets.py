@@ -37,7 +37,7 @@ class DatasetNames:
     _lessons: ClassVar[Mapping[str, str]] = {
         "push_to_hub": "`dshub mirror` publishes datasets",
         "set_format": 'datasets are immutable; ds.with_format("torch") returns a new one',
-        "reset_format": "datasets are immutable; the original dataset keeps its format",
+        "reset_format": "datasets are immutable; use the dataset before ds.with_format(…)",
         "set_transform": f"datasets are immutable; {_MAP}",
         "to_sql": "ds.to_pandas().to_sql(…) writes a table",
         "zip": "ds.with_column(name, values) and ds.join(other, on) add columns",

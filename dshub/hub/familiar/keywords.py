@@ -1,8 +1,7 @@
-"""Translate keyword arguments of other libraries.
+"""Keyword arguments of other libraries, by the dshub function that accepts them.
 
-The tables are keyed by the dshub function. A keyword is renamed, handled in this module, or ignored
-because it cannot change a result. Keywords without an equivalent raise an error that shows the
-dshub code to use instead.
+A keyword is renamed to one of dshub, implemented here, or ignored because it does not change the
+result. Keywords without an equivalent raise an error that suggests what to use instead.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -66,35 +65,35 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
     "take": {"n": "count"},
 }
 
-_LOADER = "torch.utils.data.DataLoader(ds.torch(), …) accepts it"
+_LOADER = "use torch.utils.data.DataLoader(ds.torch(), …)"
 _SEED = "seed=0 determines the order"
 _LOGIN = "hf: names use the token that `hf auth login` saves"
 
 # advice for keywords without an equivalent; the values None and False are ignored
 LESSONS: Mapping[str, Mapping[str, str]] = {
     "batches": {
-        "batch_sampler": "ds.select(rows).batches(32) yields the rows in that order",
+        "batch_sampler": "ds.select(rows).batches(32) reads rows in a chosen order",
         "collate_fn": "transform=f gets each batch as a dict of columns, and returns one",
         "generator": "seed=0 determines the order and the randomness of transforms",
-        "sampler": "weights=… draws rows, ds.select(rows) chooses them, rank and world share them",
+        "sampler": "use weights=…, ds.select(rows), or rank=… and world=…",
         "worker_init_fn": "threads need no initialization; seed=0 determines transforms",
     },
     "data_loader": {"collate_fn": _LOADER, "generator": _LOADER, "sampler": _LOADER},
-    "filter": {"with_rank": "filter always runs in one process"},
+    "filter": {"with_rank": "ds.filter runs in one process"},
     "load": {
         "data_files": 'Dataset.from_csv("data.csv"), from_json and from_parquet read files',
         "decoders": "ds.decode(False) leaves images and audio encoded",
-        "force_download": "`dshub cache rm NAME` removes the files first",
+        "force_download": "remove the files first with `dshub cache rm NAME`",
         "token": _LOGIN,
         "use_auth_token": _LOGIN,
     },
     "load_data": {
-        "index_from": "ds.map(tokenize) can number words in any way",
-        "label_mode": 'supervised=("image", "coarse_label") names the columns (x, y)',
+        "index_from": "assign numbers to words in ds.map(tokenize)",
+        "label_mode": 'supervised=("image", "coarse_label") selects the columns of (x, y)',
         "maxlen": "ds.filter(lambda row: len(row[column]) <= 100) drops long rows",
-        "num_words": "ds.map(tokenize) can keep any words",
+        "num_words": "limit the vocabulary in ds.map(tokenize)",
     },
-    "load_dataset": {"data_dir": "Dataset.from_folder(path)", "token": _LOGIN},
+    "load_dataset": {"data_dir": "use Dataset.from_folder(path)", "token": _LOGIN},
     "map": {
         "drop_last_batch": "ds.take(len(ds) // 32 * 32) leaves out the last rows",
         "with_rank": "use os.getpid() in the function",

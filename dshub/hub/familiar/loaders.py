@@ -17,9 +17,8 @@ class LoaderNames:
     _lessons: ClassVar[Mapping[str, str]] = {
         "filter": "ds.filter(f).batches(32) filters rows",
         "map": _TRANSFORM,
-        "repeat": "each iteration is another epoch",
         "shuffle": "ds.batches(32, shuffle=True, seed=0) gives each epoch a new order of all rows",
-        "skip": "ds.skip(1000).batches(32) skips rows; load_state_dict continues at a position",
+        "skip": "ds.skip(1000).batches(32) skips rows; load_state_dict resumes at a row",
     }
 
     def __init__(self, own: "Loader") -> None:

@@ -143,7 +143,7 @@ def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
 
 
 def _drop_lone_classes(splits: Sequence[_Files]) -> None:
-    """Do not count the only folder of a split as a class if no other split has this class.
+    """Remove the labels of a split with a single class that no other split has.
 
     An example is `images` in `train/cat/1.jpg`, `train/dog/1.jpg` and `test/images/1.jpg`.
     """

@@ -24,8 +24,8 @@ from dshub.tables.conforming import SIGNATURES
 from dshub.tables.types import is_text
 
 MAX_CLASSES = 1000  # maximum distinct values of a column with classes
-MAX_TEXT_CLASSES = 20  # limit for text columns with names that are not in `LABELS`
-MAX_CLASS_LENGTH = 60  # characters per class name
+MAX_TEXT_CLASSES = 20  # maximum classes of a text column with a name that is not in `LABELS`
+MAX_CLASS_LENGTH = 60  # maximum characters of a class name
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")

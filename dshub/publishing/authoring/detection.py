@@ -36,7 +36,7 @@ _UNSUPPORTED = {
     "an HDF5 file, which dshub cannot read; save it as npz": {".h5", ".hdf5"},
 }
 _DELIMITERS = (",", "\t", ";")
-_MAX_ROWS = 200  # rows to examine
+_MAX_ROWS = 200  # maximum rows to examine
 _COMPLETE = 1 << 15  # characters; shorter text is a complete file, not just the beginning
 Rows = list[list[str]]
 

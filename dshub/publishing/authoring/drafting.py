@@ -238,7 +238,7 @@ def _by_split(
     """Group files by split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        folders = (split_word(stem(folder)) for folder in entry.folders)  # or in train.npz
+        folders = (split_word(stem(folder)) for folder in entry.folders)  # `stem` for train.npz
         by_folder = next(filter(None, folders), None)
         split = stated.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
         splits.setdefault(split, []).append(entry)

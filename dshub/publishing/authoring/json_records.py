@@ -12,7 +12,7 @@ from dshub.formats.json import LARGEST_DOCUMENT
 from dshub.publishing.authoring.survey import Entry, key
 
 _KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_MAX_DEPTH = 8  # levels of nested objects
+_MAX_DEPTH = 8  # maximum levels of nested objects
 _MAX_COLUMNS = 500
 
 
@@ -144,7 +144,7 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
         content = f"several lists: {', '.join(lists)}" if lists else "no list of objects"
         raise DshubError(
             f"{name} has {content}",
-            hint="write a manifest that names the list of rows; see registry/README.md",
+            hint="write a manifest that names the list of rows; see https://dshub.github.io/dshub/manifests.html",
         )
     return lists.popitem()
 

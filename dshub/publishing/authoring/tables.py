@@ -107,7 +107,8 @@ def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
     doubts += records.notes
     if not options["columns"]:
         raise DshubError(
-            f"{entries[0].name} has no key that is in every row", hint="see registry/README.md"
+            f"{entries[0].name} has no key that is in every row",
+            hint="write a manifest; see https://dshub.github.io/dshub/manifests.html",
         )
     return options
 
@@ -165,4 +166,6 @@ def _add_array(split: SplitOutline, name: str, entry: Entry, doubts: list[str]) 
     has_channels_first = len(shape) == 3 and shape[0] in {1, 3} and shape[2] not in {1, 3, 4}
     if form == "npz" and column == "image" and has_channels_first:
         split.reader["axes"] = {column: [1, 2, 0]}
-        doubts.append(f"column {column!r} is channels-first; the channels are moved last")
+        doubts.append(
+            f"column {column!r} is channels-first; the channels are moved to the last axis"
+        )

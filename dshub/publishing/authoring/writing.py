@@ -23,7 +23,7 @@ from dshub.publishing.authoring.outline import PACKED, Outline, SplitOutline
 from dshub.publishing.authoring.survey import key, stem
 from dshub.publishing.measuring import Measured
 
-_WIDTH = 100  # characters per line
+_WIDTH = 100  # maximum characters per line
 _BARE = re.compile(r"[A-Za-z0-9_-]+")  # keys that need no quotes
 _LICENSE = """\
 [license]

@@ -35,7 +35,7 @@ DURATION = """new Promise((done) => {
     if (player.readyState) done(player.duration);
     player.addEventListener("loadedmetadata", () => done(player.duration));
 })"""
-LARGEST = 300_000  # bytes that the front page of 200 datasets can load at first
+LARGEST = 300_000  # maximum bytes of the first load of a front page with 200 datasets
 
 
 class CountingHandler(http.server.SimpleHTTPRequestHandler):
@@ -126,8 +126,8 @@ def test_search_accepts_every_spelling_and_shows_the_best_match_first(
         queries = ("MNIST", "fashion_mnist", "ylecun/mnist", "SST-2", "T-Shirt", "Sentiment")
         for query in queries:
             page.get_by_role("searchbox").fill(query)
-            found = [line.name for line in registry.listing([query]) if line.name in shown]
-            assert visible_names(page) == found, query
+            expected = [line.name for line in registry.listing([query]) if line.name in shown]
+            assert visible_names(page) == expected, query
 
 
 def test_search_without_match_suggests_a_word(browser: Any, address: str) -> None:
