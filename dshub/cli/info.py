@@ -112,7 +112,7 @@ def _text(
     blocks = [
         f"{_screen.bold(manifest.title)}  {_screen.dim(manifest.identifier)}\n"
         + flat(manifest.summary),
-        _facts(manifest, cached),
+        _facts(manifest, cached, names=files),
         splits_text((name, rows, _missing(manifest, name)) for name, rows in counts.items()),
         columns_text(manifest.features),
         _resources(manifest, cached) if files else "",
@@ -143,13 +143,13 @@ def _missing(manifest: Manifest, name: str) -> Sequence[str]:
     return manifest.splits[name].without if name in manifest.splits else ()
 
 
-def _facts(manifest: Manifest, cached: Mapping[str, bool]) -> str:
+def _facts(manifest: Manifest, cached: Mapping[str, bool], *, names: bool) -> str:
     """Format the facts as a table, with long values on several lines."""
     count = sum(cached.values())
     state = "all" if count == len(cached) else f"{count} of {len(cached)}"
     facts = [
         ["task", manifest.task],
-        *([["other names", ", ".join(manifest.aliases)]] if manifest.aliases else []),
+        *([["other names", ", ".join(manifest.aliases)]] if names and manifest.aliases else []),
         ["homepage", manifest.homepage],
         ["license", _license(manifest)],
         *([["terms", manifest.license.terms]] if manifest.license.terms else []),

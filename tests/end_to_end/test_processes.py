@@ -1,7 +1,7 @@
 """Run `dshub fetch` processes that are interrupted, killed, or started together."""
 
+import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -112,7 +112,9 @@ def test_failed_download_prints_an_error_and_a_hint_without_a_traceback(
     output, errors = process.communicate(timeout=20)
     assert process.returncode == 5
     assert output == ""
-    assert re.search(r"^error: could not download 1 file of big", errors, re.MULTILINE)
-    assert re.search(r"^hint: ", errors, re.MULTILINE)
+    answer = json.loads(errors.splitlines()[-1])
+    assert answer["message"] == "could not download 1 file of big"
+    assert answer["hint"]
+    assert answer["exit_code"] == 5
     assert f"{len(CONTENT):,} bytes" in errors
     assert "Traceback" not in errors
