@@ -120,7 +120,7 @@ def narrowed(rows: Sequence[Sequence[str]], *, width: int) -> list[list[str]]:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Break text into at least one line, but never inside a word, such as a path or URL."""
-    import textwrap  # lazily, because most commands do not wrap
+    import textwrap  # here, because most commands do not need it
 
     width = max(width, 20)
     lines = textwrap.wrap(flat(text), width, break_long_words=False, break_on_hyphens=False)
