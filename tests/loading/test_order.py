@@ -44,7 +44,8 @@ def test_rows_of_a_block_stay_within_documented_distance() -> None:
     order = Blocks(9_973, seed=2, block=50, window=4)
     position = np.argsort(epoch_rows(order))
     distances = np.abs(np.diff(position))
-    assert np.mean(distances <= 50 * 4) > 0.97  # rows at the borders of blocks can move farther apart
+    # rows at the borders of blocks can move farther apart
+    assert np.mean(distances <= 50 * 4) > 0.97
 
 
 def test_blocks_differ_by_epoch_and_are_mixed() -> None:
