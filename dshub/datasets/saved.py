@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from dshub._validate import Count, FileName, Sha256, decode
 from dshub.cache.disk import disk_faults
-from dshub.cache.files import read_file, replace_file
+from dshub.cache.files import is_foreign, read_file, replace_file
 from dshub.cache.locks import lock
 from dshub.cache.owners import is_orphan, own_name
 from dshub.cache.paths import DATASET_FILE as RECORD
@@ -223,6 +223,10 @@ class Saving:
 
     def _plan(self, partial: Path) -> list[tuple[int, int]]:
         """Return the row range of each shard, resuming an unfinished folder of the same rows."""
+        if os.path.lexists(partial) and is_foreign(partial):  # its shards could hold other rows
+            reason = "another user created it"
+            hint = "ask the user to remove it, or choose another folder"
+            raise StoreError(path=str(partial), action="resume", reason=reason, hint=hint)
         plan = None
         with suppress(OSError, ValueError):
             plan = decode(read_file(partial / PLAN), _Plan)

@@ -588,7 +588,7 @@ def test_batches_repeat_and_have_their_dataset(dataset: Dataset) -> None:
 
 
 def failing(batch: dict[str, Any]) -> dict[str, Any]:
-    return {"image": batch["picture"]}
+    return {"image": batch["photo"]}
 
 
 @workers

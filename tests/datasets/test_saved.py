@@ -382,3 +382,22 @@ def test_worker_that_dies_is_reported(ds: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DshubError, match="a worker process died") as raised:
         mapped.cache("rows", folder=tmp_path, workers=2)
     assert "fewer workers" in raised.value.hint
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", lambda: 1)() != 0, reason="needs root")
+@pytest.mark.parametrize("planted", ["folder", "link"])
+def test_unfinished_folder_of_another_user_is_not_used(
+    ds: Dataset, tmp_path: Path, planted: str
+) -> None:
+    partial, elsewhere = tmp_path / "rows.partial", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").touch()
+    if planted == "folder":
+        partial.mkdir()
+    else:
+        partial.symlink_to(elsewhere)
+    os.chown(partial, 65534, -1, follow_symlinks=False)
+    with pytest.raises(StoreError, match="another user created it"):
+        ds.save(tmp_path / "rows")
+    assert (elsewhere / "mine").exists()
+    assert not (tmp_path / "rows").exists()

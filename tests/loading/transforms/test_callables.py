@@ -205,13 +205,13 @@ def test_protocol_needs_only_apply(dataset: Dataset) -> None:
 
 
 def missing_column(batch: Mapping[str, Any]) -> Batch:
-    return {"image": batch["picture"]}
+    return {"image": batch["photo"]}
 
 
 def test_failing_function_is_named_with_the_shapes_it_received(dataset: Dataset) -> None:
     with pytest.raises(FunctionError) as caught:
         list(dataset.batches(8, transform=[ToFloat(), missing_column]))
     message = str(caught.value)
-    assert "missing_column failed at a batch of 8 rows, from row 0: KeyError: 'picture'" in message
+    assert "missing_column failed at a batch of 8 rows, from row 0: KeyError: 'photo'" in message
     assert "'image': float32 (8, 9, 11, 3), 'label': int64 (8,)" in message
     assert isinstance(caught.value.__cause__, KeyError)
