@@ -127,8 +127,9 @@ def _text(findings: list[Finding]) -> str:
 def _versions() -> Iterator[Finding]:
     """Report the versions that a bug report needs."""
     yield Finding("dshub", "ok", f"{__version__} in {_screen.short_path(Path(dshub_file).parent)}")
-    kind = platform.python_implementation()
-    yield Finding("python", "ok", f"{kind} {platform.python_version()} on {platform.platform()}")
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()} ({platform.machine()})"
+    yield Finding("python", "ok", f"{python} on {system}")
     yield Finding("libraries", "ok", _installed(LIBRARIES))
 
 

@@ -16,7 +16,7 @@ PARAMETERS = 6
 NESTING = 3
 PUBLIC_METHODS = 25
 PUBLIC_NAMES = 15
-TOP_LEVEL_ENTRIES = 24
+TOP_LEVEL_ENTRIES = 26
 LATE_IMPORTS = 40  # imports of dshub inside functions; never raise this number
 
 # exceptions to the limits
