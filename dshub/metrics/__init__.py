@@ -1,0 +1,1 @@
+"""Official metrics of benchmarks, and files for their submission servers."""
