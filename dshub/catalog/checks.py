@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 from dshub.catalog.faults import BROKEN, Fault
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
+    DateFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
 )
 from dshub.catalog.manifest import CHUNK, LOCAL, Manifest, Resource, pair_columns
@@ -72,14 +75,22 @@ def check_feature(place: str, feature: Feature) -> Iterator[Fault]:
     match feature:
         case ListFeature():
             yield from check_feature(f"{place}.of", feature.of)
+        case StructFeature():
+            for name, of in feature.fields.items():
+                yield from check_feature(f"{place}.fields.{name}", of)
         case ImageFeature():
             yield from _check_image(place, feature)
         case LabelFeature():
             yield from _check_label(place, feature)
         case NumberFeature():
-            if feature.missing and not feature.dtype.startswith("float"):
-                yield Fault(f"{place}.missing", "needs a float: missing values become NaN")
-        case AudioFeature() | TextFeature():
+            is_float = feature.dtype.startswith("float")
+            if feature.missing and not is_float and not feature.optional:
+                problem = "needs a float, where missing values become NaN, or optional = true"
+                yield Fault(f"{place}.missing", problem)
+        case DateFeature():
+            if feature.timezone and feature.unit == "D":
+                yield Fault(f"{place}.timezone", "needs a unit of time, such as s or us")
+        case AudioFeature() | TextFeature() | BytesFeature():
             pass
         case _:
             assert_never(feature)

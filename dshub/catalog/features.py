@@ -17,8 +17,19 @@ from dshub.errors import ArgumentError
 # `dshub.catalog.parsing` completes the message "must …" with the descriptions of constraints.
 Positive = Annotated[int, Meta(ge=1, lt=LARGEST, description="be at least 1 and below 2**53")]
 Dtype = Literal[
-    "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+    "float32",
+    "float64",
 ]
+Unit = Literal["D", "s", "ms", "us", "ns"]
 _SHOWN = 10  # maximum class names in a `repr`
 
 
@@ -26,9 +37,25 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """TOML table of a manifest. Unknown fields are faults."""
 
 
-class ImageFeature(
-    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="image"
+class Column(
+    Fields,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    repr_omit_defaults=True,
+    tag_field="kind",
 ):
+    """Base class of features.
+
+    Attributes:
+        optional: whether values can be missing. A row then holds None, or NaN for floats and NaT
+            for dates. Arrays of integers, bools and classes are masked arrays (`numpy.ma`).
+    """
+
+    optional: bool = False
+
+
+class ImageFeature(Column, frozen=True, kw_only=True, tag="image"):
     """Image of height, width and channels.
 
     Attributes:
@@ -44,9 +71,7 @@ class ImageFeature(
     encoding: Literal["raw", "jpeg", "png", "any"] = "raw"
 
 
-class AudioFeature(
-    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="audio"
-):
+class AudioFeature(Column, frozen=True, kw_only=True, tag="audio"):
     """Audio, stored as the upstream file and decoded when a row is read.
 
     Rows are int16 arrays of shape (samples,), or (samples, channels) for several channels.
@@ -68,9 +93,7 @@ else:
     LabelNames = msgspec.Struct  # msgspec requires struct bases at run time
 
 
-class LabelFeature(
-    Fields, LabelNames, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="label"
-):
+class LabelFeature(Column, LabelNames, frozen=True, kw_only=True, tag="label"):
     """Class number. Rows contain int64 values from 0 to len(names) - 1.
 
     Attributes:
@@ -92,7 +115,8 @@ class LabelFeature(
         names = [repr(name) for name in self.names[:_SHOWN]]
         names += [f"… {len(self.names):,} names"] if len(self.names) > _SHOWN else []
         codes = f", codes={len(self.codes):,}" if self.codes else ""
-        return f"LabelFeature(names=({', '.join(names)}){codes}, first={self.first})"
+        optional = ", optional=True" if self.optional else ""
+        return f"LabelFeature(names=({', '.join(names)}){codes}, first={self.first}{optional})"
 
     def int(self, name: builtins.str) -> builtins.int:
         """Return the number of a class by name or code, as in `features["label"].int("cat")`.
@@ -126,14 +150,12 @@ class LabelFeature(
         return number
 
 
-class NumberFeature(
-    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="number"
-):
+class NumberFeature(Column, frozen=True, kw_only=True, tag="number"):
     """Number, or array of numbers if `shape` is not empty.
 
     Attributes:
-        missing: upstream strings for a missing value. Rows contain NaN instead, so `dtype` must be
-            a float.
+        missing: upstream strings for a missing value. They become NaN, so `dtype` must be a float
+            unless the column is optional.
     """
 
     dtype: Dtype
@@ -141,35 +163,66 @@ class NumberFeature(
     missing: tuple[str, ...] = ()
 
 
-class TextFeature(
-    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="text"
-):
+class TextFeature(Column, frozen=True, kw_only=True, tag="text"):
     """String."""
 
 
-Item = LabelFeature | NumberFeature | TextFeature
-"""Type of the values in a list."""
+class DateFeature(Column, frozen=True, kw_only=True, tag="date"):
+    """Date, or date and time. Rows contain `numpy.datetime64` values in UTC.
+
+    Attributes:
+        unit: precision: `D` for days without time, or `s`, `ms`, `us` or `ns`.
+        timezone: time zone to display times in, such as `Europe/Rome`; empty if unknown.
+    """
+
+    unit: Unit = "D"
+    timezone: str = ""
 
 
-class ListFeature(
-    Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="list"
-):
+class BytesFeature(Column, frozen=True, kw_only=True, tag="bytes"):
+    """Bytes that are not decoded."""
+
+
+class ListFeature(Column, frozen=True, kw_only=True, tag="list"):
     """List of values, such as the words of a sentence, with a length that varies between rows.
 
-    Rows are lists of `str` for text, and otherwise arrays of shape (values,) or (values, *shape).
+    Rows are arrays of shape (values,) or (values, *shape) for numbers, classes and dates, and
+    otherwise lists.
 
     Attributes:
         of: type of each value.
     """
 
-    of: Item
+    of: "Feature"
 
 
-Feature = ImageFeature | AudioFeature | LabelFeature | NumberFeature | TextFeature | ListFeature
+class StructFeature(Column, frozen=True, kw_only=True, tag="struct"):
+    """Named values, such as the role and the content of a chat message. Rows are dicts.
+
+    Attributes:
+        fields: type of each value by name.
+    """
+
+    fields: Annotated[
+        dict[Text, "Feature"], Meta(min_length=1, description="have at least one field")
+    ]
+
+
+Feature = (
+    ImageFeature
+    | AudioFeature
+    | LabelFeature
+    | NumberFeature
+    | TextFeature
+    | DateFeature
+    | BytesFeature
+    | ListFeature
+    | StructFeature
+)
 """Type of a column. The set is closed, so that a type checker reports unhandled cases."""
 
 
-_BYTES = {name: int(re.sub(r"\D", "", name)) // 8 for name in get_args(Dtype)}
+_BYTES = {name: int(re.sub(r"\D", "", name) or 8) // 8 for name in get_args(Dtype)}
 
 
 def is_encoded(feature: Feature) -> bool:
@@ -186,9 +239,12 @@ def row_bytes(feature: Feature) -> int:
             return 0
         case ImageFeature() | NumberFeature():
             return prod(feature.shape) * _BYTES[feature.dtype]
-        case LabelFeature():
+        case LabelFeature() | DateFeature():
             return 8
-        case TextFeature() | AudioFeature() | ListFeature():
+        case StructFeature():
+            sizes = [row_bytes(of) for of in feature.fields.values()]
+            return sum(sizes) if all(sizes) else 0
+        case TextFeature() | AudioFeature() | ListFeature() | BytesFeature():
             return 0
         case _:
             assert_never(feature)
@@ -197,13 +253,19 @@ def row_bytes(feature: Feature) -> int:
 _FILES = {"jpeg": "JPEG", "png": "PNG", "any": "files of several formats"}
 
 
-def describe(feature: Feature) -> str:
+def describe(feature: Feature) -> str:  # noqa: C901  # a case each
     """Describe a feature, as in `image, 28 x 28 x 1, uint8` or `label, 10 classes`."""
     match feature:
         case ListFeature():
-            return f"list of {describe(feature.of)}"
+            facts = [f"list of {describe(feature.of)}"]
+        case StructFeature():
+            facts = [f"struct of {', '.join(feature.fields)}"]
         case TextFeature():
             facts = ["text"]
+        case BytesFeature():
+            facts = ["bytes"]
+        case DateFeature():
+            facts = ["date" if feature.unit == "D" else "date and time", feature.timezone]
         case LabelFeature():
             facts = ["label", f"{len(feature.names):,} classes"]
         case NumberFeature():
@@ -216,7 +278,7 @@ def describe(feature: Feature) -> str:
             facts = ["audio", f"{feature.rate:,} Hz", channels, feature.encoding.upper()]
         case _:
             assert_never(feature)
-    return ", ".join(filter(None, facts))
+    return ", ".join([*filter(None, facts), *(["optional"] if feature.optional else [])])
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:

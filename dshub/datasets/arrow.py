@@ -1,15 +1,16 @@
 """Convert rows of a source to Arrow tables."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from dshub.catalog.features import Feature, ListFeature, is_encoded
+from dshub.catalog.features import DateFeature, Feature, ListFeature, is_encoded
 from dshub.loading.order import groups
 from dshub.tables.columns import Values
-from dshub.tables.types import arrow_schema, arrow_type, row_dtype, row_shape
+from dshub.tables.missing import is_valid, item
+from dshub.tables.types import arrow_schema, arrow_type, may_miss, row_dtype, row_shape
 
 if TYPE_CHECKING:
     from dshub.datasets.sources import Source
@@ -91,9 +92,9 @@ def _take(chunks: Sequence[pa.Array], rows: np.ndarray) -> pa.Array:
 def arrow_values(values: Values, feature: Feature) -> pa.Array:
     """Convert stored values of a column to Arrow, without copying arrays."""
     if isinstance(values, np.ndarray):
-        return _nested(values)
-    if not isinstance(feature, ListFeature):
-        return pa.array(values, arrow_type(feature))
+        return _array(values, feature)
+    if not isinstance(feature, ListFeature) or may_miss(feature):
+        return pa.array(map(_plain, values), arrow_type(feature))
     offsets = pa.array(np.cumsum([0, *map(len, values)]), pa.int32())
     return pa.ListArray.from_arrays(offsets, arrow_values(_flat(values, feature.of), feature.of))
 
@@ -103,6 +104,27 @@ def _flat(rows: Sequence[Values], item: Feature) -> Values:
     if dtype is None:
         return [value for row in rows for value in row]
     return np.concatenate([np.empty((0, *row_shape(item)), dtype), *map(np.asarray, rows)])
+
+
+def _plain(value: Any) -> Any:
+    """Convert arrays in a row to lists, at any depth."""
+    if isinstance(value, np.ndarray):
+        return value.tolist() if value.ndim > 1 else list(map(item, value))
+    if isinstance(value, list):
+        return list(map(_plain, value))
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def _array(values: np.ndarray, feature: Feature) -> pa.Array:
+    """Convert an array to Arrow; missing values become nulls."""
+    if feature.optional:
+        valid = is_valid(values)
+        if not valid.all():
+            rows = np.cumsum(valid) - 1
+            present = _array(np.asarray(values[valid]), feature)
+            return present.take(pa.array(rows, mask=~valid))
+    array = _nested(np.asarray(values))
+    return array.cast(arrow_type(feature)) if isinstance(feature, DateFeature) else array
 
 
 def _nested(array: np.ndarray) -> pa.Array:

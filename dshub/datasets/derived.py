@@ -20,6 +20,7 @@ from dshub.datasets.sources import Source
 from dshub.errors import SchemaError
 from dshub.loading.order import groups
 from dshub.tables.columns import Values, column_of
+from dshub.tables.missing import concatenated
 
 Rows = range | np.ndarray
 
@@ -286,7 +287,7 @@ def joined(pieces: Sequence[Values], order: np.ndarray | None = None) -> Values:
         return pieces[0]
     arrays = [piece for piece in pieces if isinstance(piece, np.ndarray)]
     if len(arrays) == len(pieces):
-        values = np.concatenate(arrays)
+        values = concatenated(arrays)
         return values if order is None else values.take(order, axis=0)
     items = [value for piece in pieces for value in piece]
     return items if order is None else [items[place] for place in order.tolist()]

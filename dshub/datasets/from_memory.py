@@ -9,29 +9,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub.catalog.features import (
+    BytesFeature,
+    DateFeature,
     Dtype,
     Feature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
+    Unit,
     is_encoded,
 )
 from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
-from dshub.tables.types import row_dtype, row_shape, shaped
+from dshub.tables.types import is_text, row_dtype, row_shape, shaped
 
 _SUPPORTED = "numbers, text or lists (pass the feature of bytes in `features`)"
 _CONVERT_HINT = "convert the column, or pass its feature in `features`"
 _MISSING_HINT = "drop rows with missing values, or fill them, for example with pandas `fillna`"
 
 _CASTS = {  # unsupported types to supported types that can hold the same values
-    pa.bool_(): pa.uint8(),
     pa.float16(): pa.float32(),
     pa.string_view(): pa.large_string(),
     pa.binary_view(): pa.large_binary(),
+    pa.date64(): pa.date32(),
 }
 _DTYPES = {str(pa.from_numpy_dtype(np.dtype(name))): name for name in get_args(Dtype)}
 _DTYPES["halffloat"] = "float32"
@@ -125,22 +129,61 @@ def check_names(features: Mapping[str, Feature], columns: Collection[str], title
 def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, Feature]:
     """Create a column from values; raise SchemaError if they do not fit the feature."""
     normalized = _normalize(values)
-    if isinstance(feature, ListFeature) or (feature is None and _is_ragged(normalized)):
-        return _list_column(where, values, feature)
-    if isinstance(normalized, list):
+    if isinstance(normalized, np.ndarray) and not isinstance(feature, ListFeature):
+        feature = feature or _infer(where, normalized)
+        if not _fits(normalized, feature):
+            raise _mismatch(where, _describe_values(feature), _describe_array(normalized))
+        return ArrayColumn(normalized), feature
+    if isinstance(normalized, list) and not (feature and row_dtype(feature)):
         return ItemColumn(normalized), _item_feature(where, normalized, feature)
-    array = np.asarray(normalized)
-    feature = feature or _infer(where, array)
-    if not _fits(array, feature):
-        raise _mismatch(where, _describe_values(feature), _describe_array(array))
-    return ArrayColumn(array), feature
+    if all(isinstance(row, list | tuple | np.ndarray) for row in values):
+        try:
+            return _list_column(where, values, feature)
+        except SchemaError:
+            if not _is_nested(values):
+                raise
+    return _arrow_column(where, values, feature)
+
+
+def _arrow_column(where: str, values: Any, feature: Feature | None) -> tuple[Column, Feature]:
+    """Create a column from Python objects, some of which can be None."""
+    try:
+        array = to_arrow(values)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        expected = _describe_values(feature) if feature else _SUPPORTED
+        raise _mismatch(where, expected, str(error)) from None
+    chunks = [cast_column(array)]
+    if feature is None:
+        feature = feature_of(where, chunks)
+    else:
+        chunks = conform_chunks(chunks, where.removeprefix("column "), feature, "own data")
+    return column_of_chunks(chunks, feature), feature
+
+
+def to_arrow(values: Any) -> pa.Array:
+    """Convert Python objects to an Arrow array; masked items and None become nulls."""
+    if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
+        return pa.array(values.data, mask=np.ma.getmaskarray(values))
+    plain = [row.tolist() if isinstance(row, np.ndarray) else row for row in values]
+    try:
+        return pa.array(plain)
+    except OverflowError:
+        return pa.array(plain, pa.uint64())
+
+
+def _is_nested(rows: Any) -> bool:
+    """Return True if lists contain anything but numbers, or anything but text."""
+    kinds = {str if isinstance(value, str) else type(value) for row in rows for value in row}
+    return bool(kinds & {list, tuple, dict, type(None), bytes})
 
 
 def _normalize(values: Any) -> Any:
-    """Convert text and bytes to a list, and other values to an array.
+    """Convert numbers and dates to a read-only array, and text and bytes to a list.
 
-    The array is read-only. Rows of different lengths are returned unchanged.
+    Values of other types are returned as they are.
     """
+    if isinstance(values, np.ma.MaskedArray):
+        return None
     if isinstance(values, np.ndarray) and values.dtype.kind in "UT" and values.ndim == 1:
         return values.tolist()
     is_objects = not isinstance(values, np.ndarray) or values.dtype == object
@@ -151,27 +194,26 @@ def _normalize(values: Any) -> Any:
     try:
         array = np.asarray(values)
     except ValueError:  # rows of different lengths cannot form an array
-        return values
+        return None
+    if array.dtype.kind in "OUTS" and (is_objects or array.ndim > 1):
+        return None
     view = _supported(array).view()
     view.flags.writeable = False
     return view
 
 
 def _supported(array: np.ndarray) -> np.ndarray:
-    """Return an array in native byte order, bools as 0 and 1, without copying if possible."""
-    if array.dtype == bool:
-        return array.view(np.uint8)
+    """Return an array in native byte order, and dates in a supported unit, copied if necessary."""
+    if array.dtype.kind == "M":
+        unit = np.datetime_data(array.dtype)[0]
+        unit = unit if unit in get_args(Unit) else "s" if unit in {"h", "m"} else "D"
+        return array.astype(f"=M8[{unit}]", copy=False)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _is_ragged(values: Any) -> bool:
-    """Return True if rows are lists of text, or differ in length."""
-    if isinstance(values, np.ndarray):
-        return values.dtype.kind == "U" and values.ndim == 2
-    return not all(isinstance(value, str | bytes) for value in values)
-
-
-def _list_column(where: str, rows: Any, feature: ListFeature | None) -> tuple[Column, ListFeature]:
+def _list_column(where: str, rows: Any, feature: Feature | None) -> tuple[Column, ListFeature]:
+    if feature is not None and not isinstance(feature, ListFeature):
+        raise _mismatch(where, _describe_values(feature), "lists of different lengths")
     dtype = row_dtype(feature.of) if feature else None
     try:
         offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
@@ -212,11 +254,10 @@ def _item_feature(where: str, values: list[Any], feature: Feature | None) -> Fea
     return feature
 
 
-def _infer(where: str, array: np.ndarray) -> NumberFeature:
-    if array.dtype == object:
-        row = next((row for row, value in enumerate(array) if value is None), None)
-        if row is not None:
-            raise _mismatch(f"{where}, row {row}", "a value", "None", _MISSING_HINT)
+def _infer(where: str, array: np.ndarray) -> NumberFeature | DateFeature:
+    if array.dtype.kind == "M" and array.ndim == 1:
+        unit = np.datetime_data(array.dtype)[0]
+        return msgspec.convert({"kind": "date", "unit": unit}, DateFeature)
     if array.dtype.name not in get_args(Dtype):
         hint = f"use `astype` to convert the column to {', '.join(get_args(Dtype))}"
         raise _mismatch(where, _SUPPORTED, _describe_array(array), hint)
@@ -243,9 +284,11 @@ def _describe_values(feature: Feature) -> str:
     """Describe the values that fit a feature."""
     if isinstance(feature, ListFeature):
         return f"lists of {_describe_values(feature.of)}"
+    if isinstance(feature, StructFeature):
+        return "dicts"
     dtype = row_dtype(feature)
     if dtype is None:
-        return "bytes" if is_encoded(feature) else "text"
+        return "bytes" if is_encoded(feature) or isinstance(feature, BytesFeature) else "text"
     if isinstance(feature, LabelFeature):
         return f"{dtype} (rows,) from 0 to {len(feature.names) - 1}"
     return f"{dtype} ({', '.join(['rows', *map(str, row_shape(feature))])})"
@@ -277,8 +320,8 @@ def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSour
             feature = declared[name]
             chunks = conform_chunks(column.chunks, name, feature, "own data")
         else:
-            feature, chunks = infer_feature(where, column.type), column.chunks
-            check_missing(where, chunks)
+            chunks = column.chunks or [pa.array([], column.type)]
+            feature = feature_of(where, chunks)
         features[name], columns[name], arrow[name] = (
             feature,
             column_of_chunks(chunks, feature),
@@ -301,6 +344,10 @@ def cast_type(kind: pa.DataType) -> pa.DataType:
         return pa.large_list(cast_type(kind.value_type))
     if pa.types.is_fixed_size_list(kind):
         return pa.list_(cast_type(kind.value_type), kind.list_size)
+    if pa.types.is_struct(kind):
+        return pa.struct({field.name: cast_type(field.type) for field in kind})
+    if pa.types.is_dictionary(kind):
+        return cast_type(kind.value_type)
     return _CASTS.get(kind, kind)
 
 
@@ -325,19 +372,49 @@ def from_zero(feature: Feature) -> Feature:
     return feature
 
 
-def infer_feature(where: str, kind: pa.DataType) -> Feature:
-    """Return the feature of an Arrow type; raise SchemaError if the type is unsupported."""
+def feature_of(where: str, chunks: Sequence[pa.Array]) -> Feature:
+    """Infer the feature of Arrow arrays; it is optional where values are missing.
+
+    Raises:
+        SchemaError: the type is unsupported, or all values are missing.
+    """
+    kind, optional = chunks[0].type, any(chunk.null_count for chunk in chunks)
+    present = [chunk.drop_null() for chunk in chunks] if optional else chunks
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        item = infer_feature(where, kind.value_type)
-        if isinstance(item, NumberFeature | TextFeature):
-            return ListFeature(of=item)
-    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return TextFeature()
-    else:
-        inner, shape = shaped(kind)
-        if str(inner) in _DTYPES:
-            return _number(np.dtype(_DTYPES[str(inner)]), shape)
-    raise _mismatch(where, _SUPPORTED, str(kind))
+        item = feature_of(where, [chunk.flatten() for chunk in present])
+        return ListFeature(of=item, optional=optional)
+    if pa.types.is_struct(kind):
+        fields = {
+            field.name: feature_of(
+                f"{where}, field {field.name}", [chunk.field(number) for chunk in present]
+            )
+            for number, field in enumerate(kind)
+        }
+        return StructFeature(fields=fields, optional=optional)
+    return _feature_of_type(where, kind, optional=optional)
+
+
+def infer_feature(where: str, kind: pa.DataType) -> Feature:
+    """Infer the feature of an Arrow type whose values are never missing; raise SchemaError."""
+    return feature_of(where, [pa.array([], kind)])
+
+
+def _feature_of_type(where: str, kind: pa.DataType, *, optional: bool) -> Feature:
+    """Return the feature of an Arrow type without nested fields."""
+    if is_text(kind):
+        return TextFeature(optional=optional)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return BytesFeature(optional=optional)
+    if pa.types.is_date(kind):
+        return DateFeature(optional=optional)
+    if pa.types.is_timestamp(kind):
+        return DateFeature(unit=kind.unit, timezone=kind.tz or "", optional=optional)
+    inner, shape = shaped(kind)
+    if str(inner) not in _DTYPES:
+        got = "only missing values" if pa.types.is_null(kind) else str(kind)
+        raise _mismatch(where, _SUPPORTED, got)
+    dtype = np.dtype(_DTYPES[str(inner)])
+    return msgspec.structs.replace(_number(dtype, shape), optional=optional)
 
 
 def check_missing(where: str, chunks: Sequence[pa.Array]) -> None:
@@ -354,8 +431,11 @@ def _first_missing(values: pa.Array) -> int | None:
     """Return the first row with a missing value, or None."""
     if values.null_count:
         return int(values.is_null().index(True).as_py())
-    if not pa.types.is_nested(values.type):  # only lists, because structs are unsupported
+    if not pa.types.is_nested(values.type):
         return None
+    if pa.types.is_struct(values.type):
+        rows = [_first_missing(values.field(number)) for number in range(values.type.num_fields)]
+        return min((row for row in rows if row is not None), default=None)
     inner = _first_missing(values.flatten())
     return None if inner is None else pc.list_parent_indices(values)[inner].as_py()
 

@@ -3,11 +3,12 @@
 Features are converted as follows:
 
 ==================================== ====================================================
-`Value` of numbers                   number; bool as uint8 and float16 as float32, copied
-`Value` of text                      text
+`Value` of numbers                   number; float16 as float32, copied
+`Value` of text, dates, bytes        text, dates, bytes
 `ClassLabel`                         label
 `Image`, `Audio`                     image, audio: files, decoded when read
-`List`, `LargeList`, `Sequence`      list of numbers, classes or text; with a length, number
+`List`, `LargeList`, `Sequence`      list; with a length, number
+dict                                 struct
 `Array2D` … `Array5D`                number of that shape; a list if the first length varies
 ==================================== ====================================================
 """
@@ -17,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +32,7 @@ from dshub.datasets.from_memory import (
     check_names,
     column_of_chunks,
     conform_chunks,
-    infer_feature,
+    feature_of,
 )
 from dshub.datasets.selection import Selection
 from dshub.datasets.sources import ColumnSource
@@ -125,30 +127,32 @@ def _column(title: str, name: str, kind: Any, chunks: Sequence[pa.Array]) -> tup
             raise _unsupported(where, "audio of unknown rate, without rows or a `sampling_rate`")
         return AudioFeature(rate=kind.sampling_rate), files
     chunks = [_stored(where, kind, chunk) for chunk in chunks]
-    feature = _feature(where, kind, chunks[0].type)
-    item = feature.of if isinstance(feature, ListFeature) else feature
-    if isinstance(item, LabelFeature):
-        chunks = conform_chunks(chunks, name, feature, title)
-    else:
-        check_missing(where, chunks)
+    label = _label(kind)
+    if label is not None:
+        if any(chunk.null_count for chunk in chunks):
+            label = msgspec.structs.replace(label, optional=True)
+        chunks = conform_chunks(chunks, name, label, title)
+        return label, column_of_chunks(chunks, label)
+    try:
+        feature = feature_of(where, chunks)
+    except SchemaError:
+        raise _unsupported(where, str(kind)) from None
     return feature, column_of_chunks(chunks, feature)
 
 
-def _feature(where: str, kind: Any, arrow: pa.DataType) -> Feature:
+def _label(kind: Any) -> LabelFeature | ListFeature | None:
+    """Return the feature of classes or of lists of classes, or None."""
     datasets = library()
     if isinstance(kind, datasets.ClassLabel):
         return LabelFeature(names=tuple(kind.names))
     inner = getattr(kind, "feature", None)
     if isinstance(inner, datasets.ClassLabel) and getattr(kind, "length", -1) < 0:
         return ListFeature(of=LabelFeature(names=tuple(inner.names)))
-    try:
-        return infer_feature(where, arrow)
-    except SchemaError:
-        raise _unsupported(where, str(kind)) from None
+    return None
 
 
 def _unsupported(where: str, got: str) -> SchemaError:
-    expected = "numbers, classes, text, images, audio, or lists"
+    expected = "numbers, classes, text, dates, bytes, images, audio, lists or structs"
     return SchemaError(where=where, expected=expected, got=got, hint=_HINT)
 
 

@@ -17,6 +17,7 @@ from dshub.datasets.sources import Source
 from dshub.errors import FunctionError, SchemaError
 from dshub.loading.calling import calling, describe_values, name_of
 from dshub.tables.columns import Values, column_of
+from dshub.tables.missing import item
 from dshub.tables.types import arrow_type
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class MappedSource(Source):
             raise SchemaError(
                 where=f"{self.where(int(rows[first]))}, column {name} of map",
                 expected=error.expected,
-                got=describe_values(plain(values[first])),
+                got=describe_values(item(values[first])),
                 hint=HINT,
             ) from error
 
@@ -210,11 +211,6 @@ class MappedSource(Source):
             got=f"columns {', '.join(results) or 'none'}",
             hint="return the same columns for every row",
         )
-
-
-def plain(value: Any) -> Any:
-    """Convert NumPy scalars to Python numbers."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _values(array: pa.Array, feature: Feature) -> Values:
@@ -231,4 +227,6 @@ def _copied(values: Any) -> Any:
 
 def _items(column: Values) -> Any:
     """Return the values of a column, with single numbers as Python numbers."""
-    return column.tolist() if isinstance(column, np.ndarray) and column.ndim == 1 else column
+    if isinstance(column, np.ndarray) and column.ndim == 1:
+        return list(column) if column.dtype.kind == "M" else column.tolist()
+    return column

@@ -19,11 +19,11 @@ from dshub.datasets.from_memory import (
     cast_column,
     check_missing,
     conform_chunks,
+    feature_of,
     from_zero,
-    infer_feature,
 )
 from dshub.errors import DshubError, SchemaError
-from dshub.tables.types import arrow_type, is_text, row_dtype, row_shape, shaped
+from dshub.tables.types import arrow_type, is_text, may_miss, row_dtype, row_shape, shaped
 
 HINT = "pass features={name: …} to map"
 _EXPECTED = "numbers, text or lists of them"
@@ -34,7 +34,7 @@ def fit(values: Any, feature: Feature, name: str) -> pa.Array:
     """Convert the values of a column to fit a feature; raise SchemaError if they cannot."""
     array = cast_column(_arrow(values, name))
     label = isinstance(getattr(feature, "of", feature), LabelFeature)
-    if array.type == arrow_type(feature) and not label:
+    if array.type == arrow_type(feature) and not label and not may_miss(feature):
         check_missing(name, [array])
         return array
     if isinstance(feature, ListFeature) and pa.types.is_fixed_size_list(array.type):
@@ -71,7 +71,7 @@ def infer(values: Any, old: Feature | None, name: str) -> Feature:
     if pa.types.is_null(getattr(kind, "value_type", kind)):
         got = "only None" if pa.types.is_null(kind) else "only empty lists"
         raise SchemaError(where=name, expected=_EXPECTED, got=f"{got} in the first rows", hint=HINT)
-    return infer_feature(name, array.type)
+    return feature_of(name, [array])
 
 
 def first_unfit(values: Any, feature: Feature, name: str) -> int:

@@ -180,10 +180,17 @@ def read_column(column: Column, rows: range | np.ndarray) -> Values:
 
 def _pieces(values: Any) -> Iterable[bytes]:
     """Yield the bytes of a column or row; the length of each list comes before its items."""
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ma.MaskedArray):
+        yield np.ma.getmaskarray(values).tobytes()
+        yield from _pieces(values.filled(0))
+    elif isinstance(values, np.ndarray):
         yield np.ascontiguousarray(values).tobytes()
     elif isinstance(values, str | bytes):
         yield values.encode() if isinstance(values, str) else values
+    elif isinstance(values, dict):
+        yield from _pieces(list(values.values()))
+    elif not isinstance(values, list):  # None, or a number or date in a struct
+        yield f"{type(values).__name__} {values}".encode()
     else:
         yield len(values).to_bytes(8, "little")
         for value in values:

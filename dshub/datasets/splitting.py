@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dshub._validate import called, whole
-from dshub.datasets.mapping import plain
 from dshub.datasets.values import single_values
 from dshub.errors import ArgumentError
 from dshub.loading.calling import calling
 from dshub.loading.order import key_of, permute
+from dshub.tables.missing import item
 
 if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
@@ -135,7 +135,7 @@ def _takes_batches(columns: Any, rows: int, keep: Callable[[Any], Any]) -> bool:
 
 
 def _kept(view: "Dataset", keep: Callable[[Any], Any], columns: Any, start: int, row: int) -> bool:
-    values = {name: plain(column[row]) for name, column in columns.items()}
+    values = {name: item(column[row]) for name, column in columns.items()}
     with calling("filter", keep, lambda: view.where(start + row), values):
         answer = keep(values)
     if not isinstance(answer, bool | np.bool_):

@@ -16,7 +16,6 @@ from dshub.catalog.features import ImageFeature, is_encoded
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.datasets.arrow import arrow_table
 from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
-from dshub.datasets.mapping import plain
 from dshub.datasets.rendering.html import Features, failed_html, rows_html
 from dshub.datasets.rendering.showing import is_synthetic, show
 from dshub.datasets.selection import (
@@ -33,6 +32,7 @@ from dshub.errors import DshubError
 from dshub.loading.pairs import usable
 from dshub.loading.transforms.transform import AnyTransform, Batch, Layout
 from dshub.tables.columns import Values
+from dshub.tables.missing import item
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -179,20 +179,20 @@ class RowView(plugins.FrameworkMethods):
         if isinstance(key, list | tuple) or np.ndim(key):
             return self.gather(positions_of(key, len(self)))
         row = self.gather(position_of(key, len(self)))
-        return {name: plain(values[0]) for name, values in row.items()}
+        return {name: item(values[0]) for name, values in row.items()}
 
     def __getitems__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Return several rows for torch's `DataLoader`; faster than reading them one by one."""
         columns = self[list(rows)]
         return [
-            {name: plain(values[i]) for name, values in columns.items()} for i in range(len(rows))
+            {name: item(values[i]) for name, values in columns.items()} for i in range(len(rows))
         ]
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for start in range(0, len(self), self._block):
             columns = self[start : start + self._block]
             for i in range(min(self._block, len(self) - start)):
-                yield {name: plain(values[i]) for name, values in columns.items()}
+                yield {name: item(values[i]) for name, values in columns.items()}
 
     def gather(self, rows: np.ndarray) -> Batch:
         """Read the rows at the passed positions, in that order, into new arrays.

@@ -9,11 +9,14 @@ import pyarrow as pa
 
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
+    DateFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
 )
 from dshub.formats import nested
@@ -96,6 +99,13 @@ def _column(feature: Feature, kinds: _Kinds, random: np.ndarray) -> pa.Array:  #
             return nested(near.astype(feature.dtype).reshape(len(random), *feature.shape))
         case TextFeature():
             return pa.array([" ".join(words(c, r, 4 + r % 9)) for c, r, _ in rows], pa.string())
+        case BytesFeature():
+            return pa.array([words(c, r, 4)[0].encode() for c, r, _ in rows], pa.binary())
+        case DateFeature():
+            return _dates(feature, kinds, random)
+        case StructFeature():
+            fields = {name: _column(of, kinds, random) for name, of in feature.fields.items()}
+            return pa.StructArray.from_arrays(list(fields.values()), list(fields))
         case ListFeature(of=TextFeature()):
             return pa.array([words(*row) for row in rows], pa.list_(pa.string()))
         case ListFeature():
@@ -110,6 +120,13 @@ def _labels(feature: LabelFeature, kinds: _Kinds) -> pa.Array:
         return pa.array(feature.codes or feature.names, pa.string()).take(pa.array(labels))
     small = feature.first + len(feature.names) <= 256
     return pa.array((labels + feature.first).astype(np.uint8 if small else np.int32))
+
+
+def _dates(feature: DateFeature, kinds: _Kinds, random: np.ndarray) -> pa.Array:
+    """Generate days of 2020; days of one class are near each other."""
+    days = (kinds.classes * 30 + (random % np.uint64(30)).astype(np.int64)) % 366
+    dates = np.datetime64("2020-01-01") + days.astype("timedelta64[D]")
+    return pa.array(dates.astype(f"datetime64[{feature.unit}]"))
 
 
 def _lists(feature: ListFeature, kinds: _Kinds, random: np.ndarray) -> pa.Array:

@@ -1,21 +1,24 @@
 """Read rows from Arrow columns as NumPy arrays, without copies where possible."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
+from math import prod
 from typing import Any, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
 
-from dshub.catalog.features import Feature, ListFeature
+from dshub.catalog.features import Feature, ListFeature, StructFeature
 from dshub.errors import DshubError
-from dshub.tables.types import is_text, row_dtype, row_shape
+from dshub.tables.missing import concatenated, empty_array, hidden, item
+from dshub.tables.types import inner_values, is_text, row_dtype, row_shape
 
 Values = np.ndarray | list[Any]
 """Rows of a column.
 
 This is an array of shape (rows, …) if all rows have the same shape. Otherwise, it is a list with
-one item per row: `str` for text, `bytes` for files, an array or a list of `str` for lists.
+one item per row: `str` for text, `bytes` for files, an array or a list for lists, and `dict` for
+structs. `dshub.tables.missing` describes how missing values are represented.
 """
 
 Fault = Callable[[str], DshubError]
@@ -43,6 +46,76 @@ class ArrayColumn:
 
     def span(self, start: int, stop: int) -> np.ndarray:
         return self.values[start:stop]
+
+
+class DayColumn(ArrayColumn):
+    """A column of days since 1970, int32, converted to `datetime64[D]` on each read."""
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        return super().gather(rows).astype("datetime64[D]")
+
+    def span(self, start: int, stop: int) -> np.ndarray:
+        return super().span(start, stop).astype("datetime64[D]")
+
+
+class BitColumn:
+    """A column of bools, stored as bits and unpacked on each read.
+
+    Args:
+        bits: uint8 array; the lowest bit of each byte comes first.
+        first: index of the first value in `bits`.
+        shape: shape of each row.
+    """
+
+    def __init__(self, bits: np.ndarray, first: int = 0, shape: tuple[int, ...] = ()) -> None:
+        self._bits, self._first, self._shape = bits, first, shape
+        self._size = prod(shape)
+
+    def gather(self, rows: np.ndarray) -> np.ndarray:
+        places = rows[:, None] * self._size + np.arange(self._size) + self._first
+        bits: np.ndarray = (self._bits[places >> 3] >> (places & 7).astype(np.uint8)) & np.uint8(1)
+        return bits.view(bool).reshape(len(rows), *self._shape)
+
+    def span(self, start: int, stop: int) -> np.ndarray:
+        return self.gather(np.arange(start, stop))
+
+
+class OptionalColumn:
+    """A column with missing values.
+
+    Args:
+        values: column with arbitrary values in place of missing ones.
+        valid: column of bools, False for missing values.
+    """
+
+    def __init__(self, values: Column, valid: BitColumn) -> None:
+        self._values, self._valid = values, valid
+
+    def gather(self, rows: np.ndarray) -> Values:
+        values: Values = hidden(self._values.gather(rows), self._valid.gather(rows))
+        return values
+
+    def span(self, start: int, stop: int) -> Values:
+        values: Values = hidden(self._values.span(start, stop), self._valid.span(start, stop))
+        return values
+
+
+class StructColumn:
+    """A column of structs, read as dicts."""
+
+    def __init__(self, fields: Mapping[str, Column]) -> None:
+        self._fields = fields
+
+    def gather(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        return _rows_of({name: column.gather(rows) for name, column in self._fields.items()})
+
+    def span(self, start: int, stop: int) -> list[dict[str, Any]]:
+        return _rows_of({name: column.span(start, stop) for name, column in self._fields.items()})
+
+
+def _rows_of(columns: Mapping[str, Values]) -> list[dict[str, Any]]:
+    rows = zip(*(map(item, values) for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 class BytesColumn:
@@ -160,40 +233,67 @@ class ChunkedColumn:
             return pieces[0]
         if row_dtype(self._feature) is None:
             return [value for piece in pieces for value in piece]
-        return np.concatenate(pieces) if pieces else self._empty(0)
+        return concatenated(pieces) if pieces else self._empty(0)
 
     def _empty(self, rows: int) -> Values:
         """Return an uninitialized array or list of `rows` rows."""
-        dtype, shape = row_dtype(self._feature), row_shape(self._feature)
-        return [None] * rows if dtype is None else np.empty((rows, *shape), dtype)
+        dtype = row_dtype(self._feature)
+        if dtype is None:
+            return [None] * rows
+        shape = (rows, *row_shape(self._feature))
+        return empty_array(shape, dtype, optional=self._feature.optional)
 
 
 def column_of(array: pa.Array, feature: Feature, fault: Fault) -> Column:
     """Return a column that views an Arrow array without copying it.
 
     Args:
-        array: array without nulls, with the feature's type; offsets can have 64 bits.
+        array: array with the feature's type, without nulls unless the feature is optional; offsets
+            can have 64 bits.
         feature: feature of the column.
         fault: function that creates the error for damaged data.
     """
+    if not feature.optional:
+        return _dense_column(array, feature, fault)
+    values = _dense_column(array, feature, fault)
+    bits = array.buffers()[0]
+    every = np.full(-(-(len(array) + array.offset) // 8), 0xFF, np.uint8)
+    valid = every if bits is None else _bits(bits, array)
+    return OptionalColumn(values, BitColumn(valid, array.offset))
+
+
+def _dense_column(array: pa.Array, feature: Feature, fault: Fault) -> Column:
+    """Return a column of all values, with arbitrary ones in place of missing values."""
     if isinstance(feature, ListFeature):
         values = column_of(array.values, feature.of, fault)
         return ListColumn(_offsets(array), values, count=len(array.values), fault=fault)
+    if isinstance(feature, StructFeature):
+        return StructColumn(
+            {name: column_of(array.field(name), of, fault) for name, of in feature.fields.items()}
+        )
     dtype = row_dtype(feature)
     if dtype is None:
         content = _view(array.buffers()[2], np.dtype(np.uint8), 0, _content_size(array))
         return BytesColumn(_offsets(array), content, is_text=is_text(array.type), fault=fault)
-    rows = len(array)
+    rows, shape = len(array), row_shape(feature)
     while pa.types.is_fixed_size_list(array.type):
-        array = array.flatten()
+        array = inner_values(array)
+    if dtype == bool:
+        return BitColumn(_bits(array.buffers()[1], array), array.offset, shape)
     # array.to_numpy() would import pandas if it is installed, which takes 0.2 s
+    if pa.types.is_date32(array.type):
+        return DayColumn(_view(array.buffers()[1], np.dtype(np.int32), array.offset, rows))
     flat = _view(array.buffers()[1], dtype, array.offset, len(array))
-    return ArrayColumn(flat.reshape((rows, *row_shape(feature))))
+    return ArrayColumn(flat.reshape((rows, *shape)))
 
 
 def check_array(array: pa.Array, feature: Feature, fault: Fault) -> None:
     """Check the offsets of an Arrow array, because Arrow itself does not check them on reads."""
     if row_dtype(feature) is not None:
+        return
+    if isinstance(feature, StructFeature):
+        for name, of in feature.fields.items():
+            check_array(array.field(name), of, fault)
         return
     if isinstance(feature, ListFeature):
         check_array(array.values, feature.of, fault)
@@ -207,6 +307,12 @@ def check_array(array: pa.Array, feature: Feature, fault: Fault) -> None:
 def _content_size(array: pa.Array) -> int:
     data = array.buffers()[2]
     return data.size if data is not None else 0
+
+
+def _bits(data: pa.Buffer | None, array: pa.Array) -> np.ndarray:
+    """Return the bytes of bits from the beginning to the end of an array."""
+    size = -(-(array.offset + len(array)) // 8)
+    return _view(data, np.dtype(np.uint8), 0, size) if data is not None else np.empty(0, np.uint8)
 
 
 def _offsets(array: pa.Array) -> np.ndarray:

@@ -13,15 +13,18 @@ import pyarrow.compute as pc
 
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
+    DateFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
 )
 from dshub.errors import SchemaError
-from dshub.tables.types import arrow_schema, is_text
+from dshub.tables.types import arrow_schema, arrow_type, is_text
 
 SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "jpeg": (b"\xff\xd8\xff",),
@@ -101,7 +104,32 @@ def conform(
 
 
 def _conform_column(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:
+    if feature.optional:
+        return _conform_optional(column, feature, place)
     _check_not_null(column, place)
+    return _conform_values(column, feature, place)
+
+
+def _conform_optional(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:
+    """Convert the values that are not missing."""
+    if pa.types.is_null(column.type):
+        return pa.nulls(len(column), arrow_type(feature))
+    if isinstance(feature, NumberFeature) and feature.missing and is_text(column.type):
+        missing = pc.is_in(column, value_set=pa.array(feature.missing, column.type))
+        column = pc.if_else(missing, pa.scalar(None, column.type), column)
+    if not column.null_count:
+        return _conform_values(column, feature, place)
+    present = cast("np.ndarray", column.is_valid().to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(present)
+
+    def row_of(value: int) -> int:
+        return place.row_of(int(rows[value]))
+
+    values = _conform_values(column.drop_null(), feature, replace(place, row_of=row_of))
+    return values.take(pa.array(np.cumsum(present) - 1, mask=~present))
+
+
+def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:  # noqa: C901, PLR0911  # a case each
     match feature:
         case AudioFeature():
             return _conform_files(column, feature.encoding, place)
@@ -113,12 +141,56 @@ def _conform_column(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
             return _conform_label(column, feature, place)
         case ListFeature():
             return _conform_list(column, feature, place)
+        case StructFeature():
+            return _conform_struct(column, feature, place)
+        case DateFeature():
+            return _conform_date(column, feature, place)
         case TextFeature():
             if not is_text(column.type):
                 raise place.type_error("text", column)
             return column.cast(pa.string())
+        case BytesFeature():
+            if not _is_binary(column.type):
+                raise place.type_error("bytes", column)
+            return column.cast(pa.binary())
         case _:
             assert_never(feature)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _conform_struct(column: pa.Array, feature: StructFeature, place: _Place) -> pa.Array:
+    """Convert the fields of structs; missing optional fields become nulls."""
+    if not pa.types.is_struct(column.type):
+        raise place.type_error("structs", column)
+    present = {field.name for field in column.type}
+    fields = []
+    for name, of in feature.fields.items():
+        inner = replace(place, where=f"{place.where}, field {name}")
+        if name in present:
+            fields.append(_conform_column(column.field(name), of, inner))
+        elif of.optional:
+            fields.append(pa.nulls(len(column), arrow_type(of)))
+        else:
+            names = ", ".join(sorted(present))
+            raise SchemaError(where=inner.where, expected="this field", got=f"only {names}")
+    return pa.StructArray.from_arrays(fields, fields=list(arrow_type(feature)))
+
+
+def _conform_date(column: pa.Array, feature: DateFeature, place: _Place) -> pa.Array:
+    """Convert dates, times, or their text in ISO 8601; times cannot become days."""
+    kind = arrow_type(feature)
+    if not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
+        if not is_text(column.type):
+            raise place.type_error("dates", column)
+    elif column.type == kind:
+        return column
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid as error:
+        raise place.type_error(f"{kind}, but {error}", column) from None
 
 
 def _check_not_null(values: pa.Array, place: _Place) -> None:
@@ -130,7 +202,7 @@ def _check_not_null(values: pa.Array, place: _Place) -> None:
 def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
     """Check that every value begins with a signature of its encoding."""
     expected = _ENCODINGS[encoding]
-    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+    if not _is_binary(column.type):
         raise place.type_error(expected, column)
     matches = (pc.starts_with(column, pattern=signature) for signature in SIGNATURES[encoding])
     row = pc.index(reduce(pc.or_, matches), value=False).as_py()
@@ -205,7 +277,10 @@ def _conform_numbers(
             values = pc.if_else(missing, pa.scalar("nan", values.type), values)
         if pa.types.is_floating(kind):
             through = pa.float64()  # parse text as the nearest double, even for narrower floats
-    elif not pa.types.is_integer(values.type) and not (
+    elif pa.types.is_boolean(kind):
+        if not pa.types.is_integer(values.type) or pc.any(pc.greater(pc.abs(values), 1)).as_py():
+            return values
+    elif not (pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)) and not (
         pa.types.is_floating(values.type) and pa.types.is_floating(kind)
     ):
         return values

@@ -1,8 +1,8 @@
 """Write the shards of a table without keeping their rows in memory.
 
 Each buffer of a column is appended to a separate file. To finish a shard, the files are
-memory-mapped as Arrow arrays. Only the types of `dshub.tables.types` are supported: numbers, nested
-fixed-size lists of numbers, `string`, `binary`, and `list` of these.
+memory-mapped as Arrow arrays. Only the types of `dshub.tables.types` are supported: numbers, dates,
+nested fixed-size lists of numbers, `string`, `binary`, and `list` and `struct` of these.
 """
 
 import io
@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pyarrow as pa
 
+from dshub.tables.types import inner_values
+
 OFFSET_LIMIT = 2**31 - 1  # bytes or list items that 32-bit offsets can address
 
 
@@ -24,17 +26,20 @@ class Spool:
     Args:
         kind: Arrow type of the column.
         path: path of the temporary files without their suffixes.
-        into: open file to write values to, instead of a temporary file. Not for lists.
+        into: open file to write values to, instead of a temporary file. Not for lists and structs.
     """
 
     def __init__(self, kind: pa.DataType, path: Path, into: BinaryIO | None = None) -> None:
         self._kind, self._path = kind, path
-        self._rows = self._end = self._written = 0
+        self._rows = self._end = self._written = self._nulls = 0
         self._files: list[BinaryIO] = []
-        self._item = self._offsets = None
-        if pa.types.is_list(kind):
-            self._item = Spool(kind.value_type, path.with_name(f"{path.name}.item"))
-        if self._item or pa.types.is_string(kind) or pa.types.is_binary(kind):
+        self._offsets: BinaryIO | None = None
+        self._valid: BinaryIO | None = None
+        self._children = [
+            Spool(field.type, path.with_name(f"{path.name}.{number}"))
+            for number, field in enumerate(_children(kind))
+        ]
+        if pa.types.is_list(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind):
             self._offsets = self._create("offsets")
             self._write(self._offsets, np.zeros(1, np.int32))
         self._start = into.tell() if into else 0
@@ -48,22 +53,33 @@ class Spool:
     @property
     def size(self) -> int:
         """Number of bytes written so far."""
-        return self._written + (self._item.size if self._item else 0)
+        return self._written + sum(child.size for child in self._children)
 
     @property
     def addressed(self) -> int:
         """Largest offset so far, at most `OFFSET_LIMIT`."""
-        return max(self._end, self._item.addressed if self._item else 0)
+        return max(self._end, *(child.addressed for child in self._children), 0)
 
     def append(self, column: pa.Array) -> None:
-        """Append the rows of an array without nulls."""
+        """Append the rows of an array."""
+        self._append_valid(column)
         self._rows += len(column)
-        if self._offsets is None:
-            while pa.types.is_fixed_size_list(column.type):
-                column = column.flatten()
-            self._write(self._values, column.to_numpy())
+        if pa.types.is_struct(column.type):
+            for number, child in enumerate(self._children):
+                child.append(column.field(number))
+        elif self._offsets is None:
+            self._write(self._values, _fixed_values(column))
         elif len(column):
             self._append_varying(column, self._offsets)
+
+    def _append_valid(self, column: pa.Array) -> None:
+        """Note which rows are not missing, from the first missing row on."""
+        if self._valid is None and column.null_count:
+            self._valid = self._create("valid")
+            self._write(self._valid, np.ones(self._rows, np.uint8))
+        if self._valid is not None:
+            self._nulls += column.null_count
+            self._write(self._valid, _unpacked(column.is_valid()))
 
     def _append_varying(self, column: pa.Array, file: BinaryIO) -> None:
         offsets, data = column.buffers()[1:3]
@@ -71,8 +87,8 @@ class Spool:
         begin, end = int(starts[0]), int(starts[-1])
         self._write(file, starts[1:] - np.int32(begin) + np.int32(self._end))
         self._end += end - begin
-        if self._item is not None:
-            self._item.append(column.values[begin:end])
+        if self._children:
+            self._children[0].append(column.values[begin:end])
         elif data is not None:
             self._write(self._values, np.frombuffer(data, np.uint8)[begin:end])
 
@@ -83,22 +99,54 @@ class Spool:
 
     def finish(self) -> pa.Array:
         """Return all rows as one array over the memory-mapped files."""
+        valid = None if self._valid is None else _packed(_map(self._valid))
         data = _map(self._values)
         data = data.slice(min(self._start, data.size))
-        if self._offsets is None:
-            return _fixed_size(self._kind, self._rows, data)
-        buffers, children = [None, _map(self._offsets), data], []
-        if self._item is not None:
-            buffers, children = buffers[:2], [self._item.finish()]
-        return pa.Array.from_buffers(self._kind, self._rows, buffers, children=children)
+        children = [child.finish() for child in self._children]
+        if self._offsets is not None:
+            content = [] if children else [data]
+            buffers = [valid, _map(self._offsets), *content]
+        elif children:
+            buffers = [valid]
+        else:
+            return _fixed_size(self._kind, self._rows, data, valid, self._nulls)
+        return pa.Array.from_buffers(
+            self._kind, self._rows, buffers, null_count=self._nulls, children=children
+        )
 
     def drop(self) -> None:
         """Remove the temporary files."""
-        if self._item is not None:
-            self._item.drop()
+        for child in self._children:
+            child.drop()
         for file in self._files:
             file.close()
             Path(file.name).unlink(missing_ok=True)
+
+
+def _children(kind: pa.DataType) -> list[pa.Field]:
+    if pa.types.is_list(kind):
+        return [kind.value_field]
+    return list(kind) if pa.types.is_struct(kind) else []
+
+
+def _fixed_values(column: pa.Array) -> np.ndarray:
+    """Return the values of numbers or nested fixed-size lists, bools as one byte each."""
+    while pa.types.is_fixed_size_list(column.type):
+        column = inner_values(column)
+    if pa.types.is_boolean(column.type):
+        return _unpacked(column.fill_null(value=False) if column.null_count else column)
+    width = column.type.bit_width // 8
+    values = np.frombuffer(column.buffers()[1] or b"", np.uint8)
+    return values[column.offset * width : (column.offset + len(column)) * width]
+
+
+def _unpacked(bools: pa.Array) -> np.ndarray:
+    return cast("np.ndarray", bools.to_numpy(zero_copy_only=False)).view(np.uint8)
+
+
+def _packed(data: pa.Buffer) -> pa.Buffer:
+    """Pack one byte per value to bits; the first value becomes the lowest bit."""
+    return pa.py_buffer(np.packbits(np.frombuffer(data, np.uint8), bitorder="little"))
 
 
 def _map(file: BinaryIO) -> pa.Buffer:
@@ -108,12 +156,15 @@ def _map(file: BinaryIO) -> pa.Buffer:
     return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _fixed_size(kind: pa.DataType, rows: int, data: pa.Buffer) -> pa.Array:
+def _fixed_size(
+    kind: pa.DataType, rows: int, data: pa.Buffer, valid: pa.Buffer | None = None, nulls: int = 0
+) -> pa.Array:
     """Return an array of numbers or nested fixed-size lists over a buffer."""
     if not pa.types.is_fixed_size_list(kind):
-        return pa.Array.from_buffers(kind, rows, [None, data])
+        data = _packed(data) if pa.types.is_boolean(kind) else data
+        return pa.Array.from_buffers(kind, rows, [valid, data], null_count=nulls)
     values = _fixed_size(kind.value_type, rows * kind.list_size, data)
-    return pa.Array.from_buffers(kind, rows, [None], children=[values])
+    return pa.Array.from_buffers(kind, rows, [valid], null_count=nulls, children=[values])
 
 
 _ALIGNMENT = 64  # bytes, the alignment of buffers that Arrow recommends

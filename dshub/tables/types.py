@@ -9,11 +9,14 @@ import pyarrow as pa
 
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
+    DateFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
     is_encoded,
 )
@@ -33,9 +36,14 @@ def arrow_type(feature: Feature) -> pa.DataType:
             return pa.int64()
         case TextFeature():
             return pa.string()
+        case DateFeature():
+            is_day, zone = feature.unit == "D", feature.timezone or None
+            return pa.date32() if is_day else pa.timestamp(feature.unit, zone)
         case ListFeature():
             return pa.list_(arrow_type(feature.of))
-        case AudioFeature():
+        case StructFeature():
+            return pa.struct({name: arrow_type(of) for name, of in feature.fields.items()})
+        case AudioFeature() | BytesFeature():
             return pa.binary()
         case _:
             assert_never(feature)
@@ -66,12 +74,22 @@ def _describe(feature: Feature) -> dict[str, Any]:
             return {"names": list(feature.names), "_type": "ClassLabel"}
         case TextFeature():
             return {"dtype": "string", "_type": "Value"}
+        case DateFeature():
+            return {"dtype": str(arrow_type(feature)).partition("[day]")[0], "_type": "Value"}
         case ListFeature():
             return {"feature": _describe(feature.of), "length": -1, "_type": "Sequence"}
-        case AudioFeature():
+        case StructFeature():
+            return {name: _describe(of) for name, of in feature.fields.items()}
+        case AudioFeature() | BytesFeature():
             return {"dtype": "binary", "_type": "Value"}
         case _:
             assert_never(feature)
+
+
+def inner_values(array: pa.Array) -> pa.Array:
+    """Return the values of all rows of a fixed-size list array, including those of null rows."""
+    size = array.type.list_size
+    return array.values.slice(array.offset * size, len(array) * size)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -88,6 +106,16 @@ def shaped(kind: pa.DataType) -> tuple[pa.DataType, tuple[int, ...]]:
     return kind, tuple(shape)
 
 
+def may_miss(feature: Feature) -> bool:
+    """Return True if values can be missing at any depth."""
+    inner: list[Feature] = []
+    if isinstance(feature, ListFeature):
+        inner = [feature.of]
+    elif isinstance(feature, StructFeature):
+        inner = list(feature.fields.values())
+    return feature.optional or any(map(may_miss, inner))
+
+
 def row_shape(feature: Feature) -> tuple[int, ...]:
     """Return the NumPy shape of a row, which is empty for single values and varying shapes."""
     if isinstance(feature, ImageFeature | NumberFeature) and not is_encoded(feature):
@@ -99,6 +127,8 @@ def row_dtype(feature: Feature) -> np.dtype[Any] | None:
     """Return the NumPy dtype of a row, or None if rows are not numbers of one shape."""
     if isinstance(feature, LabelFeature):
         return np.dtype(np.int64)
+    if isinstance(feature, DateFeature):
+        return np.dtype(f"datetime64[{feature.unit}]")
     if isinstance(feature, ImageFeature | NumberFeature) and not is_encoded(feature):
         return np.dtype(feature.dtype)
     return None

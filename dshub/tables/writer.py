@@ -131,7 +131,7 @@ class TableWriter:
         """Open the files of a shard; its largest column is written directly to the shard."""
         path = self._folder / f"{self._split}-{len(self._shards):05d}.arrow"
         self._shard = ShardFile(path, self._schema)
-        sizes = [0 if pa.types.is_list(column.type) else column.nbytes for column in batch.columns]
+        sizes = [column.nbytes if _is_flat(column.type) else 0 for column in batch.columns]
         self._largest = sizes.index(max(sizes)) if any(sizes) else None
         for i, field in enumerate(self._schema):
             into = self._shard.file if i == self._largest else None
@@ -190,6 +190,13 @@ class TableWriter:
             )
             _sync(record.write(self._folder))
         return record
+
+
+def _is_flat(kind: pa.DataType) -> bool:
+    """Return True if the last buffer of a column is stored as its spool writes it."""
+    while pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    return not (pa.types.is_nested(kind) or pa.types.is_boolean(kind))
 
 
 def _sync(path: Path) -> None:

@@ -6,12 +6,15 @@ from urllib.parse import quote
 
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
+    DateFeature,
     Dtype,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
 )
 
@@ -61,6 +64,7 @@ def context(version: Version) -> dict[str, Any]:
 WIDTHS = {
     dtype: f"cr:{dtype.replace('uint', 'UInt').replace('int', 'Int').replace('float', 'Float')}"
     for dtype in get_args(Dtype)
+    if dtype != "bool"
 }
 SPLIT_KINDS = {
     "train": "cr:TrainingSplit",
@@ -165,9 +169,15 @@ def _kinds(feature: Feature, *, numbers: bool) -> list[str]:
         case LabelFeature():
             return ["sc:Integer" if numbers else "sc:Text", "cr:Label"]
         case NumberFeature():
+            if feature.dtype == "bool":
+                return ["sc:Boolean"]
             floats = feature.dtype.startswith("float")
             return ["sc:Float" if floats else "sc:Integer", WIDTHS[feature.dtype]]
         case TextFeature():
+            return ["sc:Text"]
+        case DateFeature():
+            return ["sc:Date" if feature.unit == "D" else "sc:DateTime"]
+        case BytesFeature() | StructFeature():  # Croissant has no type for them
             return ["sc:Text"]
         case ListFeature():
             return _kinds(feature.of, numbers=numbers)

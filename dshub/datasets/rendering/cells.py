@@ -11,11 +11,14 @@ from PIL import Image, ImageOps
 
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
+    DateFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
 )
 
@@ -51,6 +54,8 @@ class Media(NamedTuple):
 
 def encode(value: Any, feature: Feature, *, seconds: int = SECONDS) -> Any:
     """Encode an image or the first seconds of audio as `Media`; return other values unchanged."""
+    if value is None:
+        return value
     if isinstance(feature, ImageFeature):
         return _image(value)
     if isinstance(feature, AudioFeature):
@@ -135,11 +140,16 @@ def _seconds(samples: np.ndarray, rate: int) -> str:
     return f"{len(samples) / rate:.1f} s"
 
 
-def words(value: Any, feature: Feature, separator: str = " · ") -> str:
+def words(  # noqa: C901, PLR0911  # a case each
+    value: Any, feature: Feature, separator: str = " · "
+) -> str:
     """Format a value as plain text.
 
-    Images and audio become their size, and list items are joined with `separator`.
+    Images, audio and bytes become their size, list items are joined with `separator`, and a missing
+    value becomes a dash.
     """
+    if value is None or value is np.ma.masked:
+        return "–"
     match feature:
         case ImageFeature():
             return "×".join(map(str, value.shape))
@@ -152,8 +162,13 @@ def words(value: Any, feature: Feature, separator: str = " · ") -> str:
             return feature.names[number] if 0 <= number < len(feature.names) else str(number)
         case NumberFeature():
             return _numbers(value)
-        case TextFeature():
+        case TextFeature() | DateFeature():
             return str(value)
+        case BytesFeature():
+            return f"{len(value):,} bytes"
+        case StructFeature():
+            fields = feature.fields.items()
+            return ", ".join(f"{name}: {words(value[name], of)}" for name, of in fields)
         case _:
             assert_never(feature)
 
@@ -167,6 +182,8 @@ def items(value: Any, feature: ListFeature) -> list[str]:
 def _numbers(value: Any) -> str:
     """Format a number, or the first values and the shape of an array."""
     if np.ndim(value) == 0:
+        if isinstance(value, bool | np.bool_):
+            return str(bool(value)).lower()
         return f"{float(value):.6g}" if isinstance(value, float | np.floating) else str(int(value))
     shown = ", ".join(map(_numbers, np.ravel(value)[:VALUES]))
     if np.size(value) <= VALUES:

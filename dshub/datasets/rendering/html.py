@@ -8,13 +8,18 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
+    DateFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
     describe,
 )
@@ -136,12 +141,14 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], classes: Sequenc
 
 def _column_class(feature: Feature) -> str:
     is_number = isinstance(feature, NumberFeature) and not feature.shape
-    is_text = isinstance(feature, TextFeature | ListFeature)
+    is_text = isinstance(feature, TextFeature | ListFeature | StructFeature)
     return "dshub-number" if is_number else "dshub-text" if is_text else ""
 
 
 def _cell(value: Any, feature: Feature, budget: list[int]) -> str:
     """Format a value; `budget` holds the number of characters left for images and audio."""
+    if value is None or value is np.ma.masked:
+        return '<span class="dshub-dim">–</span>'
     match feature:
         case ImageFeature() | AudioFeature() if isinstance(value, bytes):
             return _text(f"file of {len(value):,} bytes")
@@ -151,9 +158,9 @@ def _cell(value: Any, feature: Feature, budget: list[int]) -> str:
             return _chip(words(value, feature))
         case ListFeature(of=LabelFeature()):
             return _chips([words(item, feature.of) for item in value])
-        case TextFeature() | ListFeature():
+        case TextFeature() | ListFeature() | StructFeature():
             return _folded(words(value, feature))
-        case NumberFeature():
+        case NumberFeature() | DateFeature() | BytesFeature():
             return _text(words(value, feature))
 
 
