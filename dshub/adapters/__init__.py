@@ -7,7 +7,8 @@ An adapter defines one or both of these functions:
   next epoch of the loader. If batches are prefetched, the module documents which of them the state
   of the loader counts.
 
-Both keep the order and the pixels of the dataset. Only the adapter imports its framework, on first
+Both keep the order and the pixels of the dataset. Frameworks without missing values get an error for
+them, and frameworks without dates get integers; see `numbers`. Only the adapter imports its framework, on first
 use. If the framework is missing, the adapter raises `MissingExtraError`.
 
 To support another framework, add a module named like the argument of `.to("…")`.
@@ -21,6 +22,7 @@ import numpy as np
 
 from dshub.catalog.manifest import Pair
 from dshub.datasets.decoding import LazyColumn
+from dshub.errors import DshubError
 
 
 def convert(batch: Any, column: Callable[[Any, str], Any], pair: Pair | None = None) -> Any:
@@ -36,13 +38,48 @@ def convert(batch: Any, column: Callable[[Any, str], Any], pair: Pair | None = N
         return tuple(
             convert(values, column)
             if isinstance(values, dict)
-            else column(values, part if isinstance(part, str) else ", ".join(part))
+            else _column(values, part if isinstance(part, str) else ", ".join(part), column)
             for values, part in parts
         )
-    return {name: column(values, name) for name, values in batch.items()}
+    return {name: _column(values, name, column) for name, values in batch.items()}
 
 
-def each_array(values: Any, function: Callable[[np.ndarray], Any]) -> Any:
+def _column(values: Any, name: str, column: Callable[[Any, str], Any]) -> Any:
+    return column(each_array(values, partial(numbers, name=name)), name)
+
+
+def numbers(values: Any, name: str) -> Any:
+    """Return the numbers of a column for tensors, which have neither dates nor missing values.
+
+    Dates become int64 counts of their unit since 1970.
+
+    Args:
+        values: array of values.
+        name: name of the column.
+
+    Raises:
+        DshubError: a value is missing, and no NaN represents it.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.getmaskarray(values).any():
+            raise _missing_error(name)
+        return values.data
+    if values.dtype.kind != "M":
+        return values
+    if np.isnat(values).any():
+        raise _missing_error(name)
+    return values.astype(np.int64)
+
+
+def _missing_error(name: str) -> DshubError:
+    return DshubError(
+        f"column {name} has missing values, which tensors cannot represent",
+        hint=f'fill them with ds.fill({{"{name}": 0}}), drop the rows with '
+        f'ds.drop_missing("{name}"), or leave the column out',
+    )
+
+
+def each_array(values: Any, function: Callable[[Any], Any]) -> Any:
     """Apply a function to the array of a column, or to each array of a list or lazy column.
 
     Text, files and lists of text are returned unchanged.
@@ -51,4 +88,4 @@ def each_array(values: Any, function: Callable[[np.ndarray], Any]) -> Any:
         return values.map(partial(each_array, function=function))
     if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
         return list(map(function, values))
-    return function(values) if isinstance(values, np.ndarray) else values
+    return function(values) if isinstance(values, np.ndarray | np.datetime64) else values

@@ -1,7 +1,8 @@
 """pandas: a `DataFrame` with all rows.
 
 Numbers and labels become columns of their dtype, and text becomes strings. Arrays, images and lists
-become objects, with one array per row. Arrays and raw images are views of the memory map. Encoded
+become objects, with one array per row. Integers, bools and labels with missing values become
+nullable columns (`Int64`, `boolean`). Arrays and raw images are views of the memory map. Encoded
 images and audio are `bytes`, even if the dataset decodes them.
 """
 
@@ -30,6 +31,11 @@ def rows(dataset: Dataset) -> Any:
 
 
 def _series(values: Any, name: str, *, text: bool) -> Any:
+    if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
+        mask = np.ma.getmaskarray(values).copy()
+        is_bool = values.dtype.kind == "b"
+        nullable = pd.arrays.BooleanArray if is_bool else pd.arrays.IntegerArray
+        return pd.Series(nullable(values.data.copy(), mask), name=name)
     if isinstance(values, np.ndarray) and values.ndim == 1:
         return pd.Series(values, name=name, copy=True)  # a view would be read-only
     # the dtype matters for columns without rows

@@ -94,7 +94,7 @@ def _table(part: Dataset) -> pa.Table:
 def _is_tensor(values: Any) -> bool:
     """Return True if rows are arrays of two or more dimensions, or arrays of one shape."""
     if isinstance(values, np.ndarray):
-        return values.ndim > 1
+        return values.ndim > 1 and not isinstance(values, np.ma.MaskedArray)
     return bool(values) and all(getattr(value, "ndim", 0) > 1 for value in values)
 
 

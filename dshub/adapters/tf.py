@@ -193,6 +193,7 @@ class _Transfer:
     """
 
     def __init__(self, sample: Any, size: int | None) -> None:
+        sample = convert(sample, _unchanged)
         self._names = None if isinstance(sample, tuple) else list(sample)
         self._specs = [_spec(values, size) for values in _columns(sample)]
         self._kinds: list[Any] = []
@@ -202,7 +203,7 @@ class _Transfer:
 
     def parts(self, batch: Any) -> list[np.ndarray]:
         """Convert a batch to arrays: one per column, or two per ragged column."""
-        return [part for values in _columns(batch) for part in _parts(values)]
+        return [part for values in _columns(convert(batch, _unchanged)) for part in _parts(values)]
 
     def tensors(self, function: Any, argument: Any) -> Any:
         """Call a function that returns `parts` in a graph, and convert its result to tensors."""
@@ -219,6 +220,10 @@ class _Transfer:
         lengths = tf.ensure_shape(next(parts), (rows,))
         values = tf.ensure_shape(values, (None, *shape))
         return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
+
+
+def _unchanged(values: Any, _: str) -> Any:
+    return values
 
 
 def _columns(batch: Any) -> Iterable[Any]:

@@ -132,7 +132,7 @@ def _collate_column(values: Any) -> Any:
         return values
     values = list(values)
     first = values[0]
-    stackable = isinstance(first, bool | int | float)
+    stackable = all(isinstance(value, bool | int | float) for value in values)
     if isinstance(first, torch.Tensor):
         stackable = all(value.shape == first.shape for value in values)
     return data.default_collate(values) if stackable else values
@@ -195,9 +195,11 @@ class TorchRows(data.Dataset[Any]):
             value = self.dataset[key]
             if isinstance(key, int | np.integer):
                 return Row(convert(value, _tensor))
-            return convert(value, _tensor) if isinstance(value, dict) else _tensor(value)
+            if isinstance(value, dict):
+                return convert(value, _tensor)
+            return convert({key: value}, _tensor)[key]
         if isinstance(key, str):
-            return _tensor(self.dataset[key])
+            return convert({key: self.dataset[key]}, _tensor)[key]
         positions = self.dataset.positions(key)
         batch = convert(self._gatherer.batch(positions, _random_epoch()), _tensor, self.pair)
         if isinstance(key, slice | list | tuple | np.ndarray):
@@ -426,7 +428,9 @@ def _tensor(values: Any, _: str = "") -> Any:
     return each_array(values, _from_numpy)
 
 
-def _from_numpy(array: np.ndarray) -> Any:
+def _from_numpy(array: Any) -> Any:
+    if not isinstance(array, np.ndarray):
+        return int(array)  # a date in a row
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 

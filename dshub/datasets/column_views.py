@@ -16,6 +16,7 @@ from dshub.catalog.manifest import AnyPair, Inputs, Pair
 from dshub.catalog.spellings import spelled
 from dshub.datasets.derived import (
     CastSource,
+    FilledSource,
     RenamedSource,
     SelectedSource,
     WidenedSource,
@@ -34,6 +35,7 @@ from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.pairs import check_pair
 from dshub.progress import choose
 from dshub.settings import Settings
+from dshub.tables.missing import is_valid
 
 MAP_BLOCK = 1000  # rows per call of a function by default
 
@@ -158,6 +160,46 @@ class ColumnViews(RowView):
         source = CastSource(self._base(), features)
         source.batch(list(features), range(min(BLOCK, len(self))))
         return self._derived(source)
+
+    def valid(self, column: str) -> np.ndarray:
+        """Return which rows have a value in a column, bool (rows,).
+
+        NaN and NaT are missing values, too.
+
+        Raises:
+            UnknownNameError: the column does not exist.
+        """
+        check_columns(column, self._names, self.manifest)
+        return is_valid(self.columns([column]).decode(on=False)._span()[column])
+
+    def fill(self, values: Mapping[str, Any]) -> Self:
+        """Replace missing values when they are read: ``ds.fill({"age": 0})``.
+
+        Args:
+            values: replacement for each column, such as a number, a text or a class name.
+
+        Raises:
+            UnknownNameError: a column does not exist.
+            SchemaError: a replacement does not fit its column.
+        """
+        check_columns(list(values), self._names, self.manifest)
+        return self._derived(FilledSource(self._base(), values))
+
+    def drop_missing(self, columns: str | Sequence[str] | None = None) -> Self:
+        """Return a view of the rows that have a value in each of the columns.
+
+        Args:
+            columns: one or more columns; by default all of them.
+
+        Raises:
+            UnknownNameError: a column does not exist.
+        """
+        names = self._names if columns is None else columns
+        checked = check_columns(names, self._names, self.manifest)
+        valid = np.ones(len(self), bool)
+        for name in checked:
+            valid &= self.valid(name)
+        return replace(self, _selection=self.numbers(np.flatnonzero(valid)))
 
     @spelled("map")
     def map(

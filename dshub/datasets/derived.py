@@ -7,20 +7,22 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from textwrap import shorten
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 
 from dshub.catalog.features import Feature
 from dshub.datasets.arrow import arrow_values
 from dshub.datasets.from_memory import conform_chunks, damage_error, from_zero
 from dshub.datasets.selection import Selection, fingerprint, rows_at
 from dshub.datasets.sources import Source
-from dshub.errors import SchemaError
+from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.order import groups
 from dshub.tables.columns import Values, column_of
-from dshub.tables.missing import concatenated
+from dshub.tables.missing import concatenated, replaced
 
 Rows = range | np.ndarray
 
@@ -259,6 +261,59 @@ class CastSource(Source):
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return None if name in self._cast else self._source.arrow(name)
+
+
+class FilledSource(Source):
+    """Rows of another source, with missing values of some columns replaced.
+
+    Args:
+        source: source of the rows.
+        values: replacement for each column: a value, or the name of a class.
+
+    Raises:
+        SchemaError: a replacement does not fit its column.
+    """
+
+    def __init__(self, source: Source, values: Mapping[str, Any]) -> None:
+        self._source = source
+        self.rows, self.manifest = source.rows, source.manifest
+        kept = {name: source.features[name] for name in values}
+        new = {name: replace(feature, optional=False) for name, feature in kept.items()}
+        self.features = {**source.features, **new}
+        self._fills = {name: _fitted(value, new[name], name) for name, value in values.items()}
+
+    @cached_property
+    def identity(self) -> list[str]:
+        fills = {name: repr(value) for name, value in self._fills.items()}
+        return [*self._source.identity, _text({"filled": fills})]
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return self.batch([name], rows)[name]
+
+    def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
+        batch = self._source.batch(names, rows)
+        filled = {n: replaced(batch[n], self._fills[n]) for n in names if n in self._fills}
+        return {**batch, **filled}
+
+    def contiguous(self, name: str) -> np.ndarray | None:
+        return None if name in self._fills else self._source.contiguous(name)
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return None if name in self._fills else self._source.arrow(name)
+
+
+def _fitted(value: Any, feature: Feature, name: str) -> Any:
+    """Convert a replacement to the form of a row."""
+    try:
+        array = pa.array([value])
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        expected = f"a value for {name}"
+        raise ArgumentError(name="values", value=value, expected=expected) from error
+    (converted,) = conform_chunks([array], name, from_zero(feature), "fill")
+    return column_of(converted, feature, damage_error).gather(np.arange(1))[0]
 
 
 def check_equal_columns(tables: Sequence[Mapping[str, Feature]]) -> None:

@@ -5,27 +5,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
+from dshub.catalog.features import DateFeature, Feature, LabelFeature, NumberFeature, TextFeature
 from dshub.errors import SchemaError
+from dshub.tables.missing import is_valid
 
 if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
 
 
 def single_values(view: "Dataset", name: str) -> Any:
-    """Read a column with one class, number or text in each row.
+    """Read a column with one class, number, date or text in each row.
 
     Raises:
         UnknownNameError: the column does not exist.
         SchemaError: the rows of the column are not single values.
     """
     feature = view.columns([name]).features[name]
-    single = isinstance(feature, LabelFeature | TextFeature)
+    single = isinstance(feature, LabelFeature | TextFeature | DateFeature)
     if not single and not (isinstance(feature, NumberFeature) and not feature.shape):
         got = f"{type(feature).__name__.removesuffix('Feature').lower()}s"
         raise SchemaError(
             where=f"column {name}",
-            expected="a class, number or text in each row",
+            expected="a class, number, date or text in each row",
             got=got,
             hint="choose another column",
         )
@@ -33,8 +34,18 @@ def single_values(view: "Dataset", name: str) -> Any:
 
 
 def sorted_rows(view: "Dataset", name: str, *, reverse: bool) -> np.ndarray:
-    """Return the positions of rows sorted by a column, int64; equal rows keep their order."""
+    """Return the positions of rows sorted by a column, int64; equal rows keep their order.
+
+    Rows without a value come last.
+    """
     values = single_values(view, name)
+    valid = is_valid(values)
+    if not valid.all():
+        present = np.flatnonzero(valid)
+        inner = sorted_rows(view.select(present), name, reverse=reverse)
+        return np.concatenate([present[inner], np.flatnonzero(~valid)])
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.data
     if isinstance(values, np.ndarray) and not reverse:
         return np.argsort(values, kind="stable")
     if isinstance(values, np.ndarray):  # reversed twice, so that equal rows keep their order
@@ -43,20 +54,40 @@ def sorted_rows(view: "Dataset", name: str, *, reverse: bool) -> np.ndarray:
 
 
 def distinct(view: "Dataset", name: str) -> list[Any]:
-    """Return the distinct values of a column, sorted."""
+    """Return the distinct values of a column, sorted; missing values are one None at the end."""
     values = single_values(view, name)
-    return np.unique(values).tolist() if isinstance(values, np.ndarray) else sorted(set(values))
+    if isinstance(values, np.ndarray):
+        found = np.unique(values)
+        return list(found) if found.dtype.kind == "M" else found.tolist()
+    return sorted(set(values) - {None}) + [None] * (None in values)
 
 
 def counted(view: "Dataset", name: str) -> dict[Any, int]:
-    """Count the rows of each class, in class order, or of each distinct value, in sorted order."""
+    """Count the rows of each class, in class order, or of each distinct value, in sorted order.
+
+    Rows without a value are counted as None, and NaNs as NaN.
+    """
     values, feature = single_values(view, name), view.features[name]
+    missing = {}
+    if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+        valid = is_valid(values)
+        missing = {None: int((~valid).sum())} if not valid.all() else {}
+        values = values.compressed() if isinstance(values, np.ma.MaskedArray) else _present(values)
+    return _counted(values, feature) | missing
+
+
+def _present(values: Any) -> list[Any]:
+    return [value for value in values if value is not None]
+
+
+def _counted(values: Any, feature: Feature) -> dict[Any, int]:
     if isinstance(feature, LabelFeature):
         counts = np.bincount(values, minlength=len(feature.names))
         return dict(zip(feature.names, counts.tolist(), strict=True))
     if isinstance(values, np.ndarray):  # `np.unique` counts all NaNs together
         unique, numbers = np.unique(values, return_counts=True)
-        return dict(zip(unique.tolist(), numbers.tolist(), strict=True))
+        keys = list(unique) if unique.dtype.kind == "M" else unique.tolist()
+        return dict(zip(keys, numbers.tolist(), strict=True))
     return dict(sorted(Counter(values).items()))
 
 
@@ -70,9 +101,10 @@ def matched_rows(left: "Dataset", right: "Dataset", on: str) -> tuple[np.ndarray
     """
     _check_comparable(left, right, on)
     keys, others = _keys(left, on), _keys(right, on)
-    places = {key: place for place, key in enumerate(others)}
-    if len(places) < len(others):
-        key, count = next((key, n) for key, n in Counter(others).items() if n > 1)
+    places = {key: place for place, key in enumerate(others) if key is not None}
+    if len(places) + others.count(None) < len(others):
+        counts = Counter(others).items()
+        key, count = next((key, n) for key, n in counts if n > 1 and key is not None)
         raise SchemaError(
             where=f"column {on} of the other dataset",
             expected="each value once",

@@ -61,7 +61,9 @@ def _values(batch: Mapping[str, Any], part: Inputs, features: Mapping[str, Featu
         return batch[part]
     columns = {name: batch[name] for name in part}
     if all(name in features and is_single(features[name]) for name in part):
-        return np.stack([np.asarray(values) for values in columns.values()], axis=-1)
+        arrays = list(columns.values())
+        masked = any(isinstance(values, np.ma.MaskedArray) for values in arrays)
+        return (np.ma.stack if masked else np.stack)(arrays, axis=-1)
     return columns
 
 

@@ -60,6 +60,19 @@ def is_valid(values: Any) -> np.ndarray:
     return np.logical_not(missing.any(axis=tuple(range(1, values.ndim))))
 
 
+def replaced(values: Any, fill: Any) -> Any:
+    """Replace missing values of a column, including NaN and NaT."""
+    if isinstance(values, np.ma.MaskedArray):
+        filled: np.ndarray = values.filled(fill)
+        return filled
+    if isinstance(values, np.ndarray):
+        if values.dtype.kind not in "fM":
+            return values
+        missing = np.isnan(values) if values.dtype.kind == "f" else np.isnat(values)
+        return np.where(missing, fill, values)
+    return [fill if value is None else value for value in values]
+
+
 def empty_array(shape: tuple[int, ...], dtype: np.dtype[Any], *, optional: bool) -> np.ndarray:
     """Return an uninitialized array that can represent missing values."""
     if optional and uses_mask(dtype):

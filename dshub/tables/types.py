@@ -22,7 +22,7 @@ from dshub.catalog.features import (
 )
 
 
-def arrow_type(feature: Feature) -> pa.DataType:
+def arrow_type(feature: Feature) -> pa.DataType:  # noqa: C901, PLR0911  # a case each
     """Return the Arrow type of a column."""
     if is_encoded(feature):
         return pa.binary()
@@ -57,10 +57,11 @@ def arrow_schema(features: Mapping[str, Feature]) -> pa.Schema:
     return pa.schema(fields, metadata={"huggingface": info})
 
 
-def _describe(feature: Feature) -> dict[str, Any]:
+def _describe(feature: Feature) -> Any:  # noqa: C901, PLR0911  # a case each
     """Describe a feature in the form of `datasets.Features.to_dict`.
 
-    A list is a "Sequence" as in version 3, because later versions read both that and "List".
+    A list is a "Sequence" as in version 3, because later versions read both that and "List". A list
+    of structs is a list, because a "Sequence" of them would be a struct of lists.
     """
     if is_encoded(feature):
         return {"dtype": "binary", "_type": "Value"}
@@ -76,6 +77,8 @@ def _describe(feature: Feature) -> dict[str, Any]:
             return {"dtype": "string", "_type": "Value"}
         case DateFeature():
             return {"dtype": str(arrow_type(feature)).partition("[day]")[0], "_type": "Value"}
+        case ListFeature(of=StructFeature()):
+            return [_describe(feature.of)]
         case ListFeature():
             return {"feature": _describe(feature.of), "length": -1, "_type": "Sequence"}
         case StructFeature():
