@@ -62,16 +62,17 @@ def numbers(values: Any, name: str) -> Any:
     """
     if isinstance(values, np.ma.MaskedArray):
         if np.ma.getmaskarray(values).any():
-            raise _missing_error(name)
+            raise missing_error(name)
         return values.data
     if values.dtype.kind != "M":
         return values
     if np.isnat(values).any():
-        raise _missing_error(name)
+        raise missing_error(name)
     return values.astype(np.int64)
 
 
-def _missing_error(name: str) -> DshubError:
+def missing_error(name: str) -> DshubError:
+    """Return the error for a column with missing values, which tensors cannot represent."""
     return DshubError(
         f"column {name} has missing values, which tensors cannot represent",
         hint=f'fill them with ds.fill({{"{name}": 0}}), drop the rows with '
@@ -86,6 +87,11 @@ def each_array(values: Any, function: Callable[[Any], Any]) -> Any:
     """
     if isinstance(values, LazyColumn):
         return values.map(partial(each_array, function=function))
-    if isinstance(values, list) and values and isinstance(values[0], np.ndarray):
-        return list(map(function, values))
+    if isinstance(values, list) and _holds_arrays(values):
+        return [each_array(value, function) for value in values]
     return function(values) if isinstance(values, np.ndarray | np.datetime64) else values
+
+
+def _holds_arrays(values: list[Any]) -> bool:
+    first = next((value for value in values if value is not None and len(value)), None)
+    return _holds_arrays(first) if isinstance(first, list) else isinstance(first, np.ndarray)

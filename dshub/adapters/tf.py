@@ -7,15 +7,23 @@ memory is aligned. Rows of equal shape are passed in blocks.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert
-from dshub.catalog.features import AudioFeature, ImageFeature, ListFeature
+from dshub.adapters import convert, missing_error
+from dshub.catalog.features import (
+    AudioFeature,
+    DateFeature,
+    Feature,
+    ImageFeature,
+    ListFeature,
+    StructFeature,
+    describe,
+)
 from dshub.catalog.manifest import AnyPair, Inputs, pair_columns
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, needs
@@ -61,11 +69,26 @@ def _part(row: Any, part: Inputs, dataset: Dataset) -> Any:
     return {name: row[name] for name in part}
 
 
+def _check_features(features: Mapping[str, Feature]) -> None:
+    """Refuse features that no tensor can hold."""
+    for name, feature in features.items():
+        of = feature.of if isinstance(feature, ListFeature) else feature
+        is_nested = isinstance(feature, ListFeature) and isinstance(of, ListFeature)
+        if is_nested or isinstance(of, StructFeature):
+            raise DshubError(
+                f"column {name} is a {describe(feature)}, which no tensor holds",
+                hint=f'leave it out with ds.without(["{name}"]), or convert it with ds.map',
+            )
+
+
 def _rows(dataset: Dataset) -> Any:
     features = dataset.features
+    _check_features(features)
     if dataset.encoded or any(isinstance(item, ListFeature) for item in features.values()):
         signature = {name: _row_spec(dataset, name) for name in features}
-        return tf.data.Dataset.from_generator(lambda: iter(dataset), output_signature=signature)
+        return tf.data.Dataset.from_generator(
+            lambda: (convert(row, _checked) for row in dataset), output_signature=signature
+        )
     transfer = _Transfer(dataset[:0], None)
 
     def block(start: Any) -> Any:
@@ -85,7 +108,8 @@ def _row_spec(dataset: Dataset, name: str) -> Any:
         return tf.TensorSpec(shape or (None, None, 3), tf.uint8)
     lengths = (None,) if isinstance(feature, ListFeature) else ()
     item = feature.of if isinstance(feature, ListFeature) else feature
-    return tf.TensorSpec((*lengths, *row_shape(item)), row_dtype(item) or tf.string)
+    dtype = np.int64 if isinstance(item, DateFeature) else row_dtype(item) or tf.string
+    return tf.TensorSpec((*lengths, *row_shape(item)), dtype)
 
 
 def batches(loader: Loader) -> Any:
@@ -103,6 +127,8 @@ def batches(loader: Loader) -> Any:
         DshubError: images differ in size, and no transform converts them to one array.
     """
     cursor = cursor_of(loader)
+    if not loader.options.transforms:
+        _check_features(loader.rows.features)
     first = cursor.batch(0, loader.epoch)
     convert(first, partial(_check_images, images=loader.rows.image_columns), loader.pair)
     transfer = _Transfer(first, loader.options.size if _is_even(loader) else None)
@@ -193,7 +219,7 @@ class _Transfer:
     """
 
     def __init__(self, sample: Any, size: int | None) -> None:
-        sample = convert(sample, _unchanged)
+        sample = convert(sample, _checked)
         self._names = None if isinstance(sample, tuple) else list(sample)
         self._specs = [_spec(values, size) for values in _columns(sample)]
         self._kinds: list[Any] = []
@@ -203,7 +229,7 @@ class _Transfer:
 
     def parts(self, batch: Any) -> list[np.ndarray]:
         """Convert a batch to arrays: one per column, or two per ragged column."""
-        return [part for values in _columns(convert(batch, _unchanged)) for part in _parts(values)]
+        return [part for values in _columns(convert(batch, _checked)) for part in _parts(values)]
 
     def tensors(self, function: Any, argument: Any) -> Any:
         """Call a function that returns `parts` in a graph, and convert its result to tensors."""
@@ -222,7 +248,10 @@ class _Transfer:
         return tf.RaggedTensor.from_row_lengths(values, lengths, validate=False)
 
 
-def _unchanged(values: Any, _: str) -> Any:
+def _checked(values: Any, name: str) -> Any:
+    """Return values unchanged; raise DshubError for None, which TensorFlow cannot hold."""
+    if values is None or (isinstance(values, list) and any(value is None for value in values)):
+        raise missing_error(name)
     return values
 
 

@@ -1,7 +1,9 @@
 """Protocol of exporters, the rows they write, and errors for unsupported columns."""
 
+import base64
 import io
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +15,21 @@ from PIL import Image
 
 from dshub.catalog.features import (
     AudioFeature,
+    DateFeature,
     Feature,
     ImageFeature,
     LabelFeature,
+    ListFeature,
     NumberFeature,
+    StructFeature,
     is_encoded,
 )
 from dshub.catalog.manifest import Pair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
 from dshub.loading.transforms.transform import Batch
-from dshub.tables.types import arrow_schema
+from dshub.tables.missing import uses_mask
+from dshub.tables.types import arrow_schema, may_miss, row_dtype
 
 BLOCK_BYTES = 8 << 20  # approximate size of the rows in memory
 BLOCK_ROWS = 4096
@@ -162,7 +168,55 @@ def kind_of(feature: Feature) -> str:
     if isinstance(feature, NumberFeature):
         return "arrays" if feature.shape else "numbers"
     kind = str(type(feature).__struct_config__.tag)
-    return kind if kind in {"audio", "text"} else f"{kind}s"
+    return kind if kind in {"audio", "text", "bytes"} else f"{kind}s"
+
+
+def json_value(value: Any, feature: Feature) -> Any:  # noqa: PLR0911  # a case each
+    """Convert a value of a row for JSON.
+
+    Labels become names, dates ISO 8601, bytes base64, and NaN and missing values None.
+    """
+    if value is None or value is np.ma.masked:
+        return None
+    match feature:
+        case ListFeature():
+            return [json_value(one, feature.of) for one in value]
+        case StructFeature():
+            return {name: json_value(value[name], of) for name, of in feature.fields.items()}
+        case LabelFeature():
+            return feature.names[value]
+        case DateFeature():
+            return None if np.isnat(value) else str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return _json_number(value)
+
+
+def _json_number(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype == np.float32:  # keep only the digits that float32 needs
+            value = np.asarray(value).astype(str).astype(np.float64)
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_json_number(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def refuse_missing(rows: Rows) -> None:
+    """Refuse optional columns whose missing values a format cannot mark; NaN and NaT are values."""
+    for name, feature in rows.features.items():
+        dtype = row_dtype(feature)
+        if may_miss(feature) and (dtype is None or uses_mask(dtype)):
+            refuse(rows, name, "can have missing values, which this format cannot hold")
+
+
+def refuse_structs(rows: Rows) -> None:
+    """Refuse structs, lists of structs and lists of lists."""
+    for name, feature in rows.features.items():
+        of = feature.of if isinstance(feature, ListFeature) else feature
+        nested = isinstance(feature, ListFeature) and isinstance(of, ListFeature)
+        if nested or isinstance(of, StructFeature):
+            refuse(rows, name, "holds nested values, which this format cannot")
 
 
 def refuse(rows: Rows, name: str, reason: str) -> NoReturn:
@@ -200,8 +254,9 @@ def content_and_label(
         limit: description of what the format holds, for errors.
 
     Raises:
-        DshubError: there is any other column, or no column for the content.
+        DshubError: there is any other column, no column for the content, or an optional column.
     """
+    refuse_missing(rows)
     contents = [name for name, feature in rows.features.items() if accepts(feature)]
     selected = contents[:1] + labels(rows)[:1]
     for name, feature in rows.features.items():

@@ -1,12 +1,23 @@
 """Export to CSV as in RFC 4180: UTF-8, with a header, and with quotes where necessary.
 
-Labels are written by name. Numbers have as many digits as are needed to read back the same value.
+Labels are written by name, and dates in ISO 8601. Numbers have as many digits as are needed to read
+back the same value. Missing values are empty fields.
 """
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, cast
 
-from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
+import numpy as np
+
+from dshub.catalog.features import (
+    DateFeature,
+    Feature,
+    LabelFeature,
+    NumberFeature,
+    TextFeature,
+)
 from dshub.export._rows import Exporter, Rows, kind_of, refuse
 
 
@@ -18,19 +29,30 @@ class Csv(Exporter):
     def check(self, rows: Rows) -> None:
         for name, feature in rows.features.items():
             number = isinstance(feature, NumberFeature) and not feature.shape
-            if not number and not isinstance(feature, LabelFeature | TextFeature):
+            if not number and not isinstance(feature, LabelFeature | TextFeature | DateFeature):
                 refuse(rows, name, f"holds {kind_of(feature)}, which CSV cannot")
 
     def write(self, path: Path, rows: Rows) -> None:
-        labels = {n: f.names for n, f in rows.features.items() if isinstance(f, LabelFeature)}
         with path.with_suffix(".csv").open("w", encoding="utf-8", newline="") as sink:
             writer = csv.writer(sink)
             writer.writerow(rows.features)
             for _, batch in rows.batches():
-                for name, classes in labels.items():
-                    batch[name] = [classes[number] for number in batch[name]]
-                # NumPy prints numbers with as few digits as their dtype allows
-                writer.writerows(zip(*batch.values(), strict=True))
+                columns = [_cells(batch[name], feature) for name, feature in rows.features.items()]
+                writer.writerows(zip(*columns, strict=True))
+
+
+def _cells(values: Any, feature: Feature) -> Iterable[Any]:
+    # NumPy prints numbers with as few digits as their dtype allows
+    if isinstance(feature, LabelFeature):
+        values = [number if number is np.ma.masked else feature.names[number] for number in values]
+    if not feature.optional and not isinstance(feature, DateFeature):
+        return cast("Iterable[Any]", values)
+    return ["" if _is_missing(value) else value for value in values]
+
+
+def _is_missing(value: Any) -> bool:
+    is_nat = isinstance(value, np.datetime64) and bool(np.isnat(value))
+    return value is None or value is np.ma.masked or is_nat
 
 
 exporter = Csv()

@@ -1,21 +1,19 @@
 """Export to JSON Lines: one object per line, in UTF-8.
 
-Labels are written by name, arrays and lists as lists, and images and audio as base64 of their files
-(PNG for raw pixels). NaN becomes `null`, because JSON has no NaN.
+Labels are written by name, arrays and lists as lists, structs as objects, dates in ISO 8601, bytes as
+base64, and images and audio as base64 of their files (PNG for raw pixels). Missing values and NaN
+become `null`, because JSON has no NaN.
 """
 
 import base64
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature
+from dshub.catalog.features import Feature, ImageFeature
 from dshub.errors import DshubError
-from dshub.export._rows import Exporter, Rows, as_file, is_file, refuse
+from dshub.export._rows import Exporter, Rows, as_file, is_file, json_value, refuse
 
 
 class JsonLines(Exporter):
@@ -46,23 +44,8 @@ class JsonLines(Exporter):
 def _plain(feature: Feature) -> Callable[[Any], Any]:
     """Return a function that converts values of a column for JSON."""
     if is_file(feature):
-        return lambda value: base64.b64encode(as_file(value)).decode()
-    if isinstance(feature, LabelFeature):
-        return lambda number: feature.names[number]
-    if isinstance(feature, ListFeature) and isinstance(feature.of, LabelFeature):
-        names = feature.of.names
-        return lambda numbers: [names[number] for number in numbers]
-    return _value
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        if value.dtype == np.float32:  # keep only the digits that float32 needs
-            value = np.asarray(value).astype(str).astype(np.float64)
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_value(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return lambda value: None if value is None else base64.b64encode(as_file(value)).decode()
+    return lambda value: json_value(value, feature)
 
 
 exporter = JsonLines()

@@ -17,17 +17,20 @@ import numpy as np
 
 from dshub.catalog.features import (
     AudioFeature,
+    BytesFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
+    StructFeature,
     TextFeature,
 )
 from dshub.errors import DshubError
-from dshub.export._rows import Exporter, Rows, kind_of, refuse
+from dshub.export._rows import Exporter, Rows, kind_of, refuse, refuse_missing
 from dshub.progress import size
 from dshub.tables.types import row_dtype, row_shape
 
+_UNEVEN = AudioFeature | ListFeature | StructFeature | BytesFeature
 _DATE = (1980, 1, 1, 0, 0, 0)  # earliest date in ZIP files, fixed to make files reproducible
 
 
@@ -40,8 +43,9 @@ class Npz(Exporter):
     def check(self, rows: Rows) -> None:
         for name, feature in rows.features.items():
             varies = isinstance(feature, ImageFeature) and not feature.shape
-            if varies or isinstance(feature, AudioFeature | ListFeature):
+            if varies or isinstance(feature, _UNEVEN):
                 refuse(rows, name, f"holds {kind_of(feature)} of different shapes, not one array")
+        refuse_missing(rows)
         needed = sum(
             rows.count * _dtype(rows, name).itemsize * prod(_shape(feature))
             for name, feature in rows.features.items()

@@ -7,9 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from dshub.catalog.features import Feature, ListFeature, NumberFeature, TextFeature
+from dshub.catalog.features import (
+    BytesFeature,
+    DateFeature,
+    Feature,
+    ListFeature,
+    NumberFeature,
+    TextFeature,
+)
 from dshub.errors import DshubError, MissingExtraError
-from dshub.export._rows import Exporter, Rows, as_file, is_file
+from dshub.export._rows import (
+    Exporter,
+    Rows,
+    as_file,
+    is_file,
+    refuse_missing,
+    refuse_structs,
+)
 
 _BYTES, _FLOATS, _INTS = 1, 2, 3  # field numbers of `tf.train.Feature`
 
@@ -88,8 +102,10 @@ class TfRecord(Exporter):
 
     suffixes = (".tfrecord",)
 
-    def check(self, rows: Rows) -> None:  # noqa: ARG002  # the protocol
-        """Check that google-crc32c is installed; all columns fit the format."""
+    def check(self, rows: Rows) -> None:
+        """Check that google-crc32c is installed, and that all columns fit the format."""
+        refuse_structs(rows)
+        refuse_missing(rows)
         _crc32c()
 
     def write(self, path: Path, rows: Rows) -> None:
@@ -115,8 +131,12 @@ def _converter(feature: Feature) -> Callable[[Any], Any]:
         return as_file
     if isinstance(item, TextFeature):
         return _encode
+    if isinstance(item, BytesFeature):
+        return lambda value: value
     if isinstance(item, NumberFeature) and item.dtype == "float64":
         return lambda numbers: np.asarray(numbers, "<f8").tobytes()
+    if isinstance(item, DateFeature):  # as counts of the unit since 1970
+        return lambda dates: np.asarray(dates).astype(np.int64)
     return lambda numbers: numbers
 
 

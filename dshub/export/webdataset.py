@@ -1,6 +1,7 @@
 """Export to WebDataset: tar shards, with one row per set of files with the same stem.
 
-`00000012.jpg` is the image, `00000012.cls` the class number, and `00000012.json` the other columns.
+`00000012.jpg` is the image, `00000012.cls` the class number, and `00000012.json` the other columns,
+with other labels by name.
 If several columns hold images or audio, their files are `00000012.<column>.jpg`. Arrays are
 `00000012.<column>.npy`. The package webdataset documents the format.
 """
@@ -23,7 +24,7 @@ from dshub.catalog.features import (
     NumberFeature,
 )
 from dshub.errors import DshubError
-from dshub.export._rows import Exporter, Rows, as_file, is_file, labels, suffix_of
+from dshub.export._rows import Exporter, Rows, as_file, is_file, json_value, labels, suffix_of
 
 
 class WebDataset(Exporter):
@@ -44,7 +45,7 @@ class WebDataset(Exporter):
         target = path.with_suffix(".tar")
         with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as archive:
             for number, row in rows.each():
-                for suffix, data in _files(columns, row):
+                for suffix, data in _files(columns, row, rows.features):
                     member = tarfile.TarInfo(f"{number:08d}.{suffix}")
                     member.size = len(data)
                     archive.addfile(member, io.BytesIO(data))
@@ -52,7 +53,7 @@ class WebDataset(Exporter):
 
 def _columns(rows: Rows) -> Mapping[str, Sequence[str]]:
     """Return the columns that are written to each kind of file."""
-    numbers = labels(rows)
+    numbers = [name for name in labels(rows) if not rows.features[name].optional]
     target = rows.supervised[1] if rows.supervised else ""
     label = target if target in numbers else next(iter(numbers), None)
     columns = defaultdict(list)
@@ -64,10 +65,12 @@ def _columns(rows: Rows) -> Mapping[str, Sequence[str]]:
 
 
 def _files(
-    columns: Mapping[str, Sequence[str]], row: Mapping[str, Any]
+    columns: Mapping[str, Sequence[str]], row: Mapping[str, Any], features: Mapping[str, Feature]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the suffix and content of each file of a row."""
     for name in columns["file"]:
+        if row[name] is None:
+            continue
         data = as_file(row[name])
         suffix = suffix_of(data)
         yield suffix if len(columns["file"]) == 1 else f"{name}.{suffix}", data
@@ -78,19 +81,16 @@ def _files(
     for name in columns["cls"]:
         yield "cls", str(int(row[name])).encode()
     if columns["json"]:
-        plain = {name: _plain(row[name]) for name in columns["json"]}
+        plain = {name: json_value(row[name], features[name]) for name in columns["json"]}
         yield "json", json.dumps(plain, ensure_ascii=False).encode()
 
 
 def _is_array(feature: Feature) -> bool:
+    if feature.optional:
+        return False
     if isinstance(feature, ListFeature):
-        return isinstance(feature.of, NumberFeature)
+        return isinstance(feature.of, NumberFeature) and not feature.of.optional
     return isinstance(feature, ImageFeature | AudioFeature) or bool(getattr(feature, "shape", ()))
-
-
-def _plain(value: Any) -> Any:
-    """Convert arrays and NumPy numbers to values that `json` can write."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 exporter = WebDataset()
