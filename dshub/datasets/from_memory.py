@@ -1,6 +1,6 @@
 """Create sources from arrays, lists and Arrow tables in memory."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -25,7 +25,7 @@ from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
-from dshub.tables.types import is_text, row_dtype, row_shape, shaped
+from dshub.tables.types import inner_values, is_text, row_dtype, row_shape, shaped
 
 _SUPPORTED = "numbers, text or lists (pass the feature of bytes in `features`)"
 _CONVERT_HINT = "convert the column, or pass its feature in `features`"
@@ -378,25 +378,53 @@ def feature_of(where: str, chunks: Sequence[pa.Array]) -> Feature:
     Raises:
         SchemaError: the type is unsupported, or all values are missing.
     """
-    kind, optional = chunks[0].type, any(chunk.null_count for chunk in chunks)
-    present = [chunk.drop_null() for chunk in chunks] if optional else chunks
+    missing = {path for chunk in chunks for path in missing_paths(chunk)}
+    return infer_feature(where, chunks[0].type, missing)
+
+
+def missing_paths(values: pa.Array, path: str = "") -> Iterator[str]:
+    """Yield the paths of missing values, such as `""`, `[]` for list items, or `.name`."""
+    if values.null_count:
+        yield path
+        values = values.drop_null()
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        yield from missing_paths(values.flatten(), f"{path}[]")
+    elif pa.types.is_struct(values.type):
+        for number, field in enumerate(values.type):
+            yield from missing_paths(values.field(number), f"{path}.{field.name}")
+    elif pa.types.is_fixed_size_list(values.type) and inner_values(values).null_count:
+        yield f"{path}[]"
+
+
+def infer_feature(
+    where: str, kind: pa.DataType, missing: Collection[str] = (), path: str = ""
+) -> Feature:
+    """Infer the feature of an Arrow type.
+
+    Args:
+        where: description of the column, for errors.
+        kind: type of the values.
+        missing: paths of missing values; see `missing_paths`.
+        path: path of the values.
+
+    Raises:
+        SchemaError: the type is unsupported.
+    """
+    optional = path in missing
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        item = feature_of(where, [chunk.flatten() for chunk in present])
+        item = infer_feature(where, kind.value_type, missing, f"{path}[]")
         return ListFeature(of=item, optional=optional)
-    if pa.types.is_struct(kind):
+    if pa.types.is_struct(kind) and kind.num_fields:
         fields = {
-            field.name: feature_of(
-                f"{where}, field {field.name}", [chunk.field(number) for chunk in present]
+            field.name: infer_feature(
+                f"{where}, field {field.name}", field.type, missing, f"{path}.{field.name}"
             )
-            for number, field in enumerate(kind)
+            for field in kind
         }
         return StructFeature(fields=fields, optional=optional)
+    if pa.types.is_fixed_size_list(kind) and f"{path}[]" in missing:
+        raise _mismatch(where, "arrays without missing values", "arrays with missing values")
     return _feature_of_type(where, kind, optional=optional)
-
-
-def infer_feature(where: str, kind: pa.DataType) -> Feature:
-    """Infer the feature of an Arrow type whose values are never missing; raise SchemaError."""
-    return feature_of(where, [pa.array([], kind)])
 
 
 def _feature_of_type(where: str, kind: pa.DataType, *, optional: bool) -> Feature:

@@ -80,7 +80,13 @@ def line_texts(file: File, encoding: Encoding = "utf-8") -> Iterator[tuple[int, 
 
 
 def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Collect rows with one value per field into batches of about 8 MiB."""
+    """Collect rows with one value per field into batches of about 8 MiB.
+
+    The types of fields of type null are inferred.
+
+    Raises:
+        ReadError: the values of such a field have different types.
+    """
     waiting, size = list[Sequence[Any]](), 0
     for row in rows:
         waiting.append(row)
@@ -95,10 +101,26 @@ def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.Re
 def _size(value: object) -> int:
     if isinstance(value, str):
         return len(value)
+    if isinstance(value, dict):
+        value = list(value.values())
     return sum(map(_size, value)) + 8 if isinstance(value, list) else 8
 
 
 def _batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = zip(schema.types, zip(*rows, strict=True), strict=True)
-    arrays = [pa.array(values, kind) for kind, values in columns]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    columns = zip(schema, zip(*rows, strict=True), strict=True)
+    arrays = [
+        _inferred(values, field.name)
+        if pa.types.is_null(field.type)
+        else pa.array(values, field.type)
+        for field, values in columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema.names)
+
+
+def _inferred(values: Sequence[Any], name: str) -> pa.Array:
+    try:
+        return pa.array(values)
+    except OverflowError:
+        return pa.array(values, pa.uint64())
+    except pa.ArrowException as error:
+        raise ReadError(file=f"column {name}", reason=f"its values differ: {error}") from None

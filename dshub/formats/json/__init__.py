@@ -30,7 +30,8 @@ class Reader(Format, frozen=True):
     """Read the named columns; other keys are ignored.
 
     If the path of a column passes through a list below the row, the column is a list. Missing
-    keys, nulls and values of the wrong type are errors.
+    keys, nulls and values of the wrong type are errors, except in columns of type `any`. These hold
+    values of one type, lists or objects; missing keys and nulls are missing values.
 
     The last value of a repeated key is used, as in most libraries. A byte order mark is ignored.
 
@@ -39,7 +40,7 @@ class Reader(Format, frozen=True):
             `data[].paragraphs[].qas[]`, `data[].title` is the same for all rows of an article.
         rows: path of the rows; empty if each document is a row.
         lines: whether each line is a document; otherwise a file is a document with lists of rows.
-        types: JSON Schema types of the columns that are not `string`.
+        types: JSON Schema types of the columns that are not `string`, or `any`.
         spans: text path of each column of spans. A span is an object with the offsets `start` and
             `end` (inclusive) of characters in that text, and is read as those characters.
         distinct: columns of lists that are reduced to distinct values, sorted by code point.
@@ -73,6 +74,9 @@ class Reader(Format, frozen=True):
         for name in (*self.types, *self.spans, *self.distinct):
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not in `columns`")
+        for name, kind in self.types.items():
+            if kind == "any" and self._places[name].is_list:
+                raise ValueError(f"{name!r} of type any needs the path of the list, without []")
         for name in (*self.distinct, *self.spans):
             if not self._places[name].is_list:
                 raise ValueError(f"{name!r} is not a column of lists")
@@ -107,6 +111,8 @@ class Reader(Format, frozen=True):
 
     def _arrow_type(self, name: str) -> pa.DataType:
         kind = KINDS[self._types[name]].arrow
+        if pa.types.is_null(kind):
+            return kind
         return pa.list_(kind) if self._places[name].is_list else kind
 
     def _rows(self, file: File) -> Iterator[list[Any]]:
@@ -135,6 +141,8 @@ class Reader(Format, frozen=True):
         check = self._checks[name]
         if name in self.spans:
             check = partial(cut, text=self._value(self._texts[name], trail))
+        if self._types[name] == "any":
+            return self._places[name].read_any(trail)
         value = self._places[name].read(trail, check)
         return sorted(set(value)) if name in self.distinct else value
 

@@ -143,6 +143,13 @@ class Place:
         """Whether a row has a list of values in this column."""
         return len(self.segments) > self.level + 1
 
+    def read_any(self, trail: Trail) -> Any:
+        """Return the value of a row, or None if it is missing."""
+        value = trail[self.level].value
+        for key in self.segments[self.level]:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
     def read(self, trail: Trail, check: Callable[[Any], Any]) -> Any:
         """Return the checked value of a row, or the list of checked values.
 

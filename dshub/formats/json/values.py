@@ -1,6 +1,7 @@
 """Check values from JSON documents, and convert column values to JSON."""
 
 from collections.abc import Callable, Sequence
+from datetime import date
 from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
@@ -8,14 +9,14 @@ import pyarrow as pa
 from dshub.errors import SchemaError
 from dshub.formats.json.paths import Misfit, type_name
 
-Type = Literal["string", "integer", "number", "boolean"]
+Type = Literal["string", "integer", "number", "boolean", "any"]
 
 
 class Kind(NamedTuple):
     """A type of JSON values.
 
     Attributes:
-        arrow: type of a column of these values.
+        arrow: type of a column of these values; null to infer it.
         words: description for errors.
         convert: function that converts text or a number in a column to a JSON value.
     """
@@ -25,12 +26,22 @@ class Kind(NamedTuple):
     convert: Callable[[Any], Any]
 
 
+def _plain(value: Any) -> Any:
+    """Convert a value of a column, at any depth, to a JSON value."""
+    if isinstance(value, list):
+        return list(map(_plain, value))
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return str(value) if isinstance(value, date) else value
+
+
 _BOOLEANS = {"false": False, "0": False, "true": True, "1": True}
 KINDS: dict[Type, Kind] = {
     "string": Kind(pa.string(), "a string", str),
     "integer": Kind(pa.int64(), "a 64-bit integer", int),
     "number": Kind(pa.float64(), "a number that a float holds", float),
     "boolean": Kind(pa.bool_(), "a boolean", lambda value: _BOOLEANS[str(value).lower()]),
+    "any": Kind(pa.null(), "a value", _plain),
 }
 _EXACT = 1 << 53  # a float represents all integers up to this exactly
 
@@ -43,6 +54,8 @@ def checked(value: Any, kind: Type) -> Any:
     """
     is_integer = type(value) is int  # bool is a subclass of int
     match kind:
+        case "any":
+            return value
         case "string" if isinstance(value, str):
             return value
         case "boolean" if isinstance(value, bool):

@@ -1,23 +1,25 @@
 """Summarize the values of a column, and guess its feature."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, cast
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
 from dshub.catalog.features import (
-    Dtype,
+    BytesFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     NumberFeature,
     TextFeature,
 )
-from dshub.datasets.from_memory import infer_feature
+from dshub.datasets.from_memory import cast_type, infer_feature, missing_paths
 from dshub.errors import DshubError, SchemaError
 from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
@@ -48,6 +50,7 @@ class Column:
         all_integers, all_numbers: True if all strings can be parsed as integers, or as numbers.
         has_leading_zeros: True if a string has leading zeros, such as the identifier `007`.
         missing: strings for missing values, such as `NA`.
+        missing_paths: paths of missing values, as in `dshub.datasets.from_memory.missing_paths`.
         beginnings: distinct first four bytes of binary values.
     """
 
@@ -60,21 +63,40 @@ class Column:
     all_numbers: bool = True
     has_leading_zeros: bool = False
     missing: set[str] = field(default_factory=set)
+    missing_paths: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
 
     def add(self, split: str, values: pa.Array) -> None:
         """Add values of a split."""
         if isinstance(values.type, pa.DictionaryType):
             values = values.dictionary_decode()
-        self.types.setdefault(values.type, split)
         self.rows[split] += len(values)
         self.nulls += values.null_count
+        self.missing_paths.update(missing_paths(values))
+        self._add_type(split, values.type)
         values = values.drop_null()
         if is_text(values.type):
             self._add_texts(values)
         if _is_binary(values.type):
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
         self._count(split, values)
+
+    def _add_type(self, split: str, kind: pa.DataType) -> None:
+        """Add a type, merging structs and lists that differ only in fields and missing values."""
+        if types.is_null(kind):
+            return
+        nested = next((other for other in self.types if _is_nested(other)), None)
+        if nested is None or not _is_nested(kind):
+            self.types.setdefault(kind, split)
+            return
+        try:
+            merged = _merged(nested, kind)
+        except pa.ArrowException:
+            merged = kind
+        else:
+            self.missing_paths.update(_absent(nested, kind), _absent(kind, nested))
+        first = self.types.pop(nested) if merged != kind else self.types[nested]
+        self.types.setdefault(merged, first)
 
     def _add_texts(self, values: pa.Array) -> None:
         missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
@@ -141,6 +163,30 @@ def _is_binary(kind: pa.DataType) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
+def _is_nested(kind: pa.DataType) -> bool:
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_struct(kind))
+
+
+def _merged(kind: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return a type that holds the values of both; raise ArrowException if there is none."""
+    schemas = [pa.schema([("", one)]) for one in (kind, other)]
+    return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+
+
+def _absent(kind: pa.DataType, other: pa.DataType, path: str = "") -> Iterator[str]:
+    """Yield the paths of the fields of `kind` that `other` lacks."""
+    if types.is_list(kind) and types.is_list(other):
+        yield from _absent(kind.value_type, other.value_type, f"{path}[]")
+    elif types.is_struct(kind) and types.is_struct(other):
+        names = {field.name for field in other}
+        for field in kind:
+            if field.name not in names:
+                yield f"{path}.{field.name}"
+            else:
+                inner = other.field(field.name).type
+                yield from _absent(field.type, inner, f"{path}.{field.name}")
+
+
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     try:
         values.cast(kind)
@@ -156,10 +202,16 @@ def guess(column: Column, stated: str) -> Guess:
         column: summary of all values.
         stated: `label`, `text` or `number` to override the guess; empty to guess.
     """
+    if column.nulls == column.rows.total():
+        return None, f"column {column.name!r} is omitted: no row has a value"
+    feature, doubt = _guess(column, stated)
+    if feature is not None and column.nulls:
+        feature = msgspec.structs.replace(feature, optional=True)
+    return feature, doubt
+
+
+def _guess(column: Column, stated: str) -> Guess:
     kind = column.type
-    if column.nulls:
-        nulls = f"{column.nulls:,} of {column.rows.total():,} rows have no value"
-        return None, f"column {column.name!r} is omitted: {nulls}"
     if stated == "label" or types.is_boolean(kind):
         return _label(column), ""
     if is_text(kind):
@@ -178,10 +230,7 @@ def _of_text(column: Column, stated: str) -> Guess:
     if is_class and numbers and column.all_integers:
         return _label(column), _doubt(column, _NUMBERED, "number")
     if numbers or stated == "number":
-        dtype: Dtype = "int64" if column.all_integers and not column.missing else "float64"
-        missing = tuple(sorted(column.missing - {"NaN", "nan"}))
-        doubt = f"column {column.name!r}: {', '.join(map(repr, missing))} becomes NaN"
-        return NumberFeature(dtype=dtype, missing=missing), doubt if missing else ""
+        return _numbers(column)
     if is_class:
         return _label(column), ""
     few = column.name not in TEXTS and column.has_classes(MAX_TEXT_CLASSES)
@@ -190,12 +239,24 @@ def _of_text(column: Column, stated: str) -> Guess:
     return TextFeature(), ""
 
 
+def _numbers(column: Column) -> Guess:
+    """Return the feature of text that consists of numbers, with integers as integers."""
+    name, missing = column.name, sorted(column.missing)
+    if column.all_integers:
+        feature = NumberFeature(dtype="int64", missing=tuple(missing), optional=bool(missing))
+        shown = f"column {name!r}: rows with {', '.join(map(repr, missing))} have no value"
+        return feature, shown if missing else ""
+    missing = [text for text in missing if text not in {"NaN", "nan"}]
+    doubt = f"column {name!r}: {', '.join(map(repr, missing))} becomes NaN" if missing else ""
+    return NumberFeature(dtype="float64", missing=tuple(missing)), doubt
+
+
 def _of_files(column: Column) -> Guess:
     for encoding in ("jpeg", "png", "any"):
         signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
         if all(beginning.startswith(signatures) for beginning in column.beginnings):
             return ImageFeature(encoding=cast("Any", encoding)), ""
-    return None, f"column {column.name!r} is omitted: its bytes are not images"
+    return BytesFeature(), f"column {column.name!r}: its bytes are not images, and stay bytes"
 
 
 def _of_type(column: Column, kind: pa.DataType) -> Guess:
@@ -205,9 +266,9 @@ def _of_type(column: Column, kind: pa.DataType) -> Guess:
     1, 3 or 4 channels.
     """
     try:
-        feature = infer_feature(column.name, kind)
-    except SchemaError:
-        return None, f"column {column.name!r} is omitted: no feature supports {kind}"
+        feature = infer_feature(column.name, cast_type(kind), column.missing_paths)
+    except SchemaError as error:
+        return None, f"column {column.name!r} is omitted: no feature supports {error.got}"
     if not isinstance(feature, NumberFeature) or not feature.shape:
         return feature, ""
     shape = feature.shape

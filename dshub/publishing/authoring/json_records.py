@@ -11,8 +11,16 @@ from dshub.formats._texts import numbered_lines, read_all
 from dshub.formats.json import LARGEST_DOCUMENT
 from dshub.publishing.authoring.survey import Entry, key
 
-_KINDS: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-_MAX_DEPTH = 8  # maximum levels of nested objects
+_KINDS: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    type(None): "null",
+    dict: "object",
+    list: "list",
+}
+_MAX_DEPTH = 16  # maximum levels of nested objects and lists
 _MAX_COLUMNS = 500
 
 
@@ -24,13 +32,15 @@ class Records:
         path: path of the list of rows; empty if each line is a row.
         rows: number of rows.
         counts: number of rows with a value, by path.
-        kinds: kinds of values, by path.
+        values: number of values, by path. A row has several if the path passes through a list.
+        kinds: kinds of values, by path. An empty list has the path of its items and no kind.
         notes: notes about omitted columns.
     """
 
     path: str
     rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    values: Counter[str] = field(default_factory=Counter)
     kinds: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     notes: list[str] = field(default_factory=list)
 
@@ -44,10 +54,11 @@ class Records:
         self.rows += 1
         if not isinstance(row, dict):
             raise ReadError(file=file, reason=f"row {self.rows:,} is not an object")
-        values = list(_values(row, f"{self.path}." if self.path else "", 0))
+        values = list(_members(row, f"{self.path}." if self.path else "", 0))
         self.counts.update(dict.fromkeys((path for path, _ in values), 1))
         for path, kind in values:
-            self.kinds[path].add(kind)
+            self.kinds[path] |= {kind} - {""}
+            self.values[path] += bool(kind)
         if len(self.counts) > _MAX_COLUMNS:
             raise DshubError(
                 f"{file}: rows have more than {_MAX_COLUMNS} different keys",
@@ -55,50 +66,108 @@ class Records:
             )
 
     def reader(self) -> dict[str, Any]:
-        """Return the reader options for keys that every row has; add notes about other keys."""
+        """Return the reader options of the columns; add notes about keys that cannot be one."""
         paths: dict[str, str] = {}
         types: dict[str, str] = {}
-        for path, count in self.counts.items():
-            kinds = self.kinds[path] - {"empty"}
-            if "number" in kinds:
-                kinds.discard("integer")
-            shown = path.removeprefix(f"{self.path}.")
-            if count < self.rows:
-                absent = self.rows - count
-                self.notes.append(f"key {shown!r} is omitted: {absent:,} rows do not have it")
-            elif len(kinds) != 1 or not kinds <= set(_KINDS.values()):
-                values = " and ".join(sorted(kinds)) or "only empty lists"
-                self.notes.append(f"key {shown!r} is omitted: its values are {values}")
-            else:
-                name = key(shown, paths)
-                paths[name] = path
-                types[name] = kinds.pop()
+        for path, kind in self._columns():
+            name = key(path.removeprefix(f"{self.path}."), paths)
+            paths[name] = path
+            types[name] = kind
         types = {name: kind for name, kind in types.items() if kind != "string"}
         options: dict[str, Any] = {"columns": paths} | ({"types": types} if types else {})
         return options | ({"rows": self.path, "lines": False} if self.path else {})
 
+    def _columns(self) -> Iterator[tuple[str, str]]:
+        """Yield the path and type of each column, in the order of the keys.
 
-def _values(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
+        Objects are divided into their keys, and lists of objects too if all objects have the same
+        keys. Other values with one structure have the type `any`.
+        """
+        waiting = [path for path in self.counts if self._parent(path) not in self.counts]
+        while waiting:
+            path = waiting.pop(0)
+            flat, kinds, items = self._flat_kind(path), self.kinds[path], f"{path}[]"
+            if flat:
+                yield path, flat
+            elif kinds == {"object"} and self.values[path] == self.rows:
+                waiting = [*self._children(path), *waiting]
+            elif kinds == {"list"} and self._is_even(path):
+                is_scalar = bool(self._flat_kind(items))
+                waiting = [*([items] if is_scalar else self._children(items)), *waiting]
+            elif problem := self._problem(path):
+                shown = path.removeprefix(f"{self.path}.")
+                self.notes.append(f"key {shown!r} is omitted: {problem}")
+            else:
+                yield path, "any"
+
+    def _parent(self, path: str) -> str:
+        return path.removesuffix("[]") if path.endswith("[]") else path.rpartition(".")[0]
+
+    def _children(self, path: str) -> list[str]:
+        """Return the paths of the keys of objects, or of the items of lists."""
+        return [other for other in self.counts if self._parent(other) == path]
+
+    def _kinds_of(self, path: str) -> set[str]:
+        kinds = self.kinds[path] - {"null"}
+        return kinds - {"integer"} if "number" in kinds else kinds
+
+    def _flat_kind(self, path: str) -> str:
+        """Return the type of values that every row has, or of the items of lists; or empty."""
+        kinds = self._kinds_of(path)
+        is_scalar = len(kinds) == 1 and not kinds & {"object", "list"}
+        parent = self._parent(path)
+        expected = self.values[parent] if parent in self.values else self.rows
+        if path.endswith("[]"):
+            expected = self.values[path]
+        complete = self.values[path] == expected and "null" not in self.kinds[path]
+        return next(iter(kinds)) if is_scalar and complete else ""
+
+    def _is_even(self, path: str) -> bool:
+        """Return True if every row has a list of scalars, or of objects with equal keys."""
+        items = f"{path}[]"
+        if self.values[path] != self.rows:
+            return False
+        return bool(self._flat_kind(items)) or (
+            self.kinds[items] == {"object"} and all(map(self._flat_kind, self._children(items)))
+        )
+
+    def _problem(self, path: str) -> str:
+        """Describe why the values at a path have no common type, or return an empty string."""
+        kinds = self._kinds_of(path)
+        inner = [problem for child in self._children(path) if (problem := self._problem(child))]
+        if len(kinds) > 1:
+            return f"its values are {' and '.join(sorted(kinds))}"
+        if inner:
+            return inner[0]
+        if not kinds:
+            return "its values are only empty lists" if path.endswith("[]") else "it is always null"
+        if kinds == {"object"} and not self._children(path):
+            return "its values are empty objects"
+        return (
+            "" if kinds != {"list"} or self._children(path) else "its values are only empty lists"
+        )
+
+
+def _members(value: dict[str, Any], path: str, depth: int) -> Iterator[tuple[str, str]]:
     """Yield the path and the kind of each value in an object, including nested values."""
     for name, inner in value.items():
         if any(sign in name for sign in ".[]") or not name:
             yield f"{path}{name!r}", "under a name that a path cannot contain"
-        elif isinstance(inner, dict) and depth < _MAX_DEPTH and inner:
-            yield from _values(inner, f"{path}{name}.", depth + 1)
-        elif isinstance(inner, list):
-            yield from _items(inner, f"{path}{name}[]", depth)
         else:
-            yield f"{path}{name}", _KINDS.get(type(inner), "null or empty")
+            yield from _values(inner, f"{path}{name}", depth)
 
 
-def _items(items: list[Any], path: str, depth: int) -> Iterator[tuple[str, str]]:
-    if not items:
-        yield path, "empty"
-    for item in items:
-        if isinstance(item, dict) and not any(isinstance(v, dict | list) for v in item.values()):
-            yield from _values(item, f"{path}.", depth + 1)
-        else:
-            yield path, _KINDS.get(type(item), "null or nested lists")
+def _values(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
+    yield path, _KINDS[type(value)] if depth < _MAX_DEPTH else "nested too deeply"
+    if depth == _MAX_DEPTH:
+        return
+    if isinstance(value, dict):
+        yield from _members(value, f"{path}.", depth + 1)
+    elif isinstance(value, list):
+        if not value:
+            yield f"{path}[]", ""
+        for item in value:
+            yield from _values(item, f"{path}[]", depth + 1)
 
 
 def read_records(entries: Sequence[Entry]) -> Records:
