@@ -7,9 +7,9 @@ An adapter defines one or both of these functions:
   next epoch of the loader. If batches are prefetched, the module documents which of them the state
   of the loader counts.
 
-Both keep the order and the pixels of the dataset. Frameworks without missing values get an error for
-them, and frameworks without dates get integers; see `numbers`. Only the adapter imports its framework, on first
-use. If the framework is missing, the adapter raises `MissingExtraError`.
+Both keep the order and the pixels of the dataset. Tensors get dates as integers, and an error for
+missing values; see `numbers`. Only the adapter imports its framework, on first use. It raises
+`MissingExtraError` if the framework is not installed.
 
 To support another framework, add a module named like the argument of `.to("…")`.
 """

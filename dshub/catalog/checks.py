@@ -70,7 +70,9 @@ def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
         yield from ((name, item) for name, item in table.items() if item is not BROKEN)
 
 
-def check_feature(place: str, feature: Feature) -> Iterator[Fault]:
+def check_feature(  # noqa: C901, PLR0912  # a case each
+    place: str, feature: Feature
+) -> Iterator[Fault]:
     """Yield the faults of a feature."""
     match feature:
         case ListFeature():

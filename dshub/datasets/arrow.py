@@ -107,9 +107,11 @@ def _flat(rows: Sequence[Values], item: Feature) -> Values:
 
 
 def _plain(value: Any) -> Any:
-    """Convert arrays in a row to lists, at any depth."""
+    """Convert arrays in a row to lists, and dates to counts of their unit, at any depth."""
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else int(value.astype(np.int64))
     if isinstance(value, np.ndarray):
-        return value.tolist() if value.ndim > 1 else list(map(item, value))
+        return value.tolist() if value.ndim > 1 else [_plain(item(one)) for one in value]
     if isinstance(value, list):
         return list(map(_plain, value))
     return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value

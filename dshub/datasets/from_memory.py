@@ -1,12 +1,11 @@
 """Create sources from arrays, lists and Arrow tables in memory."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dshub.catalog.features import (
     BytesFeature,
@@ -21,24 +20,12 @@ from dshub.catalog.features import (
     Unit,
     is_encoded,
 )
+from dshub.datasets.inference import SUPPORTED, cast_column, feature_of, mismatch, number_feature
 from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
-from dshub.tables.types import inner_values, is_text, row_dtype, row_shape, shaped
-
-_SUPPORTED = "numbers, text or lists (pass the feature of bytes in `features`)"
-_CONVERT_HINT = "convert the column, or pass its feature in `features`"
-_MISSING_HINT = "drop rows with missing values, or fill them, for example with pandas `fillna`"
-
-_CASTS = {  # unsupported types to supported types that can hold the same values
-    pa.float16(): pa.float32(),
-    pa.string_view(): pa.large_string(),
-    pa.binary_view(): pa.large_binary(),
-    pa.date64(): pa.date32(),
-}
-_DTYPES = {str(pa.from_numpy_dtype(np.dtype(name))): name for name in get_args(Dtype)}
-_DTYPES["halffloat"] = "float32"
+from dshub.tables.types import row_dtype, row_shape
 
 
 class ItemColumn:
@@ -70,7 +57,7 @@ def from_arrays(
     lengths = {name: _length(name, column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         got = ", ".join(f"{name} {length:,}" for name, length in lengths.items())
-        raise _mismatch("columns", "equal lengths", got, "pass columns with a value for each row")
+        raise mismatch("columns", "equal lengths", got, "pass columns with a value for each row")
     check_names(features, columns)
     pairs = {
         name: _column(f"column {name}", values, features.get(name))
@@ -84,18 +71,16 @@ def from_arrays(
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Convert rows to columns; raise SchemaError if rows have different keys."""
+    """Convert rows to columns; a key that a row lacks is a missing value."""
     columns: dict[str, list[Any]] = {}
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             expected = "dicts of values by column name"
             raise ArgumentError(name="rows", value=row, expected=expected)
-        if number and row.keys() != columns.keys():
-            names = [", ".join(map(str, keys)) for keys in (columns, row)]
-            hint = "give every row the same keys"
-            raise _mismatch(f"row {number}", f"the keys {names[0]}", names[1], hint)
-        for name, value in row.items():
-            columns.setdefault(name, []).append(value)
+        for name in row.keys() - columns.keys():
+            columns[name] = [None] * number
+        for name, column in columns.items():
+            column.append(row.get(name))
     return columns
 
 
@@ -121,7 +106,7 @@ def check_names(features: Mapping[str, Feature], columns: Collection[str], title
     for name, feature in features.items():
         if name not in columns:
             hint = f"the columns are {', '.join(columns)}; check the names in `features`"
-            raise _mismatch(
+            raise mismatch(
                 f"{title}column {name}", _describe_values(feature), "no such column", hint
             )
 
@@ -132,7 +117,7 @@ def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, F
     if isinstance(normalized, np.ndarray) and not isinstance(feature, ListFeature):
         feature = feature or _infer(where, normalized)
         if not _fits(normalized, feature):
-            raise _mismatch(where, _describe_values(feature), _describe_array(normalized))
+            raise mismatch(where, _describe_values(feature), _describe_array(normalized))
         return ArrayColumn(normalized), feature
     if isinstance(normalized, list) and not (feature and row_dtype(feature)):
         return ItemColumn(normalized), _item_feature(where, normalized, feature)
@@ -150,13 +135,18 @@ def _arrow_column(where: str, values: Any, feature: Feature | None) -> tuple[Col
     try:
         array = to_arrow(values)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        expected = _describe_values(feature) if feature else _SUPPORTED
-        raise _mismatch(where, expected, str(error)) from None
+        expected = _describe_values(feature) if feature else SUPPORTED
+        raise mismatch(where, expected, str(error)) from None
     chunks = [cast_column(array)]
     if feature is None:
         feature = feature_of(where, chunks)
-    else:
+        return column_of_chunks(chunks, feature), feature
+    try:
         chunks = conform_chunks(chunks, where.removeprefix("column "), feature, "own data")
+    except SchemaError as error:
+        if error.hint == SchemaError.hint:  # it speaks of a manifest
+            raise mismatch(error.where, error.expected, error.got) from error
+        raise
     return column_of_chunks(chunks, feature), feature
 
 
@@ -213,7 +203,7 @@ def _supported(array: np.ndarray) -> np.ndarray:
 
 def _list_column(where: str, rows: Any, feature: Feature | None) -> tuple[Column, ListFeature]:
     if feature is not None and not isinstance(feature, ListFeature):
-        raise _mismatch(where, _describe_values(feature), "lists of different lengths")
+        raise mismatch(where, _describe_values(feature), "lists of different lengths")
     dtype = row_dtype(feature.of) if feature else None
     try:
         offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
@@ -228,15 +218,15 @@ def _list_column(where: str, rows: Any, feature: Feature | None) -> tuple[Column
         ]
     except (ValueError, TypeError, OverflowError) as error:
         expected = _describe_values(feature) if feature else "lists of numbers or text"
-        raise _mismatch(where, expected, str(error)) from None
+        raise mismatch(where, expected, str(error)) from None
     kinds = {f"{array.dtype} {array.shape[1:]}" for array in arrays}
     if len(kinds) > 1:
-        raise _mismatch(where, "rows of one dtype and item shape", " and ".join(sorted(kinds)))
+        raise mismatch(where, "rows of one dtype and item shape", " and ".join(sorted(kinds)))
     shape = row_shape(feature.of) if feature else ()
     flat = _supported(np.concatenate(arrays)) if arrays else np.empty((0, *shape), dtype)
     item = feature.of if feature else _infer(where, flat)
     if not _fits(flat, item):
-        raise _mismatch(
+        raise mismatch(
             where, f"lists of {_describe_values(item)}", f"lists of {_describe_array(flat)}"
         )
     column = ListColumn(offsets, ArrayColumn(flat), count=len(flat), fault=damage_error)
@@ -246,11 +236,11 @@ def _list_column(where: str, rows: Any, feature: Feature | None) -> tuple[Column
 def _item_feature(where: str, values: list[Any], feature: Feature | None) -> Feature:
     """Return the feature of a list of `str` or `bytes`, inferring it for `str`."""
     got = "bytes" if values and isinstance(values[0], bytes) else "text"
-    if feature is None and got == "text":
-        return TextFeature()
-    expected = _SUPPORTED if feature is None else _describe_values(feature)
-    if feature is None or (expected != got and (values or expected != "bytes")):
-        raise _mismatch(where, expected, got)
+    if feature is None:
+        return TextFeature() if got == "text" else BytesFeature()
+    expected = _describe_values(feature)
+    if expected != got and (values or expected != "bytes"):
+        raise mismatch(where, expected, got)
     return feature
 
 
@@ -260,16 +250,8 @@ def _infer(where: str, array: np.ndarray) -> NumberFeature | DateFeature:
         return msgspec.convert({"kind": "date", "unit": unit}, DateFeature)
     if array.dtype.name not in get_args(Dtype):
         hint = f"use `astype` to convert the column to {', '.join(get_args(Dtype))}"
-        raise _mismatch(where, _SUPPORTED, _describe_array(array), hint)
-    return _number(array.dtype, array.shape[1:])
-
-
-def _mismatch(where: str, expected: str, got: str, hint: str = _CONVERT_HINT) -> SchemaError:
-    return SchemaError(where=where, expected=expected, got=got, hint=hint)
-
-
-def _number(dtype: np.dtype, shape: tuple[int, ...]) -> NumberFeature:
-    return msgspec.convert({"dtype": dtype.name, "shape": shape}, NumberFeature)
+        raise mismatch(where, SUPPORTED, _describe_array(array), hint)
+    return number_feature(array.dtype, array.shape[1:])
 
 
 def _fits(array: np.ndarray, feature: Feature) -> bool:
@@ -330,27 +312,6 @@ def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSour
     return ColumnSource(columns, features, table.num_rows, arrow=arrow)
 
 
-def cast_column(column: Any) -> Any:
-    """Cast an array or chunked array to a supported type, if necessary."""
-    kind = cast_type(column.type)
-    return column if kind == column.type else column.cast(kind)
-
-
-def cast_type(kind: pa.DataType) -> pa.DataType:
-    """Return the closest supported type; for lists, convert the item type."""
-    if pa.types.is_list(kind):
-        return pa.list_(cast_type(kind.value_type))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(cast_type(kind.value_type))
-    if pa.types.is_fixed_size_list(kind):
-        return pa.list_(cast_type(kind.value_type), kind.list_size)
-    if pa.types.is_struct(kind):
-        return pa.struct({field.name: cast_type(field.type) for field in kind})
-    if pa.types.is_dictionary(kind):
-        return cast_type(kind.value_type)
-    return _CASTS.get(kind, kind)
-
-
 def conform_chunks(
     chunks: Sequence[pa.Array], name: str, feature: Feature, title: str
 ) -> list[pa.Array]:
@@ -370,102 +331,6 @@ def from_zero(feature: Feature) -> Feature:
     if isinstance(feature, LabelFeature):
         return msgspec.structs.replace(feature, first=0)
     return feature
-
-
-def feature_of(where: str, chunks: Sequence[pa.Array]) -> Feature:
-    """Infer the feature of Arrow arrays; it is optional where values are missing.
-
-    Raises:
-        SchemaError: the type is unsupported, or all values are missing.
-    """
-    missing = {path for chunk in chunks for path in missing_paths(chunk)}
-    return infer_feature(where, chunks[0].type, missing)
-
-
-def missing_paths(values: pa.Array, path: str = "") -> Iterator[str]:
-    """Yield the paths of missing values, such as `""`, `[]` for list items, or `.name`."""
-    if values.null_count:
-        yield path
-        values = values.drop_null()
-    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
-        yield from missing_paths(values.flatten(), f"{path}[]")
-    elif pa.types.is_struct(values.type):
-        for number, field in enumerate(values.type):
-            yield from missing_paths(values.field(number), f"{path}.{field.name}")
-    elif pa.types.is_fixed_size_list(values.type) and inner_values(values).null_count:
-        yield f"{path}[]"
-
-
-def infer_feature(
-    where: str, kind: pa.DataType, missing: Collection[str] = (), path: str = ""
-) -> Feature:
-    """Infer the feature of an Arrow type.
-
-    Args:
-        where: description of the column, for errors.
-        kind: type of the values.
-        missing: paths of missing values; see `missing_paths`.
-        path: path of the values.
-
-    Raises:
-        SchemaError: the type is unsupported.
-    """
-    optional = path in missing
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        item = infer_feature(where, kind.value_type, missing, f"{path}[]")
-        return ListFeature(of=item, optional=optional)
-    if pa.types.is_struct(kind) and kind.num_fields:
-        fields = {
-            field.name: infer_feature(
-                f"{where}, field {field.name}", field.type, missing, f"{path}.{field.name}"
-            )
-            for field in kind
-        }
-        return StructFeature(fields=fields, optional=optional)
-    if pa.types.is_fixed_size_list(kind) and f"{path}[]" in missing:
-        raise _mismatch(where, "arrays without missing values", "arrays with missing values")
-    return _feature_of_type(where, kind, optional=optional)
-
-
-def _feature_of_type(where: str, kind: pa.DataType, *, optional: bool) -> Feature:
-    """Return the feature of an Arrow type without nested fields."""
-    if is_text(kind):
-        return TextFeature(optional=optional)
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return BytesFeature(optional=optional)
-    if pa.types.is_date(kind):
-        return DateFeature(optional=optional)
-    if pa.types.is_timestamp(kind):
-        return DateFeature(unit=kind.unit, timezone=kind.tz or "", optional=optional)
-    inner, shape = shaped(kind)
-    if str(inner) not in _DTYPES:
-        got = "only missing values" if pa.types.is_null(kind) else str(kind)
-        raise _mismatch(where, _SUPPORTED, got)
-    dtype = np.dtype(_DTYPES[str(inner)])
-    return msgspec.structs.replace(_number(dtype, shape), optional=optional)
-
-
-def check_missing(where: str, chunks: Sequence[pa.Array]) -> None:
-    """Raise SchemaError if a value of a column is missing, at any depth."""
-    first = 0
-    for chunk in chunks:
-        row = _first_missing(chunk)
-        if row is not None:
-            raise _mismatch(f"{where}, row {first + row}", "a value", "none", _MISSING_HINT)
-        first += len(chunk)
-
-
-def _first_missing(values: pa.Array) -> int | None:
-    """Return the first row with a missing value, or None."""
-    if values.null_count:
-        return int(values.is_null().index(True).as_py())
-    if not pa.types.is_nested(values.type):
-        return None
-    if pa.types.is_struct(values.type):
-        rows = [_first_missing(values.field(number)) for number in range(values.type.num_fields)]
-        return min((row for row in rows if row is not None), default=None)
-    inner = _first_missing(values.flatten())
-    return None if inner is None else pc.list_parent_indices(values)[inner].as_py()
 
 
 def column_of_chunks(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:

@@ -25,15 +25,8 @@ import pyarrow.compute as pc
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, ListFeature
 from dshub.datasets.decoding import detect_audio
-from dshub.datasets.from_memory import (
-    cast_column,
-    cast_type,
-    check_missing,
-    check_names,
-    column_of_chunks,
-    conform_chunks,
-    feature_of,
-)
+from dshub.datasets.from_memory import check_names, column_of_chunks, conform_chunks
+from dshub.datasets.inference import cast_column, cast_type, check_missing, feature_of
 from dshub.datasets.selection import Selection
 from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError, needs

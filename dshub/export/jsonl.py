@@ -1,7 +1,7 @@
 """Export to JSON Lines: one object per line, in UTF-8.
 
-Labels are written by name, arrays and lists as lists, structs as objects, dates in ISO 8601, bytes as
-base64, and images and audio as base64 of their files (PNG for raw pixels). Missing values and NaN
+Labels are written by name, arrays and lists as lists, structs as objects, and dates in ISO 8601.
+Bytes, images and audio are base64 of their files (PNG for raw pixels). Missing values and NaN
 become `null`, because JSON has no NaN.
 """
 

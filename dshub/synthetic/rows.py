@@ -82,7 +82,7 @@ class _Kinds:
     text_labels: bool
 
 
-def _column(feature: Feature, kinds: _Kinds, random: np.ndarray) -> pa.Array:  # noqa: C901, PLR0911  # a case each
+def _column(feature: Feature, kinds: _Kinds, random: np.ndarray) -> pa.Array:  # noqa: C901, PLR0911, PLR0912  # a case each
     rows = zip(kinds.classes.tolist(), random.tolist(), kinds.lengths.tolist(), strict=True)
     match feature:
         case ImageFeature() if feature.encoding != "raw":

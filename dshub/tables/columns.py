@@ -278,7 +278,7 @@ def _dense_column(array: pa.Array, feature: Feature, fault: Fault) -> Column:
     rows, shape = len(array), row_shape(feature)
     while pa.types.is_fixed_size_list(array.type):
         array = inner_values(array)
-    if dtype == bool:
+    if dtype.kind == "b":
         return BitColumn(_bits(array.buffers()[1], array), array.offset, shape)
     # array.to_numpy() would import pandas if it is installed, which takes 0.2 s
     if pa.types.is_date32(array.type):

@@ -50,6 +50,9 @@ _ENCODINGS = {
 }
 
 
+_MISSING_HINT = "make the feature optional (`optional = true`), or drop or fill these rows"
+
+
 @dataclass(frozen=True)
 class _Place:
     """The position of a column's values in a split, for errors.
@@ -68,9 +71,10 @@ class _Place:
         """Return the place of the inner values of lists with `size` values each."""
         return replace(self, row_of=lambda value: self.row_of(value // size))
 
-    def error(self, value: int, *, expected: str, got: str) -> SchemaError:
+    def error(self, value: int, *, expected: str, got: str, hint: str = "") -> SchemaError:
         row = self.first_row + self.row_of(value)
-        return SchemaError(where=f"{self.where}, row {row}", expected=expected, got=got)
+        where = f"{self.where}, row {row}"
+        return SchemaError(where=where, expected=expected, got=got, hint=hint)
 
     def type_error(self, expected: str, values: pa.Array) -> SchemaError:
         return SchemaError(where=self.where, expected=expected, got=str(values.type))
@@ -129,7 +133,7 @@ def _conform_optional(column: pa.Array, feature: Feature, place: _Place) -> pa.A
     return values.take(pa.array(np.cumsum(present) - 1, mask=~present))
 
 
-def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:  # noqa: C901, PLR0911  # a case each
+def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:  # noqa: C901, PLR0911, PLR0912  # a case each
     match feature:
         case AudioFeature():
             return _conform_files(column, feature.encoding, place)
@@ -196,7 +200,7 @@ def _conform_date(column: pa.Array, feature: DateFeature, place: _Place) -> pa.A
 def _check_not_null(values: pa.Array, place: _Place) -> None:
     if values.null_count:
         null = pc.index(values.is_null(), value=True).as_py()
-        raise place.error(null, expected="a value", got="none")
+        raise place.error(null, expected="a value", got="none", hint=_MISSING_HINT)
 
 
 def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
@@ -267,7 +271,7 @@ def _conform_numbers(
     Raises:
         SchemaError: a string is not a number, or a number does not fit the type.
     """
-    if values.type == kind:
+    if values.type == kind or not _may_become(values, kind):
         return values
     through, expected = kind, f"one {kind}"
     if is_text(values.type):
@@ -277,13 +281,6 @@ def _conform_numbers(
             values = pc.if_else(missing, pa.scalar("nan", values.type), values)
         if pa.types.is_floating(kind):
             through = pa.float64()  # parse text as the nearest double, even for narrower floats
-    elif pa.types.is_boolean(kind):
-        if not pa.types.is_integer(values.type) or pc.any(pc.greater(pc.abs(values), 1)).as_py():
-            return values
-    elif not (pa.types.is_integer(values.type) or pa.types.is_boolean(values.type)) and not (
-        pa.types.is_floating(values.type) and pa.types.is_floating(kind)
-    ):
-        return values
     try:
         return values.cast(through).cast(kind)
     except pa.ArrowInvalid:
@@ -292,6 +289,16 @@ def _conform_numbers(
         raise place.error(
             first, expected=expected, got=repr(got) if isinstance(got, str) else str(got)
         ) from None
+
+
+def _may_become(values: pa.Array, kind: pa.DataType) -> bool:
+    """Return True if values can be cast to a numeric type in principle."""
+    own = values.type
+    if pa.types.is_boolean(kind) and pa.types.is_integer(own):
+        return not pc.any(pc.or_(pc.less(values, 0), pc.greater(values, 1))).as_py()
+    if pa.types.is_floating(own):
+        return bool(pa.types.is_floating(kind))
+    return bool(is_text(own) or pa.types.is_integer(own) or pa.types.is_boolean(own))
 
 
 def _first_wrong(values: pa.Array, kind: pa.DataType) -> int:

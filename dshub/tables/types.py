@@ -57,7 +57,7 @@ def arrow_schema(features: Mapping[str, Feature]) -> pa.Schema:
     return pa.schema(fields, metadata={"huggingface": info})
 
 
-def _describe(feature: Feature) -> Any:  # noqa: C901, PLR0911  # a case each
+def _describe(feature: Feature) -> Any:  # noqa: C901, PLR0911, PLR0912  # a case each
     """Describe a feature in the form of `datasets.Features.to_dict`.
 
     A list is a "Sequence" as in version 3, because later versions read both that and "List". A list

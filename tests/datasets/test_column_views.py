@@ -1,12 +1,14 @@
 """Compare chains of methods that change columns with plain Python rows."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dshub import Dataset
-from dshub.catalog.features import NumberFeature
+from dshub.catalog.features import LabelFeature, NumberFeature
+from dshub.errors import SchemaError, UnknownNameError
 
 
 def test_chained_changes_of_columns_match_plain_rows(tmp_path: Path) -> None:
@@ -35,3 +37,33 @@ def test_chained_changes_of_columns_match_plain_rows(tmp_path: Path) -> None:
 def test_cached_images_stay_encoded(photos: Dataset, tmp_path: Path, on: bool) -> None:
     cached = photos.decode(on).cache("photos", folder=tmp_path)
     assert cached.decode(False)[0]["image"] == photos.decode(False)[0]["image"]
+
+
+def test_missing_values_are_filled() -> None:
+    columns: dict[str, Any] = {"age": [1, None], "text": [None, "a"], "score": [np.nan, 1.5]}
+    ds = Dataset.from_arrays(columns)
+    filled = ds.fill({"age": -1, "text": "", "score": 0})
+    assert list(filled) == [
+        {"age": 1, "text": "", "score": 0.0},
+        {"age": -1, "text": "a", "score": 1.5},
+    ]
+    assert filled.features["age"] == NumberFeature(dtype="int64")
+    assert filled.arrow()["age"].to_pylist() == [1, -1]
+    assert filled.fingerprint != ds.fingerprint
+
+
+def test_missing_classes_are_filled_by_name() -> None:
+    labels = LabelFeature(names=("cat", "dog"), optional=True)
+    ds = Dataset.from_arrays({"label": [0, None]}, features={"label": labels})
+    assert ds.fill({"label": "dog"})["label"].tolist() == [0, 1]
+    with pytest.raises(SchemaError, match="'bird'"):
+        ds.fill({"label": "bird"})
+
+
+def test_rows_with_missing_values_are_dropped() -> None:
+    ds = Dataset.from_arrays({"a": [1, None, 3], "b": ["x", "y", None]})
+    assert ds.valid("a").tolist() == [True, False, True]
+    assert ds.drop_missing("a")["b"] == ["x", None]
+    assert list(ds.drop_missing()) == [{"a": 1, "b": "x"}]
+    with pytest.raises(UnknownNameError):
+        ds.drop_missing("c")

@@ -7,6 +7,7 @@ import pytest
 
 from dshub import Dataset
 from dshub.catalog.features import (
+    BytesFeature,
     Feature,
     ImageFeature,
     LabelFeature,
@@ -61,8 +62,8 @@ def test_bools_become_0_and_1_as_in_arrow() -> None:
     dataset = Dataset.from_arrays(columns)
     assert dataset.features == Dataset.from_arrow(pa.table(columns)).features
     assert np.shares_memory(flags, dataset["flag"])
-    assert dataset["flag"].tolist() == [1, 0]
-    assert [row.tolist() for row in dataset["pair"]] == [[1], [0, 1]]
+    assert dataset["flag"].tolist() == [True, False]
+    assert [row.tolist() for row in dataset["pair"]] == [[True], [False, True]]
 
 
 def test_object_arrays_of_text_are_text() -> None:
@@ -70,8 +71,7 @@ def test_object_arrays_of_text_are_text() -> None:
     words = np.array(["a", "bc"], object)
     dataset = Dataset.from_arrays({"word": words})
     assert dataset["word"] == ["a", "bc"]
-    with pytest.raises(SchemaError, match="row 1: got None"):
-        Dataset.from_arrays({"word": np.array(["a", None], object)})
+    assert Dataset.from_arrays({"word": np.array(["a", None], object)})["word"] == ["a", None]
 
 
 def test_given_features_are_kept() -> None:
@@ -95,7 +95,7 @@ def test_given_features_are_kept() -> None:
         (np.array([0, 1, 2]), LabelFeature(names=("a", "b")), "from 0 to 2, .* from 0 to 1"),
         (np.array([-1, 1]), LabelFeature(names=("a", "b")), "from -1 to 1, .* from 0 to 1"),
         (np.array([0, 1], np.uint8), LabelFeature(names=("a", "b")), "uint8 .* int64"),
-        (["a"], LabelFeature(names=("a", "b")), "got text, expected int64"),
+        (["c"], LabelFeature(names=("a", "b")), "row 0: got 'c', expected one of the classes a, b"),
         (np.zeros((2, 4, 5)), ImageFeature(shape=(4, 5, 1)), r"float64 .* uint8 \(rows, 4, 5, 1\)"),
         (
             np.zeros((2, 3), np.uint8),
@@ -111,7 +111,7 @@ def test_column_that_does_not_fit_its_feature_is_rejected(
     column: Any, feature: Feature, words: str
 ) -> None:
     """The error names the column, its values and the expected values."""
-    with pytest.raises(SchemaError, match=f"column x: .*{words}"):
+    with pytest.raises(SchemaError, match=f"column x.*{words}"):
         Dataset.from_arrays({"x": column}, features={"x": feature})
 
 
@@ -135,29 +135,19 @@ def test_columns_of_different_lengths_are_rejected() -> None:
         Dataset.from_arrays({"image": np.zeros(1000), "label": np.zeros(999)})
 
 
-@pytest.mark.parametrize(
-    "column",
-    [np.array(["2020-01-01"], "M8[D]"), np.array([1j])],
-    ids=str,
-)
-def test_unsupported_dtype_is_rejected(column: np.ndarray) -> None:
-    message = rf"column x: got {column.dtype}".replace("[", r"\[")
-    with pytest.raises(SchemaError, match=message) as caught:
-        Dataset.from_arrays({"x": column})
+def test_unsupported_dtype_is_rejected() -> None:
+    with pytest.raises(SchemaError, match="column x: got complex128") as caught:
+        Dataset.from_arrays({"x": np.array([1j])})
     assert "astype" in caught.value.hint
     assert "float32" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "column", [["a", None], np.array([1.5, None]), np.array(["a", None], object)], ids=str
-)
-def test_missing_value_is_rejected(column: Any) -> None:
-    with pytest.raises(SchemaError, match="column x, row 1: got None, expected a value") as caught:
-        Dataset.from_arrays({"x": column})
-    assert "fillna" in caught.value.hint
-    with pytest.raises(SchemaError, match="column x, row 1: got none") as caught:
-        Dataset.from_arrow(pa.table({"x": ["a", None]}))
-    assert "fillna" in caught.value.hint
+@pytest.mark.parametrize("make", [Dataset.from_arrays, lambda x: Dataset.from_arrow(pa.table(x))])
+def test_missing_value_of_a_declared_feature_is_rejected(make: Callable[..., Dataset]) -> None:
+    with pytest.raises(SchemaError, match="column x, row 1: got none, expected a value") as caught:
+        Dataset.from_arrays({"x": ["a", None]}, features={"x": TextFeature()})
+    assert "optional" in caught.value.hint
+    assert make({"x": ["a", None]}).features == {"x": TextFeature(optional=True)}
 
 
 @pytest.mark.parametrize(
@@ -231,14 +221,11 @@ def test_empty_arrow_table() -> None:
 @pytest.mark.parametrize(
     "column",
     [
-        pa.array([1, None]),
-        pa.array(["a", None]),
-        pa.array([[1, 2], None], pa.list_(pa.int64(), 2)),
+        pa.array([None, None]),
         pa.array([[1, None]], pa.list_(pa.int64(), 2)),
-        pa.array([[1], [1, None]]),
-        pa.array([[[1]], [[1], [2]]]),
-        pa.array([{"a": 1}]),
-        pa.array([b"a file of some kind"]),
+        pa.array([[], []]),
+        pa.array([{}]),
+        pa.array([1], pa.duration("s")),
     ],
     ids=str,
 )
@@ -294,6 +281,7 @@ def test_list_feature_applies_to_rows_of_one_length() -> None:
         [["a"], [1, 2]],
         [1, [2, 3]],
         [[1], [[2], [3]]],
+        [{"a": 1}, 2],
     ],
     ids=str,
 )
@@ -309,9 +297,8 @@ def test_gathered_rows_are_copies() -> None:
     assert values_of(dataset["x"]) == [[1, 2], [3]]
 
 
-def test_bytes_need_a_feature() -> None:
-    with pytest.raises(SchemaError, match=r"column x: got bytes, .*in `features`"):
-        Dataset.from_arrays({"x": [b"abc"]})
+def test_bytes_are_files_only_with_a_feature() -> None:
+    assert Dataset.from_arrays({"x": [b"abc"]}).features == {"x": BytesFeature()}
     image = ImageFeature(encoding="any")
     with pytest.raises(SchemaError, match="column x: got text, expected bytes"):
         Dataset.from_arrays({"x": ["abc"]}, features={"x": image})
@@ -356,8 +343,9 @@ def test_arrow_lists_are_not_copied() -> None:
 
 def test_missing_value_in_a_list_names_its_row() -> None:
     chunks = pa.chunked_array([[[1], [2]], [[3], [4, None], [5]]], pa.list_(pa.int64()))
+    integers = ListFeature(of=NumberFeature(dtype="int64"))
     with pytest.raises(SchemaError, match="column x, row 3: got none"):
-        Dataset.from_arrow(pa.table({"x": chunks}))
+        Dataset.from_arrow(pa.table({"x": chunks}), features={"x": integers})
 
 
 def test_rows_become_columns() -> None:
@@ -367,9 +355,13 @@ def test_rows_become_columns() -> None:
     assert len(Dataset.from_rows([])) == 0
 
 
-def test_rows_with_other_keys_are_refused() -> None:
-    with pytest.raises(SchemaError, match="row 1"):
-        Dataset.from_rows([{"a": 1}, {"b": 1}])
+def test_key_that_a_row_lacks_is_a_missing_value() -> None:
+    rows = [{"a": 1}, {"b": "x", "a": 2}, {"b": "y"}]
+    assert list(Dataset.from_rows(rows)) == [
+        {"a": 1, "b": None},
+        {"a": 2, "b": "x"},
+        {"a": None, "b": "y"},
+    ]
     with pytest.raises(ArgumentError, match="dicts"):
         Dataset.from_rows([1])  # type: ignore[list-item]
 

@@ -66,7 +66,7 @@ def test_join_with_ambiguous_rows_or_columns_is_rejected(ds: Dataset) -> None:
 
 @pytest.mark.parametrize("method", ["sort", "unique", "counts"])
 def test_columns_without_single_values_are_rejected(ds: Dataset, method: str) -> None:
-    with pytest.raises(SchemaError, match="expected a class, number or text in each row"):
+    with pytest.raises(SchemaError, match="expected a class, number, date or text in each row"):
         getattr(ds, method)("v")
     with pytest.raises(UnknownNameError):
         getattr(ds, method)("x")
@@ -86,3 +86,13 @@ def test_nan_is_one_value() -> None:
     ds = Dataset.from_arrays({"x": np.array([np.nan, 1.0, np.nan])})
     assert list(ds.counts("x").values()) == [1, 2]
     assert len(ds.unique("x")) == 2
+
+
+def test_missing_values_come_last_and_are_counted() -> None:
+    ds = Dataset.from_arrays({"n": [3, None, 1], "t": ["b", None, "a"]})
+    for name, values in (("n", [1, 3, None]), ("t", ["a", "b", None])):
+        assert [row[name] for row in ds.sort(name)] == values
+        assert [row[name] for row in ds.sort(name, reverse=True)] == [values[1], values[0], None]
+        assert ds.unique(name) == values
+        assert ds.counts(name) == dict.fromkeys(values, 1)
+        assert len(ds.join(ds.rename({"t": "u"} if name == "n" else {"n": "u"}), on=name)) == 2

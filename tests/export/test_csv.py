@@ -1,11 +1,15 @@
 """Export CSV and read it with other programs."""
 
 import csv
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dshub import Dataset
+from dshub.catalog.features import LabelFeature
+from dshub.export import export
 from tests.exporting import CLASSES, Rows, Some, written
 
 
@@ -31,3 +35,16 @@ def test_pandas_reads_csv(some: Some, rows: Rows, tmp_path: Path) -> None:
     frame = pandas.concat(pandas.read_csv(path, keep_default_na=False) for path in files)
     assert frame["text"].tolist() == [row["text"] for row in rows]
     assert np.allclose(frame["exact"], [row["exact"] for row in rows], rtol=1e-15, atol=0)
+
+
+def test_missing_values_are_empty_fields(tmp_path: Path) -> None:
+    columns = {"n": [2**53 + 1, None], "t": [None, "a"], "d": [None, dt.date(2020, 1, 2)]}
+    label = LabelFeature(names=("cat", "dog"), optional=True)
+    dataset = Dataset.from_arrays(columns | {"y": [None, 1]}, features={"y": label})
+    export({"train": dataset}, "csv", tmp_path)
+    (path,) = tmp_path.glob("*.csv")
+    assert path.read_text().splitlines() == [
+        "n,t,d,y",
+        "9007199254740993,,,",
+        ",a,2020-01-02,dog",
+    ]

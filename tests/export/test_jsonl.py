@@ -1,14 +1,17 @@
 """Export JSON lines and read them with the standard library."""
 
 import base64
+import datetime as dt
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError
+from dshub.export import export
 from tests.exporting import CLASSES, Rows, Some, pixels, same, written
 
 
@@ -38,3 +41,17 @@ def test_nan_becomes_null_and_infinity_is_refused(tmp_path: Path) -> None:
     dataset = Dataset.from_arrays({"x": np.array([1.5, math.inf])})
     with pytest.raises(DshubError, match="row 1: JSON cannot represent an infinite number"):
         written(dataset, "jsonl", tmp_path / "inf")
+
+
+def test_missing_and_nested_values(tmp_path: Path) -> None:
+    """The rows come back from JSON."""
+    rows: list[dict[str, Any]] = [
+        {"n": 1, "chat": [{"role": "user", "at": "2020-01-02"}], "m": [[1], []], "b": True},
+        {"n": None, "chat": None, "m": [], "b": None},
+    ]
+    day = dt.date(2020, 1, 2)
+    chat = [{"role": "user", "at": day}]
+    dataset = Dataset.from_rows([{**rows[0], "chat": chat}, rows[1]])
+    export({"train": dataset}, "jsonl", tmp_path)
+    (path,) = tmp_path.glob("*.jsonl")
+    assert list(map(json.loads, path.read_text().splitlines())) == rows

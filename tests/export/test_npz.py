@@ -9,6 +9,7 @@ from PIL import Image
 
 from dshub import Dataset, DshubError
 from dshub.catalog.features import ImageFeature
+from dshub.export import export
 from tests.exporting import CLASSES, Rows, Some, same, written
 
 
@@ -44,3 +45,12 @@ def test_npz_larger_than_memory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DshubError, match=r"needs 4\.0 TB of memory"):
         written(Dataset.from_arrays({"text": texts}), "npz", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_column_that_may_miss_values_is_refused(tmp_path: Path) -> None:
+    dataset = Dataset.from_arrays({"n": [1, None], "f": [1.5, None]})
+    with pytest.raises(DshubError, match="column n can have missing values"):
+        export({"train": dataset}, "npz", tmp_path)
+    export({"train": dataset.columns(["f"])}, "npz", tmp_path)
+    (path,) = tmp_path.glob("*.npz")
+    assert np.isnan(np.load(path)["f"][1])

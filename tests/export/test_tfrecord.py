@@ -10,6 +10,7 @@ import pytest
 from dshub import Dataset, DshubError
 from dshub.catalog.features import NumberFeature
 from dshub.errors import MissingExtraError
+from dshub.export import export
 from tests.exporting import Rows, Some, pixels, same, written
 from tests.independent import tfrecord
 
@@ -91,3 +92,9 @@ def test_missing_extra_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(MissingExtraError, match=r"pip install 'dshub\[tfrecord\]'"):
         written(Dataset.from_arrays({"t": ["a"]}), "tfrecord", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_nested_values_are_refused(tmp_path: Path) -> None:
+    dataset = Dataset.from_arrays({"x": [{"a": 1}]})
+    with pytest.raises(DshubError, match="column x holds nested values"):
+        export({"train": dataset}, "tfrecord", tmp_path)

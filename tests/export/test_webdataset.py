@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.exporting import Rows, Some, pixels, same, written
+from tests.exporting import CLASSES, Rows, Some, pixels, same, written
 
 
 def test_tarfile_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None:
@@ -32,6 +32,7 @@ def test_tarfile_reads_shards(some: Some, rows: Rows, tmp_path: Path) -> None:
         assert np.array_equal(np.load(io.BytesIO(members[f"{key}.tokens.npy"])), row["tokens"])
         suffix = json.loads(members[f"{key}.json"])
         assert suffix.keys() == {"text", "count", "ratio", "exact", "words", "tags"}
+        assert suffix.pop("tags") == [CLASSES[tag] for tag in row["tags"]]
         assert all(same(value, row[name]) for name, value in suffix.items())
     assert list(members) == sorted(members, key=lambda name: name.partition(".")[0])
 

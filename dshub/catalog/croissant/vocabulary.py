@@ -159,7 +159,9 @@ def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any
     return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | array
 
 
-def _kinds(feature: Feature, *, numbers: bool) -> list[str]:
+def _kinds(  # noqa: C901, PLR0911  # a case each
+    feature: Feature, *, numbers: bool
+) -> list[str]:
     match feature:
         case ImageFeature():
             widths = [WIDTHS[feature.dtype]] if feature.encoding == "raw" else []

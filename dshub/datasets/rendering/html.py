@@ -145,7 +145,9 @@ def _column_class(feature: Feature) -> str:
     return "dshub-number" if is_number else "dshub-text" if is_text else ""
 
 
-def _cell(value: Any, feature: Feature, budget: list[int]) -> str:
+def _cell(  # noqa: PLR0911  # a case each
+    value: Any, feature: Feature, budget: list[int]
+) -> str:
     """Format a value; `budget` holds the number of characters left for images and audio."""
     if value is None or value is np.ma.masked:
         return '<span class="dshub-dim">–</span>'

@@ -66,6 +66,9 @@ class Reader(Format, frozen=True):
                 "without `lines`, every column must be inside the first list of `rows`"
             )
         self._check_names()
+        for name, kind in self.types.items():
+            if kind == "any" and self._places[name].is_list:
+                raise ValueError(f"{name!r} of type any needs the path of the list, without []")
         for path, other in permutations(self.columns.values(), 2):
             if not path or path == other or other.startswith((f"{path}.", f"{path}[")):
                 raise ValueError("two columns have the same path, or one path contains the other")
@@ -74,9 +77,6 @@ class Reader(Format, frozen=True):
         for name in (*self.types, *self.spans, *self.distinct):
             if name not in self.columns:
                 raise ValueError(f"{name!r} is not in `columns`")
-        for name, kind in self.types.items():
-            if kind == "any" and self._places[name].is_list:
-                raise ValueError(f"{name!r} of type any needs the path of the list, without []")
         for name in (*self.distinct, *self.spans):
             if not self._places[name].is_list:
                 raise ValueError(f"{name!r} is not a column of lists")

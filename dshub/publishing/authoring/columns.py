@@ -19,7 +19,7 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
-from dshub.datasets.from_memory import cast_type, infer_feature, missing_paths
+from dshub.datasets.inference import cast_type, infer_feature, missing_paths
 from dshub.errors import DshubError, SchemaError
 from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES

@@ -116,7 +116,7 @@ class Records:
         kinds = self._kinds_of(path)
         is_scalar = len(kinds) == 1 and not kinds & {"object", "list"}
         parent = self._parent(path)
-        expected = self.values[parent] if parent in self.values else self.rows
+        expected = self.values.get(parent, self.rows)
         if path.endswith("[]"):
             expected = self.values[path]
         complete = self.values[path] == expected and "null" not in self.kinds[path]

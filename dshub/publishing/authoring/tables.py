@@ -107,7 +107,7 @@ def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:
     doubts += records.notes
     if not options["columns"]:
         raise DshubError(
-            f"{entries[0].name} has no key that is in every row",
+            f"{entries[0].name} has no key with values of one type",
             hint="write a manifest; see https://dshub.github.io/dshub/manifests.html",
         )
     return options

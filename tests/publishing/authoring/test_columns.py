@@ -1,4 +1,3 @@
-import math
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from dshub.catalog.features import (
+    BytesFeature,
     Feature,
     ImageFeature,
     LabelFeature,
@@ -31,16 +31,16 @@ def test_features_follow_from_all_values(new: New, data: Path) -> None:
         "size_cm": NumberFeature(dtype="float64"),
         "text": TextFeature(),
         "code": TextFeature(),
-        "age": NumberFeature(dtype="float64", missing=("",)),
+        "age": NumberFeature(dtype="int64", missing=("",), optional=True),
         "grade": LabelFeature(names=("n", "y")),
     }
     step = Rename(columns={"Id": "id", "Size (cm)": "size_cm"})
     assert result.manifest.splits["train"].steps == (step,)
     row = result["train"][5]
-    assert math.isnan(row.pop("age"))
+    assert row.pop("age") is None
     expected = {"id": 5, "size_cm": 1.25, "text": 'a, "quoted" text 5', "code": "05", "grade": 0}
     assert row == expected
-    assert result["train"]["age"][:][6] == 6.0
+    assert result["train"]["age"][:][6] == 6
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,15 @@ def test_features_follow_from_all_values(new: New, data: Path) -> None:
         ("x", [3, 5], NumberFeature(dtype="int64")),
         ("x", [True, False], LabelFeature(names=("false", "true"))),
         ("x", ["1", "02"], TextFeature()),
-        ("x", ["1", "NA"], NumberFeature(dtype="float64", missing=("NA",))),
+        ("x", ["1", "NA"], NumberFeature(dtype="int64", missing=("NA",), optional=True)),
+        ("x", ["1.5", "NA"], NumberFeature(dtype="float64", missing=("NA",))),
         ("x", ["a", "b"] * 10, LabelFeature(names=("a", "b"))),
         ("text", ["a", "b"] * 10, TextFeature()),
         ("x", [[1, 2]], ListFeature(of=NumberFeature(dtype="int64"))),
         ("x", [b"GIF89a"], ImageFeature(encoding="any")),
-        ("x", [b"text"], None),
-        ("x", [None, 1], None),
+        ("x", [b"text"], BytesFeature()),
+        ("x", [None, 1], NumberFeature(dtype="int64", optional=True)),
+        ("x", [None, None], None),
     ],
 )
 def test_feature_is_guessed_from_name_and_values(

@@ -16,7 +16,7 @@ from tests.publishing.authoring.conftest import New
 
 
 def test_json_lines_become_columns(new: New, data: Path) -> None:
-    """Nested objects and lists are columns; keys missing from some rows are reported."""
+    """Nested objects and lists are columns, and keys missing from some rows are optional."""
     rows: list[dict[str, Any]] = [
         {"text": f"t{i}", "label": "ab"[i % 2], "meta": {"score": i / 2}, "tags": ["x"] * i, "n": i}
         for i in range(4)
@@ -30,6 +30,7 @@ def test_json_lines_become_columns(new: New, data: Path) -> None:
         "meta_score": NumberFeature(dtype="float64"),
         "tags": ListFeature(of=TextFeature()),
         "n": NumberFeature(dtype="int64"),
+        "rare": NumberFeature(dtype="int64", optional=True),
     }
     assert result["train"][3] == {
         "text": "t3",
@@ -37,8 +38,37 @@ def test_json_lines_become_columns(new: New, data: Path) -> None:
         "meta_score": 1.5,
         "tags": ["x"] * 3,
         "n": 3,
+        "rare": None,
     }
-    assert "3 rows do not have it" in result.doubts("'rare'")[0]
+
+
+def test_objects_with_different_keys_are_structs(new: New, data: Path) -> None:
+    """Chat messages have optional keys."""
+    call = {"name": "search", "arguments": {"q": "x"}}
+    chats: list[Any] = [
+        [{"role": "user", "content": "hi", "name": "bob"}],
+        [{"role": "assistant", "content": None, "calls": [call]}, {"role": "user", "content": "q"}],
+        [],
+    ]
+    lines = [json.dumps({"messages": chat}) for chat in chats]
+    write_text(data / "train.jsonl", "\n".join(lines))
+    rows = [row["messages"] for row in new(data)["train"]]
+    keys = ("role", "content", "name", "calls")
+    assert rows == [[{key: m.get(key) for key in keys} for m in chat] for chat in chats]
+
+
+def test_lists_of_lists_and_nulls_are_kept(new: New, data: Path) -> None:
+    rows = [{"m": [[1], []], "w": ["a", None]}, {"m": None, "w": []}]
+    write_text(data / "train.jsonl", "\n".join(map(json.dumps, rows)))
+    result = new(data)["train"]
+    assert result.arrow().to_pylist() == rows
+
+
+def test_key_of_several_types_is_omitted(new: New, data: Path) -> None:
+    write_text(data / "train.jsonl", '{"a": 1, "b": 1}\n{"a": 2, "b": "x"}\n')
+    result = new(data)
+    assert list(result.manifest.features) == ["a"]
+    assert "integer and string" in result.doubts("'b'")[0]
 
 
 @pytest.mark.parametrize("rows", ["", "data"])
@@ -60,7 +90,7 @@ def test_json_document_with_a_list_of_rows_is_read(new: New, data: Path, rows: s
         ("[" * 100_000, r"train\.json: not valid JSON: "),
         ('{"a": 1}\n[3]\n', r"train\.json: row 2 is not an object"),
         ('{"a": [{"x": 1}], "b": [{"x": 1}]}', r"has several lists: a\[\], b\[\]"),
-        ('{"a": null}\n{"a": null}\n', "no key that is in every row"),
+        ('{"a": null}\n{"a": null}\n', "no key with values of one type"),
     ],
 )
 def test_json_that_is_not_a_table_is_rejected(
