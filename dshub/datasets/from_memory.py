@@ -25,7 +25,7 @@ from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
-from dshub.tables.types import row_dtype, row_shape
+from dshub.tables.types import is_text, row_dtype, row_shape
 
 
 class ItemColumn:
@@ -292,24 +292,58 @@ def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSour
     if not hasattr(table, "__arrow_c_stream__"):
         expected = "a pyarrow.Table, a pandas or polars DataFrame, or a RecordBatchReader"
         raise ArgumentError(name="table", value=table, expected=expected)
-    table = table if isinstance(table, pa.Table) else pa.table(table)
+    table = _arrow_table(table)
     declared = features or {}
     check_names(declared, table.schema.names)
     features, columns, arrow = {}, {}, {}
     for name in table.schema.names:
-        column, where = cast_column(table.column(name)), f"column {name}"
-        if name in declared:
-            feature = declared[name]
-            chunks = conform_chunks(column.chunks, name, feature, "own data")
+        column, feature = table.column(name), declared.get(name) or _classes(table.column(name))
+        column = cast_column(column)
+        chunks = column.chunks or [pa.array([], column.type)]
+        if feature is None:
+            feature = feature_of(f"column {name}", chunks)
         else:
-            chunks = column.chunks or [pa.array([], column.type)]
-            feature = feature_of(where, chunks)
+            chunks = conform_chunks(chunks, name, feature, "own data")
         features[name], columns[name], arrow[name] = (
             feature,
             column_of_chunks(chunks, feature),
             chunks,
         )
     return ColumnSource(columns, features, table.num_rows, arrow=arrow)
+
+
+def _arrow_table(table: Any) -> pa.Table:
+    """Convert a table to Arrow; raise SchemaError if a column cannot be converted."""
+    if isinstance(table, pa.Table):
+        return table
+    try:
+        return pa.table(table)
+    except pa.ArrowException as error:
+        if not hasattr(table, "items"):
+            raise mismatch("the table", "columns that Arrow can hold", str(error)) from error
+    # pyarrow does not convert columns of arrays in a pandas.DataFrame
+    return pa.table({str(name): _arrow_array(column, name) for name, column in table.items()})
+
+
+def _arrow_array(column: Any, name: str) -> pa.Array:
+    try:
+        return pa.array(column, from_pandas=True)
+    except pa.ArrowException:
+        pass
+    try:
+        return to_arrow(column)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise mismatch(f"column {name}", SUPPORTED, str(error)) from None
+
+
+def _classes(column: pa.ChunkedArray) -> LabelFeature | None:
+    """Return the feature of a dictionary-encoded column of text, such as a pandas category."""
+    kind = column.type
+    if not (pa.types.is_dictionary(kind) and is_text(kind.value_type)):
+        return None
+    names = column.unify_dictionaries().chunk(0).dictionary.to_pylist() if len(column) else []
+    optional = bool(column.null_count)
+    return LabelFeature(names=tuple(names), optional=optional) if names else None
 
 
 def conform_chunks(

@@ -372,3 +372,24 @@ def test_features_that_are_not_features_are_rejected() -> None:
         Dataset.from_arrays({"x": [1]}, features=features)
     with pytest.raises(ArgumentError, match="the feature of x is 'int64'"):
         Dataset.from_arrays({"x": [1]}).cast(features)
+
+
+def test_pandas_columns_of_any_kind() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "n": [1.0, np.nan],
+            "i": pandas.array([1, None], "Int64"),
+            "b": [True, False],
+            "c": pandas.Categorical(["y", "x"]),
+            "d": pandas.to_datetime(["2020-01-02", None]),
+            "m": [np.zeros((2, 3)), np.ones((2, 3))],
+        }
+    )
+    ds = Dataset.from_arrow(frame)
+    assert np.isnan(ds[1].pop("n"))
+    assert [row["i"] for row in ds] == [1, None]
+    assert ds["b"].tolist() == [True, False]
+    assert ds["d"].tolist() == frame["d"].to_numpy().tolist()
+    assert [row.tolist() for row in ds[1]["m"]] == [[1, 1, 1], [1, 1, 1]]
+    assert [ds.features["c"].names[n] for n in ds["c"]] == ["y", "x"]

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     [
         ROOT / "README.md",
-        *(ROOT / "docs" / name for name in ("familiar.md", "tutorial.md")),
+        *(ROOT / "docs" / name for name in ("data-model.md", "familiar.md", "tutorial.md")),
         *(ROOT / "docs" / "howto").glob("*.md"),
     ]
 )
