@@ -17,7 +17,7 @@ import numpy as np
 
 import dshub
 from dshub import Dataset, DshubError
-from dshub.catalog.features import Feature, LabelFeature, describe
+from dshub.catalog.features import Feature, LabelFeature, TextFeature, describe
 from dshub.export import export
 
 PAGE = Path(__file__).with_name("data-model.md")
@@ -109,9 +109,11 @@ def jax_kind(ds: Dataset) -> str:
     """Return the type of a column of a batch."""
     import jax
 
-    with jax.enable_x64(True):
+    with jax.enable_x64(new_val=True):
         value = next(iter(ds.batches(2).to("jax")))["x"]
-        return str(value.dtype) if isinstance(value, jax.Array) else _named(value, jax.Array, "array")
+        return (
+            str(value.dtype) if isinstance(value, jax.Array) else _named(value, jax.Array, "array")
+        )
 
 
 def pandas_kind(ds: Dataset) -> str:
@@ -204,20 +206,21 @@ def returned(kind: str, name: str, folder: Path) -> str:
     if "x" not in back.features:
         return "a column for each field"
     if [plain(row["x"]) for row in back] != [plain(row["x"]) for row in ds]:
-        print(kind, name, list(ds), list(back))
-        return "DIFFERS"
+        if not isinstance(back.features["x"], TextFeature):
+            raise AssertionError(f"{kind} through {name}: {list(ds)} became {list(back)}")
+        return describe(back.features["x"])
     same = back.features == ds.features
     return "same" if same else describe(back.features["x"])
 
 
 def plain(value: Any) -> Any:
     """Convert a row to Python values that can be compared."""
+    if isinstance(value, np.datetime64):
+        return str(value.astype("M8[us]"))
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, float) and np.isnan(value):
         return None
-    if isinstance(value, dt.date):
-        return str(value)
     return list(map(plain, value)) if isinstance(value, list) else value
 
 

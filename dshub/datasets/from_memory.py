@@ -154,20 +154,29 @@ def to_arrow(values: Any) -> pa.Array:
     """Convert Python objects to an Arrow array; masked items and None become nulls."""
     if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
         return pa.array(values.data, mask=np.ma.getmaskarray(values))
-    plain = [row.tolist() if isinstance(row, np.ndarray) else row for row in values]
+    plain = list(map(_plain, values))
     try:
         return pa.array(plain)
     except OverflowError:
         return pa.array(plain, pa.uint64())
 
 
+def _plain(value: Any) -> Any:
+    """Convert arrays to lists, at any depth."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return list(map(_plain, value))
+    return {name: _plain(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+
 def _is_nested(rows: Any) -> bool:
     """Return True if lists contain anything but numbers, or anything but text."""
     kinds = {str if isinstance(value, str) else type(value) for row in rows for value in row}
-    return bool(kinds & {list, tuple, dict, type(None), bytes})
+    return bool(kinds & {list, tuple, dict, type(None), bytes, np.ndarray})
 
 
-def _normalize(values: Any) -> Any:
+def _normalize(values: Any) -> Any:  # noqa: PLR0911  # a case each
     """Convert numbers and dates to a read-only array, and text and bytes to a list.
 
     Values of other types are returned as they are.
@@ -187,9 +196,16 @@ def _normalize(values: Any) -> Any:
         return None
     if array.dtype.kind in "OUTS" and (is_objects or array.ndim > 1):
         return None
+    if is_objects and array.dtype.kind == "f" and any(map(_is_inexact, values)):
+        return None
     view = _supported(array).view()
     view.flags.writeable = False
     return view
+
+
+def _is_inexact(value: Any) -> bool:
+    """Return True for an integer that float64 rounds; NumPy converts some of them silently."""
+    return isinstance(value, int) and abs(value) > 1 << 53
 
 
 def _supported(array: np.ndarray) -> np.ndarray:

@@ -46,7 +46,9 @@ class Reader(Format, frozen=True):
             with file.open() as stream, translated(file.name):
                 source = _Source(stream, file)
                 batches = pa.ipc.open_stream(pa.PythonFile(source, mode="r"))
-                yield from plain_pieces(batches, self.columns, file)
+                metadata = batches.schema.metadata
+                for batch in plain_pieces(batches, self.columns, file):
+                    yield batch.replace_schema_metadata(metadata)
                 source.check_end()
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:

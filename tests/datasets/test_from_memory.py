@@ -277,7 +277,6 @@ def test_list_feature_applies_to_rows_of_one_length() -> None:
     "rows",
     [
         [np.zeros(1, np.int8), np.zeros(2, np.int16)],
-        [np.zeros((1, 2)), np.zeros((1, 3))],
         [["a"], [1, 2]],
         [1, [2, 3]],
         [[1], [[2], [3]]],
@@ -355,8 +354,18 @@ def test_rows_become_columns() -> None:
     assert len(Dataset.from_rows([])) == 0
 
 
+@pytest.mark.parametrize("values", [[2**63 + 1, 7], [2**53 + 1, None], [-(2**63), 1]], ids=str)
+def test_large_integers_never_become_floats(values: list[int | None]) -> None:
+    assert [row["x"] for row in Dataset.from_rows({"x": value} for value in values)] == values
+
+
+def test_rows_of_nested_arrays_are_lists() -> None:
+    ds = Dataset.from_arrays({"x": [[np.arange(2), np.arange(0)], []]})
+    assert [[inner.tolist() for inner in row] for row in ds["x"]] == [[[0, 1], []], []]
+
+
 def test_key_that_a_row_lacks_is_a_missing_value() -> None:
-    rows = [{"a": 1}, {"b": "x", "a": 2}, {"b": "y"}]
+    rows: list[dict[str, Any]] = [{"a": 1}, {"b": "x", "a": 2}, {"b": "y"}]
     assert list(Dataset.from_rows(rows)) == [
         {"a": 1, "b": None},
         {"a": 2, "b": "x"},

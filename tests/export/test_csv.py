@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +39,11 @@ def test_pandas_reads_csv(some: Some, rows: Rows, tmp_path: Path) -> None:
 
 
 def test_missing_values_are_empty_fields(tmp_path: Path) -> None:
-    columns = {"n": [2**53 + 1, None], "t": [None, "a"], "d": [None, dt.date(2020, 1, 2)]}
+    columns: dict[str, Any] = {
+        "n": [2**53 + 1, None],
+        "t": [None, "a"],
+        "d": [None, dt.date(2020, 1, 2)],
+    }
     label = LabelFeature(names=("cat", "dog"), optional=True)
     dataset = Dataset.from_arrays(columns | {"y": [None, 1]}, features={"y": label})
     export({"train": dataset}, "csv", tmp_path)

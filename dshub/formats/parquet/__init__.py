@@ -43,7 +43,8 @@ _SIZES = {  # bytes per value in memory; for BYTE_ARRAY, only the offset
 class Reader(Format, frozen=True):
     """Read columns from the files of the only part, in order.
 
-    Values keep their types, but dictionaries are resolved and offsets have 32 bits.
+    Values keep their types, but dictionaries are resolved and offsets have 32 bits. Batches have
+    the metadata of the file.
 
     Attributes:
         columns: path of each column in the file, a column name or `struct.field` (Hugging Face
@@ -63,7 +64,7 @@ class Reader(Format, frozen=True):
                 rows = 0
                 for batch in plain_pieces(batches, self.columns, file):
                     rows += batch.num_rows
-                    yield batch
+                    yield batch.replace_schema_metadata(table.metadata.metadata)
                 if rows != table.metadata.num_rows:
                     promised = f"its footer promises {table.metadata.num_rows:,} rows"
                     reason = f"{promised}, but it has {rows:,}"

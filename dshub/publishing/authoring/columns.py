@@ -1,10 +1,10 @@
 """Summarize the values of a column, and guess its feature."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 import pyarrow as pa
@@ -47,7 +47,11 @@ class Column:
         counts: number of rows by value as text, by split; None for too many distinct values.
         types: types of the values, each with the first split that has it.
         nulls: number of rows without a value.
-        all_integers, all_numbers: True if all strings can be parsed as integers, or as numbers.
+        all_integers: dtype that all strings can be parsed to, `int64` or `uint64`; empty if they
+            are not all integers of one dtype.
+        all_digits: True if all strings are integers of any size.
+        all_numbers: True if all strings can be parsed as numbers.
+        all_bools: True if all strings are `true` or `false`, in any case.
         has_leading_zeros: True if a string has leading zeros, such as the identifier `007`.
         missing: strings for missing values, such as `NA`.
         missing_paths: paths of missing values, as in `dshub.datasets.from_memory.missing_paths`.
@@ -59,8 +63,10 @@ class Column:
     counts: dict[str, Counter[str]] | None = field(default_factory=dict)
     types: dict[pa.DataType, str] = field(default_factory=dict)
     nulls: int = 0
-    all_integers: bool = True
+    all_integers: Literal["int64", "uint64", ""] = "int64"
+    all_digits: bool = True
     all_numbers: bool = True
+    all_bools: bool = True
     has_leading_zeros: bool = False
     missing: set[str] = field(default_factory=set)
     missing_paths: set[str] = field(default_factory=set)
@@ -105,8 +111,15 @@ class Column:
         self.has_leading_zeros = (
             self.has_leading_zeros or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
         )
-        self.all_integers = self.all_integers and _casts(values, pa.int64())
-        self.all_numbers = self.all_numbers and (self.all_integers or _casts(values, pa.float64()))
+        if self.all_bools:
+            self.all_bools = set(pc.utf8_lower(values.unique()).to_pylist()) <= {"true", "false"}
+        is_digits = pc.all(pc.match_substring_regex(values, r"^[-+]?\d+$")).as_py()
+        self.all_digits = self.all_digits and is_digits is not False
+        if self.all_integers == "int64" and not _casts(values, pa.int64()):
+            self.all_integers = "uint64"
+        if self.all_integers == "uint64" and not _casts(values, pa.uint64()):
+            self.all_integers = ""
+        self.all_numbers = self.all_numbers and _casts(values, pa.float64())
 
     def _count(self, split: str, values: pa.Array) -> None:
         kind = values.type
@@ -195,24 +208,38 @@ def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     return True
 
 
-def guess(column: Column, stated: str) -> Guess:
+def guess(column: Column, stated: str, names: Sequence[str] = ()) -> Guess:
     """Guess the feature of a column.
 
     Args:
         column: summary of all values.
         stated: `label`, `text` or `number` to override the guess; empty to guess.
+        names: class names in the metadata of the files; empty if they have none.
     """
     if column.nulls == column.rows.total():
         return None, f"column {column.name!r} is omitted: no row has a value"
-    feature, doubt = _guess(column, stated)
+    if names and stated in {"", "label"} and types.is_integer(column.type):
+        feature, doubt = _named(column, names)
+    else:
+        feature, doubt = _guess(column, stated)
     if feature is not None and column.nulls:
         feature = msgspec.structs.replace(feature, optional=True)
     return feature, doubt
 
 
+def _named(column: Column, names: Sequence[str]) -> Guess:
+    """Return the label feature with the class names of the files, if all values are classes."""
+    wrong = [text for text in column.values if not 0 <= int(text) < len(names)]
+    if not wrong:
+        return LabelFeature(names=tuple(names)), ""
+    feature, _ = _of_type(column, column.type)
+    note = f"{wrong[0]} is not one of its {len(names):,} classes, so that it is read as a number"
+    return feature, f"column {column.name!r}: {note}"
+
+
 def _guess(column: Column, stated: str) -> Guess:
     kind = column.type
-    if stated == "label" or types.is_boolean(kind):
+    if stated == "label" or (types.is_boolean(kind) and column.name in LABELS):
         return _label(column), ""
     if is_text(kind):
         return _of_text(column, stated)
@@ -221,11 +248,17 @@ def _guess(column: Column, stated: str) -> Guess:
     return _of_files(column) if _is_binary(kind) else _of_type(column, kind)
 
 
-def _of_text(column: Column, stated: str) -> Guess:
+def _of_text(  # noqa: PLR0911  # a case each
+    column: Column, stated: str
+) -> Guess:
     if stated == "text":
         return TextFeature(), ""
     some_value = column.counts is None or len(column.values) > len(column.missing)
     numbers = column.all_numbers and not column.has_leading_zeros and some_value
+    numbers = numbers and (bool(column.all_integers) or not column.all_digits)
+    if column.all_bools and some_value and column.name not in LABELS:
+        missing = tuple(sorted(column.missing))
+        return NumberFeature(dtype="bool", missing=missing, optional=bool(missing)), ""
     is_class = column.name in LABELS and stated != "number" and column.has_classes(MAX_CLASSES)
     if is_class and numbers and column.all_integers:
         return _label(column), _doubt(column, _NUMBERED, "number")
@@ -243,7 +276,9 @@ def _numbers(column: Column) -> Guess:
     """Return the feature of text that consists of numbers, with integers as integers."""
     name, missing = column.name, sorted(column.missing)
     if column.all_integers:
-        feature = NumberFeature(dtype="int64", missing=tuple(missing), optional=bool(missing))
+        feature = NumberFeature(
+            dtype=column.all_integers, missing=tuple(missing), optional=bool(missing)
+        )
         shown = f"column {name!r}: rows with {', '.join(map(repr, missing))} have no value"
         return feature, shown if missing else ""
     missing = [text for text in missing if text not in {"NaN", "nan"}]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from PIL import Image
 
@@ -81,10 +82,12 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
         ReadError: a file does not match its format.
     """
     columns: dict[str, Column] = {}
+    classes: dict[str, tuple[str, ...]] = {}
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
             for batch in _batches(split):
                 _summarize(columns, name, batch)
+                classes = classes or stated_classes(batch.schema.metadata, split.rename)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
             if not split.rows:
@@ -94,7 +97,7 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
                 )
     check_columns(kinds, columns)
     for column, summary in columns.items():
-        feature, doubt = guess(summary, kinds.get(column, ""))
+        feature, doubt = guess(summary, kinds.get(column, ""), classes.get(column, ()))
         outline.doubts += [doubt] if doubt else []
         outline.features |= {column: feature} if feature else {}
     if not outline.features:
@@ -123,7 +126,40 @@ def _batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:
         if not split.rename:
             split.rename = renamed(batch.schema.names)
         names = [split.rename.get(name, name) for name in batch.schema.names]
-        yield batch.rename_columns(names)
+        metadata = batch.schema.metadata
+        yield batch.rename_columns(names).replace_schema_metadata(metadata)
+
+
+def stated_classes(
+    metadata: Mapping[bytes, bytes] | None, rename: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the class names of columns in the metadata that Hugging Face `datasets` writes.
+
+    Args:
+        metadata: metadata of an Arrow schema.
+        rename: new names of columns, by old name.
+    """
+    try:
+        text = (metadata or {}).get(b"huggingface", b"")
+        features = msgspec.json.decode(text, type=_Metadata).info.features if text else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+    return {
+        rename.get(name, name): tuple(feature["names"])
+        for name, feature in features.items()
+        if isinstance(feature, dict)
+        and feature.get("_type") == "ClassLabel"
+        and isinstance(feature.get("names"), list)
+        and all(isinstance(item, str) and item for item in feature["names"])
+    }
+
+
+class _Info(msgspec.Struct):
+    features: dict[str, Any] = {}
+
+
+class _Metadata(msgspec.Struct):
+    info: _Info
 
 
 def renamed(columns: Sequence[str]) -> dict[str, str]:
@@ -153,4 +189,7 @@ def _compare(outline: Outline, columns: Mapping[str, Column], name: str) -> None
         feature = outline.features[column]
         if isinstance(feature, LabelFeature):
             counts = (columns[column].counts or {}).get(name, Counter())
-            split.figures[f"{column}-counts"] = tuple(counts[value] for value in feature.names)
+            values: Iterable[str] = feature.names
+            if pa.types.is_integer(columns[column].type):
+                values = map(str, range(feature.first, feature.first + len(feature.names)))
+            split.figures[f"{column}-counts"] = tuple(counts[value] for value in values)

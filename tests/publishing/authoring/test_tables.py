@@ -1,10 +1,12 @@
 import gzip
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dshub import Dataset
 from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
@@ -13,6 +15,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.errors import DshubError
+from dshub.export import export
 from tests.independent.own_files import write_image, write_text
 from tests.publishing.authoring.conftest import New
 
@@ -99,3 +102,24 @@ def test_identical_files_are_reported(new: New, data: Path) -> None:
     for name in ("train", "test"):
         write_text(data / f"{name}.csv", "n,word\n1,a\n2,b\n")
     assert new(data).doubts("have the same content")
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_class_names_in_metadata_are_kept(new: New, data: Path, form: str) -> None:
+    """Files of `dshub export` and of Hugging Face `datasets` name their classes."""
+    label = LabelFeature(names=("neg", "neutral", "pos"))
+    source = Dataset.from_arrays({"y": [2, 0], "x": [1, 2]}, features={"y": label})
+    export({"train": source}, form, data)
+    result = new(data)
+    assert result.manifest.features["y"] == label
+    assert result["train"]["y"].tolist() == [2, 0]
+
+
+def test_class_that_the_metadata_lack_is_a_number(new: New, data: Path) -> None:
+    feature = {"names": ["a", "b"], "_type": "ClassLabel"}
+    metadata = {"huggingface": json.dumps({"info": {"features": {"y": feature}}})}
+    table = pa.table({"y": [0, -1]}).replace_schema_metadata(metadata)
+    pq.write_table(table, data / "train.parquet")
+    result = new(data)
+    assert result.manifest.features["y"] == NumberFeature(dtype="int64")
+    assert result.doubts("-1 is not one of its 2 classes")
