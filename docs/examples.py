@@ -1,7 +1,7 @@
 """Run the examples and write their results to docs/examples.md.
 
     python docs/examples.py                     runs all examples and writes the page
-    python docs/examples.py torch_cnn iris      runs these; the page keeps the other results
+    python docs/examples.py torch_cnn         runs one; the page keeps the other results
     python docs/examples.py --check             only runs them; fails if one fails
 
 An example is a program in `examples/` with these properties:
@@ -58,7 +58,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command printed, its seconds of processor time, and why it failed."""
+    """Output of a command, its processor time in seconds, and the reason of a failure."""
 
     output: str
     seconds: float

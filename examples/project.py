@@ -14,6 +14,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ EPOCHS = 2
 MAX_BYTES = 10_000_000  # of an image that a client sends
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Clothes</title>
 <style>body { font: 1.1rem sans-serif; margin: 3rem } img { width: 12rem; margin: 1rem 0 }</style>
-<h1>What is it?</h1><label>An image: <input type="file" accept="image/*"></label>
+<h1>What is it?</h1><label>An image, light on black: <input type="file" accept="image/*"></label>
 <div><img alt="" hidden></div><output></output>
 <script>
 document.querySelector("input").onchange = async ({ target: { files: [file] } }) => {
@@ -186,7 +187,9 @@ def main() -> None:
     folder = output("project-model")
     if parser.parse_args().serve:
         print("serving http://127.0.0.1:8000, until Ctrl-C")
-        server(folder, 8000).serve_forever()
+        with server(folder, 8000) as alone, suppress(KeyboardInterrupt):
+            alone.serve_forever()
+        return
     torch.manual_seed(0)
     train, test, transforms = prepare()
     model = build()
