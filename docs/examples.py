@@ -1,8 +1,9 @@
 """Run the examples and write their results to docs/examples.md.
 
-    python docs/examples.py                     runs all examples and writes the page
-    python docs/examples.py torch_cnn         runs one; the page keeps the other results
-    python docs/examples.py --check             only runs them; fails if one fails
+    python docs/examples.py                 runs all examples and writes the page
+    python docs/examples.py torch_cnn       runs one; the page keeps the other results
+    python docs/examples.py 'keras_mnist.py fashion-mnist'      runs one command
+    python docs/examples.py --check         only runs them; fails if one fails
 
 An example is a program in `examples/` with these properties:
 
@@ -79,25 +80,41 @@ class Outcome:
         return f"{match[1]}, {match[3]} {'synthetic' if match[2] else 'real'} rows"
 
 
-def commands(folder: Path, names: Sequence[str] = ()) -> list[Command]:
+def commands(folder: Path) -> list[Command]:
     """Return the commands of the examples in a folder.
 
     Raises:
-        ValueError: an example states no command, or a name is not an example.
+        ValueError: an example states no command.
     """
-    paths = {path.stem: path for path in sorted(folder.glob("*.py"))}
-    if unknown := set(names).difference(paths):
-        raise ValueError(f"no such example: {', '.join(sorted(unknown))}; there are {list(paths)}")
     found = []
-    for name in names or paths:
-        module = ast.parse(paths[name].read_text("utf-8"))
-        text = ast.get_docstring(module, clean=False) or ""
-        own = [match for match in COMMAND.finditer(text) if match[2] == f"examples/{name}.py"]
+    for path in sorted(folder.glob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=False) or ""
+        own = [match for match in COMMAND.finditer(text) if match[2] == f"examples/{path.name}"]
         if not own:
-            raise ValueError(f"{name}.py: no line of its docstring is a command")
+            raise ValueError(f"{path.name}: no line of its docstring is a command")
         sentence = text.splitlines()[0].removesuffix(".")
-        found += [Command(name, tuple(m[1].split()), tuple(m[3].split()), sentence) for m in own]
+        found += [
+            Command(path.stem, tuple(match[1].split()), tuple(match[3].split()), sentence)
+            for match in own
+        ]
     return found
+
+
+def chosen(known: Sequence[Command], names: Sequence[str]) -> list[Command]:
+    """Return the commands of some examples, or all without names.
+
+    Args:
+        known: commands to choose from.
+        names: names of examples, or keys of commands.
+
+    Raises:
+        ValueError: a name is unknown.
+    """
+    for name in names:
+        if not any(name in {command.example, command.key} for command in known):
+            examples = ", ".join(dict.fromkeys(command.example for command in known))
+            raise ValueError(f"no such example: {name}; there are {examples}")
+    return [command for command in known if not names or {command.example, command.key} & {*names}]
 
 
 def run(command: Command, folder: Path, *, output: Path, timeout: float) -> Outcome:
@@ -154,7 +171,7 @@ def write(page: Path, folder: Path, rows: dict[str, str]) -> None:
     known = commands(folder)
     lines = [row for command in known if (row := (old | rows).get(command.key))]
     images = [
-        f"### {sentence}\n\n![Image saved by {name}.py](_static/examples/{name}.png)\n"
+        f"### {name}.py\n\n{sentence}.\n\n![Image saved by {name}.py](_static/examples/{name}.png)\n"
         for name, sentence in {command.example: command.sentence for command in known}.items()
         if (page.parent / "_static" / "examples" / f"{name}.png").exists()
     ]
@@ -166,7 +183,7 @@ def write(page: Path, folder: Path, rows: dict[str, str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run examples and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("names", nargs="*", help="examples to run, without .py; default: all")
+    parser.add_argument("names", nargs="*", help="examples without .py, or rows of the table")
     parser.add_argument("--check", action="store_true", help="write nothing")
     parser.add_argument("--timeout", type=float, default=900, help="seconds for each command")
     parser.add_argument("--folder", type=Path, default=ROOT / "examples", help="the examples")
@@ -174,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     rows, failed = {}, 0
     with tempfile.TemporaryDirectory() as name:
-        for command in commands(options.folder, options.names):
+        for command in chosen(commands(options.folder), options.names):
             outcome = run(command, options.folder, output=Path(name), timeout=options.timeout)
             answer = outcome.failure or outcome.result
             print(f"{outcome.seconds:5.0f} s  {command.key}: {answer}", flush=True)

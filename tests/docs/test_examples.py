@@ -96,6 +96,13 @@ def test_running_one_example_keeps_the_results_of_the_others(page: Path) -> None
     assert set(before.splitlines()) < set(after.splitlines())
 
 
+def test_one_command_of_an_example_can_run(page: Path) -> None:
+    assert run(page, "UNIT=images count.py --twice") == 0
+    text = page.read_text("utf-8")
+    assert "40 images" in text
+    assert "20 rows |" not in text
+
+
 def test_results_of_a_removed_example_leave_the_page(page: Path) -> None:
     assert run(page) == 0
     add(page, "zeros", 'print("<Dataset a/b@2.0.0: 1,234 rows of x>")\nprint("result: zeros 0")')
