@@ -158,20 +158,22 @@ def row(command: Command, outcome: Outcome) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def write(page: Path, folder: Path, rows: dict[str, str]) -> None:
-    """Replace the generated part of the page; rows of other commands stay.
+def write(page: Path, folder: Path, command: Command, outcome: Outcome) -> None:
+    """Add a result to the generated part of the page; the results of other commands stay.
 
     Args:
         page: the page. Images are in `_static/examples` beside it.
         folder: folder of the examples.
-        rows: new table rows by the key of their command.
+        command: the command that ran.
+        outcome: its result.
     """
     head, mark, generated = page.read_text("utf-8").partition(MARK)
-    old = {match[1]: match[0] for match in ROW.finditer(generated)}
+    rows = {match[1]: match[0] for match in ROW.finditer(generated)}
+    rows[command.key] = row(command, outcome)
     known = commands(folder)
-    lines = [row for command in known if (row := (old | rows).get(command.key))]
+    lines = [rows[command.key] for command in known if command.key in rows]
     images = [
-        f"### {name}.py\n\n{sentence}.\n\n![Image saved by {name}.py](_static/examples/{name}.png)\n"
+        f"### {name}.py\n\n{sentence}.\n\n![Image of {name}.py](_static/examples/{name}.png)\n"
         for name, sentence in {command.example: command.sentence for command in known}.items()
         if (page.parent / "_static" / "examples" / f"{name}.png").exists()
     ]
@@ -189,21 +191,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "examples", help="the examples")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "examples.md", help="the page")
     options = parser.parse_args(arguments)
-    rows, failed = {}, 0
-    with tempfile.TemporaryDirectory() as name:
-        for command in chosen(commands(options.folder), options.names):
+    failed = 0
+    for command in chosen(commands(options.folder), options.names):
+        with tempfile.TemporaryDirectory() as name:
             outcome = run(command, options.folder, output=Path(name), timeout=options.timeout)
             answer = outcome.failure or outcome.result
             print(f"{outcome.seconds:5.0f} s  {command.key}: {answer}", flush=True)
             failed += bool(outcome.failure)
-            if not outcome.failure:
-                rows[command.key] = row(command, outcome)
-        if rows and not options.check:
+            if outcome.failure or options.check:
+                continue
             images = options.page.parent / "_static" / "examples"
             images.mkdir(parents=True, exist_ok=True)
             for path in Path(name).glob("*.png"):
                 shutil.copy(path, images)
-            write(options.page, options.folder, rows)
+            write(options.page, options.folder, command, outcome)
     if failed:
         print(f"{failed} commands failed", file=sys.stderr)
     return int(failed > 0)
