@@ -28,8 +28,8 @@ from dshub.tables.types import arrow_schema
     "--to",
     required=True,
     metavar="FORMAT",
-    help="File format: parquet, arrow, webdataset, tfrecord, recordio, imagefolder, csv, jsonl or "
-    "npz.",
+    help="File format: parquet, arrow, webdataset, tfrecord, recordio, imagefolder, csv, jsonl, "
+    "npz or nltk.",
 )
 @click.option(
     "--shard-size", type=Size(), default="500MB", show_default=True, help="Approximate file size."
@@ -72,7 +72,9 @@ def command(
         split: {**asdict(item), "files": [str(path) for path in item.files]}
         for split, item in done.items()
     }
-    return Answer({"format": to, "destination": str(dest), "splits": plain}, _text(done, dest))
+    usage = plugins.module("export", to).exporter.usage(dest)
+    text = "\n".join(filter(None, [_text(done, dest), usage]))
+    return Answer({"format": to, "destination": str(dest), "splits": plain}, text)
 
 
 def _check(

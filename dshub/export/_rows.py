@@ -4,7 +4,8 @@ import base64
 import io
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Protocol
@@ -13,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from dshub._validate import DEVICE
+from dshub.catalog.checks import unused
 from dshub.catalog.features import (
     AudioFeature,
     DateFeature,
@@ -34,6 +37,7 @@ from dshub.tables.types import arrow_schema, may_miss, row_dtype
 BLOCK_BYTES = 8 << 20  # approximate size of the rows in memory
 BLOCK_ROWS = 4096
 SAMPLE = 64  # rows that are read to estimate the bytes per row
+_MAX_LENGTH = 100  # characters of a folder name
 
 
 @dataclass(frozen=True)
@@ -93,13 +97,16 @@ class Exporter(Protocol):
     """Protocol of export formats; the module of a format defines an instance as `exporter`.
 
     Attributes:
-        kind: `shards` of similar size, `one` file per split, or a `folder` of many files.
+        kind: `shards` of similar size, `one` file per split, a `folder` of many files, or one
+            `joined` file of all splits.
         suffixes: file suffixes of a shard, with the main file last; empty for a folder.
+        subfolder: folder of the files in the output folder, or empty.
         revision: version of the output, which increases when the same rows give different bytes.
     """
 
-    kind: Literal["shards", "one", "folder"] = "shards"
+    kind: Literal["shards", "one", "folder", "joined"] = "shards"
     suffixes: tuple[str, ...] = ()
+    subfolder: str = ""
     revision: int = 1
 
     def check(self, rows: Rows) -> None:  # noqa: ARG002  # for subclasses
@@ -110,13 +117,41 @@ class Exporter(Protocol):
         """
         return
 
-    def write(self, path: Path, rows: Rows) -> None:
+    def prepare(self, dest: Path) -> None:  # noqa: ARG002  # for subclasses
+        """Check or change the output folder before the first file is written."""
+        return
+
+    def usage(self, dest: Path) -> str:  # noqa: ARG002  # for subclasses
+        """Return a line that explains how to use the finished export, or an empty string."""
+        return ""
+
+    def join(
+        self,
+        path: Path,  # noqa: ARG002  # for subclasses
+        name: str,  # noqa: ARG002
+        splits: Mapping[str, Rows],  # noqa: ARG002
+    ) -> None:
+        """Write all splits to one file, if the kind is `joined`.
+
+        Args:
+            path: path of the file, without its suffix, in a folder for temporary files.
+            name: name of the file, without its suffix.
+            splits: rows by the name of the split in file names.
+
+        Raises:
+            DshubError: the format cannot hold a row.
+            OSError: the file cannot be written; `export` converts this error.
+        """
+        return
+
+    def write(self, path: Path, rows: Rows) -> None:  # noqa: ARG002  # for subclasses
         """Write rows to files named `path` with each suffix, or to files in the folder `path`.
 
         Raises:
             DshubError: the format cannot hold a row.
             OSError: a file cannot be written; `export` converts this error.
         """
+        return
 
 
 def row_size(dataset: Dataset) -> int:
@@ -268,6 +303,20 @@ def content_and_label(
             hint="choose another format, such as parquet",
         )
     return contents[0], selected[1] if len(selected) > 1 else None
+
+
+def folder_names(classes: Sequence[str]) -> list[str]:
+    """Return a folder name for each class, valid and distinct on every file system."""
+    folders: list[str] = []
+    taken: set[str] = set()
+    for name in classes:
+        plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:_MAX_LENGTH].strip(" .") or "_"
+        if DEVICE.fullmatch(plain):
+            plain += "_"
+        folded = unused(plain.casefold(), taken, "_")
+        taken.add(folded)
+        folders.append(plain + folded.removeprefix(plain.casefold()))
+    return folders
 
 
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])

@@ -12,7 +12,7 @@ The record is a hidden file, because some programs read every visible file of a 
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -33,6 +33,7 @@ from dshub.progress import Progress, Silent, Task, size
 
 NAME = ".dshub-export.json"
 SHARD_SIZE = 500_000_000  # approximate bytes per shard
+_WHOLE = {"one", "joined"}  # kinds that never divide a split
 _RETRY_HINT = "free some space and export again to continue, or export to another folder"
 
 
@@ -131,7 +132,8 @@ class SplitExport:
         shard_size: approximate bytes per shard.
 
     Attributes:
-        stem: beginning of the file names.
+        stem: beginning of the file names, or name of the split within a file of all splits.
+        key: name of the split in the record.
         plan: record of the split before any shard is done.
     """
 
@@ -145,6 +147,7 @@ class SplitExport:
         shard_size: int,
     ) -> None:
         self.exporter, self.to, self.title, self.dest = exporter, to, title, dest
+        self.base = dest / exporter.subfolder  # folder of the files
         self._dataset = dataset.decode(on=False)
         self._row_size = row_size(self._dataset)
         self.stem = re.sub(r"[^A-Za-z0-9_]+", "-", title).strip("-")
@@ -155,9 +158,11 @@ class SplitExport:
             fingerprint=self._dataset.fingerprint,
             revision=exporter.revision,
             rows=len(dataset),
-            shards=1 if exporter.kind == "one" else max(min(shards, len(dataset)), 1),
+            shards=1 if exporter.kind in _WHOLE else max(min(shards, len(dataset)), 1),
             features=dict(self._dataset.features),
         )
+        joined = exporter.kind == "joined"
+        self.key = f"{self.joined_name}/{self.stem}" if joined else self.stem
         # output folder of formats that write a folder per split, and its temporary name
         self.folder = dest / self.stem if exporter.kind == "folder" else None
         self.stage = dest / f"partial-{self.stem}"
@@ -171,8 +176,16 @@ class SplitExport:
 
     def files(self, shard: int) -> list[Path]:
         """Return the paths of the files of a shard."""
-        number = f"-{shard:05d}-of-{self.plan.shards:05d}" if self.exporter.kind != "one" else ""
-        return [self.dest / f"{self.stem}{number}{suffix}" for suffix in self.exporter.suffixes]
+        number = f"-{shard:05d}-of-{self.plan.shards:05d}"
+        names = {"one": self.stem, "joined": self.joined_name}
+        name = names.get(self.exporter.kind, f"{self.stem}{number}")
+        return [self.base / f"{name}{suffix}" for suffix in self.exporter.suffixes]
+
+    @property
+    def joined_name(self) -> str:
+        """Name of the file of all splits, without its suffix."""
+        manifest = self._dataset.manifest
+        return re.sub(r"[^A-Za-z0-9_]+", "-", manifest.name if manifest else "rows")
 
     def result(self) -> tuple[Path, ...]:
         """Return the paths of all files, or of the folder that contains them."""
@@ -182,7 +195,7 @@ class SplitExport:
 
     def missing(self, record: Record) -> list[int]:
         """Return the shards with missing or changed files."""
-        recorded = record.splits.get(self.stem, self.plan)
+        recorded = record.splits.get(self.key, self.plan)
         done = {} if self._is_lost(recorded) else recorded.done
         return [
             shard
@@ -191,7 +204,7 @@ class SplitExport:
         ]
 
     def _exists(self, file: File) -> bool:
-        path = self.dest / file.name
+        path = self.base / file.name
         return path.is_file() and path.stat().st_size == file.size
 
     def _is_lost(self, recorded: SplitRecord) -> bool:
@@ -214,36 +227,41 @@ class SplitExport:
             DshubError: another export, a file or a folder has the same name.
         """
         record = read(self.dest, self.to)
-        recorded = record.splits.get(self.stem)
+        recorded = record.splits.get(self.key)
         if recorded is None:
-            self._check_free(force=force)
+            self._check_free(record, force=force)
         elif not self._is_lost(recorded):
             return
         elif not self._is_same(recorded) and not force:
             raise DshubError(
-                f"{self.dest} contains another export named {self.stem}: {recorded.rows:,} rows of "
+                f"{self.dest} contains another export named {self.key}: {recorded.rows:,} rows of "
                 f"{recorded.dataset}, split {recorded.split}, in {recorded.shards:,} shards with "
                 f"the columns {', '.join(recorded.features)}",
                 hint="export to another folder, or replace that export with --force",
             )
         else:
             files = chain.from_iterable(recorded.done.values())
-            for path in (self.folder, self.stage, *(self.dest / file.name for file in files)):
+            for path in (self.folder, self.stage, *(self.base / file.name for file in files)):
                 if path is not None:
                     _remove(path)
         self._write_record(record, self.plan)
 
-    def _check_free(self, *, force: bool) -> None:
+    def _check_free(self, record: Record, *, force: bool) -> None:
         """Check that no output replaces a folder or, unless `force` is True, a file."""
+        done = chain.from_iterable(split.done.values() for split in record.splits.values())
+        names = {file.name for files in done for file in files}
         for path in self.result():
             if path.is_dir() or (path.exists() and not force):
+                others = path.name in names and not path.is_dir()
                 raise DshubError(
-                    f"{path} already exists and is not an export of dshub",
-                    hint="export to another folder, or remove it",
+                    f"{path} already exists and "
+                    + ("holds other splits" if others else "is not an export of dshub"),
+                    hint="export to another folder, or "
+                    + ("replace it with --force" if others else "remove it"),
                 )
 
     def _write_record(self, record: Record, split: SplitRecord) -> None:
-        record = Record(format=self.to, splits={**record.splits, self.stem: split})
+        record = Record(format=self.to, splits={**record.splits, self.key: split})
         data = msgspec.json.format(msgspec.json.encode(record), indent=1)
         replace_file(self.dest / NAME, data, self.dest / own_name("partial"))
 
@@ -253,11 +271,7 @@ class SplitExport:
         rows = sum(self.rows(shard, self.plan.shards).count for shard in missing)
         with Task(progress, f"exporting {self.title}", rows, unit="rows") as task:
             for shard in missing:
-                files = self._write(shard, task)
-                record = read(self.dest, self.to)  # other processes can record other splits
-                split = record.splits.get(self.stem, self.plan)
-                split = msgspec.structs.replace(split, done={**split.done, str(shard): files})
-                self._write_record(record, split)
+                self.write_done(shard, self._write(shard, task))
         if self.folder is not None and not self.folder.is_dir():
             self.stage.mkdir(exist_ok=True)  # without rows, no shard was written
             self.stage.rename(self.folder)
@@ -265,16 +279,27 @@ class SplitExport:
             self.plan.rows, self.plan.shards, self.plan.shards - len(missing), self.result()
         )
 
+    def write_done(self, shard: int, files: tuple[File, ...]) -> None:
+        """Record the files of a complete shard."""
+        record = read(self.dest, self.to)  # other processes can record other splits
+        split = record.splits.get(self.key, self.plan)
+        done = {**split.done, str(shard): files}
+        self._write_record(record, msgspec.structs.replace(split, done=done))
+
     def _write(self, shard: int, task: Task) -> tuple[File, ...]:
         rows = replace(self.rows(shard, self.plan.shards), advance=task.advance)
         if self.folder is not None:
             self.stage.mkdir(exist_ok=True)
             self.exporter.write(self.stage, rows)
             return ()
+        return self.publish(shard, lambda path: self.exporter.write(path, rows))
+
+    def publish(self, shard: int, write: Callable[[Path], None]) -> tuple[File, ...]:
+        """Write the files of a shard in a temporary folder, then rename them."""
         folder = self.dest / own_name("partial")
         folder.mkdir()
         try:
-            self.exporter.write(folder / "shard", rows)
+            write(folder / "shard")
             files = []
             for suffix, target in zip(self.exporter.suffixes, self.files(shard), strict=True):
                 path = folder / f"shard{suffix}"
@@ -338,9 +363,35 @@ def export(
             reason = f"it needs about {size(needed)}, and {size(free)} are free"
             hint = "free some space, export to another folder, or choose fewer rows or columns"
             raise StoreError(path=str(dest), action="write", reason=reason, hint=hint)
+        exporter.prepare(dest)
+        (dest / exporter.subfolder).mkdir(0o755, exist_ok=True)
         for split in exports:
             split.begin(force=force)
-        return {split.title: split.run(progress or Silent()) for split in exports}
+        run = _join if exporter.kind == "joined" else _each
+        return run(exports, progress or Silent())
+
+
+def _each(exports: Sequence[SplitExport], progress: Progress) -> Exported:
+    """Write the files of each split."""
+    return {split.title: split.run(progress) for split in exports}
+
+
+def _join(exports: Sequence[SplitExport], progress: Progress) -> Exported:
+    """Write the file of all splits, unless every split is already in it."""
+    first = exports[0]
+    kept = not any(split.missing(read(split.dest, split.to)) for split in exports)
+    rows = {split.stem: split.rows() for split in exports}
+    if not kept:
+        count = sum(part.count for part in rows.values())
+        with Task(progress, f"exporting {first.joined_name}", count, unit="rows") as task:
+            parts = {stem: replace(part, advance=task.advance) for stem, part in rows.items()}
+            join = first.exporter.join
+            files = first.publish(0, lambda path: join(path, first.joined_name, parts))
+        for split in exports:
+            split.write_done(0, files)
+    return {
+        split.title: Written(split.plan.rows, 1, int(kept), split.result()) for split in exports
+    }
 
 
 def _remove(path: Path) -> None:

@@ -8,16 +8,18 @@ These programs number classes by the sorted names of the folders. A folder is na
 without characters that any common file system forbids.
 """
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
-from dshub._validate import DEVICE
-from dshub.catalog.checks import unused
 from dshub.catalog.features import LabelFeature
-from dshub.export._rows import Exporter, Rows, as_file, content_and_label, is_file, suffix_of
-
-_MAX_LENGTH = 100  # characters of a folder name
+from dshub.export._rows import (
+    Exporter,
+    Rows,
+    as_file,
+    content_and_label,
+    folder_names,
+    is_file,
+    suffix_of,
+)
 
 
 class ImageFolder(Exporter):
@@ -46,20 +48,6 @@ def _columns(rows: Rows) -> tuple[str, str | None]:
     return content_and_label(
         rows, is_file, "folders hold one image or audio file and one label per row"
     )
-
-
-def folder_names(classes: Sequence[str]) -> list[str]:
-    """Return a folder name for each class, valid and distinct on every file system."""
-    folders: list[str] = []
-    taken: set[str] = set()
-    for name in classes:
-        plain = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:_MAX_LENGTH].strip(" .") or "_"
-        if DEVICE.fullmatch(plain):
-            plain += "_"
-        folded = unused(plain.casefold(), taken, "_")
-        taken.add(folded)
-        folders.append(plain + folded.removeprefix(plain.casefold()))
-    return folders
 
 
 exporter = ImageFolder()
