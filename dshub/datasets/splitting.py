@@ -146,3 +146,31 @@ def _kept(view: "Dataset", keep: Callable[[Any], Any], columns: Any, start: int,
 def _not_bools(keep: object, got: str) -> ArgumentError:
     expected = "a function that returns True or False for a row, or a bool for each row of a batch"
     return ArgumentError(name="keep", value=keep, expected=f"{expected}, not {got}")
+
+
+def evenly(rows: np.ndarray, count: int) -> np.ndarray:
+    """Return up to `count` of the rows, spread evenly over all of them."""
+    count = min(count, len(rows))
+    return rows[np.arange(count) * len(rows) // max(count, 1)]
+
+
+def balanced(classes: np.ndarray, count: int) -> np.ndarray:
+    """Return up to `count` row numbers in order, from all classes equally often if possible.
+
+    Args:
+        classes: class of each row.
+        count: number of rows. Classes with too few rows leave the rest to the others.
+    """
+    values, sizes = np.unique(classes, return_counts=True)
+    shares, left = np.zeros(len(values), np.int64), min(count, len(classes))
+    while left:
+        unfinished = np.flatnonzero(shares < sizes)[:left]
+        more = np.minimum(max(left // len(unfinished), 1), (sizes - shares)[unfinished])
+        shares[unfinished] += more
+        left -= int(more.sum())
+    parts = [
+        evenly(np.flatnonzero(classes == value), share)
+        for value, share in zip(values, shares.tolist(), strict=True)
+        if share
+    ]
+    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)

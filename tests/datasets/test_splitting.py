@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from dshub import Dataset
 from dshub.catalog.features import LabelFeature
+from dshub.datasets.splitting import balanced, evenly
 from dshub.errors import SchemaError, UnknownNameError
 
 seeds = st.none() | st.integers(0, 5)
@@ -100,3 +101,20 @@ def test_invalid_number_of_folds_is_rejected(count: int) -> None:
         ValueError, match=f"count is {count}; it must be a whole number from 2 to 8"
     ):
         labeled_rows([0] * 8).folds(count)
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 50))
+def test_balanced_rows_have_all_classes_equally_often(labels: list[int], count: int) -> None:
+    rows = balanced(np.array(labels, np.int64), count)
+    assert len(set(rows.tolist())) == len(rows) == min(count, len(labels))
+    assert rows.tolist() == sorted(rows.tolist())
+    taken, available = Counter(labels[row] for row in rows), Counter(labels)
+    for label in available:
+        others = [taken[other] for other in available if taken[other] < available[other]]
+        assert taken[label] <= min(others, default=len(rows)) + 1
+
+
+def test_rows_are_chosen_evenly() -> None:
+    assert evenly(np.arange(100, 110), 4).tolist() == [100, 102, 105, 107]
+    assert evenly(np.arange(3), 5).tolist() == [0, 1, 2]
+    assert evenly(np.arange(0), 5).tolist() == []

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import wave
 from collections.abc import Sequence
 from typing import Any, NamedTuple, assert_never
@@ -28,6 +29,9 @@ SECONDS = 3  # seconds of audio to include
 VALUES = 6  # array values to show
 ITEMS = 40  # list items to show
 POINTS = 72  # points per waveform
+CHARACTERS = 300  # characters of a text in Markdown
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]#|<>&~]")  # punctuation with a meaning in Markdown
 
 
 class Media(NamedTuple):
@@ -189,3 +193,17 @@ def _numbers(value: Any) -> str:
     if np.size(value) <= VALUES:
         return f"[{shown}]"
     return f"[{shown}, …] {' × '.join(map(str, np.shape(value)))}"
+
+
+def markdown(text: str) -> str:
+    """Return plain text as one line of Markdown, which is truncated and escaped."""
+    line = " ".join(text.split())
+    short = line if len(line) <= CHARACTERS else f"{line[: CHARACTERS - 1]}…"
+    # references, because a backslash does not escape all of these in every Markdown
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", short)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table of plain text."""
+    lines = [f"| {' | '.join(map(markdown, cells))} |" for cells in (header, *rows)]
+    return "\n".join([lines[0], "|---" * len(header) + "|", *lines[1:]])

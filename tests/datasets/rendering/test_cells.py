@@ -1,3 +1,4 @@
+import html
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
-from dshub.datasets.rendering.cells import encode, items, to_rgb, waveform, words
+from dshub.datasets.rendering.cells import encode, items, markdown_table, to_rgb, waveform, words
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,14 @@ def test_large_images_are_reduced(side: int, kind: str, shown: int) -> None:
 @pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.zeros((9, 2), np.int16)])
 def test_waveform_of_silence_is_flat(samples: np.ndarray) -> None:
     assert waveform(samples, points=2) == "M0 0.96V1.04M1 0.96V1.04"
+
+
+def test_markdown_tables_show_plain_text() -> None:
+    """Punctuation is escaped, line breaks become spaces, and long cells are cut."""
+    table = markdown_table(["a|b", "c"], [["*x*\n<y>", "z" * 400]])
+    header, rule, row = table.splitlines()
+    assert rule == "|---|---|"
+    assert html.unescape(header) == "| a|b | c |"
+    assert html.unescape(row) == f"| *x* <y> | {'z' * 299}… |"
+    assert not set("*<>") & set(row)
+    assert header.count("|") == 3
