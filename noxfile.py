@@ -17,6 +17,23 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def oldest(session: nox.Session) -> None:
+    """Test the adapters with the oldest supported version of each framework."""
+    session.install("-e", ".[test]", "-r", "requirements/oldest.txt")
+    session.run("pytest", "tests/adapters", "tests/datasets/test_arrow.py", *session.posargs)
+
+
+@nox.session
+def newest(session: nox.Session) -> None:
+    """Test the adapters with the newest version of each framework."""
+    session.install(
+        "-e", ".[test]", "torch", "torchvision", "torchcodec", "tensorflow-cpu", "keras"
+    )
+    session.install("datasets", "grain", "jax", "pandas", "polars", "ray[data]")
+    session.run("pytest", "tests/adapters", "tests/datasets/test_arrow.py", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style, types and import rules."""
     session.install("-e", ".[test]", "--group", "dev")

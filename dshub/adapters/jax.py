@@ -19,6 +19,9 @@ from dshub.loading.loader import Loader, cursor_of, repeated
 with needs("jax", extra="jax"):
     import jax
 
+# public since JAX 0.8, and experimental before
+enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
+
 
 def rows(dataset: Dataset, *, device: Any = None) -> dict[str, Any]:
     """Return whole columns (rows, …) on a device; encoded columns are decoded on access.
@@ -83,7 +86,7 @@ class JaxBatches:
 
         def make(rows: np.ndarray, epoch: int) -> Any:
             batch = cursor.gatherer.batch(rows, epoch)
-            with jax.enable_x64(wide):
+            with enable_x64(wide):
                 return convert(batch, partial(_put_column, device=device), pair)
 
         return cursor.batches(make)

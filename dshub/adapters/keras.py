@@ -4,7 +4,8 @@
 
 Each epoch of `fit` is the next epoch of the loader. If the loader resumes within an epoch, an epoch
 of `fit` has the same number of batches, counted from there. Batches are NumPy arrays, which Keras
-passes to its backend. Text is an array of objects. Pass `shuffle=False`, because the loader
+passes to its backend. Text and files are string tensors of TensorFlow; other backends have no
+strings, so these columns are an error there. Pass `shuffle=False`, because the loader
 shuffles. Otherwise Keras uses the same batches in a different order, which varies between runs.
 
 Keras prefetches batches, so `loader.state_dict()` stays at the beginning of an epoch until `fit`
@@ -38,7 +39,8 @@ def batches(loader: Loader) -> "KerasBatches":
         loader: loader of the batches; it prefetches one batch per thread.
 
     Raises:
-        DshubError: rows of a column differ in shape, and no transform converts them to one array.
+        DshubError: rows of a column differ in shape, or are text and the backend is not
+            TensorFlow, and no transform converts them to one array.
     """
     return KerasBatches(loader)
 
@@ -98,12 +100,17 @@ class KerasBatches(keras.utils.PyDataset):
         self._built, self._taken = True, 0
 
 
-def _array(values: Any, name: str) -> np.ndarray:
+def _array(values: Any, name: str) -> Any:
     if isinstance(values, np.ndarray):
         return values
+    reason = "can differ in shape, but Keras requires arrays"
     if all(isinstance(value, str | bytes) for value in values):
-        return np.array(values, object)
+        backend = keras.backend.backend()
+        if backend == "tensorflow":
+            # the only strings that `fit` takes; it rejects NumPy's
+            return keras.ops.convert_to_tensor(np.array(values, object), "string")
+        reason = f"are text or files, but Keras has no strings on {backend}"
     raise DshubError(
-        f"rows of column {name} can differ in shape, but Keras requires arrays",
+        f"rows of column {name} {reason}",
         hint="convert them to one array in `batches(…, transform=…)`, or leave the column out",
     )

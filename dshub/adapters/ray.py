@@ -1,24 +1,31 @@
 """Ray: a `ray.data.Dataset` of tasks that read rows from the shards, block by block.
 
-Images and other arrays are tensor columns, so that `map_batches` and `iter_torch_batches` get
-arrays (rows, …). Images of several sizes are a variable-shaped tensor column: `map_batches` gets
-an object array with one array per row. Lists of numbers and text are Arrow lists. Images and audio
-are decoded in the tasks, or stay files with ``decode=False``.
+Images, audio and other arrays are tensor columns, so that `map_batches` and `iter_torch_batches`
+get arrays (rows, …). If rows differ in shape, the column is a variable-shaped tensor column, and
+`map_batches` gets an object array with one array per row. Lists of numbers and of text are Arrow
+lists. Images and audio are decoded in the tasks, or stay files with ``decode=False``.
 
-Ray yields blocks in the order of their completion. To keep the order of rows, set
-``ray.data.DataContext.get_current().execution_options.preserve_order = True``.
+Text, files and rows that differ in shape are no tensors, so pass them through `collate`:
+``rows.iter_torch_batches(batch_size=32, collate_fn=collate)``.
+
+Blocks keep the order of the rows, because the adapter sets `preserve_order` for the dataset and for
+the datasets derived from it.
 """
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from dshub.adapters import each_array
+from dshub.catalog.features import ListFeature
 from dshub.datasets.dataset import Dataset
+from dshub.datasets.from_memory import column_of_chunks
 from dshub.errors import needs
+from dshub.tables.types import may_miss, row_shape
 
 with needs("ray", extra="ray"):
     import ray
@@ -31,19 +38,23 @@ BLOCK_BYTES = 64 << 20  # size of an Arrow block, which a task has in memory
 
 
 def rows(dataset: Dataset, *, decode: bool = True) -> Any:
-    """Return the rows as a lazy `ray.data.Dataset`.
+    """Return the rows as a lazy `ray.data.Dataset`, in dataset order.
 
     Args:
         dataset: dataset with the rows.
         decode: whether tasks decode images and audio; False keeps the bytes of the files.
     """
-    return ray.data.read_datasource(RaySource(dataset if decode else dataset.decode(on=False)))
+    source = RaySource(dataset if decode else dataset.decode(on=False))
+    result = ray.data.read_datasource(source)
+    result.context.execution_options.preserve_order = True  # of this dataset, not of all
+    return result
 
 
 class RaySource(Datasource):
     """Source of tasks that each read consecutive rows.
 
-    A task contains a view of the dataset, which holds data only if the dataset is in memory.
+    The dataset is stored in Ray once, and tasks contain a reference to it. It holds rows only if
+    they are in memory.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -62,43 +73,89 @@ class RaySource(Datasource):
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
     ) -> list[Any]:
         del data_context
-        total = len(self._dataset)
+        # older versions of Ray have no limit
+        limit = {} if per_task_row_limit is None else {"per_task_row_limit": per_task_row_limit}
+        total, stored = len(self._dataset), self._stored
         count = max(1, min(parallelism, total))
         tasks = []
         for start, stop in pairwise(total * task // count for task in range(count + 1)):
-            part = self._dataset.skip(start).take(stop - start)
             metadata = BlockMetadata(
-                num_rows=len(part),
-                size_bytes=self._row_bytes * len(part),
+                num_rows=stop - start,
+                size_bytes=self._row_bytes * (stop - start),
                 exec_stats=None,
                 input_files=None,
             )
-            read = partial(_read, part, max(1, BLOCK_BYTES // max(1, self._row_bytes)))
-            tasks.append(ReadTask(read, metadata, per_task_row_limit=per_task_row_limit))
+            read = partial(_read, stored, range(start, stop), self._block)
+            tasks.append(ReadTask(read, metadata, **limit))
         return tasks
 
+    @cached_property
+    def _stored(self) -> Any:
+        return ray.put(self._dataset)
 
-def _read(part: Dataset, block: int) -> Iterable[pa.Table]:
-    for start in range(0, len(part) or 1, block):
-        yield _table(part.skip(start).take(block))
+    @property
+    def _block(self) -> int:
+        """Number of rows in an Arrow block."""
+        return max(1, BLOCK_BYTES // max(1, self._row_bytes))
+
+
+def _read(stored: Any, rows: range, block: int) -> Iterable[pa.Table]:
+    dataset: Dataset = ray.get(stored)
+    for start in range(rows.start, rows.stop, block):
+        yield _table(dataset.skip(start).take(min(block, rows.stop - start)))
 
 
 def _table(part: Dataset) -> pa.Table:
     """Return rows as one table, with tensor columns for arrays."""
-    columns = part[:]
-    tensors = {name: _tensors(values) for name, values in columns.items() if _is_tensor(values)}
-    others = part.without(list(tensors)).arrow()
-    return pa.table({name: tensors[name] if name in tensors else others[name] for name in columns})
+    table = part.arrow()
+    for index, name in enumerate(table.column_names):
+        if _is_tensor(part, name):
+            table = table.set_column(index, name, _tensors(part, name, table[name]))
+    return table
 
 
-def _is_tensor(values: Any) -> bool:
-    """Return True if rows are arrays of two or more dimensions, or arrays of one shape."""
-    if isinstance(values, np.ndarray):
-        return values.ndim > 1 and not isinstance(values, np.ma.MaskedArray)
-    return bool(values) and all(getattr(value, "ndim", 0) > 1 for value in values)
+def _is_tensor(part: Dataset, name: str) -> bool:
+    """Return True if rows are arrays, except lists of single values and optional arrays."""
+    feature = part.features[name]
+    item = feature.of if isinstance(feature, ListFeature) else feature
+    return name in part.encoded or (bool(row_shape(item)) and not may_miss(feature))
 
 
-def _tensors(values: Any) -> Any:
+def _tensors(part: Dataset, name: str, files: pa.ChunkedArray) -> Any:
+    feature = part.features[name]
+    values = column_of_chunks(files.chunks, feature).span(0, len(part))
+    if name in part.encoded:
+        rows = part.numbers(np.arange(len(part)))
+        values = part.columns([name]).decoded({name: values}, rows)[name]
     if isinstance(values, np.ndarray):
         return ArrowTensorArray.from_numpy(values)
-    return ArrowVariableShapedTensorArray.from_numpy(list(values))
+    return ArrowVariableShapedTensorArray.from_numpy(values)
+
+
+def collate(batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Convert a batch of `iter_torch_batches` to tensors, as a `collate_fn`.
+
+    Args:
+        batch: arrays by column name, as passed by Ray.
+
+    Returns:
+        By column name, a tensor (rows, …); a list of tensors if rows are lists or differ in shape;
+        or a list of `str`, `bytes` or lists of `str`.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+    """
+    with needs("torch", extra="torch"):
+        import torch
+
+    def tensor(array: np.ndarray) -> Any:
+        return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+    return {name: each_array(_plain(values), tensor) for name, values in batch.items()}
+
+
+def _plain(values: Any) -> Any:
+    """Convert arrays of objects to lists."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "OUS":
+        return [_plain(value) for value in values]
+    return values

@@ -3,16 +3,24 @@
 import io
 import wave
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dshub import plugins
-from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
+from dshub.catalog.features import (
+    AudioFeature,
+    Dtype,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+)
 from dshub.datasets.dataset import Dataset
+from dshub.datasets.mapping import plain
 from dshub.errors import DshubError
 from dshub.loading.loader import Loader
 from dshub.loading.transforms.colors import ToFloat
@@ -59,17 +67,46 @@ def varied() -> Dataset:
     )
 
 
+def kinds() -> Dataset:
+    """Create a dataset with columns of every feature, dtype and number of dimensions."""
+    numbers = {dtype: _numbers(dtype) for dtype in get_args(Dtype)}
+    others: dict[str, Any] = {
+        "matrix": np.arange(ROWS * 6, dtype=np.float64).reshape(ROWS, 2, 3) / 7,
+        "gray": np.arange(ROWS * 4, dtype=np.uint16).reshape(ROWS, 2, 2, 1) * 300,
+        "mono": [_wav(i, channels=1) for i in range(ROWS)],
+        "classes": [[i % 2] * (i % 4) for i in range(ROWS)],
+    }
+    features: dict[str, Feature] = {
+        "gray": ImageFeature(shape=(2, 2, 1), dtype="uint16"),
+        "mono": AudioFeature(rate=8000),
+        "classes": ListFeature(of=LabelFeature(names=("no", "yes"))),
+    }
+    dataset = varied()
+    for other in (example(), Dataset.from_arrays(numbers | others, features=features)):
+        for name, feature in other.features.items():
+            dataset = dataset.with_column(name, other.decode(on=False)[name], feature)
+    return dataset
+
+
+def _numbers(dtype: str) -> np.ndarray:
+    """Return numbers that include the largest and the smallest one of a dtype."""
+    values = np.arange(ROWS).astype(dtype)
+    limits = np.finfo(dtype) if values.dtype.kind == "f" else np.iinfo(dtype)
+    values[:2] = limits.max, limits.min
+    return values
+
+
 def _png(value: int, size: tuple[int, int]) -> bytes:
     sink = io.BytesIO()
     Image.fromarray(np.full((*size, 3), value, np.uint8)).save(sink, "PNG")
     return sink.getvalue()
 
 
-def _wav(samples: int) -> bytes:
+def _wav(samples: int, channels: int = 2) -> bytes:
     sink = io.BytesIO()
     with wave.open(sink, "wb") as file:
-        file.setparams((2, 2, 8000, samples, "NONE", ""))
-        file.writeframes(np.arange(2 * samples, dtype="<i2").tobytes())
+        file.setparams((channels, 2, 8000, samples, "NONE", ""))
+        file.writeframes(np.arange(channels * samples, dtype="<i2").tobytes())
     return sink.getvalue()
 
 
@@ -89,14 +126,41 @@ def assert_same(expected: Any, actual: Any) -> None:
         assert expected == actual
 
 
+def like(expected: Any, actual: Any) -> Any:
+    """Convert lists without a dtype to arrays with the dtypes of the expected values."""
+    if isinstance(expected, Mapping):
+        return {name: like(expected[name], value) for name, value in actual.items()}
+    if not isinstance(expected, np.ndarray):
+        return actual
+    array = np.array(actual, expected.dtype)
+    return array if array.size else array.reshape(expected.shape)
+
+
+def unbatched(batches: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Split batches, converted to NumPy, into rows like those of a dataset."""
+    return [
+        {name: plain(values[i]) for name, values in batch.items()}
+        for batch in batches
+        for i in range(len(next(iter(batch.values()))))
+    ]
+
+
 class AdapterSuite(ABC):
     """Base class of the suites for adapters.
 
     Attributes:
         name: name of the adapter.
+        typed: False if the framework returns arrays as lists without a dtype.
+        files: True if the adapter returns images and audio as files, even if the dataset decodes
+            them.
+        refused: columns of `kinds` that `next_step` and batches cannot take. They must raise a
+            DshubError with a hint.
     """
 
     name: str
+    typed: bool = True
+    files: bool = False
+    refused: tuple[str, ...] = ()
 
     @abstractmethod
     def to_numpy(self, value: Any) -> Any:
@@ -105,16 +169,38 @@ class AdapterSuite(ABC):
         A batch of text, files or arrays of different shapes becomes a list.
         """
 
+    @abstractmethod
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        """Return all rows after the step that programs take next with the framework.
+
+        This is a step that leaves the values unchanged, such as a `map_batches`, an epoch of a
+        `DataLoader`, a `fit`, a compiled function, or a `groupby` with its groups put together.
+        Rows are in order and converted to NumPy.
+        """
+
+    def assert_rows(self, dataset: Dataset, rows: Sequence[dict[str, Any]]) -> None:
+        """Assert that rows of the adapter, converted to NumPy, are those of the dataset."""
+        assert len(dataset) == len(rows)
+        for expected, actual in zip(dataset, rows, strict=True):
+            assert_same(expected, actual if self.typed else like(expected, actual))
+
+    @pytest.mark.parametrize("decoded", [True, False])
+    def test_next_step_gets_every_kind_of_row(self, decoded: bool) -> None:  # noqa: FBT001
+        dataset = kinds().without(self.refused if decoded else ()).shuffle(seed=3).decode(decoded)
+        if not decoded:
+            dataset = dataset.columns(["photo", "thumb", "sound", "mono"])
+        expected = dataset.decode(decoded and not self.files)
+        self.assert_rows(expected, self.next_step(dataset))
+
+    def test_next_step_refuses_rows_with_a_hint(self) -> None:
+        for name in self.refused:
+            with pytest.raises(DshubError, match=name) as caught:
+                self.next_step(kinds().columns([name]))
+            assert "transform" in caught.value.hint
+
 
 class RowsTests(AdapterSuite):
-    """Suite for an adapter with rows.
-
-    Attributes:
-        files: True if the adapter returns images and audio as files, even if the dataset decodes
-            them.
-    """
-
-    files: bool = False
+    """Suite for an adapter with rows."""
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
         """Return all rows of the adapter in order, converted to NumPy."""
@@ -125,18 +211,18 @@ class RowsTests(AdapterSuite):
         ]
 
     def test_rows_match_the_dataset(self) -> None:
-        dataset = example().shuffle(seed=3)
-        assert_same(list(dataset), self.rows_of(dataset))
+        for dataset in (example().shuffle(seed=3), kinds().decode(on=False)):
+            self.assert_rows(dataset, self.rows_of(dataset))
 
     @pytest.mark.parametrize("decoded", [True, False])
     def test_varied_rows_match_the_dataset(self, decoded: bool) -> None:  # noqa: FBT001
         dataset = varied().shuffle(seed=3).decode(decoded)
-        assert_same(list(dataset.decode(decoded and not self.files)), self.rows_of(dataset))
+        self.assert_rows(dataset.decode(decoded and not self.files), self.rows_of(dataset))
 
     def test_rows_of_views_match_the_dataset(self) -> None:
         for view in (example().take(0), example().skip(50), example().select([5, 3, 5])):
             fewer = view.columns(["label", "text"])
-            assert_same(list(fewer), self.rows_of(fewer))
+            self.assert_rows(fewer, self.rows_of(fewer))
 
     def test_empty_views_have_no_rows(self) -> None:
         for dataset in (example(), varied(), varied().decode(on=False)):
@@ -144,14 +230,7 @@ class RowsTests(AdapterSuite):
 
 
 class BatchesTests(AdapterSuite):
-    """Suite for an adapter with batches.
-
-    Attributes:
-        refused: columns of `varied` that the framework cannot batch; batching them must raise a
-            DshubError with a hint.
-    """
-
-    refused: tuple[str, ...] = ()
+    """Suite for an adapter with batches."""
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
         """Return the next `count` batches of a loader, and the loader's state after these batches.
@@ -200,6 +279,9 @@ class BatchesTests(AdapterSuite):
     )
     def test_batches_match_the_loader(self, options: dict[str, Any]) -> None:
         self.check_batches(example(), **options)
+
+    def test_batches_of_every_kind_match_the_loader(self) -> None:
+        self.check_batches(kinds().without(self.refused), size=8, shuffle=True)
 
     @pytest.mark.parametrize("column", ["photo", "thumb", "sound", "tokens", "boxes", "words"])
     @pytest.mark.parametrize("layout", ["hwc", "chw"])

@@ -11,9 +11,10 @@ from dshub import Dataset, DshubError
 from dshub.catalog.features import ImageFeature
 from dshub.datasets.decoding import LazyColumn
 from dshub.loading.loader import Loader
-from dshub.testing.adapters import AdapterTests, example
+from dshub.testing.adapters import AdapterTests, example, unbatched
 
 jax = pytest.importorskip("jax")
+enable_x64 = pytest.importorskip("dshub.adapters.jax").enable_x64
 
 
 def to_numpy(value: Any) -> Any:
@@ -25,10 +26,16 @@ def to_numpy(value: Any) -> Any:
     return value
 
 
+def is_numeric(values: Any) -> bool:
+    """Return True for an array or a list of arrays."""
+    first = values[0]
+    return isinstance(first, jax.Array)
+
+
 @pytest.fixture(autouse=True)
 def enable_64_bits(request: pytest.FixtureRequest) -> Iterator[None]:
     """Enable 64-bit types, except in tests that request `default_32_bits`."""
-    with jax.enable_x64("default_32_bits" not in request.fixturenames):
+    with enable_x64("default_32_bits" not in request.fixturenames):
         yield
 
 
@@ -50,8 +57,19 @@ class TestJax(AdapterTests):
             for i in range(len(dataset))
         ]
 
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        @jax.jit  # type: ignore[untyped-decorator]
+        def step(arrays: Any) -> Any:
+            return jax.tree.map(lambda array: array[::-1][::-1], arrays)
+
+        batches = []
+        for batch in dataset.batches(8).to("jax"):
+            text = {name: values for name, values in batch.items() if not is_numeric(values)}
+            batches.append(self.plain(batch | step({n: batch[n] for n in batch if n not in text})))
+        return unbatched(batches)
+
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
-        with jax.enable_x64(True):
+        with enable_x64(True):
             return super().steps_of(loader, count)
 
     def test_batches_are_on_the_requested_device(self) -> None:

@@ -8,21 +8,45 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dshub import DshubError
+from dshub import Dataset, DshubError
 from dshub.loading.loader import Loader
-from dshub.testing.adapters import BatchesTests, example, varied
+from dshub.testing.adapters import BatchesTests, example, unbatched, varied
 
 keras = pytest.importorskip("keras")
 
 backends = pytest.mark.parametrize("backend", ["torch", "tensorflow", "jax"])
 
 
+def to_numpy(value: Any) -> Any:
+    """Convert a value of a batch; text and files are both bytes in TensorFlow."""
+    if isinstance(value, np.ndarray):
+        return value
+    values = value.numpy()
+    if values.dtype != object:
+        return values
+    files = (b"\x89PNG", b"RIFF")
+    return [data if data.startswith(files) else data.decode() for data in values.tolist()]
+
+
 class TestKeras(BatchesTests):
     name = "keras"
-    refused = ("photo", "sound", "tokens", "boxes", "words")
+    refused = ("photo", "sound", "mono", "tokens", "classes", "boxes", "words")
 
     def to_numpy(self, value: Any) -> Any:
-        return value.tolist() if value.dtype == object else value
+        return to_numpy(value)
+
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        seen: list[Any] = []
+
+        class Model(keras.Model):  # type: ignore[misc,name-defined]
+            def train_step(self, data: Any) -> dict[str, Any]:
+                seen.append({name: to_numpy(values) for name, values in data.items()})
+                return {"loss": keras.ops.zeros(())}
+
+        model = Model()
+        model.compile(run_eagerly=True)
+        model.fit(dataset.batches(8).to("keras"), shuffle=False, verbose=0)
+        return unbatched(seen)
 
     def steps_of(self, loader: Loader, count: int) -> tuple[list[Any], Mapping[str, Any]]:
         """Step through batches as `fit` does, without prefetching."""
@@ -181,3 +205,10 @@ def test_rows_of_several_shapes_are_rejected() -> None:
     assert "transform" in caught.value.hint
     with pytest.raises(DshubError, match="the adapter keras does not support rows"):
         example().to("keras")
+
+
+def test_text_needs_the_backend_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(DshubError, match="rows of column text are text or files") as caught:
+        example().batches(8).to("keras")
+    assert "transform" in caught.value.hint

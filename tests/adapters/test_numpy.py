@@ -5,7 +5,7 @@ import pytest
 
 from dshub import Dataset, plugins
 from dshub.errors import ArgumentError
-from dshub.testing.adapters import AdapterTests
+from dshub.testing.adapters import AdapterTests, unbatched
 
 
 class TestNumpy(AdapterTests):
@@ -17,6 +17,9 @@ class TestNumpy(AdapterTests):
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
         columns = plugins.module("adapters", self.name).rows(dataset)
         return [{name: values[i] for name, values in columns.items()} for i in range(len(dataset))]
+
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        return unbatched(dataset.batches(8).numpy())
 
 
 FLOWERS = {"width": [1.0, 2.0, 3.0], "length": [4.0, 5.0, 6.0], "species": [0, 1, 0]}

@@ -12,30 +12,23 @@ pl = pytest.importorskip("polars")
 class TestPolars(RowsTests):
     name = "polars"
     files = True
+    typed = False
 
     def to_numpy(self, value: Any) -> Any:
-        return value.to_numpy() if isinstance(value, pl.Series) else value
+        return value
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
-        frame = dataset.to("polars")
-        return [
-            {name: self.value(frame.schema[name], frame[name][i]) for name in frame.columns}
-            for i in range(len(frame))
-        ]
+        rows: list[dict[str, Any]] = dataset.to("polars").to_dicts()
+        return rows
 
-    def value(self, kind: Any, value: Any) -> Any:
-        """Convert list and array values to NumPy arrays, except lists of text."""
-        if kind == pl.List(pl.String):
-            return value.to_list()
-        if not isinstance(kind, pl.List | pl.Array):
-            return value
-        item = kind
-        while isinstance(item, pl.List | pl.Array):
-            item = item.inner
-        dtype = {"UInt8": "uint8", "Int64": "int64", "Float32": "float32"}[str(item)]
-        inner = kind.inner.shape if isinstance(kind.inner, pl.Array) else ()
-        shape = (-1, *inner) if isinstance(kind, pl.List) else kind.shape
-        return np.array(value.to_list(), dtype).reshape(shape)
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        frame = dataset.to("polars").with_row_index("number")
+        names = pl.all().exclude("group")
+        groups = frame.with_columns(group=pl.col("number") % 7).group_by("group").agg(names)
+        rows: list[dict[str, Any]] = (
+            groups.explode(names).sort("number").drop("group", "number").to_dicts()
+        )
+        return rows
 
 
 def test_columns_have_polars_types() -> None:

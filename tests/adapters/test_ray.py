@@ -1,5 +1,4 @@
-import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,18 +6,25 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, Hub
-from dshub.testing.adapters import RowsTests
+from dshub.testing.adapters import RowsTests, kinds, unbatched
 
 ray = pytest.importorskip("ray")
+torch = pytest.importorskip("torch")
+dshub_ray = pytest.importorskip("dshub.adapters.ray")
+collate = dshub_ray.collate
+
+
+# Ray's own log files and processes
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
     """Start Ray locally with one CPU and little logging."""
     ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error")
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
+    ray.data.DataContext.get_current().enable_progress_bars = False
     yield
     ray.shutdown()
 
@@ -27,28 +33,28 @@ class TestRay(RowsTests):
     name = "ray"
 
     def to_numpy(self, value: Any) -> Any:
-        return value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, list):
+            return [self.to_numpy(row) for row in value]
+        return value.numpy() if isinstance(value, torch.Tensor) else value
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
-        kinds = {"tokens": np.int64, "boxes": np.float32}
-        rows: list[dict[str, Any]] = dataset.to("ray").take_all()
-        for row in rows:
-            for name in row.keys() & kinds:
-                row[name] = np.array(np.asarray(row[name]).tolist(), kinds[name])
-            if "boxes" in row:
-                row["boxes"] = row["boxes"].reshape(-1, 4)
-            if "words" in row:
-                row["words"] = list(row["words"])
-        return rows
+        return self.split(dataset.to("ray").iter_torch_batches(batch_size=5, collate_fn=collate))
+
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        rows = dataset.to("ray").map_batches(lambda batch: batch, batch_size=7)
+        return self.split(rows.iter_torch_batches(batch_size=8, collate_fn=collate))
+
+    def split(self, batches: Iterable[Any]) -> list[dict[str, Any]]:
+        return unbatched(
+            {name: self.to_numpy(values) for name, values in batch.items()} for batch in batches
+        )
 
 
 def test_tasks_carry_the_dataset_not_the_rows(hub: Hub) -> None:
-    from dshub.adapters.ray import RaySource
-
     dataset = hub.load("mnist", "train", synthetic=500).shuffle(seed=1)
-    tasks = RaySource(dataset).get_read_tasks(4)
+    tasks = dshub_ray.RaySource(dataset).get_read_tasks(4)
     assert [task.metadata.num_rows for task in tasks] == [125] * 4
-    assert max(len(pickle.dumps(task)) for task in tasks) < 2000
+    assert max(len(ray.cloudpickle.dumps(task)) for task in tasks) < 2000
     rows = dataset.to("ray")
     assert rows.count() == 500
     labels = [row["label"] for row in rows.select_columns(["label"]).take_all()]
@@ -83,6 +89,29 @@ def test_images_of_several_sizes_are_decoded_in_the_tasks(photos: Dataset, tmp_p
     assert sorted(row["image"].shape for row in read) == [(9 + n, 8, 3) for n in range(4)]
     files = photos.to("ray", decode=False).take_all()
     assert [row["image"] for row in files] == photos.decode(False)["image"]
+
+
+def test_own_data_is_stored_once() -> None:
+    dataset = Dataset.from_arrays({"x": np.arange(40_000.0).reshape(40, 1000)})
+    tasks = dshub_ray.RaySource(dataset).get_read_tasks(40)
+    assert max(len(ray.cloudpickle.dumps(task)) for task in tasks) < 2000
+    batches = list(dataset.to("ray").iter_batches(batch_size=7))
+    assert np.array_equal(np.concatenate([batch["x"] for batch in batches]), dataset["x"])
+
+
+def test_order_is_kept_without_a_setting_of_the_process() -> None:
+    assert not ray.data.DataContext.get_current().execution_options.preserve_order
+    rows = Dataset.from_arrays({"n": np.arange(2000)}).to("ray").map_batches(lambda batch: batch)
+    assert rows.context.execution_options.preserve_order
+    assert [row["n"] for row in rows.take_all()] == list(range(2000))
+
+
+def test_parquet_files_hold_every_kind_of_row(tmp_path: Path) -> None:
+    dataset = kinds().with_column("number", np.arange(len(kinds())))
+    dataset.to("ray").write_parquet(str(tmp_path))
+    read = ray.data.read_parquet(str(tmp_path)).sort("number")
+    batches = read.iter_torch_batches(batch_size=8, collate_fn=collate)
+    TestRay().assert_rows(dataset, TestRay().split(batches))
 
 
 def test_dataset_without_rows(hub: Hub) -> None:

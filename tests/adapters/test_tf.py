@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError, Hub
-from dshub.testing.adapters import AdapterTests, example, varied
+from dshub.datasets.mapping import plain
+from dshub.testing.adapters import AdapterTests, example, unbatched, varied
 
 tf = pytest.importorskip("tensorflow")
 
@@ -32,7 +33,15 @@ class TestTensorFlow(AdapterTests):
         return to_numpy(value)
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
-        return [{name: to_numpy(v) for name, v in row.items()} for row in dataset.tf()]
+        return [{name: plain(to_numpy(v)) for name, v in row.items()} for row in dataset.tf()]
+
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        @tf.function  # type: ignore[untyped-decorator]
+        def step(batch: Any) -> Any:
+            return {name: tf.identity(values) for name, values in batch.items()}
+
+        batches = dataset.batches(8).tf().map(step).prefetch(2)
+        return unbatched(map(self.plain, batches))
 
 
 def spec(*shape: int | None, dtype: str) -> Any:

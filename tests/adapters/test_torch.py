@@ -14,7 +14,7 @@ from dshub.errors import ArgumentError, FunctionError
 from dshub.loading.transforms.colors import Normalize, ToFloat
 from dshub.loading.transforms.erasing import RandomErasing
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
-from dshub.testing.adapters import AdapterTests, assert_same, example, varied
+from dshub.testing.adapters import AdapterTests, assert_same, example, unbatched, varied
 
 torch = pytest.importorskip("torch")
 data = pytest.importorskip("torch.utils.data")
@@ -34,6 +34,10 @@ class TestTorch(AdapterTests):
 
     def to_numpy(self, value: Any) -> Any:
         return to_numpy(value)
+
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
+        loader = data.DataLoader(dataset.torch(), batch_size=8, num_workers=1, collate_fn=collate)
+        return unbatched(map(self.plain, loader))
 
 
 @pytest.fixture(params=["arrays", "table"])

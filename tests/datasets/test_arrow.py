@@ -32,7 +32,15 @@ class TestArrow(RowsTests):
         return to_numpy(value)
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
+        return self.table_rows(dataset.to("arrow"))
+
+    def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
         table = dataset.to("arrow")
+        reverse = pa.array(range(len(table)))[::-1]
+        table = table.append_column("number", reverse).sort_by("number")
+        return self.table_rows(table.drop_columns("number").take(reverse))
+
+    def table_rows(self, table: pa.Table) -> list[dict[str, Any]]:
         return [
             {name: to_numpy(table.column(name)[i]) for name in table.schema.names}
             for i in range(table.num_rows)
