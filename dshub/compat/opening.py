@@ -7,6 +7,7 @@ folder if their checksums are right, never writes into it, and downloads only mi
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 
 from dshub.cache.disk import disk_faults
@@ -22,7 +23,7 @@ def open_rows(
     name: str,
     split: str,
     *,
-    root: str | Path | None = None,
+    root: str | PathLike[str] | None = None,
     folders: Sequence[str] = (),
     download: bool = True,
 ) -> Dataset:
