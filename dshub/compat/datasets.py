@@ -21,10 +21,13 @@ from dshub.datasets.dataset import Dataset
 from dshub.datasets.hugging_face import library
 from dshub.hub.hub import Hub
 
-_DEFAULTS = {"cropped_digits", "default", "plain_text"}  # configurations of datasets that have only one
+_DEFAULTS = {
+    "cropped_digits",
+    "default",
+    "plain_text",
+}  # configurations of datasets that have only one
 _HIDDEN = -1  # label of rows with hidden labels
 _BLOCK = 10_000  # images in a chunk of at most 2 GB
-
 
 
 def _joined_texts(table: pa.Table) -> dict[str, pa.Array]:

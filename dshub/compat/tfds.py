@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any, NamedTuple
 
-from dshub.catalog.features import Feature, ImageFeature
+from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.catalog.manifest import Manifest
 from dshub.compat.opening import open_rows
 from dshub.datasets.dataset import Dataset
@@ -85,6 +85,24 @@ class Tensor(NamedTuple):
     dtype: str
 
 
+class FeaturesDict(dict[str, Any]):
+    """Features by column."""
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """Shape of each column."""
+        return {name: getattr(item, "shape", ()) for name, item in self.items()}
+
+    @property
+    def dtype(self) -> dict[str, Any]:
+        """Name of the dtype of each column; labels are int64, and other columns `string`."""
+        kinds = {name: getattr(item, "dtype", "string") for name, item in self.items()}
+        labels = dict.fromkeys(
+            (name for name, item in self.items() if isinstance(item, LabelFeature)), "int64"
+        )
+        return kinds | labels
+
+
 class DatasetInfo:
     """Facts about a dataset, with the names of TFDS.
 
@@ -106,7 +124,9 @@ class DatasetInfo:
         self.version, self.description = manifest.version, manifest.summary
         self.homepage, self.citation = manifest.homepage or "", citation(manifest)
         self.supervised_keys = manifest.supervised
-        self.features = {name: _described(item) for name, item in manifest.features.items()}
+        self.features = FeaturesDict(
+            {name: _described(item) for name, item in manifest.features.items()}
+        )
         self.splits = SplitDict(manifest)
 
     def __repr__(self) -> str:

@@ -10,9 +10,7 @@ from dshub.hub.functions import load_data
 Arrays = tuple[Any, Any]
 
 
-def image_arrays(
-    name: str, *, path: str = "", label: str | None = None
-) -> tuple[Arrays, Arrays]:
+def image_arrays(name: str, *, path: str = "", label: str | None = None) -> tuple[Arrays, Arrays]:
     """Return `(x_train, y_train), (x_test, y_test)`; see `dshub.load_data`.
 
     Args:

@@ -39,7 +39,7 @@ class FileDataset(RegisteredDataset):
 
     @cached_property
     def _files(self) -> Dataset:
-        return self._rows.columns(["image"]).decode(False)
+        return self._rows.columns(["image"]).decode(on=False)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -64,9 +64,9 @@ class _TupleClasses(FileDataset):
     """Datasets with several names for each class, as in ImageNet."""
 
     @cached_property
-    def classes(self) -> list[tuple[str, ...]]:  # type: ignore[override]
+    def classes(self) -> list[tuple[str, ...]]:
         """Names of each class, as tuples."""
-        label = info("imagenet-1k").features["label"]
+        label: Any = info("imagenet-1k").features["label"]
         names = dict(zip(label.codes, label.names, strict=True))
         return [tuple(names[wnid].split(", ")) for wnid in self.wnids]
 
@@ -155,8 +155,7 @@ class SUN397(FileDataset, arguments=_LOADER):
 
 class Places365(
     FileDataset,
-    arguments=f"split=train-standard small=False download=False {_TRANSFORM} "
-    "loader=default_loader",
+    arguments=f"split=train-standard small=False download=False {_TRANSFORM} loader=default_loader",
 ):
     """Places365: `split` is train-standard or val. The registry only has `small=True`."""
 
@@ -180,7 +179,7 @@ class FGVCAircraft(FileDataset, arguments=f"split=trainval annotation_level=vari
 
 class OxfordIIITPet(
     FileDataset,
-    arguments=f"split=trainval target_types=category transforms=None {_LOADER}",
+    arguments=f"split=trainval target_types=category transforms=None {_TRANSFORM} download=False",
 ):
     """Oxford-IIIT Pet: `split` is trainval or test.
 
@@ -212,7 +211,7 @@ class OxfordIIITPet(
         return [name.replace("_", " ").title() for name in super().classes]
 
     @cached_property
-    def _species(self) -> list[int]:
+    def _species(self) -> Any:
         return np.asarray(self._rows["species"]).tolist()
 
     def _target(self, index: int) -> Any:

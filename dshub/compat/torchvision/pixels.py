@@ -38,7 +38,7 @@ class PixelDataset(RegisteredDataset):
         return self._numbers.tolist()
 
     @cached_property
-    def _pixels(self) -> np.ndarray:
+    def _pixels(self) -> Any:
         """Images in the shape of `data`, as a view of the cache."""
         images = self._rows["image"]
         return images[..., 0] if images.shape[-1] == 1 else images
@@ -60,7 +60,7 @@ class PixelDataset(RegisteredDataset):
         """Return the image and its class number."""
         changed = vars(self)
         pixels = changed["data"][index] if "data" in changed else self._pixels[index]
-        targets = changed["targets"] if "targets" in changed else self._numbers
+        targets = changed.get("targets", self._numbers)
         return self._transformed(self._image(np.asarray(pixels)), self._target(targets[index]))
 
     def _image(self, pixels: np.ndarray) -> Image.Image:
@@ -142,7 +142,7 @@ class EMNIST(
         return int(vars(self)["split"] == _LETTERS)
 
     @cached_property
-    def _pixels(self) -> np.ndarray:
+    def _pixels(self) -> Any:
         return self._rows["image"][..., 0].swapaxes(1, 2)
 
     @cached_property
@@ -218,7 +218,7 @@ class _ChannelsFirst(PixelDataset):
         return np.array(self._numbers)
 
     @cached_property
-    def _pixels(self) -> np.ndarray:
+    def _pixels(self) -> Any:
         return self._rows["image"].transpose(0, 3, 1, 2)
 
     def _image(self, pixels: np.ndarray) -> Image.Image:

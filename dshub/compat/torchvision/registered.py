@@ -20,7 +20,8 @@ def signature_of(arguments: str) -> Signature:
 
     Default values are words, numbers, True, False or None.
     """
-    kind, parameters = Parameter.POSITIONAL_OR_KEYWORD, []
+    kind: Any = Parameter.POSITIONAL_OR_KEYWORD
+    parameters = []
     for argument in arguments.split():
         if argument == _NAMED:
             kind = Parameter.KEYWORD_ONLY

@@ -104,7 +104,7 @@ class VisionDataset:
         lines = [f"Number of datapoints: {len(self)}"]
         lines += [] if self.root is None else [f"Root location: {self.root}"]
         lines += self.extra_repr().splitlines()
-        lines += [] if self.transforms is None else repr(self.transforms).splitlines()
+        lines += [] if self.transforms is None else [repr(self.transforms)]
         return "\n".join([f"Dataset {type(self).__name__}", *(_INDENT + line for line in lines)])
 
     def extra_repr(self) -> str:

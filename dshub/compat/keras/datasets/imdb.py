@@ -60,7 +60,7 @@ def load_data(
     splits = [load("imdb", split) for split in ("train", "test")]
     words = [split_words(rows["text"]) for rows in splits]
     index = pa.array(rank([part.words for part in words]))
-    random = np.random.RandomState(seed)  # noqa: NPY002  # the generator of Keras
+    random = np.random.RandomState(seed)  # the generator of Keras
     parts = []
     for rows, part in zip(splits, words, strict=True):
         numbers = np.asarray(pc.index_in(part.words, index)) + 1
@@ -105,9 +105,7 @@ def rank(parts: Sequence[pa.Array]) -> list[str]:
     return words
 
 
-def _shift(
-    reviews: Sequence[np.ndarray], start: int | None, index_from: int
-) -> list[np.ndarray]:
+def _shift(reviews: Sequence[np.ndarray], start: int | None, index_from: int) -> list[np.ndarray]:
     first = [] if start is None else [np.array([start])]
     return [np.concatenate([*first, review + index_from]) for review in reviews]
 
