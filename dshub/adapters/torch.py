@@ -138,6 +138,11 @@ def _collate_column(values: Any) -> Any:
     return data.default_collate(values) if stackable else values
 
 
+def concatenate(parts: Sequence[Any]) -> Any:
+    """Return the rows of several map-style datasets, one after another."""
+    return data.ConcatDataset(parts)
+
+
 class TorchRows(data.Dataset[Any]):
     """Rows for `torch.utils.data.DataLoader`, which are read one batch at a time.
 

@@ -1,7 +1,8 @@
-"""Run the migration scripts of docs/howto/from-*.md and count the lines that change.
+"""Run scripts of other libraries after changing their imports.
 
-Each page has one block of the language `diff`: a whole script, before and after. A script can
-need packages of another Python environment.
+Each page docs/howto/from-*.md has one block of the language `diff`: a whole script, before and
+after. The scripts in `migrating` are written for other libraries, and this test replaces their
+imports. A script can need packages of another Python environment.
 """
 
 import difflib
@@ -15,11 +16,25 @@ import pytest
 from tests.pythons import python_with
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = {  # page: changed lines, packages
-    "from-torchvision": (2, ["torch", "torchvision"]),
-    "from-tfds": (2, ["tensorflow"]),
-    "from-keras": (1, ["keras", "tensorflow"]),
-    "from-hugging-face": (1, ["torch", "transformers"]),
+SCRIPTS = {  # page: packages
+    "from-torchvision": ["torch", "torchvision"],
+    "from-tfds": ["tensorflow"],
+    "from-keras": ["keras", "tensorflow"],
+    "from-hugging-face": ["torch", "transformers", "datasets"],
+}
+MIGRATING = {  # script in the folder `migrating`: packages
+    "datasets_embedding": ["torch", "datasets"],
+    "keras_reviews": ["keras", "tensorflow"],
+    "tfds_loop": ["tensorflow"],
+    "torchvision_files": ["torch", "torchvision"],
+    "torchvision_samplers": ["torch", "torchvision"],
+}
+IMPORTS = {
+    "from datasets import": "from dshub.compat.datasets import",
+    "from keras.datasets import": "from dshub.compat.keras.datasets import",
+    "from torchvision import datasets": "from dshub.compat.torchvision import datasets",
+    "from torchvision.datasets import": "from dshub.compat.torchvision import",
+    "import tensorflow_datasets as": "import dshub.compat.tfds as",
 }
 
 
@@ -34,22 +49,36 @@ def script(page: str) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("page", SCRIPTS)
-def test_few_lines_change(page: str) -> None:
+def test_one_import_changes(page: str) -> None:
     before, after = script(page)
     compile("\n".join(before), page, "exec")
     changes = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     changed = sum(max(a2 - a1, b2 - b1) for tag, a1, a2, b1, b2 in changes if tag != "equal")
-    assert changed == SCRIPTS[page][0]
+    assert changed == 1
+    assert any(line in "\n".join(before) for line in IMPORTS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", list(SCRIPTS))
 def test_script_trains_after_the_change(page: str, tmp_path: Path) -> None:
-    python = python_with(*SCRIPTS[page][1])
+    python = python_with(*SCRIPTS[page])
     path = tmp_path / "script.py"
     path.write_text("\n".join(script(page)[1]), "utf-8")
     accuracy = re.findall(r"accuracy: (\S+)", run([python, str(path)], tmp_path))[-1]
     assert float(accuracy) > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(MIGRATING))
+def test_script_runs_to_its_end_after_the_change(name: str, tmp_path: Path) -> None:
+    python = python_with(*MIGRATING[name])
+    text = (Path(__file__).parent / "migrating" / f"{name}.py.txt").read_text("utf-8")
+    changed = text
+    for line, replacement in IMPORTS.items():
+        changed = re.sub(f"^{re.escape(line)}", replacement, changed, flags=re.MULTILINE)
+    assert changed.count("dshub") == 1
+    (tmp_path / "script.py").write_text(changed, "utf-8")
+    assert re.search(r"^accuracy: \d", run([python, "script.py"], tmp_path), re.MULTILINE)
 
 
 BOTH = """
@@ -83,7 +112,7 @@ def test_torchvision_gives_the_same_tensors_before_and_after(tmp_path: Path) -> 
     python = python_with("torch", "torchvision")
     for name, lines in zip(("before", "after"), script("from-torchvision"), strict=True):
         (tmp_path / f"{name}.py").write_text("\n".join(lines), "utf-8")
-    assert run([python, "-c", BOTH], tmp_path).startswith("['0', '1', '2',")
+    assert run([python, "-c", BOTH], tmp_path).startswith("['0 - zero', '1 - one',")
 
 
 def run(command: list[str], folder: Path) -> str:

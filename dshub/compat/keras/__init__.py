@@ -1,0 +1,3 @@
+"""The datasets of Keras: ``from dshub.compat.keras.datasets import mnist``."""
+
+from dshub.compat.keras import datasets as datasets
