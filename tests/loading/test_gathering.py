@@ -6,7 +6,7 @@ import pytest
 
 from dshub import Dataset
 from dshub.errors import ArgumentError, DshubError, UnknownNameError
-from dshub.loading.gathering import LARGE, Pool
+from dshub.loading.memory import LARGE, Pool
 from tests.loading.examples import DATASET, ROWS
 
 
