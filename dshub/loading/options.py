@@ -106,6 +106,9 @@ class FileRows(Rows, Protocol):
     def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
         """Return the files of rows of an encoded column, without copies if possible."""
 
+    def without(self, names: Sequence[str]) -> "FileRows":
+        """Return the rows without the named columns."""
+
     def where(self, row: int) -> str:
         """Describe a row for an error message."""
 
