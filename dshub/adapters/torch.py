@@ -31,7 +31,7 @@ from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.pairs import Row
 from dshub.loading.transforms.colors import scales_of_values
-from dshub.loading.transforms.fused import kernels
+from dshub.loading.transforms.compiled import kernels
 from dshub.loading.transforms.transform import AnyTransform, Context, Layout, is_own
 
 with needs("torch", extra="torch"):

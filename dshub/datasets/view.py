@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
@@ -68,19 +68,23 @@ _PLUMBING = {
 
 @dataclass(frozen=True, eq=False)
 class RowView(plugins.FrameworkMethods):
-    """Base class of `Dataset` with the methods that read rows and columns."""
+    """Base class of `Dataset` with the methods that read rows and columns.
+
+    Attributes:
+        decoding: decoder of images, and the order of their channels; see `decode`.
+    """
 
     _source: Source
     _selection: Selection
     _names: tuple[str, ...]
     _supervised: Pair | None = None
     _decoded: bool = True
-    _decoding: Decoding = DEFAULT
+    decoding: Decoding = DEFAULT
     _verb: ClassVar = "rows"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without cached values."""
-        return {name: value for name, value in vars(self).items() if name.startswith("_")}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def files(self) -> Sequence[Path]:
@@ -130,8 +134,8 @@ class RowView(plugins.FrameworkMethods):
         rows can differ, such as those of ``ds.take(3)`` and ``ds.select([0, 1, 2])``.
         """
         identity = self._source.identity
-        if self._decoded and self._decoding.order != "rgb":
-            identity = [*identity, self._decoding.order]
+        if self._decoded and self.decoding.order != "rgb":
+            identity = [*identity, self.decoding.order]
         return fingerprint(identity, self._selection, self._names, decoded=self._decoded)
 
     def __repr__(self) -> str:
@@ -254,7 +258,7 @@ class RowView(plugins.FrameworkMethods):
         order = choice("channels", channels, ("rgb", "bgr"))
         is_flag = isinstance(on, bool | np.bool_)
         name = "auto" if is_flag else check_decoder(on)
-        view = replace(self, _decoded=bool(on), _decoding=Decoding(name, order))
+        view = replace(self, _decoded=bool(on), decoding=Decoding(name, order))
         if order != "rgb" and not view.encoded_images:
             expected = "'rgb', because the dataset has no encoded images"
             hint = "reverse the channels of arrays in ds.map(…)"
@@ -299,7 +303,7 @@ class RowView(plugins.FrameworkMethods):
         """Decode the encoded columns of a batch of source rows."""
         for name in self.encoded:
             feature, where = cast("Encoded", self.features[name]), partial(self._where, rows, name)
-            batch[name] = decode_all(batch[name], feature, where, self._decoding)
+            batch[name] = decode_all(batch[name], feature, where, self.decoding)
         return batch
 
     def _where(self, rows: range | np.ndarray, name: str, index: int) -> str:
@@ -308,11 +312,6 @@ class RowView(plugins.FrameworkMethods):
     def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
         """Return the files of an encoded column at positions, without copies if possible."""
         return self._source.contents(name, self.numbers(rows))
-
-    @property
-    def decoding(self) -> Decoding:
-        """Decoder of images, and the order of their channels."""
-        return self._decoding
 
     @property
     def encoded_images(self) -> list[str]:

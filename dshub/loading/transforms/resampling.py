@@ -1,24 +1,13 @@
 """Resample a part of an image with compiled kernels, or else with Pillow."""
 
-from functools import cache
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from dshub.loading.transforms.colors import Normalize, scales, scales_of_values
+from dshub.loading.transforms.compiled import kernels
 from dshub.loading.transforms.windows import Window
-
-
-@cache
-def kernels() -> ModuleType | None:
-    """Return the module of compiled kernels, or None if numba is not installed."""
-    try:
-        from dshub.loading.transforms import resampling_kernels as module
-    except ImportError:
-        return None
-    return module
 
 
 class Finish(NamedTuple):
@@ -57,17 +46,12 @@ def resample(source: Any, window: Window, out: np.ndarray, finish: Finish) -> No
         source = source.reshape(*source.shape[:2], -1)
         window = Window((0, 0, bottom - top, right - left), window.inner_box, window.size)
     height, width, channels = source.shape
-    scale = finish.scale
-    factors, biases = (None, None) if scale is None else scales(scale, channels)
     module.resample(
         source.reshape(height, width * channels),
         channels,
-        window.region,
-        window.inner_box,
-        window.size,
+        (window.region, window.inner_box, window.size),
         (finish.antialias, finish.flip, finish.planes),
-        factors,
-        biases,
+        None if finish.scale is None else scales(finish.scale, channels),
         out.reshape(-1),
     )
 

@@ -66,21 +66,59 @@ def _pack(row, channels, packed):
 
 
 @_compiled
-def _across(packed, columns, channels, gathered, sums):
+def _sum_two(taps, factors, shift, part):
+    """Sum two taps of one channel."""
+    first, second = taps[0], taps[1]
+    a, b = factors[0], factors[1]
+    byte = np.uint32(255)
+    for j in range(len(part)):
+        part[j] = np.uint32(
+            np.uint32(1 << (BITS - 1))
+            + np.uint32(((first[j] >> shift) & byte) * a[j])
+            + np.uint32(((second[j] >> shift) & byte) * b[j])
+        )
+
+
+@_compiled
+def _sum_three(taps, factors, shift, part):
+    """Sum three taps of one channel."""
+    first, second, third = taps[0], taps[1], taps[2]
+    a, b, c = factors[0], factors[1], factors[2]
+    byte = np.uint32(255)
+    for j in range(len(part)):
+        part[j] = np.uint32(
+            np.uint32(1 << (BITS - 1))
+            + np.uint32(((first[j] >> shift) & byte) * a[j])
+            + np.uint32(((second[j] >> shift) & byte) * b[j])
+            + np.uint32(((third[j] >> shift) & byte) * c[j])
+        )
+
+
+@_compiled
+def _add(tap, factor, shift, part):
+    """Add a tap of one channel."""
+    for j in range(len(part)):
+        part[j] = np.uint32(part[j] + np.uint32(((tap[j] >> shift) & np.uint32(255)) * factor[j]))
+
+
+@_compiled
+def _across(packed, columns, channels, taps, sums):
     """Sum the columns of a packed row; `sums` has one part for each channel."""
     starts, factors, used = columns
     size = len(starts)
-    sums[:] = np.uint32(1 << (BITS - 1))
     for k in range(used):
-        factor = factors[k]
+        tap = taps[k]
         for j in range(size):
-            gathered[j] = packed[np.uint64(starts[j]) + np.uint64(k)]
-        for c in range(channels):
-            part = sums[c * size : (c + 1) * size]
-            shift = np.uint32(8 * c)
-            for j in range(size):
-                value = (gathered[j] >> shift) & np.uint32(255)
-                part[j] = np.uint32(part[j] + np.uint32(value * factor[j]))
+            tap[j] = packed[np.uint64(starts[j]) + np.uint64(k)]
+    for c in range(channels):
+        part = sums[c * size : (c + 1) * size]
+        shift = np.uint32(8 * c)
+        if used <= 2:
+            _sum_two(taps, factors, shift, part)
+        else:
+            _sum_three(taps, factors, shift, part)
+            for k in range(3, used):
+                _add(taps[k], factors[k], shift, part)
 
 
 @_compiled
@@ -129,28 +167,35 @@ def _write_pixels(sums, scale, bias, target):
 
 
 @_compiled
-def _write(sums, channels, scale, bias, out, i, planes):
+def _write(sums, channels, scaling, out, i, planes):
     """Write row `i` of the result."""
     size = len(sums) // channels
     if channels == 3 and not planes:
-        _write_pixels(sums, scale, bias, out[i * len(sums) : (i + 1) * len(sums)])
+        target = out[i * len(sums) : (i + 1) * len(sums)]
+        if scaling is None:  # resolved at compile time
+            _write_pixels(sums, None, None, target)
+        else:
+            _write_pixels(sums, scaling[0], scaling[1], target)
         return
     for c in range(channels):
         start = c * (len(out) // channels) + i * size
         target, part = out[start : start + size], sums[c * size : (c + 1) * size]
-        if scale is None:
+        if scaling is None:
             _write_part(part, None, None, target)
         else:
-            _write_part(part, scale[c], bias[c], target)
+            _write_part(part, scaling[0][c], scaling[1][c], target)
 
 
 @_compiled
-def resample(source, channels, region, box, size, flags, scale, bias, out):
+def resample(source, channels, window, flags, scaling, out):
     """Fill `out` with a part of an image.
 
-    `source` is uint8 (height, width * channels). `region` and `box` are (top, left, bottom, right),
-    `box` relative to the region. `flags` are whether to smooth, flip and write channels first.
+    `source` is uint8 (height, width * channels). `window` has the region and the box, each (top,
+    left, bottom, right), with the box relative to the region, and the size of the result. `flags`
+    are whether to smooth, flip and write channels first. `scaling` has a factor and bias for each
+    channel, or is None for a result of bytes.
     """
+    region, box, size = window
     top, left, bottom, right = region
     antialias, flip, planes = flags
     height, width = bottom - top, right - left
@@ -158,11 +203,11 @@ def resample(source, channels, region, box, size, flags, scale, bias, out):
     rows = _factors(height, (box[0], box[2]), down, antialias, False)  # noqa: FBT003  # compiled
     columns = _factors(width, (box[1], box[3]), across, antialias, flip)
     packed = np.zeros(width + columns[2], np.uint32)
-    gathered = np.empty(across, np.uint32)
+    taps = np.zeros((max(2, columns[2]), across), np.uint32)
     sums = np.empty(across * channels, np.uint32)
     bits = np.uint32(BITS)
     span = (left * channels, right * channels)
-    if height > down and height - down > 2 * (width - across):
+    if not antialias or (height > down and height - down > 2 * (width - across)):
         wide = np.empty(width * channels, np.uint32)
         row = np.empty(width * channels, np.uint8)
         for i in range(down):
@@ -170,16 +215,16 @@ def resample(source, channels, region, box, size, flags, scale, bias, out):
             for j in range(len(row)):
                 row[j] = np.uint8(wide[j] >> bits)
             _pack(row, channels, packed[:width])
-            _across(packed, columns, channels, gathered, sums)
-            _write(sums, channels, scale, bias, out, i, planes)
+            _across(packed, columns, channels, taps, sums)
+            _write(sums, channels, scaling, out, i, planes)
         return
     narrow = np.zeros((height + rows[2], across * channels), np.uint8)
     for y in range(height):
         _pack(source[top + y, span[0] : span[1]], channels, packed[:width])
-        _across(packed, columns, channels, gathered, sums)
+        _across(packed, columns, channels, taps, sums)
         row = narrow[y]
         for j in range(len(row)):
             row[j] = np.uint8(sums[j] >> bits)
     for i in range(down):
         _down(narrow, rows[0][i], rows[1][:, i], rows[2], (0, across * channels), sums)
-        _write(sums, channels, scale, bias, out, i, planes)
+        _write(sums, channels, scaling, out, i, planes)

@@ -59,7 +59,7 @@ class Separate(Dataset):
 
 
 def separate(rows: Dataset) -> Dataset:
-    names = ("_source", "_selection", "_names", "_supervised", "_decoded", "_decoding")
+    names = ("_source", "_selection", "_names", "_supervised", "_decoded", "decoding")
     return Separate(*(getattr(rows, name) for name in names))
 
 
