@@ -16,7 +16,7 @@ import numpy as np
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.errors import MissingExtraError, ReadError, SchemaError, needs
 from dshub.loading.decoding.images import HINT, decoding_errors
-from dshub.loading.decoding.pixels import Decoding, decode_image, shape_text
+from dshub.loading.decoding.pixels import DEFAULT, Decoding, decode_image, shape_text
 
 if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
@@ -28,7 +28,10 @@ SAMPLES_PER_BYTE = 250  # limit for larger files; FLAC has 1 for music, 64 for 6
 
 
 def decode_all(
-    files: Sequence[bytes], feature: Encoded, where: Callable[[int], str], decoding: Decoding
+    files: Sequence[bytes],
+    feature: Encoded,
+    where: Callable[[int], str],
+    decoding: Decoding = DEFAULT,
 ) -> np.ndarray | list[np.ndarray]:
     """Decode files into one array (files, …) if the feature has a shape, or else into a list.
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from dshub.loading import cores
 from dshub.loading.cores import available_cores
 
 
@@ -12,7 +11,7 @@ from dshub.loading.cores import available_cores
 def sixteen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the scheduler allow 16 cores."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
-    monkeypatch.setattr(cores.multiprocessing, "parent_process", lambda: None)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: None)
 
 
 def group(root: Path, text: str, own: str) -> tuple[Path, Path]:

@@ -6,6 +6,7 @@ optional, but all images must get the same size. A JPEG is decoded at 1/2, 1/4 o
 the part to resize still has at least as many pixels as the result.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -170,9 +171,16 @@ def _cropped(
     if image == target:
         return Window.of((y, x, y + down, x + right), size)
     rows, columns = image[0] / target[0], image[1] / target[1]
-    box = y * rows, x * columns, (y + down) * rows, (x + right) * columns
-    box = *box[:2], min(box[2], image[0]), min(box[3], image[1])
-    return Window((0, 0, *image), box, size)
+    top, end = y * rows, min((y + down) * rows, image[0])
+    left, side = x * columns, min((x + right) * columns, image[1])
+    above, beside = math.ceil(max(1, rows)) + 1, math.ceil(max(1, columns)) + 1
+    region = (  # pixels that the filter uses
+        max(0, int(top) - above),
+        max(0, int(left) - beside),
+        min(image[0], math.ceil(end) + above),
+        min(image[1], math.ceil(side) + beside),
+    )
+    return Window(region, (top, left, end, side), size)
 
 
 class FilePass:

@@ -1,5 +1,6 @@
 """Resample a part of an image with compiled kernels, or else with Pillow."""
 
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,9 @@ def resample(source: Any, window: Window, out: np.ndarray, finish: Finish) -> No
         source = np.asarray(source.crop((left, top, right, bottom)))
         source = source.reshape(*source.shape[:2], -1)
         window = Window((0, 0, bottom - top, right - left), window.inner_box, window.size)
+    if window.keeps_size:
+        _copy(module, source, window, out, finish)
+        return
     height, width, channels = source.shape
     module.resample(
         source.reshape(height, width * channels),
@@ -54,6 +58,20 @@ def resample(source: Any, window: Window, out: np.ndarray, finish: Finish) -> No
         None if finish.scale is None else scales(finish.scale, channels),
         out.reshape(-1),
     )
+
+
+def _copy(
+    module: ModuleType, source: np.ndarray, window: Window, out: np.ndarray, finish: Finish
+) -> None:
+    """Crop, flip and scale pixels without resizing them."""
+    top, left, bottom, right = window.region
+    if finish.scale is None:
+        pixels = source[top:bottom, left:right, :][:, :: -1 if finish.flip else 1]
+        np.copyto(out, np.moveaxis(pixels, -1, 0) if finish.planes else pixels)
+        return
+    places = np.array([[top, left, finish.flip]], np.int64)
+    row = np.zeros(1, np.int64)
+    module.run(source[None], row, places, finish.scale, out[None], planes=finish.planes)
 
 
 def _with_pillow(source: Any, window: Window, out: np.ndarray, finish: Finish) -> None:

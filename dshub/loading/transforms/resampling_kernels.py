@@ -218,7 +218,7 @@ def resample(source, channels, window, flags, scaling, out):
             _across(packed, columns, channels, taps, sums)
             _write(sums, channels, scaling, out, i, planes)
         return
-    narrow = np.zeros((height + rows[2], across * channels), np.uint8)
+    narrow = np.empty((height, across * channels), np.uint8)
     for y in range(height):
         _pack(source[top + y, span[0] : span[1]], channels, packed[:width])
         _across(packed, columns, channels, taps, sums)

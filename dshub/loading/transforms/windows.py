@@ -53,6 +53,12 @@ class Window(NamedTuple):
         return Window(region, (y, x, down, across), self.size)
 
     @property
+    def keeps_size(self) -> bool:
+        """Whether the result is the region itself."""
+        top, left, bottom, right = self.region
+        return self.box == self.region and self.size == (bottom - top, right - left)
+
+    @property
     def inner_box(self) -> tuple[float, float, float, float]:
         """The box relative to the corner of the region."""
         top, left, bottom, right = self.box

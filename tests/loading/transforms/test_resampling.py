@@ -96,7 +96,7 @@ def test_pillow_image_gives_the_same_pixels() -> None:
     for source in (NOISE, Image.fromarray(NOISE)):
         results.append(np.empty((30, 41, 3), np.uint8))
         resample(source, window, results[-1], Finish())
-    assert np.array_equal(*results)
+    assert np.array_equal(results[0], results[1])
 
 
 def bilinear(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
