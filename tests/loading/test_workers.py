@@ -19,7 +19,11 @@ def test_every_row_is_handled_once(threads: int, count: int) -> None:
 
 def test_rows_are_handled_at_the_same_time() -> None:
     meeting = threading.Barrier(3)
-    Workers(3).run(lambda _: print(meeting.wait(60)), 3)
+
+    def meet(_: int) -> None:
+        meeting.wait(60)
+
+    Workers(3).run(meet, 3)
     assert not meeting.broken
 
 

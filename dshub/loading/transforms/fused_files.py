@@ -1,9 +1,9 @@
 """Decode, crop, resize, flip and scale image files, each in one pass into the batch.
 
 A list of transforms can start with `RandomResizedCrop`, or with `Resize` and `CenterCrop` or
-`RandomCrop`, followed by `RandomHorizontalFlip`, and `Normalize` or `ToFloat`. Each of them is
-optional, but all images must get the same size. A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if
-the part to resize still has at least as many pixels as the result.
+`RandomCrop`, followed by `RandomHorizontalFlip`, `ColorJitter`, and `Normalize` or `ToFloat`. Each
+of them is optional, but all images must get the same size. A JPEG is decoded at 1/2, 1/4 or 1/8 of
+its size if the part to resize still has at least as many pixels as the result.
 """
 
 import math
@@ -26,6 +26,7 @@ from dshub.loading.transforms.geometry import (
     RandomResizedCrop,
     Resize,
 )
+from dshub.loading.transforms.jitter import ColorJitter, jittered
 from dshub.loading.transforms.resampling import Finish, resample
 from dshub.loading.transforms.transform import AnyTransform, Context, Layout, check_fits, pair
 from dshub.loading.transforms.windows import Window
@@ -42,6 +43,7 @@ class FusedFiles:
         resize: transform that resizes, or None.
         crop: transform that crops, or None.
         flip: transform that flips, or None.
+        jitter: transform that changes colors, or None.
         scale: transform that scales pixels, or None.
         count: number of these transforms, at the start of the list.
     """
@@ -49,6 +51,7 @@ class FusedFiles:
     resize: Resize | RandomResizedCrop | None = None
     crop: CenterCrop | RandomCrop | None = None
     flip: RandomHorizontalFlip | None = None
+    jitter: ColorJitter | None = None
     scale: Normalize | None = None
     count: int = 0
 
@@ -60,6 +63,7 @@ class FusedFiles:
             "resize": Resize | RandomResizedCrop,
             "crop": CenterCrop | RandomCrop,
             "flip": RandomHorizontalFlip,
+            "jitter": ColorJitter,
             "scale": Normalize,
         }
         for name, kind in kinds.items():
@@ -129,9 +133,17 @@ class FusedFiles:
         """Draw which images of a batch are flipped."""
         if self.flip is None:
             return [False] * len(context.draws.rows)
-        before = self.count - 1 - (self.scale is not None)
+        before = self.count - 1 - (self.scale is not None) - (self.jitter is not None)
         flipped: list[bool] = self.flip.flipped(self._context(context, before)).tolist()
         return flipped
+
+    def factors(self, context: Context) -> Sequence[Sequence[float]]:
+        """Draw the factors of `jitter` for each image of a batch."""
+        if self.jitter is None:
+            return []
+        before = self.count - 1 - (self.scale is not None)
+        factors: list[list[float]] = self.jitter.factors(self._context(context, before)).tolist()
+        return factors
 
     def _context(self, context: Context, index: int) -> Context:
         """Return a context with the draws of a transform by its index in the list."""
@@ -209,6 +221,7 @@ class FilePass:
         self._decoder = decoding.decoder
         self._request = replace(request_of(feature, decoding.order), reuse=True)
         self._window_of, self._flips = fused.windows(context), fused.flips(context)
+        self._factors = fused.factors(context)
 
     def fill(self, index: int, data: bytes | memoryview, where: Callable[[], str]) -> None:
         """Fill a row from the contents of a file.
@@ -232,9 +245,16 @@ class FilePass:
         if decoded.divisor > 1:
             size = -(-decoded.height // decoded.divisor), -(-decoded.width // decoded.divisor)
             window = window.scaled(decoded.divisor, *size)
-        fused, flip = self._fused, self._flips[index]
+        fused, flip, out = self._fused, self._flips[index], self._out[index]
         finish = Finish(fused.antialias, flip, fused.scale, self._planes)
-        resample(source, window, self._out[index], finish)
+        if fused.jitter is None:
+            resample(source, window, out, finish)
+            return
+        channels = self._feature.shape[2] if self._feature.shape else 3
+        pixels = np.empty((*window.size, channels), np.uint8)
+        resample(source, window, pixels, Finish(fused.antialias, flip))
+        whole = Window.of((0, 0, *window.size), window.size)
+        resample(jittered(pixels, self._factors[index]), whole, out, finish._replace(flip=False))
 
     def _decode(self, data: memoryview, request: Request) -> Decoded:
         """Decode a file; without kernels, Pillow resizes its own image, without a copy."""

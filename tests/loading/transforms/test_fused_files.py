@@ -22,6 +22,7 @@ from dshub.loading.transforms.geometry import (
     RandomResizedCrop,
     Resize,
 )
+from dshub.loading.transforms.jitter import ColorJitter
 from tests.loading.decoding.examples import encode, smooth
 from tests.loading.transforms.examples import NORMALIZE, by_row
 
@@ -77,6 +78,8 @@ LISTS: dict[str, list[Any]] = {
     "resize": [Resize((30, 40)), FLIP],
     "only float": [Resize((30, 40)), ToFloat()],
     "followed by others": [RandomResizedCrop(40), FLIP, NORMALIZE, Cutout(4)],
+    "jitter": [RandomResizedCrop(40), FLIP, ColorJitter(0.4, 0.4, 0.4), NORMALIZE],
+    "jitter without floats": [Resize((30, 40)), ColorJitter(0.1, 0.2, 0.3)],
     "padded": [RandomCrop(30, padding=4), FLIP, NORMALIZE],
     "shorter side": [Resize(36), FLIP],
     "two crops": [RandomResizedCrop(40), CenterCrop(20), NORMALIZE],
