@@ -54,7 +54,7 @@ class KerasBatches(keras.utils.PyDataset):
         self.loader, self._cursor = loader, cursor_of(loader)
         self._taken = 0
         self._built = False
-        threads = loader.options.threads
+        threads = self._cursor.ahead
         self._executor = ThreadPoolExecutor(threads, "dshub-keras") if threads else None
         self._prefetched: dict[tuple[int, int], Future[Any]] = {}
         self._batch(*self._cursor.place(0))  # fail early if a column is not an array
@@ -73,7 +73,7 @@ class KerasBatches(keras.utils.PyDataset):
 
     def _prefetch(self, executor: ThreadPoolExecutor, index: int) -> None:
         """Start preparing the next batches, and drop those prepared for another order."""
-        last = min(index + self.loader.options.threads, len(self) - 1)
+        last = min(index + self._cursor.ahead, len(self) - 1)
         places = [self._cursor.place(number) for number in range(index + 1, last + 1)]
         for place in set(self._prefetched).difference(places):
             self._prefetched.pop(place, None)

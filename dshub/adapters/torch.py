@@ -25,12 +25,13 @@ from dshub.catalog.manifest import AnyPair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
 from dshub.loading.fetched import FetchedRows, rows_of
-from dshub.loading.gathering import Gatherer, Pool
+from dshub.loading.gathering import Gatherer
 from dshub.loading.loader import B, Loader, cursor_of, repeated
+from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.pairs import Row
 from dshub.loading.transforms.colors import scales_of_values
-from dshub.loading.transforms.fused import kernels
+from dshub.loading.transforms.compiled import kernels
 from dshub.loading.transforms.transform import AnyTransform, Context, Layout, is_own
 
 with needs("torch", extra="torch"):

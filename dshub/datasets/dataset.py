@@ -465,10 +465,13 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
                 `torch.distributed`, or from the environment of torchrun, MPI or Slurm.
             uneven: how to share rows if `world` does not divide them: `pad`, `drop` or `exact`; see
                 `dshub.loading.order.Share`. `loader.share.counts` has the rows of each rank.
-            threads: threads that prepare batches in advance; 0 prepares each batch on demand, which
-                is always the case for torchvision transforms, because they use torch's global
-                generator.
+            threads: number of threads; `auto` is one, or one for each available core if images are
+                decoded. These threads share the images of a batch. Other threads prepare whole
+                batches in advance. 0 prepares each batch on demand. Batches with torchvision
+                transforms are always prepared on demand, because the transforms use torch's
+                global generator.
             prefetch: maximum size of batches prepared in advance, in bytes.
+            decoder: library that decodes images; see `decode`. `auto` uses that of the dataset.
 
         Raises:
             ArgumentError: an option has an invalid value.

@@ -55,6 +55,9 @@ class SelectedSource(Source):
     def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
         return self._source.batch(names, self._rows(rows))
 
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        return self._source.contents(name, np.asarray(self._rows(rows)))
+
     def arrow_rows(self, names: Sequence[str], rows: Rows) -> dict[str, pa.Array]:
         return self._source.arrow_rows(names, self._rows(rows))
 
@@ -109,6 +112,9 @@ class RenamedSource(Source):
         batch = self._source.batch([self._names[name] for name in names], rows)
         return {name: batch[self._names[name]] for name in names}
 
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        return self._source.contents(self._names[name], rows)
+
     def arrow_rows(self, names: Sequence[str], rows: Rows) -> dict[str, pa.Array]:
         arrays = self._source.arrow_rows([self._names[name] for name in names], rows)
         return {name: arrays[self._names[name]] for name in names}
@@ -143,6 +149,9 @@ class WidenedSource(Source):
 
     def read(self, name: str, rows: Rows) -> Values:
         return self._of(name).read(name, rows)
+
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        return self._of(name).contents(name, rows)
 
     def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
         added = [name for name in names if name in self._added.features]

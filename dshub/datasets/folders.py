@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import msgspec
 import numpy as np
@@ -71,6 +71,23 @@ class FolderSource(ColumnSource):
         if name == "label":
             return super().read(name, rows)
         return [_read(self._root / self._files[row]) for row in np.asarray(rows).tolist()]
+
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        del name
+        return _Files([self._root / self._files[row] for row in rows.tolist()])
+
+
+class _Files(Sequence[bytes]):
+    """Contents of files, which the threads that decode them read."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _read(self._paths[index])
 
 
 def _read(path: Path) -> bytes:

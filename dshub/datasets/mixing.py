@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -12,7 +12,7 @@ from dshub.catalog.features import Feature
 from dshub.datasets.derived import check_equal_columns, joined
 from dshub.errors import ArgumentError
 from dshub.loading.loader import Loader
-from dshub.loading.options import BatchOptions, Rows, check_weights, takes
+from dshub.loading.options import BatchOptions, FileRows, check_weights, takes
 from dshub.loading.order import PATTERN, Mixed, groups
 from dshub.loading.transforms.transform import Batch
 
@@ -34,6 +34,8 @@ class Mixture:
         weights: weight of each dataset.
         features: features by column name.
         image_columns: columns that hold images.
+        encoded_images: columns of image files that are decoded.
+        decoding: decoder of images, which is that of the first dataset.
         supervised: pair of columns for `(x, y)`, or None if the datasets disagree.
 
     Raises:
@@ -41,13 +43,15 @@ class Mixture:
         ArgumentError: the weights are invalid, or a dataset has no rows.
     """
 
-    def __init__(self, parts: Sequence[Rows], weights: Sequence[float] | None = None) -> None:
+    def __init__(self, parts: Sequence[FileRows], weights: Sequence[float] | None = None) -> None:
         self.parts = _check_parts(parts)
         counts = [len(part) for part in self.parts]
         shares = check_weights(counts if weights is None else weights, len(counts), "dataset")
         self.weights: tuple[float, ...] = tuple(shares.tolist())
         self.features: Mapping[str, Feature] = self.parts[0].features
         self.image_columns = self.parts[0].image_columns
+        self.encoded_images = self.parts[0].encoded_images
+        self.decoding = self.parts[0].decoding
         pairs = {part.supervised for part in self.parts}
         self.supervised = pairs.pop() if len(pairs) == 1 else None
         self._starts = np.cumsum([0, *counts]).astype(np.int64)
@@ -96,6 +100,20 @@ class Mixture:
         order = np.argsort(np.concatenate(places))
         return {name: joined([piece[name] for piece in pieces], order) for name in self.features}
 
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        """Return the files of rows of an encoded column, without copies if possible."""
+        found: list[Any] = [None] * len(rows)
+        for number, inside in groups(np.searchsorted(self._starts, rows, side="right") - 1):
+            files = self.parts[number].contents(name, rows[inside] - self._starts[number])
+            for place, i in enumerate(inside.tolist()):
+                found[i] = files[place]
+        return found
+
+    def where(self, row: int) -> str:
+        """Describe a row for an error message."""
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self.parts[number].where(row - int(self._starts[number]))
+
     def without(self, names: Sequence[str]) -> Self:
         """Return a mixture without the named columns."""
         return type(self)([part.without(names) for part in self.parts], self.weights)
@@ -112,7 +130,7 @@ class Mixture:
         return np.fromiter(map(len, self.gather(rows)[name]), np.int64, len(rows))
 
 
-def _check_parts(parts: Sequence[Rows]) -> tuple[Rows, ...]:
+def _check_parts(parts: Sequence[FileRows]) -> tuple[FileRows, ...]:
     """Return datasets as a tuple after checking that they can be mixed."""
     datasets = tuple(parts) if isinstance(parts, list | tuple) else ()
     if not datasets or not all(hasattr(part, "gather") and len(part) for part in datasets):

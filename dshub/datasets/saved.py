@@ -110,6 +110,9 @@ class SavedSource(Source):
     def read(self, name: str, rows: Rows) -> Values:
         return read_column(self._shards.column(name), rows)
 
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        return self._shards.column(name).contents(rows)
+
     def contiguous(self, name: str) -> np.ndarray | None:
         if len(self.files) != 1:
             return None

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.arrow import arrow_values, stored_rows
 from dshub.datasets.selection import table_identity
-from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, Values
+from dshub.tables.columns import ArrayColumn, BytesColumn, ChunkedColumn, Column, Values
 from dshub.tables.table import Table
 from dshub.tables.types import arrow_type
 
@@ -68,6 +68,10 @@ class Source(Protocol):
                 arrays[name] = arrow_values(batch[name], feature)
         return arrays
 
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        """Return the files of rows of a column, without copying them if possible."""
+        return cast("Sequence[bytes]", self.read(name, rows))
+
     def contiguous(self, name: str) -> np.ndarray | None:
         """Return a column as one array, or None if it is not contiguous in memory."""
         return None
@@ -118,9 +122,14 @@ class TableSource(Source):
         return f"{record.manifest.identifier}, split {record.split}, row {row}"
 
     def read(self, name: str, rows: range | np.ndarray) -> Values:
+        return read_column(self._column(name), rows)
+
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        return self._column(name).contents(rows)
+
+    def _column(self, name: str) -> ChunkedColumn:
         tables, feature = self._tables, self.features[name]
-        column = ChunkedColumn(self._starts, lambda number: tables[number].column(name), feature)
-        return read_column(column, rows)
+        return ChunkedColumn(self._starts, lambda number: tables[number].column(name), feature)
 
     def contiguous(self, name: str) -> np.ndarray | None:
         if len(self.files) != 1:
@@ -161,6 +170,12 @@ class ColumnSource(Source):
 
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         return read_column(self._columns[name], rows)
+
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        column = self._columns[name]
+        if isinstance(column, BytesColumn):
+            return column.contents(rows)
+        return super().contents(name, rows)
 
     def contiguous(self, name: str) -> np.ndarray | None:
         column = self._columns[name]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, overload
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from dshub import plugins
-from dshub._validate import whole
+from dshub._validate import choice, whole
 from dshub.catalog.features import ImageFeature, is_encoded
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.datasets.arrow import arrow_table
@@ -28,7 +28,10 @@ from dshub.datasets.selection import (
     slice_positions,
 )
 from dshub.datasets.sources import Source
-from dshub.errors import DshubError
+from dshub.errors import ArgumentError, DshubError
+from dshub.loading.decoding.choosing import check_decoder
+from dshub.loading.decoding.pixels import DEFAULT, Decoding
+from dshub.loading.decoding.request import Order
 from dshub.loading.pairs import usable
 from dshub.loading.transforms.transform import AnyTransform, Batch, Layout
 from dshub.tables.columns import Values
@@ -49,25 +52,39 @@ _PRIVATE = re.compile("_(?!_|repr_|ipython_)")
 
 # used by loaders and adapters, and hidden from `dir`
 _PLUMBING = {
-    *("encoded", "files", "gather", "image_columns", "lengths"),
+    *(
+        "contents",
+        "decoding",
+        "encoded",
+        "encoded_images",
+        "files",
+        "gather",
+        "image_columns",
+        "lengths",
+    ),
     *("numbers", "pixels", "positions", "row_range"),
 }
 
 
 @dataclass(frozen=True, eq=False)
 class RowView(plugins.FrameworkMethods):
-    """Base class of `Dataset` with the methods that read rows and columns."""
+    """Base class of `Dataset` with the methods that read rows and columns.
+
+    Attributes:
+        decoding: decoder of images, and the order of their channels; see `decode`.
+    """
 
     _source: Source
     _selection: Selection
     _names: tuple[str, ...]
     _supervised: Pair | None = None
     _decoded: bool = True
+    decoding: Decoding = DEFAULT
     _verb: ClassVar = "rows"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without cached values."""
-        return {name: value for name, value in vars(self).items() if name.startswith("_")}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def files(self) -> Sequence[Path]:
@@ -116,9 +133,10 @@ class RowView(plugins.FrameworkMethods):
         Views created in the same way have the same fingerprint. Fingerprints of views with equal
         rows can differ, such as those of ``ds.take(3)`` and ``ds.select([0, 1, 2])``.
         """
-        return fingerprint(
-            self._source.identity, self._selection, self._names, decoded=self._decoded
-        )
+        identity = self._source.identity
+        if self._decoded and self.decoding.order != "rgb":
+            identity = [*identity, self.decoding.order]
+        return fingerprint(identity, self._selection, self._names, decoded=self._decoded)
 
     def __repr__(self) -> str:
         return f"<Dataset {self._title}: {len(self):,} rows of {', '.join(self._names)}>"
@@ -222,9 +240,30 @@ class RowView(plugins.FrameworkMethods):
         """
         return replace(self, _names=check_columns(names, self._names, self.manifest))
 
-    def decode(self, on: bool = True) -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
-        """Return a view that decodes images and audio, or returns their files if `on` is False."""
-        return replace(self, _decoded=on)
+    def decode(self, on: bool | str = True, *, channels: Order = "rgb") -> Self:  # noqa: FBT001, FBT002  # `decode(False)` reads well
+        """Return a view that decodes images and audio, or returns their files.
+
+        ``ds.decode("opencv", channels="bgr")`` gives images as OpenCV's functions expect them.
+
+        Args:
+            on: `False` for undecoded files; `simplejpeg`, `opencv`, `torchcodec` or `pillow` for
+                a library that decodes images; `auto` or True for the fastest installed ones.
+                Pillow decodes files that the library does not read.
+            channels: order of the color channels of decoded images, `rgb` or `bgr`.
+
+        Raises:
+            ArgumentError: the decoder is unknown or not installed, or `channels` is `bgr` and the
+                dataset has no encoded images.
+        """
+        order = choice("channels", channels, ("rgb", "bgr"))
+        is_flag = isinstance(on, bool | np.bool_)
+        name = "auto" if is_flag else check_decoder(on)
+        view = replace(self, _decoded=bool(on), decoding=Decoding(name, order))
+        if order != "rgb" and not view.encoded_images:
+            expected = "'rgb', because the dataset has no encoded images"
+            hint = "reverse the channels of arrays in ds.map(…)"
+            raise ArgumentError(name="channels", value=channels, expected=expected, hint=hint)
+        return view
 
     def pixels(self, name: str) -> np.ndarray | None:
         """Return raw images of all source rows, or None if they are not one array."""
@@ -264,11 +303,20 @@ class RowView(plugins.FrameworkMethods):
         """Decode the encoded columns of a batch of source rows."""
         for name in self.encoded:
             feature, where = cast("Encoded", self.features[name]), partial(self._where, rows, name)
-            batch[name] = decode_all(list(batch[name]), feature, where)
+            batch[name] = decode_all(batch[name], feature, where, self.decoding)
         return batch
 
     def _where(self, rows: range | np.ndarray, name: str, index: int) -> str:
         return f"{self._source.where(int(rows[index]))}, column {name}"
+
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        """Return the files of an encoded column at positions, without copies if possible."""
+        return self._source.contents(name, self.numbers(rows))
+
+    @property
+    def encoded_images(self) -> list[str]:
+        """Columns of image files that are decoded when rows are read."""
+        return [name for name in self.image_columns if is_encoded(self.features[name])]
 
     @cached_property
     def encoded(self) -> list[str]:

@@ -32,11 +32,12 @@ class Cursor:
     Attributes:
         epoch, position: place after the last yielded batch.
         resume: position in `epoch` where the next iteration starts.
+        ahead: number of batches that are prepared in advance at the same time.
     """
 
     def __init__(self, rows: Rows, options: BatchOptions, order: Order) -> None:
         self.rows, self.options, self.order = rows, options, order
-        self.share = options.share(order.length)
+        self.share, self.ahead = options.share(order.length), options.ahead(rows)
         self._window = (-1, -1), np.empty(0, np.int64)
         self.seek(0, 0)
 
@@ -151,7 +152,7 @@ class Cursor:
         batches = _prefetch(
             lambda rows: make(rows, epoch),
             self._rows_of(starts, epoch),
-            threads=self.options.threads,
+            threads=self.ahead,
             limit=self.options.prefetch,
         )
         for position, batch in zip(starts, batches, strict=True):

@@ -1,93 +1,18 @@
 """Gather rows into batches, reusing memory."""
 
-import mmap
-import sys
-import sysconfig
-import threading
-from collections.abc import Callable
-from contextlib import suppress
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.errors import DshubError, UnknownNameError
+from dshub.loading.encoded import EncodedImages
+from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.pairs import paired
 from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.transform import Batch, Context, apply, channels_first, each, is_own
-
-LARGE = 1 << 16  # bytes; allocating smaller arrays is cheap
-MAX_ARRAYS = 16  # arrays per size in a pool
-
-
-def allocate_pages(size: int) -> np.ndarray:
-    """Allocate page-aligned memory, uint8 (size,), in huge pages if available.
-
-    The memory is private, so that a forked process cannot write to memory of its parent or
-    siblings.
-    """
-    if sys.platform == "win32":
-        return np.frombuffer(mmap.mmap(-1, size), np.uint8)
-    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if sys.platform == "linux":
-        with suppress(OSError):  # the kernel can lack huge pages
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, np.uint8)
-
-
-def _references(arrays: list[np.ndarray], index: int) -> int:
-    """Count references to an array in a list, including those of the list and this call."""
-    return sys.getrefcount(arrays[index])
-
-
-_UNUSED = _references([np.empty(0)], 0)  # measured, because it differs between Python versions
-
-
-def _has_exact_reference_counts() -> bool:
-    """Return False on free-threaded builds, which defer or split reference counts."""
-    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-    return sys.implementation.name == "cpython" and not free_threaded
-
-
-class Pool:
-    """Memory of recent batches, reused when nothing else refers to it.
-
-    Allocating a few megabytes takes as long as filling them, because the system has to map and
-    clear the pages. Views and tensors refer to the array that owns their memory, so visible data is
-    never overwritten. Without exact reference counts, a pool always allocates.
-
-    Args:
-        allocate: function that allocates `size` bytes, uint8 (size,).
-    """
-
-    def __init__(self, allocate: Callable[[int], np.ndarray] = allocate_pages) -> None:
-        self._allocate = allocate
-        self._arrays: dict[int, list[np.ndarray]] = {}
-        self._lock = threading.Lock()
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
-        """Return an uninitialized array that nothing else refers to, page-aligned if large."""
-        dtype = np.dtype(dtype)
-        size = prod(shape) * dtype.itemsize
-        if size < LARGE:
-            return np.empty(shape, dtype)
-        memory = self._memory(size) if _has_exact_reference_counts() else self._allocate(size)
-        return memory.view(dtype).reshape(shape)
-
-    def _memory(self, size: int) -> np.ndarray:
-        """Return an unused array, uint8 (size,), which is the `base` of all its views."""
-        with self._lock:
-            arrays = self._arrays.setdefault(size, [])
-            for index in range(len(arrays)):
-                if _references(arrays, index) <= _UNUSED:
-                    return arrays[index]
-            memory = self._allocate(size)
-            if len(arrays) < MAX_ARRAYS:
-                arrays.append(memory)
-            return memory
 
 
 class Gatherer:
@@ -109,12 +34,14 @@ class Gatherer:
         self._pair = options.pair(rows)
         self._images = list(rows.image_columns)
         self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
+        self.encoded = EncodedImages(rows, options)
         arrays = [name for name in self._images if _is_array(self._features[name])]
-        fusible = len(arrays) == len(self._images)
+        fusible = len(arrays) == len(self._images) and not self.encoded.names
         self.fused = Fused.beginning(options.transforms) if fusible else Fused()
-        pixels = {name: rows.pixels(name) for name in arrays}
+        pixels = {name: rows.pixels(name) for name in arrays if name not in self.encoded.names}
         self._pixels = {name: array for name, array in pixels.items() if array is not None}
-        self._others = rows.without(list(self._pixels)) if self._pixels else rows
+        separate = [*self._pixels, *self.encoded.names]
+        self._others = rows.without(separate) if separate else rows
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         """Create a batch from rows, with the random numbers of an epoch.
@@ -127,10 +54,10 @@ class Gatherer:
         draws = Draws.of(rows, options.seed, epoch)
         context = Context(draws, self._features, self._images, self._labels, planes)
         batch = self._gather(rows, context)
-        fused, transforms = self.fused.count, options.transforms
+        fused, transforms = self.fused_count, options.transforms
         batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
         for name in self._images if planes else ():
-            if self.own_count > fused or not (fused or name in self._pixels):
+            if self.own_count > fused or not (fused or name in self._final):
                 batch[name] = each(batch[name], channels_first)
         batch = apply(transforms[self.own_count :], batch, context, first=self.own_count)
         for name, fill in (options.pad or {}).items():
@@ -143,13 +70,26 @@ class Gatherer:
         """Gather rows, and apply the fused transforms to images."""
         batch = self._others.gather(rows)
         numbers = self._all.numbers(rows) if self._pixels else rows
+        layout = self.options.layout if self.fused_count == self.own_count else "hwc"
         for name in self._images:
-            if name in self._pixels:
+            if name in self.encoded.names:
+                batch[name] = self.encoded.gather(name, rows, context, layout, self.pool)
+            elif name in self._pixels:
                 batch[name] = self.gather_images(self._pixels[name], numbers, context)
             elif self.fused.count:  # images that are not one array need a separate pass
                 indices = np.arange(len(rows), dtype=np.int64)
                 batch[name] = self.gather_images(batch[name], indices, context)
         return {name: batch[name] for name in self._features}
+
+    @property
+    def fused_count(self) -> int:
+        """Number of transforms that are applied while images are gathered or decoded."""
+        return self.fused.count or self.encoded.fused.count
+
+    @property
+    def _final(self) -> set[str]:
+        """Columns that are gathered in the layout of the batch if there are no transforms."""
+        return {*self._pixels, *self.encoded.fixed}
 
     def gather_images(
         self, pixels: np.ndarray, numbers: np.ndarray, context: Context

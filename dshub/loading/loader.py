@@ -13,7 +13,8 @@ from dshub.catalog.spellings import familiar
 from dshub.display import short
 from dshub.errors import StateError
 from dshub.loading._cursor import Cursor
-from dshub.loading.options import BatchOptions, Rows
+from dshub.loading.decoding.choosing import Decoder
+from dshub.loading.options import BatchOptions, Rows, image_files
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
 from dshub.plugins import FrameworkMethods
 
@@ -71,6 +72,15 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         self._cursor = Cursor(rows, options, order or options.order(len(rows)))
 
     @property
+    def decoder(self) -> Decoder | None:
+        """Decoder of image files, which counts files that only Pillow accepted; None without them.
+
+        ``loader.decoder.name`` is, for example, `simplejpeg+opencv+pillow`.
+        """
+        has_files = bool(image_files(self.rows))
+        return self.options.decoding(self.rows).decoder if has_files else None
+
+    @property
     def epoch(self) -> int:
         """Current epoch, or the next epoch between iterations.
 
@@ -106,6 +116,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         parts = [f"{len(self):,} batches of {self.options.size:,} rows"]
         parts += [] if isinstance(self._cursor.order, InOrder) else ["shuffled"]
         parts += [f"rank {share.rank} of {share.world}"] if share.world > 1 else []
+        parts += [f"decoder {self.decoder.name}"] if self.decoder is not None else []
         return ", ".join([*parts, f"epoch {self.epoch}"])
 
     @property
@@ -130,7 +141,8 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
     def fingerprint(self) -> str:
         """SHA-256 of everything that determines the batches, for example to log with results.
 
-        Transforms are included by their `repr`, which is complete for dshub transforms.
+        Transforms are included by their `repr`, which is complete for dshub transforms, and
+        decoders of image files by their names.
         """
         options, share = self.options, self.share
         order = [ORDER_VERSION, options.seed, options.size, options.drop_last]
@@ -141,6 +153,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
             [share.rank, share.world, share.uneven, options.bucket],
             [repr(transform) for transform in options.transforms],
             *([options.pad] if options.pad else []),
+            *([self.decoder.name] if self.decoder is not None else []),
         ]
         return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 

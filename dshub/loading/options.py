@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial, wraps
 from inspect import Parameter, signature
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, cast
@@ -16,6 +16,9 @@ from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
 from dshub.catalog.manifest import AnyPair, Pair
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
+from dshub.loading.cores import available_cores
+from dshub.loading.decoding.choosing import check_decoder
+from dshub.loading.decoding.pixels import Decoding
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.pairs import check_pair
 from dshub.loading.transforms.callables import check_images
@@ -29,6 +32,7 @@ Owner = TypeVar("Owner")
 Result = TypeVar("Result")
 
 Shuffle = bool | Literal["blocks"]
+Threads = int | Literal["auto"]
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "size": partial(whole, least=1),
@@ -36,8 +40,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "drop_last": flag,
     "layout": partial(choice, choices=("hwc", "chw")),
     "uneven": partial(choice, choices=("pad", "drop", "exact")),
-    "threads": partial(whole, least=0),
+    "threads": lambda name, value: value if value == "auto" else whole(name, value, least=0),
     "prefetch": partial(number, least=0),
+    "decoder": lambda _, value: check_decoder(value),
 }
 
 _RANK_VARIABLES = (
@@ -87,6 +92,33 @@ class Rows(Protocol):
         """Columns that hold images, (height, width, channels)."""
 
 
+class FileRows(Rows, Protocol):
+    """Interface of rows with columns of image files, which a loader decodes itself."""
+
+    @property
+    def encoded_images(self) -> Sequence[str]:
+        """Columns of image files that are decoded when rows are read."""
+
+    @property
+    def decoding(self) -> Decoding:
+        """Decoder of images, and the order of their channels."""
+
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        """Return the files of rows of an encoded column, without copies if possible."""
+
+    def without(self, names: Sequence[str]) -> "FileRows":
+        """Return the rows without the named columns."""
+
+    def where(self, row: int) -> str:
+        """Describe a row for an error message."""
+
+
+def image_files(rows: Rows) -> Sequence[str]:
+    """Return the columns of image files that are decoded when rows are read."""
+    # rows of other packages can have only the members of `Rows`
+    return getattr(rows, "encoded_images", ())
+
+
 class BatchKeywords(TypedDict, total=False):
     """Types of the options that do not change the type of batches, for type checkers."""
 
@@ -101,16 +133,16 @@ class BatchKeywords(TypedDict, total=False):
     rank: int | None
     world: int | None
     uneven: Uneven
-    threads: int
+    threads: Threads
     prefetch: int
+    decoder: str
 
 
 @dataclass(frozen=True, eq=False)
 class BatchOptions:
     """Arguments of `Dataset.batches`, which documents them.
 
-    After validation, `transform` is a tuple without `Compose`, `rank` and `world` are integers, and
-    `threads` is 0 if a transform must run in the caller's thread.
+    After validation, `transform` is a tuple without `Compose`, and `rank` and `world` are integers.
 
     Raises:
         ArgumentError: an option has an invalid value.
@@ -131,8 +163,9 @@ class BatchOptions:
     rank: int | None = None
     world: int | None = None
     uneven: Uneven = "pad"
-    threads: int = 1
+    threads: Threads = "auto"
     prefetch: int = 256 << 20
+    decoder: str = "auto"
 
     def __post_init__(self) -> None:
         if not isinstance(self.shuffle, np.bool_):
@@ -143,8 +176,6 @@ class BatchOptions:
             checked["supervised"] = flag("supervised", self.supervised)
         checked["pad"] = _check_pad(self.pad)
         checked["rank"], checked["world"] = _check_rank(self.rank, self.world)
-        if needs_caller(checked["transform"]):
-            checked["threads"] = 0
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -152,6 +183,29 @@ class BatchOptions:
     def transforms(self) -> tuple[AnyTransform, ...]:
         """Transforms, in order."""
         return cast("tuple[AnyTransform, ...]", self.transform)
+
+    def decoding(self, rows: Rows) -> Decoding:
+        """Return the decoder of the image files of `rows`, and the order of their channels."""
+        decoding = cast("FileRows", rows).decoding
+        return decoding if self.decoder == "auto" else replace(decoding, name=self.decoder)
+
+    def workers(self, rows: Rows) -> int:
+        """Return the number of threads that decode the images of a batch, or 0 for the caller."""
+        if not image_files(rows):
+            return 0
+        return available_cores() if self.threads == "auto" else self.threads
+
+    def ahead(self, rows: Rows) -> int:
+        """Return the number of batches that are prepared in advance at the same time.
+
+        It is 0 if a transform must run in the caller's thread. If threads decode images, two
+        batches keep these threads busy.
+        """
+        if needs_caller(self.transforms):
+            return 0
+        if image_files(rows):
+            return min(2, self.workers(rows))
+        return 1 if self.threads == "auto" else self.threads
 
     def share(self, length: int) -> Share:
         """Return the share of this rank in an epoch of `length` positions."""

@@ -143,6 +143,14 @@ class BytesColumn:
         offsets = self._offsets[start : stop + 1]
         return self._read(offsets[:-1], offsets[1:])
 
+    def contents(self, rows: np.ndarray) -> list[memoryview]:
+        """Return the bytes of rows without copying them."""
+        starts, stops = self._offsets[rows], self._offsets[rows + 1]
+        _check_offsets(starts, stops, len(self._data), self._fault)
+        memory = memoryview(cast("Any", self._data))
+        places = zip(starts.tolist(), stops.tolist(), strict=True)
+        return [memory[start:stop] for start, stop in places]
+
     def _read(self, starts: np.ndarray, stops: np.ndarray) -> list[str] | list[bytes]:
         _check_offsets(starts, stops, len(self._data), self._fault)
         memory = memoryview(cast("Any", self._data))
@@ -222,6 +230,15 @@ class ChunkedColumn:
             for place, value in zip(places.tolist(), values, strict=True):
                 out[place] = value
         return out
+
+    def contents(self, rows: np.ndarray) -> list[memoryview]:
+        """Return the bytes of rows without copying them, if the columns are `BytesColumn`s."""
+        chunks = np.searchsorted(self._starts, rows, side="right") - 1
+        numbers = rows - self._starts[chunks]
+        return [
+            cast("BytesColumn", self._chunk(chunk)).contents(numbers[i : i + 1])[0]
+            for i, chunk in enumerate(chunks.tolist())
+        ]
 
     def span(self, start: int, stop: int) -> Values:
         pieces = [

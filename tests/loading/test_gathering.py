@@ -6,7 +6,6 @@ import pytest
 
 from dshub import Dataset
 from dshub.errors import ArgumentError, DshubError, UnknownNameError
-from dshub.loading.gathering import LARGE, Pool
 from tests.loading.examples import DATASET, ROWS
 
 
@@ -22,28 +21,6 @@ def test_referenced_batches_keep_their_pixels() -> None:
 def test_memory_is_reused() -> None:
     addresses = {batch["image"].ctypes.data for batch in DATASET.batches(10, threads=1)}
     assert len(addresses) < 8
-
-
-def test_memory_is_not_reused_without_exact_reference_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Free-threaded Python can count a reference late, so reuse could overwrite pixels in use."""
-    free_threaded = {"Py_GIL_DISABLED": 1}
-    monkeypatch.setattr("sysconfig.get_config_var", free_threaded.get)
-    allocated: list[int] = []
-
-    def allocate(size: int) -> np.ndarray:
-        allocated.append(size)
-        return np.empty(size, np.uint8)
-
-    pool = Pool(allocate=allocate)
-    for _ in range(3):
-        pool.empty((LARGE,), np.uint8)
-    assert allocated == [LARGE] * 3
-    monkeypatch.undo()
-    for _ in range(3):
-        pool.empty((LARGE,), np.uint8)
-    assert allocated == [LARGE] * 4
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process")

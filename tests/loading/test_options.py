@@ -63,7 +63,7 @@ def test_invalid_options_are_rejected_at_once(
 def test_signature_shows_every_option(dataset: Dataset) -> None:
     parameters = inspect.signature(dataset.batches).parameters
     assert list(parameters)[:3] == ["size", "shuffle", "seed"]
-    assert parameters["threads"].default == 1
+    assert parameters["threads"].default == "auto"
     assert parameters["shuffle"].kind is inspect.Parameter.KEYWORD_ONLY
     with pytest.raises(TypeError, match=r"batches\(\) got an unexpected keyword argument 'sede'"):
         dataset.batches(8, sede=1)  # type: ignore[call-overload]

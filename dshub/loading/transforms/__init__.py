@@ -16,7 +16,8 @@ and saves them as JSON.
 
 If a list of transforms starts with `RandomCrop`, `RandomHorizontalFlip`, and `Normalize` or
 `ToFloat`, in this order, they are applied in one pass while pixels are gathered. Each of them is
-optional.
+optional. Transforms of image files are applied while the files are decoded; see
+`dshub.loading.transforms.fused_files`.
 """
 
 from dshub.loading.transforms.callables import BaseTransform, ImageTransform
@@ -30,6 +31,7 @@ from dshub.loading.transforms.geometry import (
     RandomResizedCrop,
     Resize,
 )
+from dshub.loading.transforms.jitter import ColorJitter
 from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
 from dshub.loading.transforms.transform import Batch, Context, Transform, apply, is_own
 
@@ -37,6 +39,7 @@ __all__ = [
     "BaseTransform",
     "Batch",
     "CenterCrop",
+    "ColorJitter",
     "Compose",
     "Context",
     "CutMix",

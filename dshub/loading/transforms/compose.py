@@ -20,6 +20,7 @@ from dshub.loading.transforms.geometry import (
     RandomResizedCrop,
     Resize,
 )
+from dshub.loading.transforms.jitter import ColorJitter
 from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
 from dshub.loading.transforms.transform import AnyTransform, Batch, Context, apply, is_own
 
@@ -29,6 +30,7 @@ _SAVED: dict[str, type[Any]] = {
     for kind in (
         CenterCrop,
         CutMix,
+        ColorJitter,
         Cutout,
         MixUp,
         Normalize,

@@ -76,7 +76,7 @@ class RandomErasing(ImageTransform):
         images = each(images, np.copy)
         draws = np.stack([context.draws.uniform(i) for i in range(1, 5)], axis=1)
         for row in np.flatnonzero(context.draws.uniform(0) < self.probability):
-            part = random_box(images[row], self.scale, self.ratio, draws[row])
+            part = random_box(images[row].shape, self.scale, self.ratio, draws[row])
             _fill(images[row][part], self.fill, "RandomErasing")
         return images
 

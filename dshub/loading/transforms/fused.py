@@ -8,29 +8,18 @@ consists of a few NumPy calls, with the same results.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import prod
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from dshub.loading.transforms.colors import Normalize, scales_of_values
+from dshub.loading.transforms.compiled import kernels
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, pad
 from dshub.loading.transforms.transform import AnyTransform, Context, Layout
 
 BLOCK = 96 << 10  # bytes of pixels per step without numba; 20% faster, because pixels and their
 # floats, which are 4 times as large, fit into the cache of a core
-
-
-@cache
-def kernels() -> ModuleType | None:
-    """Return the module of the compiled pass, or None if numba is not installed."""
-    try:
-        from dshub.loading.transforms import kernels as module
-    except ImportError:
-        return None
-    return module
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,15 @@
 """Crop, flip and resize images; resizing uses the bilinear filter of Pillow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from dshub._validate import interval, number, whole
+from dshub._validate import flag, interval, number, whole
 from dshub.errors import DshubError
 from dshub.loading.transforms.callables import ImageTransform
+from dshub.loading.transforms.resampling import Finish, resample
 from dshub.loading.transforms.transform import (
     Context,
     Images,
@@ -19,6 +21,7 @@ from dshub.loading.transforms.transform import (
     random_box,
     stack,
 )
+from dshub.loading.transforms.windows import Window
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,14 @@ def _center(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return image[y : y + down, x : x + right]
 
 
-def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image, uint8 (height, width, 1 or 3); raise DshubError for other dtypes."""
+def resize(image: np.ndarray, size: tuple[int, int], *, antialias: bool = True) -> np.ndarray:
+    """Resize an image, uint8 (height, width, 1 or 3); raise DshubError for other dtypes.
+
+    Args:
+        image: pixels.
+        size: height and width of the result.
+        antialias: whether to average all pixels that an output pixel covers.
+    """
     if image.dtype != np.uint8:
         raise DshubError(
             f"resizing requires uint8 images, not {image.dtype}",
@@ -163,6 +172,11 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return image
     height, width = size
     channels = image.shape[2]
+    if not antialias:
+        result = np.empty((height, width, channels), np.uint8)
+        window = Window.of((0, 0, *image.shape[:2]), size)
+        resample(np.ascontiguousarray(image), window, result, Finish(antialias=False))
+        return result
     source = Image.fromarray(image[:, :, 0] if channels == 1 else image)
     target = source.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(target).reshape(height, width, channels)
@@ -174,24 +188,33 @@ class Resize(ImageTransform):
 
     Attributes:
         size: (height, width), or the length of the shorter side to keep the aspect ratio.
+        antialias: whether to average all pixels that an output pixel covers. False is faster, but
+            shrinking then skips pixels.
 
     Raises:
         ArgumentError: `size` is below 1.
     """
 
     size: Size
+    antialias: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of Resize", self.size))
+        flag("antialias of Resize", self.antialias)
 
     def change(self, images: Images, context: Context) -> Images:
         del context
-        return stack([resize(image, self._target(image)) for image in images])
+        return stack(
+            [
+                resize(image, self.target(*image.shape[:2]), antialias=self.antialias)
+                for image in images
+            ]
+        )
 
-    def _target(self, image: np.ndarray) -> tuple[int, int]:
+    def target(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width of a resized image."""
         if not isinstance(self.size, int):
             return self.size
-        height, width = image.shape[:2]
         scale = self.size / min(height, width)
         return max(1, round(height * scale)), max(1, round(width * scale))
 
@@ -208,6 +231,7 @@ class RandomResizedCrop(ImageTransform):
         size: height and width of the result.
         scale: smallest and largest fraction of the image area.
         ratio: smallest and largest width / height.
+        antialias: see `Resize`.
 
     Raises:
         ArgumentError: `size` is below 1, or `scale` or `ratio` is invalid.
@@ -216,28 +240,46 @@ class RandomResizedCrop(ImageTransform):
     size: Size
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    antialias: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of RandomResizedCrop", self.size))
         interval("scale of RandomResizedCrop", self.scale)
         interval("ratio of RandomResizedCrop", self.ratio, positive=True)
+        flag("antialias of RandomResizedCrop", self.antialias)
 
     def change(self, images: Images, context: Context) -> Images:
         size = pair(self.size)
         if not context.training:
-            return stack([_resized_center(image, size) for image in images], size)
-        draws = np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
+            return stack([self._center(image) for image in images], size)
         parts = [
-            resize(image[random_box(image, self.scale, self.ratio, drawn)], size)
-            for image, drawn in zip(images, draws, strict=True)
+            resize(
+                image[random_box(image.shape, self.scale, self.ratio, drawn)],
+                size,
+                antialias=self.antialias,
+            )
+            for image, drawn in zip(images, self.drawn(context), strict=True)
         ]
         return stack(parts, size)
 
+    def drawn(self, context: Context) -> np.ndarray:
+        """Draw the numbers that choose the part of each image, float64 (rows, 4)."""
+        return np.stack([context.draws.uniform(i) for i in range(4)], axis=1)
 
-def _resized_center(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize the largest central part that has the aspect ratio of `size`."""
+    def window(self, height: int, width: int, drawn: Sequence[float]) -> Window:
+        """Return the part of an image that `drawn` chooses."""
+        rows, columns = random_box((height, width), self.scale, self.ratio, drawn)
+        region = rows.start, columns.start, rows.stop, columns.stop
+        return Window.of(region, pair(self.size))
+
+    def _center(self, image: np.ndarray) -> np.ndarray:
+        """Resize the largest central part that has the aspect ratio of `size`."""
+        return _resized_center(image, pair(self.size), antialias=self.antialias)
+
+
+def _resized_center(image: np.ndarray, size: tuple[int, int], *, antialias: bool) -> np.ndarray:
     down, right = size
     height, width = image.shape[:2]
     scale = min(height / down, width / right)
     part = max(1, round(down * scale)), max(1, round(right * scale))
-    return resize(_center(image, part), size)
+    return resize(_center(image, part), size, antialias=antialias)

@@ -15,6 +15,7 @@ import numba
 import numpy as np
 
 from dshub.loading.transforms.colors import Normalize, scales, scales_of_values
+from dshub.loading.transforms.resampling_kernels import resample as resample  # noqa: PLC0414  # compiled with the others
 
 _compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
 

@@ -97,17 +97,17 @@ def check_fits(name: str, size: tuple[int, int], height: int, width: int) -> Non
 
 
 def random_box(
-    image: np.ndarray, scale: tuple[float, float], ratio: tuple[float, float], drawn: np.ndarray
+    size: tuple[int, ...], scale: tuple[float, float], ratio: tuple[float, float], drawn: Any
 ) -> tuple[slice, slice]:
     """Choose a random rectangle of an image, and return slices of its rows and columns.
 
     Args:
-        image: array (height, width, channels).
+        size: height and width of the image, and further numbers.
         scale: smallest and largest fraction of the image area.
         ratio: smallest and largest width / height.
         drawn: four random numbers from 0 to 1, for area, ratio, row and column.
     """
-    height, width = image.shape[:2]
+    height, width = size[:2]
     low, high = scale
     area = height * width * (low + (high - low) * drawn[0])
     narrow, wide = (math.log(end) for end in ratio)

@@ -13,9 +13,8 @@ from PIL import Image
 
 from dshub import formats
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
-from dshub.datasets import images
-from dshub.datasets.decoding import decoding_errors
 from dshub.errors import DshubError, ReadError
+from dshub.loading.decoding import images
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring.columns import Column, guess
 from dshub.publishing.authoring.outline import Outline, SplitOutline
@@ -35,7 +34,7 @@ def image_feature(entry: Entry) -> ImageFeature:
     with entry.file.open() as file:
         data = file.read()
     stream = io.BytesIO(data)
-    with warnings.catch_warnings(), decoding_errors(lambda: entry.file.name, hint=""):
+    with warnings.catch_warnings(), images.decoding_errors(lambda: entry.file.name, hint=""):
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are allowed
         with images.open_image(stream, len(data)) as image:
             width, height = image.size

@@ -10,7 +10,7 @@ import pytest
 
 from dshub import Dataset
 from dshub.catalog.features import ImageFeature
-from dshub.loading.transforms.fused import kernels
+from dshub.loading.transforms.compiled import kernels
 from tests.loading.transforms.examples import (
     AUGMENTED,
     HEIGHT,
@@ -25,7 +25,7 @@ WITHOUT = """
 import json, sys
 sys.modules["numba"] = None
 import numpy as np
-from dshub.loading.transforms.fused import kernels
+from dshub.loading.transforms.compiled import kernels
 assert kernels() is None
 sys.path.insert(0, sys.argv[1])
 from tests.loading.transforms.test_kernels import digests

@@ -7,15 +7,20 @@ Pillow's limit of twice `PIL.Image.MAX_IMAGE_PIXELS` also applies. Setting it to
 limits.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from dshub.errors import DshubError, ReadError
+
+HINT = "use `ds.decode(False)` to get the undecoded files"
 ALWAYS_PIXELS = 25_000_000  # 175 MB of memory to decode and convert to RGB
 RATIO = 250  # pixels per byte of a larger image
 _NAMES = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")
-_ORIENTATION = 0x0112  # TIFF tag, which EXIF also uses
+ORIENTATION = 0x0112  # TIFF tag, which EXIF also uses
 # entries that can contain the orientation
 _METADATA = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 _MARKS = (0xA5, 0x5A)
@@ -39,15 +44,37 @@ def open_image(stream: BinaryIO, size: int, *, expected: tuple[int, int] | None 
     """
     image = Image.open(stream, formats=formats())
     width, height = image.size
-    pixels = width * height
-    allowed = max(ALWAYS_PIXELS, RATIO * size)
-    if pixels > allowed and image.size != expected and Image.MAX_IMAGE_PIXELS is not None:
+    if width * height > _allowed(size) and image.size != expected and _limited():
         image.close()
         raise ValueError(
-            f"its header promises {width:,} x {height:,} pixels, but a file of {size:,} bytes "
-            f"can hold {allowed:,}; to open it anyway, set `PIL.Image.MAX_IMAGE_PIXELS = None`"
+            f"its header promises {width:,} x {height:,} pixels, but a file of {size:,} bytes can "
+            f"hold {_allowed(size):,}; to open it anyway, set `PIL.Image.MAX_IMAGE_PIXELS = None`"
         )
     return image
+
+
+def _limited() -> bool:
+    return Image.MAX_IMAGE_PIXELS is not None
+
+
+def _allowed(size: int) -> int:
+    """Return the number of pixels that a file of `size` bytes can have."""
+    return max(ALWAYS_PIXELS, RATIO * size)
+
+
+def is_too_large(width: int, height: int, size: int, expected: tuple[int, int] | None) -> bool:
+    """Return True if only Pillow should decode an image, because it warns or raises an error.
+
+    Args:
+        width, height: size in the header.
+        size: size of the file in bytes.
+        expected: height and width in the manifest, or None.
+    """
+    limit, pixels = Image.MAX_IMAGE_PIXELS, width * height
+    if limit is None:
+        return False
+    is_expected = expected is not None and expected in {(height, width), (width, height)}
+    return pixels > limit or (pixels > _allowed(size) and not is_expected)
 
 
 @cache
@@ -62,7 +89,7 @@ def orientation(image: Any) -> int:
     if image.format != "TIFF" and _METADATA.isdisjoint(image.info):
         return 1
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # noqa: BLE001  # pixels are usable without metadata
         return 1
 
@@ -116,3 +143,17 @@ def _last_written(box: tuple[int, int, int, int], *, interlaced: bool) -> tuple[
     elif interlaced and right - left > 1:  # the last pass of a single row writes odd columns
         right -= (right - left) % 2
     return right - 1, bottom - 1
+
+
+@contextmanager
+def decoding_errors(where: Callable[[], str], *, hint: str = HINT) -> Iterator[None]:
+    """Convert exceptions of decoding libraries to ReadError."""
+    try:
+        yield
+    except DshubError:
+        raise
+    except Exception as error:  # decoders raise arbitrary exceptions for damaged files
+        reason = f"it cannot be decoded: {str(error) or type(error).__name__}"
+        if isinstance(error, UnidentifiedImageError):
+            reason = f"it is not an image in a supported format: {', '.join(formats())}"
+        raise ReadError(file=where(), reason=reason, hint=hint) from error

@@ -16,8 +16,8 @@ from PIL import Image
 
 from dshub import Dataset
 from dshub.catalog.features import ImageFeature
-from dshub.datasets import images
 from dshub.errors import ReadError, SchemaError
+from dshub.loading.decoding import images
 from dshub.publishing.authoring.scanning import image_feature
 from dshub.publishing.authoring.survey import Entry, LooseFile
 
