@@ -468,6 +468,9 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             threads: threads that prepare batches in advance; 0 prepares each batch on demand, which
                 is always the case for torchvision transforms, because they use torch's global
                 generator.
+            where: `thread`, or `process` to prepare batches in a child process, so that a training
+                loop that runs Python code keeps its core. The rows and transforms must be
+                picklable. Transforms that need the training thread stay there.
             prefetch: maximum size of batches prepared in advance, in bytes.
 
         Raises:
