@@ -16,6 +16,7 @@ from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
 from dshub.catalog.manifest import AnyPair, Pair
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
+from dshub.loading.blocks import ImageBlocks
 from dshub.loading.cores import available_cores
 from dshub.loading.decoding.choosing import check_decoder
 from dshub.loading.decoding.pixels import Decoding
@@ -33,6 +34,7 @@ Result = TypeVar("Result")
 
 Shuffle = bool | Literal["blocks"]
 Threads = int | Literal["auto"]
+Where = Literal["thread", "process"]
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "size": partial(whole, least=1),
@@ -41,6 +43,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "layout": partial(choice, choices=("hwc", "chw")),
     "uneven": partial(choice, choices=("pad", "drop", "exact")),
     "threads": lambda name, value: value if value == "auto" else whole(name, value, least=0),
+    "where": partial(choice, choices=("thread", "process")),
     "prefetch": partial(number, least=0),
     "decoder": lambda _, value: check_decoder(value),
 }
@@ -63,10 +66,10 @@ class Rows(Protocol):
     def without(self, names: Sequence[str]) -> "Rows":
         """Return the rows without the named columns."""
 
-    def pixels(self, name: str) -> np.ndarray | None:
-        """Return a column of raw images as one array, or None if it is not contiguous.
+    def pixels(self, name: str) -> np.ndarray | ImageBlocks | None:
+        """Return a column of raw images as one or several arrays, or None if it has none.
 
-        The array is uint8 (…, height, width, channels), and `numbers` returns its indices.
+        Arrays are uint8 (…, height, width, channels), and `numbers` returns their indices.
         """
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
@@ -134,6 +137,7 @@ class BatchKeywords(TypedDict, total=False):
     world: int | None
     uneven: Uneven
     threads: Threads
+    where: Where
     prefetch: int
     decoder: str
 
@@ -164,6 +168,7 @@ class BatchOptions:
     world: int | None = None
     uneven: Uneven = "pad"
     threads: Threads = "auto"
+    where: Where = "thread"
     prefetch: int = 256 << 20
     decoder: str = "auto"
 
