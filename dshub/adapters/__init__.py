@@ -8,10 +8,9 @@ An adapter defines one or more of these functions:
   of the loader counts.
 * `log(dataset, writer)` shows a dataset in a program that displays logs of experiments.
 
-Rows and batches keep the order and the pixels of the dataset. Tensors get dates as integers, and an error for
-missing values; see `numbers`. Only the adapter imports its
-framework, on first use. It raises
-`MissingExtraError` if the framework is not installed.
+Rows and batches keep the order and the pixels of the dataset. Tensors get dates as integers, and an
+error for missing values; see `numbers`. Only the adapter imports its framework, on first use. It
+raises `MissingExtraError` if the framework is not installed.
 
 To support another framework, add a module named like the argument of `.to("…")`.
 """
