@@ -184,5 +184,5 @@ def _check_counts(
         yield Fault(place, f"has {len(value)} counts for {len(feature.names)} classes")
     elif min(value) < 0:
         yield Fault(place, "must not contain negative counts")
-    elif sum(value) != split.rows:
+    elif sum(value) > split.rows or (sum(value) < split.rows and not feature.optional):
         yield Fault(place, f"adds up to {short(sum(value))} instead of {split.rows:,} rows")

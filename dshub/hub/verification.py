@@ -21,6 +21,7 @@ from dshub.download.sources import jobs
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.importing.recognition import check_import
 from dshub.importing.records import ImportRecord
+from dshub.tables.missing import present
 from dshub.tables.recipe import find, origin
 from dshub.tables.record import SUMS, Provenance, Shard
 from dshub.tables.table import Table
@@ -230,7 +231,7 @@ def _compare_figures(manifest: Manifest, split: str, table: Table) -> Iterator[F
         column, _, kind = figure.rpartition("-")
         feature = table.features[column]
         shards = [
-            np.asarray(table.span(column, int(start), int(stop)))
+            present(np.asanyarray(table.span(column, int(start), int(stop))))
             for start, stop in itertools.pairwise(table.starts)
         ]
         actual: int | list[int]

@@ -60,6 +60,11 @@ def is_valid(values: Any) -> np.ndarray:
     return np.logical_not(missing.any(axis=tuple(range(1, values.ndim))))
 
 
+def present(values: np.ndarray) -> np.ndarray:
+    """Return the values of an array that are not masked."""
+    return values.compressed() if isinstance(values, np.ma.MaskedArray) else values
+
+
 def replaced(values: Any, fill: Any) -> Any:
     """Replace missing values of a column, including NaN and NaT."""
     if isinstance(values, np.ma.MaskedArray):

@@ -134,7 +134,7 @@ def _fixed_values(column: pa.Array) -> np.ndarray:
     while pa.types.is_fixed_size_list(column.type):
         column = inner_values(column)
     if pa.types.is_boolean(column.type):
-        return _unpacked(column.fill_null(value=False) if column.null_count else column)
+        return _unpacked(column.fill_null(False) if column.null_count else column)  # noqa: FBT003
     width = column.type.bit_width // 8
     values = np.frombuffer(column.buffers()[1] or b"", np.uint8)
     return values[column.offset * width : (column.offset + len(column)) * width]

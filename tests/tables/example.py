@@ -1,5 +1,6 @@
 """An example table with a column of each feature type."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,26 @@ FEATURES: dict[str, Feature] = {
     "kinds": ListFeature(of=LabelFeature(names=("a", "b", "c"))),
     "boxes": ListFeature(of=NumberFeature(dtype="float32", shape=(4,))),
 }
+
+
+TIME = dt.datetime(2020, 1, 2, 3, 4, 5, 6)  # noqa: DTZ001  # a time without a zone
+MISSING: dict[str, list[Any]] = {
+    "integer": [1, None, -3],
+    "id": [1234567890123456789, None, 1234567890123456781],
+    "bool": [True, None, False],
+    "text": ["a", None, ""],
+    "bytes": [b"\0", None, b""],
+    "date": [dt.date(2020, 1, 2), None, dt.date(1, 1, 1)],
+    "time": [TIME, None, TIME.replace(year=1969)],
+    "list": [[1, 2], None, []],
+    "dates": [[dt.date(2020, 1, 2), None], None, []],
+    "times": [{"at": TIME}, None, {"at": None}],
+    "nested": [[[1], []], None, [[]]],
+    "hole": [["a", None], [], ["b"]],
+    "struct": [{"role": "user", "n": 1}, None, {"role": None, "n": 2}],
+    "chat": [[{"role": "user", "calls": [{"f": "g"}]}, {"role": "x", "calls": None}], None, []],
+}
+"""Three rows of each kind as Python values, with missing values as None."""
 
 
 SINGLE = [name for name, feature in FEATURES.items() if row_dtype(feature) is not None]

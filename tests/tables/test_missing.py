@@ -7,33 +7,15 @@ import pyarrow as pa
 import pytest
 
 from dshub import Dataset
-from dshub.tables.missing import concatenated, hidden, is_valid, item, replaced
+from dshub.tables.missing import concatenated, hidden, is_valid, item, present, replaced
+from tests.tables.example import MISSING
 
 VALID = np.array([True, False, True])
 
-TIME = dt.datetime(2020, 1, 2, 3, 4, 5, 6)  # noqa: DTZ001  # a time without a zone
-VALUES: dict[str, list[Any]] = {
-    "integer": [1, None, -3],
-    "id": [1234567890123456789, None, 1234567890123456781],
-    "bool": [True, None, False],
-    "text": ["a", None, ""],
-    "bytes": [b"\0", None, b""],
-    "date": [dt.date(2020, 1, 2), None, dt.date(1, 1, 1)],
-    "time": [TIME, None, TIME.replace(year=1969)],
-    "list": [[1, 2], None, []],
-    "dates": [[dt.date(2020, 1, 2), None], None, []],
-    "times": [{"at": TIME}, None, {"at": None}],
-    "nested": [[[1], []], None, [[]]],
-    "hole": [["a", None], [], ["b"]],
-    "struct": [{"role": "user", "n": 1}, None, {"role": None, "n": 2}],
-    "chat": [[{"role": "user", "calls": [{"f": "g"}]}, {"role": "x", "calls": None}], None, []],
-}
-"""Three rows of each kind as Python values, with missing values as None."""
 
-
-@pytest.fixture(params=VALUES)
+@pytest.fixture(params=MISSING)
 def values(request: pytest.FixtureRequest) -> list[Any]:
-    return VALUES[request.param]
+    return MISSING[request.param]
 
 
 def plain(value: Any) -> Any:
@@ -133,6 +115,11 @@ def test_replaced_values_keep_their_dtype() -> None:
         filled = replaced(hidden(column, VALID), 9)
         assert filled.tolist() == [0, 9, 2]
         assert filled.dtype == column.dtype
+
+
+def test_present_values_are_not_masked() -> None:
+    assert present(hidden(np.arange(3), VALID)).tolist() == [0, 2]
+    assert present(np.arange(3)).tolist() == [0, 1, 2]
 
 
 def test_concatenation_keeps_masks() -> None:

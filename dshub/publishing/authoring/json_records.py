@@ -20,6 +20,8 @@ _KINDS: dict[type, str] = {
     dict: "object",
     list: "list",
 }
+_SCALARS = {"boolean", "integer", "number", "string"}
+_UNSIGNED = "unsigned 64-bit integer"
 _MAX_DEPTH = 16  # maximum levels of nested objects and lists
 _MAX_COLUMNS = 500
 
@@ -109,12 +111,12 @@ class Records:
 
     def _kinds_of(self, path: str) -> set[str]:
         kinds = self.kinds[path] - {"null"}
-        return kinds - {"integer"} if "number" in kinds else kinds
+        return kinds - {"integer"} if kinds & {"number", _UNSIGNED} else kinds
 
     def _flat_kind(self, path: str) -> str:
         """Return the type of values that every row has, or of the items of lists; or empty."""
         kinds = self._kinds_of(path)
-        is_scalar = len(kinds) == 1 and not kinds & {"object", "list"}
+        is_scalar = len(kinds) == 1 and kinds <= _SCALARS
         parent = self._parent(path)
         expected = self.values.get(parent, self.rows)
         if path.endswith("[]"):
@@ -135,7 +137,7 @@ class Records:
         """Describe why the values at a path have no common type, or return an empty string."""
         kinds = self._kinds_of(path)
         inner = [problem for child in self._children(path) if (problem := self._problem(child))]
-        if len(kinds) > 1:
+        if len(kinds) > 1 or not kinds <= {*_KINDS.values(), _UNSIGNED}:
             return f"its values are {' and '.join(sorted(kinds))}"
         if inner:
             return inner[0]
@@ -157,8 +159,14 @@ def _members(value: dict[str, Any], path: str, depth: int) -> Iterator[tuple[str
             yield from _values(inner, f"{path}{name}", depth)
 
 
+def _kind(value: Any) -> str:
+    if type(value) is not int or -(2**63) <= value < 2**63:
+        return _KINDS[type(value)]
+    return _UNSIGNED if 0 <= value < 2**64 else "integers of more than 64 bits"
+
+
 def _values(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    yield path, _KINDS[type(value)] if depth < _MAX_DEPTH else "nested too deeply"
+    yield path, _kind(value) if depth < _MAX_DEPTH else "nested too deeply"
     if depth == _MAX_DEPTH:
         return
     if isinstance(value, dict):

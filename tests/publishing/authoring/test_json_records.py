@@ -64,6 +64,13 @@ def test_lists_of_lists_and_nulls_are_kept(new: New, data: Path) -> None:
     assert result.arrow().to_pylist() == rows
 
 
+def test_integers_of_64_bits_are_exact(new: New, data: Path) -> None:
+    write_text(data / "train.jsonl", f'{{"id": {2**64 - 1}, "x": {2**64}}}\n{{"id": 1, "x": 1}}')
+    result = new(data)
+    assert result["train"]["id"].tolist() == [2**64 - 1, 1]
+    assert "integers of more than 64 bits" in result.doubts("'x'")[0]
+
+
 def test_key_of_several_types_is_omitted(new: New, data: Path) -> None:
     write_text(data / "train.jsonl", '{"a": 1, "b": 1}\n{"a": 2, "b": "x"}\n')
     result = new(data)
