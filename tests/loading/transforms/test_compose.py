@@ -14,6 +14,7 @@ from dshub.loading.transforms import (
     BaseTransform,
     Batch,
     CenterCrop,
+    ColorJitter,
     Compose,
     CutMix,
     Cutout,
@@ -31,6 +32,7 @@ from tests.loading.transforms.examples import NORMALIZE, PIXELS, by_row
 
 SAVED: list[BaseTransform] = [
     CenterCrop((5, 7)),
+    ColorJitter(0.3, 0.2, 0.1),
     CutMix(0.5),
     Cutout(3, fill=9),
     MixUp(0.4),
