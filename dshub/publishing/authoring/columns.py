@@ -26,6 +26,7 @@ from dshub.tables.types import is_text
 MAX_CLASSES = 1000  # maximum distinct values of a column with classes
 MAX_TEXT_CLASSES = 20  # maximum classes of a text column with a name that is not in `LABELS`
 MAX_CLASS_LENGTH = 60  # maximum characters of a class name
+_EXACT = 2**53  # integers up to this are exact in float64
 MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
@@ -46,6 +47,7 @@ class Column:
         types: types of the values, each with the first split that has it.
         nulls: number of rows without a value.
         all_integers, all_numbers: True if all strings can be parsed as integers, or as numbers.
+        has_large_integers: True if an integer is too large to be exact in float64.
         has_leading_zeros: True if a string has leading zeros, such as the identifier `007`.
         missing: strings for missing values, such as `NA`.
         beginnings: distinct first four bytes of binary values.
@@ -58,6 +60,7 @@ class Column:
     nulls: int = 0
     all_integers: bool = True
     all_numbers: bool = True
+    has_large_integers: bool = False
     has_leading_zeros: bool = False
     missing: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
@@ -83,8 +86,15 @@ class Column:
         self.has_leading_zeros = (
             self.has_leading_zeros or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
         )
-        self.all_integers = self.all_integers and _casts(values, pa.int64())
-        self.all_numbers = self.all_numbers and (self.all_integers or _casts(values, pa.float64()))
+        integers = _cast(values, pa.int64()) if self.all_integers else None
+        self.all_integers = integers is not None
+        if integers is not None and len(integers):
+            least, largest = pc.min_max(integers).values()
+            wide = max(-least.as_py(), largest.as_py()) > _EXACT
+            self.has_large_integers = self.has_large_integers or wide
+        self.all_numbers = self.all_numbers and (
+            self.all_integers or _cast(values, pa.float64()) is not None
+        )
 
     def _count(self, split: str, values: pa.Array) -> None:
         kind = values.type
@@ -141,12 +151,12 @@ def _is_binary(kind: pa.DataType) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _casts(values: pa.Array, kind: pa.DataType) -> bool:
+def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Convert values to a type; return None if a value does not fit."""
     try:
-        values.cast(kind)
+        return values.cast(kind)
     except pa.ArrowInvalid:
-        return False
-    return True
+        return None
 
 
 def guess(column: Column, stated: str) -> Guess:
@@ -177,16 +187,19 @@ def _of_text(column: Column, stated: str) -> Guess:
     is_class = column.name in LABELS and stated != "number" and column.has_classes(MAX_CLASSES)
     if is_class and numbers and column.all_integers:
         return _label(column), _doubt(column, _NUMBERED, "number")
+    if numbers and column.missing and column.has_large_integers and stated != "number":
+        note = "some rows have no value, and float64 cannot hold its integers; it is read as text"
+        return TextFeature(), _doubt(column, note, "number")
     if numbers or stated == "number":
         dtype: Dtype = "int64" if column.all_integers and not column.missing else "float64"
         missing = tuple(sorted(column.missing - {"NaN", "nan"}))
         doubt = f"column {column.name!r}: {', '.join(map(repr, missing))} becomes NaN"
         return NumberFeature(dtype=dtype, missing=missing), doubt if missing else ""
-    if is_class:
-        return _label(column), ""
     few = column.name not in TEXTS and column.has_classes(MAX_TEXT_CLASSES)
-    if few and 10 * len(column.values) <= column.rows.total():
-        return _label(column), _doubt(column, "few distinct texts are read as classes", "text")
+    few = few and 10 * len(column.values) <= column.rows.total()
+    note = "few distinct texts are read as classes"
+    if is_class or few:
+        return _label(column), "" if is_class else _doubt(column, note, "text")
     return TextFeature(), ""
 
 
