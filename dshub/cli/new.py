@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -22,11 +22,14 @@ from dshub.cli._answer import Answer, answering
 from dshub.cli.info import columns_text, splits_text
 from dshub.display import flat
 from dshub.errors import DshubError
+from dshub.formats._texts import Encoding
+from dshub.formats.delimited import Delimiter
 from dshub.hub.hub import Hub
 from dshub.progress import Progress, Task, size
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
 from dshub.publishing.authoring.survey import dataset_name, key, some
+from dshub.publishing.authoring.tables import TextOptions
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
 from dshub.publishing.measuring import measure
 from dshub.settings import Settings
@@ -49,6 +52,14 @@ def _parse_splits(
             )
         splits[_PATH.convert(path, param, ctx)] = name
     return splits
+
+
+def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
+    if delimiter is not None and delimiter not in get_args(Delimiter):
+        message = f"{value!r} is not one of , ; | :: tab blanks"
+        raise click.BadParameter(message, ctx=ctx, param=param)
+    return delimiter
 
 
 @click.command()
@@ -79,6 +90,23 @@ def _parse_splits(
     default=None,
     help="Treat the first line of a CSV file as a header or as data.",
 )
+@click.option(
+    "--delimiter",
+    metavar="TEXT",
+    callback=_parse_delimiter,
+    help='Delimiter of CSV files: ",", ";", "|", "::", tab, blanks or ", " (with spaces after it).',
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(get_args(Encoding)),
+    help="Encoding of text files. By default, it is detected.",
+)
+@click.option(
+    "--decimal-comma",
+    multiple=True,
+    metavar="COLUMN",
+    help="Read numbers such as 1.234,5 in a column of a CSV file.",
+)
 @click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Replace an existing manifest.")
@@ -92,6 +120,9 @@ def command(
     number: tuple[str, ...],
     splits: Mapping[Path, str],
     header: bool | None,
+    delimiter: str | None,
+    encoding: Encoding | None,
+    decimal_comma: tuple[str, ...],
     no_import: bool,
     dry_run: bool,
     force: bool,
@@ -112,7 +143,8 @@ def command(
         raise click.UsageError("Missing argument 'PATH...'.")
     options = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in options.items() for column in columns}
-    request = Request(paths, splits, kinds, header)
+    text_options = TextOptions(header, delimiter, encoding, decimal_comma)
+    request = Request(paths, splits, kinds, text_options)
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()

@@ -1,5 +1,6 @@
 """Read lines of text files, and collect Python values into batches."""
 
+import codecs
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -11,7 +12,8 @@ from dshub.errors import ReadError
 from dshub.formats import File
 from dshub.formats._records import BATCH_BYTES
 
-Encoding = Literal["utf-8", "latin-1"]
+Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16"]
+"""Text encodings; UTF-16 begins with a byte order mark."""
 
 BATCH_ROWS = 1 << 16
 LARGEST_LINE = 64 << 20  # bytes; a file without line breaks must not fill the memory
@@ -75,8 +77,42 @@ def line_texts(file: File, encoding: Encoding = "utf-8") -> Iterator[tuple[int, 
     Raises:
         ReadError: a line is longer than 64 MiB, or not text in this encoding.
     """
+    for number, text in texts_of_lines(file, encoding):
+        yield number, text.removesuffix("\r")
+
+
+def texts_of_lines(file: File, encoding: Encoding) -> Iterator[tuple[int, str]]:
+    r"""Yield the number of each line, from 1, and its text without the final `\n`.
+
+    Raises:
+        ReadError: a line is longer than 64 MiB, or not text in this encoding.
+    """
+    if encoding == "utf-16":  # its line breaks are not bytes of their own
+        yield from enumerate(_wide_lines(file), 1)
+        return
     for number, line in numbered_lines(file):
-        yield number, decoded(line.removesuffix(b"\r"), file, line=number, encoding=encoding)
+        yield number, decoded(line, file, line=number, encoding=encoding)
+
+
+def _wide_lines(file: File) -> Iterator[str]:
+    """Yield the lines of UTF-16 text."""
+    decoder, rest = codecs.getincrementaldecoder("utf-16")(), ""
+    with file.open() as stream:
+        while True:
+            piece = stream.read(_PIECE)
+            try:
+                rest += decoder.decode(piece, final=not piece)
+            except UnicodeError as error:
+                raise ReadError(file=file.name, reason=f"it is not utf-16: {error}") from None
+            if not piece:
+                break
+            *lines, rest = rest.split("\n")
+            yield from lines
+            if len(rest) > LARGEST_LINE:
+                reason = f"a line is longer than {LARGEST_LINE:,} characters"
+                raise ReadError(file=file.name, reason=reason)
+    if rest:
+        yield rest
 
 
 def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

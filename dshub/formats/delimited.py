@@ -1,8 +1,8 @@
 r"""Delimited text, with one row per line and fields separated by a comma, tab or other character.
 
 With `quoting`, the format is CSV as in RFC 4180. A field in double quotes can contain delimiters,
-line breaks and doubled quotes, and a backslash has no special meaning. A field has at most 131,072
-characters, the limit of Python's csv module.
+line breaks and doubled quotes, and a backslash has no special meaning. A row has at most 64 Mi
+characters.
 
 Without `quoting`, a quote is an ordinary character, and fields cannot contain line breaks. GLUE's
 TSV files are an example, because their sentences contain lone quotes.
@@ -12,6 +12,7 @@ which ones contain numbers or classes.
 """
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from textwrap import shorten
@@ -19,14 +20,19 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, only_part, spread
-from dshub.formats._texts import Encoding, decoded, gathered, numbered_lines
+from dshub.formats._texts import LARGEST_LINE, Encoding, gathered, texts_of_lines
 
-LARGEST_ROW = 16 << 20  # characters in a row with quotes
+LARGEST_ROW = LARGEST_LINE  # characters in a row with quotes
 BYTE_ORDER_MARK = "\ufeff"
+Delimiter = Literal[",", "\t", ";", "|", " ", "::", ", ", "; ", "| ", "blanks"]
+
+_QUOTED_WORDS = re.compile(r'"([^"]*)"|([^ \t]+)')
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)(?:,\d*)?(?:[eE][+-]?\d+)?")
 
 Row = tuple[int, list[str]]
 """The number of a row's first line, from 1, and the fields of the row."""
@@ -38,26 +44,33 @@ class Reader(Format, frozen=True):
     Attributes:
         columns: names of all columns, in order. A header must match exactly, so that upstream
             changes are detected.
-        delimiter: text between two fields; `", "` is a comma and any spaces after it.
-        quoting: whether double quotes enclose fields, as in CSV.
+        delimiter: text between two fields; `", "` is a comma and any spaces after it, and `blanks`
+            any spaces and tabs, which are also ignored around a line. `::` requires
+            `quoting = false`.
+        quoting: whether double quotes enclose fields, as in CSV. With `blanks`, a quoted field
+            cannot contain quotes or line breaks.
         header: whether the first line names the columns.
         skip: number of lines to skip before the header or the first row.
         short: what to do with a line that has too few fields: raise an `error`, or `fill` the
             last columns with empty text.
         long: what to do with a line that has too many fields: raise an `error`, or, without
             quotes, put the rest of the line into the `last` column, delimiters included.
+        trailing: whether lines can end with one more delimiter, which adds no field.
+        decimal_comma: columns of numbers such as `1.234,5`, which are read as `1234.5`.
         encoding: text encoding; UTF-8 can begin with a byte order mark.
     """
 
     text_labels: ClassVar[bool] = True
 
     columns: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-    delimiter: Literal[",", "\t", ";", " ", ", "] = ","
+    delimiter: Delimiter = ","
     quoting: bool = True
     header: bool = False
     skip: Annotated[int, msgspec.Meta(ge=0)] = 0
     short: Literal["error", "fill"] = "error"
     long: Literal["error", "last"] = "error"
+    trailing: bool = False
+    decimal_comma: tuple[str, ...] = ()
     encoding: Encoding = "utf-8"
 
     def __post_init__(self) -> None:
@@ -66,6 +79,13 @@ class Reader(Format, frozen=True):
                 raise ValueError(f"`columns` names {name!r} twice")
         if self.long == "last" and self.quoting:
             raise ValueError('`long = "last"` requires `quoting = false`')
+        if self.delimiter == "::" and self.quoting:
+            raise ValueError('`delimiter = "::"` requires `quoting = false`')
+        if self.trailing and (self.long == "last" or self.delimiter == "blanks"):
+            raise ValueError('`trailing` excludes `long = "last"` and `delimiter = "blanks"`')
+        for name in self.decimal_comma:
+            if name not in self.columns:
+                raise ValueError(f"{name!r} in `decimal_comma` is not in `columns`")
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         rows = (row for file in only_part(files)[1] for row in self._rows(file))
@@ -76,21 +96,41 @@ class Reader(Format, frozen=True):
         lines = self._lines(file)
         if len(list(islice(lines, self.skip))) < self.skip:
             raise ReadError(file=file.name, reason=f"it has fewer than {self.skip} lines to skip")
-        rows = self._quoted(file, lines) if self.quoting else self._plain(lines)
+        is_csv = self.quoting and self.delimiter != "blanks"
+        rows = self._quoted(file, lines) if is_csv else self._plain(lines)
+        rows = map(self._without_trailing, rows) if self.trailing else rows
         if self.header:
             self._check_header(file, next(rows, None))
         count = len(self.columns)
+        commas = [self.columns.index(name) for name in self.decimal_comma]
         for number, row in rows:
             if len(row) != count:
                 self._fill(row, file, number)
+            if commas:
+                for i in commas:
+                    row[i] = self._with_point(row[i], file, number, i)
             yield row
 
     def _lines(self, file: File) -> Iterator[str]:
         """Yield the lines without line feeds."""
-        for number, line in numbered_lines(file):
-            text = decoded(line, file, line=number, encoding=self.encoding)
+        for number, text in texts_of_lines(file, self.encoding):
             is_marked = number == 1 and self.encoding == "utf-8"
             yield text.removeprefix(BYTE_ORDER_MARK) if is_marked else text
+
+    def _without_trailing(self, numbered: Row) -> Row:
+        number, row = numbered
+        return number, row[:-1] if len(row) == len(self.columns) + 1 and not row[-1] else row
+
+    def _with_point(self, text: str, file: File, number: int, column: int) -> str:
+        """Return a number with a decimal point; text without commas and points is unchanged."""
+        value = text.strip()
+        if "," not in value and "." not in value:
+            return text
+        if _DECIMAL_COMMA.fullmatch(value):
+            return value.replace(".", "").replace(",", ".")
+        name = self.columns[column]
+        reason = f"line {number:,}, column {name!r}: {value!r} is not a number with a decimal comma"
+        raise ReadError(file=file.name, reason=reason)
 
     def _check_header(self, file: File, row: Row | None) -> None:
         number, names = row or (self.skip + 1, [])
@@ -110,29 +150,42 @@ class Reader(Format, frozen=True):
         row.extend([""] * missing)
 
     def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
-        delimiter, strips_spaces = self.delimiter[0], self.delimiter == ", "
-        splits = len(self.columns) - (self.long == "last")  # one extra detects excess fields
         for number, line in enumerate(lines, self.skip + 1):
             text = line.removesuffix("\r")
+            if self.delimiter == "blanks":
+                text = text.strip(" \t")
             if text:
-                row = text.split(delimiter, splits)
-                yield number, [field.lstrip(" ") for field in row] if strips_spaces else row
+                yield number, self._fields(text)
+
+    def _fields(self, text: str) -> list[str]:
+        splits = len(self.columns) - (self.long == "last")  # one extra detects excess fields
+        if self.delimiter == "blanks":
+            if self.quoting:
+                return [inner or word for inner, word in _QUOTED_WORDS.findall(text)]
+            return re.split(r"[ \t]+", text, maxsplit=splits)
+        if self._strips_spaces:
+            return [field.lstrip(" ") for field in text.split(self.delimiter[0], splits)]
+        return text.split(self.delimiter, splits)
+
+    @property
+    def _strips_spaces(self) -> bool:
+        return len(self.delimiter) == 2 and self.delimiter != "::"
 
     def _quoted(self, file: File, lines: Iterator[str]) -> Iterator[Row]:
         first, size = self.skip + 1, 0
-        largest = min(LARGEST_ROW, len(self.columns) * (2 * csv.field_size_limit() + 3))
+        csv.field_size_limit(max(csv.field_size_limit(), LARGEST_ROW))  # of the whole process
 
         def bounded() -> Iterator[str]:
             """Yield the lines, and raise ReadError if a lone quote makes a row too long."""
             nonlocal size
             for line in lines:
                 size += len(line) + 1
-                if size > largest:
-                    reason = f"the row at line {first:,} is longer than {largest:,} characters"
+                if size > LARGEST_ROW:
+                    reason = f"the row at line {first:,} is longer than {LARGEST_ROW:,} characters"
                     raise ReadError(file=file.name, reason=reason)
                 yield line + "\n"
 
-        spaces, delimiter = self.delimiter == ", ", self.delimiter[0]
+        spaces, delimiter = self._strips_spaces, self.delimiter[0]
         rows = csv.reader(bounded(), delimiter=delimiter, skipinitialspace=spaces, strict=True)
         try:
             for row in rows:
@@ -146,7 +199,7 @@ class Reader(Format, frozen=True):
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         """Write lines that end with LF, with quotes if `quoting` is set."""
         check_columns(rows, self.columns, where="delimited text")
-        texts = [_texts(rows.column(name), name) for name in self.columns]
+        texts = [self._column(rows.column(name), name) for name in self.columns]
         table = pa.RecordBatch.from_arrays(texts, names=list(self.columns))
         for sink, some in spread(table, only_part(parts)[1]):
             values = [self.columns] if self.header else []
@@ -154,11 +207,17 @@ class Reader(Format, frozen=True):
             lines = ["#"] * self.skip + list(map(self._line, values))
             sink.write(self._encoded("".join(f"{line}\n" for line in lines)))
 
+    def _column(self, column: pa.Array, name: str) -> pa.Array:
+        texts = _texts(column, name)
+        return pc.replace_substring(texts, ".", ",") if name in self.decimal_comma else texts
+
     def _line(self, fields: Sequence[str]) -> str:
-        if self.quoting:
+        if self.quoting and self.delimiter != "blanks":
             escaped = (field.replace('"', '""') for field in fields)
             return self.delimiter.join(f'"{field}"' for field in escaped)
-        line = self.delimiter.join(fields)
+        joint = " " if self.delimiter == "blanks" else self.delimiter
+        shown = (f'"{field}"' for field in fields) if self.quoting else fields
+        line = joint.join(shown)
         if "\n" in line or [row for _, row in self._plain(iter([line]))] != [list(fields)]:
             expected = "text without delimiters or line breaks, because `quoting` is false"
             raise SchemaError(where="delimited text", expected=expected, got=repr(line))

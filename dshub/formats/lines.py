@@ -3,6 +3,7 @@
 Only LF and CRLF end a line, and nothing else is stripped from it.
 """
 
+import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -50,10 +51,11 @@ class Reader(Format, frozen=True):
             self._write_files(rows.column(part).to_pylist(), output)
             return
         for sink, some in spread(rows, output):
+            encoder = codecs.getincrementalencoder(self.encoding)()  # one byte order mark per file
             for text in some.column(part).to_pylist():
                 if "\n" in text or text.endswith("\r"):
                     raise SchemaError(where=f"text {part}", expected="one line", got=repr(text))
-                sink.write(f"{text}\n".encode(self.encoding))
+                sink.write(encoder.encode(f"{text}\n"))
 
     def _write_files(self, texts: Sequence[str], output: Output) -> None:
         """Write one file per row, with names from `output.members`."""

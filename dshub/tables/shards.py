@@ -27,16 +27,24 @@ class Spool:
         kind: Arrow type of the column.
         path: path of the temporary files without their suffixes.
         into: open file to write values to, instead of a temporary file. Not for lists and structs.
+        in_memory: whether to keep the rows in memory instead of temporary files.
     """
 
-    def __init__(self, kind: pa.DataType, path: Path, into: BinaryIO | None = None) -> None:
-        self._kind, self._path = kind, path
+    def __init__(
+        self,
+        kind: pa.DataType,
+        path: Path,
+        into: BinaryIO | None = None,
+        *,
+        in_memory: bool = False,
+    ) -> None:
+        self._kind, self._path, self._in_memory = kind, path, in_memory
         self._rows = self._end = self._written = self._nulls = 0
         self._files: list[BinaryIO] = []
         self._offsets: BinaryIO | None = None
         self._valid: BinaryIO | None = None
         self._children = [
-            Spool(field.type, path.with_name(f"{path.name}.{number}"))
+            Spool(field.type, path.with_name(f"{path.name}.{number}"), in_memory=in_memory)
             for number, field in enumerate(_children(kind))
         ]
         if pa.types.is_list(kind) or pa.types.is_string(kind) or pa.types.is_binary(kind):
@@ -46,6 +54,8 @@ class Spool:
         self._values = into or self._create("values")
 
     def _create(self, suffix: str) -> BinaryIO:
+        if self._in_memory:
+            return io.BytesIO()
         file = self._path.with_name(f"{self._path.name}.{suffix}").open("xb+")
         self._files.append(file)
         return file
@@ -150,6 +160,8 @@ def _packed(data: pa.Buffer) -> pa.Buffer:
 
 
 def _map(file: BinaryIO) -> pa.Buffer:
+    if isinstance(file, io.BytesIO):
+        return pa.py_buffer(file.getbuffer())
     file.flush()
     if os.fstat(file.fileno()).st_size == 0:
         return pa.py_buffer(b"")

@@ -23,6 +23,7 @@ from dshub.tables.table import open_shard
 from dshub.tables.types import arrow_schema
 
 SHARD_BYTES = 1 << 30  # bytes after which a new shard begins
+MOST_COLUMNS = 200  # with a file for each, because systems limit open files to 256 or 1,024
 
 
 class _Journal(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,8 +36,9 @@ class _Journal(msgspec.Struct, frozen=True, kw_only=True):
 class TableWriter:
     """A writer of the rows of one split to a folder.
 
-    Rows are buffered in temporary files, so memory use is limited to one batch. Use the writer as
-    a context manager, which removes the temporary files on exit.
+    Rows are buffered in temporary files, so memory use is limited to one batch. With more than
+    200 columns, a shard is kept in memory. Use the writer as a context manager, which removes the
+    temporary files on exit.
 
     Args:
         folder: folder of the table, which the caller publishes after `close`.
@@ -135,7 +137,8 @@ class TableWriter:
         self._largest = sizes.index(max(sizes)) if any(sizes) else None
         for i, field in enumerate(self._schema):
             into = self._shard.file if i == self._largest else None
-            self._spools.append(Spool(field.type, self._folder / f"spool-{i}", into))
+            path, in_memory = self._folder / f"spool-{i}", len(self._schema) > MOST_COLUMNS
+            self._spools.append(Spool(field.type, path, into, in_memory=in_memory))
 
     def _close_shard(self) -> None:
         if self._shard is None:

@@ -223,6 +223,97 @@ def test_latin_1_is_decoded() -> None:
     assert read(CSV | {"encoding": "latin-1"}, b"\xe9,\xff\n") == [("é", "ÿ")]
 
 
+def test_cp1252_is_decoded() -> None:
+    assert read(CSV | {"encoding": "cp1252"}, b"\xe9,\x80\n") == [("é", "€")]
+    assert "line 1: byte 1, 0x81, is not cp1252" in error_of(CSV | {"encoding": "cp1252"}, b"\x81,")
+
+
+def test_utf_16_is_decoded() -> None:
+    """Its bytes contain those of other characters, such as the line break in Ċ."""
+    rows = [("é\n上", "Ċ"), ("b", "🦉")]
+    data = "".join(f'"{first}",{second}\r\n' for first, second in rows).encode("utf-16")
+    options = CSV | {"encoding": "utf-16"}
+    assert read(options, data) == rows
+    plain = "a\tĊ\n\nb\t🦉".encode("utf-16")
+    assert read(TSV | {"encoding": "utf-16"}, plain) == [("a", "Ċ"), ("b", "🦉")]
+    assert "it is not utf-16" in error_of(options, data + b"a")
+    assert "does not start with BOM" in error_of(options, "a,b\n".encode("utf-16-le"))
+
+
+def test_big_endian_utf_16_is_decoded() -> None:
+    data = b"\xfe\xff" + "a,é\n".encode("utf-16-be")
+    assert read(CSV | {"encoding": "utf-16"}, data) == [("a", "é")]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_other_encodings_round_trip(encoding: str) -> None:
+    options = CSV | {"encoding": encoding, "header": True}
+    rows = pa.RecordBatch.from_pydict({"a": ["é", "x\ny"], "b": ["€", ""]})
+    output = MemoryOutput()
+    formats.create(options).write(rows, {"rows": output})
+    assert read(options, output.files[""]) == [("é", "€"), ("x\ny", "")]
+
+
+def test_fields_have_any_length() -> None:
+    """Python's csv module alone refuses more than 131,072 characters."""
+    long = "x" * 300_000
+    assert read(CSV, f'1,"{long}"\n2,b\n'.encode()) == [("1", long), ("2", "b")]
+    assert read(TSV, f"1\t{long}\n".encode()) == [("1", long)]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "data"),
+    [
+        ("|", b"1|a, b\n2|c\n"),
+        ("::", b"1::a, b\n2::c\n"),
+        ("| ", b"1| a, b\n2|   c\n"),
+        ("; ", b"1; a, b\n2;c\n"),
+    ],
+)
+def test_other_delimiters(delimiter: str, data: bytes) -> None:
+    options = TSV | {"delimiter": delimiter}
+    assert read(options, data) == [("1", "a, b"), ("2", "c")]
+    if delimiter != "::":
+        assert read(CSV | {"delimiter": delimiter}, data) == [("1", "a, b"), ("2", "c")]
+
+
+def test_blanks_separate_fields() -> None:
+    """As in UCI's files: aligned with spaces, with a tab before the last column."""
+    data = b"  1.5   2\t\n\n 10     20  \n"
+    assert read(TSV | {"delimiter": "blanks"}, data) == [("1.5", "2"), ("10", "20")]
+    quoted = b'18.0   8\n9\t"a  b"\n"" x"y\n'
+    rows = [("18.0", "8"), ("9", "a  b"), ("", 'x"y')]
+    assert read(CSV | {"delimiter": "blanks"}, quoted) == rows
+    last = TSV | {"delimiter": "blanks", "long": "last"}
+    assert read(last, b"01  Boeing  707 \n") == [("01", "Boeing  707")]
+    assert "line 2 has 1 of 2 fields" in error_of(TSV | {"delimiter": "blanks"}, b"1 2\n3\n")
+
+
+@pytest.mark.parametrize("quoting", [True, False])
+def test_delimiter_at_the_end_of_a_line(quoting: bool) -> None:
+    options = CSV | {"quoting": quoting, "trailing": True, "header": True}
+    assert read(options, b"a,b\n1,2,\n3,\n4,,\n") == [("1", "2"), ("3", ""), ("4", "")]
+    assert read(options, b"a,b,\n1,2,\n") == [("1", "2")]
+    assert "line 2 has more than 2 fields" in error_of(options, b"a,b\n1,2,3\n")
+    assert "line 2 has more than 2 fields" in error_of(options, b"a,b\n1,2,,\n")
+
+
+def test_decimal_commas_become_points() -> None:
+    options = CSV | {"delimiter": ";", "decimal_comma": ["b"]}
+    data = b"1,5;1,5\nx;1.234.567,25\ny;-12\nz; ,5 \nna;NA\ne;1,5e-3\n;\n"
+    assert read(options, data) == [
+        ("1,5", "1.5"),
+        ("x", "1234567.25"),
+        ("y", "-12"),
+        ("z", ".5"),
+        ("na", "NA"),
+        ("e", "1.5e-3"),
+        ("", ""),
+    ]
+    message = "line 1, column 'b': '1.5' is not a number with a decimal comma"
+    assert message in error_of(options, b"a;1.5\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "data", [b'"' + b"a\n" * 200_000, b'"%s\n",' % (b"x" * 99) * 200_000, b"a" * 70_000_000]
@@ -265,7 +356,7 @@ text = st.text(st.sampled_from('ab",;\t \n\r\\é\0'), max_size=8)
 
 @given(
     rows=st.lists(st.tuples(text, text), min_size=1, max_size=5),
-    delimiter=st.sampled_from([",", "\t", ";", " ", ", "]),
+    delimiter=st.sampled_from([",", "\t", ";", "|", " ", ", ", "; ", "| "]),
     header=st.booleans(),
 )
 def test_quoted_text_round_trips(
@@ -313,12 +404,15 @@ def test_any_bytes_are_read_or_rejected(data: bytes, options: dict[str, Any]) ->
         ({}, "columns"),
         ({"columns": []}, "columns"),
         ({"columns": ["a", "b", "a"]}, "`columns` names 'a' twice"),
-        ({"columns": ["a"], "delimiter": "::"}, "delimiter"),
+        ({"columns": ["a"], "delimiter": "#"}, "delimiter"),
+        ({"columns": ["a"], "delimiter": "::"}, '`delimiter = "::"` requires `quoting = false`'),
+        ({"columns": ["a"], "delimiter": "blanks", "trailing": True}, "`trailing` excludes"),
+        ({"columns": ["a"], "decimal_comma": ["b"]}, "'b' in `decimal_comma` is not in"),
         ({"columns": ["a"], "skip": -1}, "skip"),
         ({"columns": ["a"], "short": "drop"}, "short"),
         ({"columns": ["a"], "long": "fill", "quoting": False}, "long"),
         ({"columns": ["a"], "long": "last"}, "quoting = false"),
-        ({"columns": ["a"], "encoding": "utf-16"}, "encoding"),
+        ({"columns": ["a"], "encoding": "utf-32"}, "encoding"),
         ({"columns": ["a"], "escape": "\\"}, "escape"),
     ],
 )

@@ -79,6 +79,16 @@ def test_whole_file_is_a_row() -> None:
     ]
 
 
+def test_utf_16_round_trips_with_one_mark() -> None:
+    reader = formats.create(FORMAT | {"encoding": "utf-16"})
+    output = MemoryOutput()
+    reader.write(pa.RecordBatch.from_pydict({"text": ["é", "Ċ", "🦉"]}), {"text": output})
+    data = output.files[""]
+    assert data.decode("utf-16") == "é\nĊ\n🦉\n"
+    (batch,) = reader.read({"text": [MemoryFile("file", data)]})
+    assert batch.column("text").to_pylist() == ["é", "Ċ", "🦉"]
+
+
 def test_latin_1_is_decoded() -> None:
     assert read(b"caf\xe9\n\x85", encoding="latin-1") == ["café", "\x85"]
 

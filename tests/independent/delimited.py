@@ -34,7 +34,7 @@ def _raw(text: str, options: dict[str, Any]) -> Iterator[list[str]]:
         io.StringIO(text, newline=""),
         delimiter=delimiter[0],
         quoting=csv.QUOTE_NONE,
-        skipinitialspace=delimiter == ", ",
+        skipinitialspace=len(delimiter) == 2,
     )
     return (row for row in reader if row)
 
@@ -42,7 +42,7 @@ def _raw(text: str, options: dict[str, Any]) -> Iterator[list[str]]:
 def _quoted(text: str, options: dict[str, Any]) -> Iterator[list[str]]:
     """Yield rows by matching one field of RFC 4180 after another."""
     delimiter = options.get("delimiter", ",")
-    end, spaces = re.escape(delimiter[0]), " *" if delimiter == ", " else ""
+    end, spaces = re.escape(delimiter[0]), " *" if len(delimiter) == 2 else ""
     field = re.compile(rf'{spaces}(?:"((?:[^"]|"")*)")?([^{end}\n]*?)({end}|\r?\n|\Z)')
     at = begin = 0
     row: list[str] = []

@@ -48,6 +48,37 @@ def test_writer_removes_unfinished_shards_on_exit(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_wide_table_needs_few_open_files(tmp_path: Path) -> None:
+    """A table of genes has more columns than a process may have open files."""
+    program = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
+from pathlib import Path
+import pyarrow as pa
+from dshub.catalog.features import NumberFeature, TextFeature
+from dshub.tables.conforming import conform
+from dshub.tables.table import Table
+from dshub.tables.writer import TableWriter
+from tests.tables.example import manifest
+kinds = [NumberFeature(dtype="int16"), TextFeature()]
+features = {{f"g{{i}}": kinds[i % 2] for i in range(600)}}
+folder = Path({str(tmp_path)!r})
+columns = {{n: pa.array([5, 6], pa.int16()) for n in features}}
+columns |= {{f"g{{i}}": ["é", "xy"] for i in range(1, 600, 2)}}
+with TableWriter(folder, manifest(2, features), "train", shard_bytes=1000) as writer:
+    for i in range(2):
+        batch = pa.RecordBatch.from_pydict(columns).slice(i, 1)
+        writer.write(conform(batch, features, where="ds", first_row=i))
+    writer.close({{}})
+table = Table(folder)
+assert len(list(folder.glob("*.arrow"))) == 2
+assert list(table.span("g598", 0, 2)) == [5, 6]
+assert list(table.span("g599", 0, 2)) == ["é", "xy"]
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
 def test_shard_ends_before_32_bit_offsets_overflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,10 +202,9 @@ def _absent(kind: pa.DataType, other: pa.DataType, path: str = "") -> Iterator[s
 
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     try:
-        values.cast(kind)
+        return values.cast(kind)
     except pa.ArrowInvalid:
-        return False
-    return True
+        return None
 
 
 def guess(column: Column, stated: str, names: Sequence[str] = ()) -> Guess:
@@ -248,7 +247,7 @@ def _guess(column: Column, stated: str) -> Guess:
     return _of_files(column) if _is_binary(kind) else _of_type(column, kind)
 
 
-def _of_text(  # noqa: PLR0911  # a case each
+def _of_text(  # a case each
     column: Column, stated: str
 ) -> Guess:
     if stated == "text":
@@ -264,11 +263,11 @@ def _of_text(  # noqa: PLR0911  # a case each
         return _label(column), _doubt(column, _NUMBERED, "number")
     if numbers or stated == "number":
         return _numbers(column)
-    if is_class:
-        return _label(column), ""
     few = column.name not in TEXTS and column.has_classes(MAX_TEXT_CLASSES)
-    if few and 10 * len(column.values) <= column.rows.total():
-        return _label(column), _doubt(column, "few distinct texts are read as classes", "text")
+    few = few and 10 * len(column.values) <= column.rows.total()
+    note = "few distinct texts are read as classes"
+    if is_class or few:
+        return _label(column), "" if is_class else _doubt(column, note, "text")
     return TextFeature(), ""
 
 

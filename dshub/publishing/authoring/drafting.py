@@ -128,13 +128,13 @@ class Request:
         paths: files and folders.
         splits: split name by file or folder.
         kinds: `label`, `text` or `number` by column, to override the guess.
-        header: whether delimited text has a header; None to guess.
+        text: stated facts about text files.
     """
 
     paths: tuple[Path, ...]
     splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
-    header: bool | None = None
+    text: tables.TextOptions = field(default_factory=tables.TextOptions)
 
     @property
     def tops(self) -> list[Path]:
@@ -164,8 +164,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         by_form.setdefault(form(entry), []).append(entry)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
-    if skipped := [entry.name for files in by_form.values() for entry in files]:
-        doubts.append(f"skipped files that are not {_TITLES[main_form]}: {some(skipped)}")
+    doubts += _skipped(by_form, main_form)
     stated = _stated_splits(request, entries)
     if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
         kind = main_form if main_form in class_folders.TITLES else "text"
@@ -173,10 +172,22 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)
-        outline = tables.outline(main_form, splits, header=request.header)
+        outline = tables.outline(main_form, splits, request.text)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
+
+
+def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
+    """Return notes about files of other formats."""
+    notes = [
+        f"skipped {e.name}: it is {why}" for e in files.get("unknown", ()) if (why := advice(e))
+    ]
+    named = " ".join(notes)
+    others = [e.name for some_files in files.values() for e in some_files if e.name not in named]
+    if others:
+        notes.append(f"skipped files that are not {_TITLES[main_form]}: {some(others)}")
+    return notes
 
 
 def _choose(files: Mapping[str, Sequence[Entry]]) -> str:

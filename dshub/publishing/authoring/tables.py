@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from dshub import formats
 from dshub.errors import DshubError
+from dshub.formats._texts import Encoding
 from dshub.publishing.authoring.columns import LABELS
-from dshub.publishing.authoring.detection import Dialect, decoded, sniff
+from dshub.publishing.authoring.dialects import Dialect, shown, sniff
 from dshub.publishing.authoring.json_records import read_records
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key, some, split_in, stem
+from dshub.publishing.authoring.texts import Text, read_text
 from dshub.tables.types import shaped
 
 TITLES = {
@@ -28,13 +31,30 @@ _IMAGES = {"image", "images", "img", "imgs", "x", "data", "pictures"}
 _IDX_NAME = re.compile(r"[-_.]?idx\d+[-_.]?(?:u?byte)?", re.IGNORECASE)
 
 
-def outline(form: str, files: Mapping[str, Sequence[Entry]], *, header: bool | None) -> Outline:
+@dataclass(frozen=True)
+class TextOptions:
+    """Stated facts about text files; None if they are to be detected.
+
+    Attributes:
+        header: whether delimited text has a header.
+        delimiter: delimiter between fields.
+        encoding: encoding of the files.
+        decimal_comma: columns of numbers such as `1,5`.
+    """
+
+    header: bool | None = None
+    delimiter: str | None = None
+    encoding: Encoding | None = None
+    decimal_comma: tuple[str, ...] = ()
+
+
+def outline(form: str, files: Mapping[str, Sequence[Entry]], options: TextOptions) -> Outline:
     """Outline a dataset of tables or arrays.
 
     Args:
         form: name of the reader for all files.
         files: files of each split, in order.
-        header: whether delimited text has a header; None to guess.
+        options: stated facts about text files.
 
     Raises:
         DshubError: files of a split have different structures.
@@ -49,11 +69,12 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]], *, header: bool | N
             continue
         split.add("text" if form == "lines" else "rows", entries)
         if form == "delimited":
-            split.reader |= _delimited(entries, result.doubts, header=header)
+            split.reader |= _delimited(entries, result.doubts, options)
         elif form == "json":
             split.reader |= _json(entries, result.doubts)
         elif form == "lines":
             split.reader["blank"] = "drop"
+            split.reader |= _encoding(_texts(entries, options), result.doubts)
         else:
             split.reader |= _nested_columns(form, entries[0])
     _agree_on_quotes([split.reader for split in result.splits.values()])
@@ -78,27 +99,94 @@ def _agree_on_quotes(readers: Sequence[dict[str, Any]]) -> None:
                 reader["quoting"] = False
 
 
-def _delimited(
-    entries: Sequence[Entry], doubts: list[str], *, header: bool | None
-) -> dict[str, Any]:
+def _delimited(entries: Sequence[Entry], doubts: list[str], options: TextOptions) -> dict[str, Any]:
     """Return the reader options for delimited text, which must be the same for all files."""
+    texts = _texts(entries, options)
     dialects: dict[Dialect, str] = {}
-    for entry in entries:
-        dialect = sniff(decoded(entry.head()) or "", entry.name, header=header)
-        dialects.setdefault(dialect, entry.name)
+    for name, text in texts.items():
+        dialect = sniff(
+            text.head,
+            name,
+            header=options.header,
+            delimiter=options.delimiter,
+            complete=text.complete,
+            late=text.late,
+        )
+        dialects.setdefault(dialect, name)
     if len(dialects) > 1:
         raise DshubError(
             f"{some(list(dialects.values()))} differ in columns, delimiter, quotes or header",
             hint="pass only files of one dataset, or use --split NAME=PATH for each file",
         )
     (first,) = dialects
-    if not first.sure and header is None:
-        role, option = ("a header", "--no-header") if first.header else ("data", "--header")
+    doubts += _doubts(first, options)
+    commas = [name for name in first.columns if {name, key(name)} & set(options.decimal_comma)]
+    stated = {
+        "header": first.header,
+        "delimiter": first.delimiter,
+        "quoting": first.quoting,
+        "trailing": first.trailing,
+        "decimal_comma": commas,
+    }
+    defaults = {"header": False, "delimiter": ",", "quoting": True, "trailing": False}
+    stated = {name: value for name, value in stated.items() if value != defaults.get(name, [])}
+    return {"columns": list(first.columns), **stated, **_encoding(texts, doubts)}
+
+
+def _doubts(dialect: Dialect, options: TextOptions) -> list[str]:
+    """Return what is uncertain about delimited text, with the options that decide it."""
+    doubts = []
+    if dialect.others and options.delimiter is None:
+        others = " and ".join(map(shown, dialect.others))
+        doubts.append(
+            f"fields are separated by {shown(dialect.delimiter)}, but {others} would also fit; "
+            "use --delimiter to change this"
+        )
+    if dialect.delimiter == "blanks" and options.delimiter is None:
+        doubts.append("fields are separated by blanks; use --delimiter to change this")
+    if not dialect.sure and options.header is None:
+        role, option = ("a header", "--no-header") if dialect.header else ("data", "--header")
         doubts.append(f"the first line is read as {role}; use {option} to change this")
-    options = {"header": first.header, "delimiter": first.delimiter, "quoting": first.quoting}
-    defaults = {"header": False, "delimiter": ",", "quoting": True}
-    stated = {name: value for name, value in options.items() if value != defaults[name]}
-    return {"columns": list(first.columns), **stated}
+    doubts += [
+        f"column {name!r} looks like numbers with a decimal comma; if it is, use --decimal-comma "
+        f"{key(name)}"
+        for name in dialect.decimal_commas
+        if not {name, key(name)} & set(options.decimal_comma)
+    ]
+    return doubts
+
+
+def _texts(entries: Sequence[Entry], options: TextOptions) -> dict[str, Text]:
+    """Return the beginning of each file by name.
+
+    Raises:
+        DshubError: a file is not text.
+    """
+    texts = {}
+    for entry in entries:
+        text = read_text(entry, options.encoding)
+        if text is None:
+            raise DshubError(f"{entry.name} is not text", hint="pass only text files")
+        texts[entry.name] = text
+    return texts
+
+
+def _encoding(texts: Mapping[str, Text], doubts: list[str]) -> dict[str, Any]:
+    """Return the reader option for the encoding, which must be the same for all files."""
+    found = {text.encoding: name for name, text in texts.items() if not text.ascii}
+    if len(found) > 1:
+        names = ", ".join(f"{name} is {encoding}" for encoding, name in found.items())
+        raise DshubError(
+            f"the files have several encodings: {names}",
+            hint="state one with --encoding, or convert the files to UTF-8",
+        )
+    for encoding, name in found.items():
+        if not texts[name].sure:
+            doubts.append(
+                f"{name} is not UTF-8 and is read as {encoding}; use --encoding to change this"
+            )
+        return {"encoding": encoding} if encoding != "utf-8" else {}
+    return {}
 
 
 def _json(entries: Sequence[Entry], doubts: list[str]) -> dict[str, Any]:

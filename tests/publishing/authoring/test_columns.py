@@ -59,6 +59,18 @@ def test_features_follow_from_all_values(new: New, data: Path) -> None:
         ("x", ["1", "02"], TextFeature()),
         ("x", ["1", "NA"], NumberFeature(dtype="int64", missing=("NA",), optional=True)),
         ("x", ["1.5", "NA"], NumberFeature(dtype="float64", missing=("NA",))),
+        (
+            "x",
+            ["1234567890123456789", ""],
+            NumberFeature(dtype="int64", missing=("",), optional=True),
+        ),
+        (
+            "x",
+            ["-1234567890123456789", "NA"],
+            NumberFeature(dtype="int64", missing=("NA",), optional=True),
+        ),
+        ("x", ["1234567890123456789", "1"], NumberFeature(dtype="int64")),
+        ("x", ["9007199254740992", ""], NumberFeature(dtype="float64", missing=("",))),
         ("x", ["a", "b"] * 10, LabelFeature(names=("a", "b"))),
         ("text", ["a", "b"] * 10, TextFeature()),
         ("x", [[1, 2]], ListFeature(of=NumberFeature(dtype="int64"))),

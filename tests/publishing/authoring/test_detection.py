@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -5,16 +6,65 @@ import pytest
 from pyarrow import feather
 
 from dshub.errors import DshubError
-from dshub.publishing.authoring.detection import sniff
 from tests.independent.own_files import write_text
 from tests.publishing.authoring.conftest import New
 
 
-def test_text_that_is_not_utf_8_is_rejected(new: New, data: Path) -> None:
-    (data / "train.csv").write_bytes("Größe,b\n1,2\n".encode("latin-1"))
+def test_binary_file_is_rejected(new: New, data: Path) -> None:
+    (data / "train.csv").write_bytes(b"a,b\n\0\1\2,\xff\n")
     with pytest.raises(DshubError, match=r"train\.csv") as caught:
         new(data)
     assert "UTF-8" in caught.value.hint
+
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", POINTER, "a.csv is a Git LFS pointer, not the file itself; run `git lfs pull`"),
+        ("a.jsonl", POINTER, "a.jsonl is a Git LFS pointer"),
+        ("a.csv", "/annex/objects/SHA256E-s12--ab.csv\n", "a.csv is a git-annex pointer"),
+        ("a.csv.dvc", "outs:\n- md5: ab\n  path: a.csv\n", "a.csv.dvc is a DVC pointer"),
+        ("a.arff", "% from 1988\n\n@RELATION iris\n@DATA\n1,2\n", "a.arff is an ARFF file"),
+        ("a.data", "@relation 'x'\n@data\n1,2\n", "a.data is an ARFF file"),
+        ("a9a", "-1 3:1 11:1\n+1 5:1 7:0.5\n", "a9a is a LIBSVM file"),
+        ("a.txt", "2.5 1:0.1 2:-3e-1\n1 7:2\n", "a.txt is a LIBSVM file"),
+        ("a.xml", '\ufeff<?xml version="1.0"?>\n<rows/>\n', "a.xml is an XML file"),
+        ("a.csv", "\n<!DOCTYPE HTML>\n<html></html>\n", "a.csv is an HTML page"),
+    ],
+    ids=[
+        "lfs-csv",
+        "lfs-jsonl",
+        "annex",
+        "dvc",
+        "arff",
+        "arff-data",
+        "libsvm",
+        "libsvm-txt",
+        "xml",
+        "html",
+    ],
+)
+def test_other_text_formats_are_named(
+    new: New, data: Path, name: str, content: str, message: str
+) -> None:
+    (data / name).write_text(content, encoding="utf-8")
+    with pytest.raises(DshubError, match=re.escape(message)):
+        new(data)
+
+
+def test_skipped_pointer_is_named(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "a,b\n1,2\n")
+    write_text(data / "test.csv", POINTER)
+    (doubt,) = new(data).doubts("pointer")
+    assert doubt.startswith("skipped test.csv: it is a Git LFS pointer")
+
+
+def test_text_with_colons_is_not_libsvm(new: New, data: Path) -> None:
+    write_text(data / "train.txt", "see 12:30 for more\nat 9:00 sharp\n")
+    assert len(new(data)["train"]) == 2
 
 
 def test_feather_and_arrow_streams_are_recognized(new: New, data: Path) -> None:
@@ -54,26 +104,6 @@ def test_tsv_with_unpaired_quotes_and_no_header_is_detected(new: New, data: Path
     }
     assert list(result["train"]["column_1"][:]) == ['a "lone quote', 'say "hi"', '"begin']
     assert result["validation"][0] == {"column_1": 'never" ending', "column_2": 0}
-
-
-@pytest.mark.parametrize(
-    ("text", "delimiter", "quoting", "columns"),
-    [
-        ('"Doe, Jo",x\n"Roe, Al",y\n', ",", True, 2),
-        ('a;b;"c"\n1;2;3\n', ";", True, 3),
-        ('a "b\tc\nd\te" f\n', "\t", False, 2),
-        ('"a ""b"""\tc\n"d\te"\tf\n', "\t", True, 2),
-        ('"a"\t"b"\n"c"\t"d"\n', "\t", True, 2),
-        ("word\nother\n", ",", True, 1),
-    ],
-)
-def test_delimiter_and_quoting_are_detected(
-    text: str, delimiter: str, quoting: bool, columns: int
-) -> None:
-    """Quotes follow CSV rules, except unpaired quotes between tabs."""
-    dialect = sniff(text, "a.csv")
-    assert (dialect.delimiter, dialect.quoting) == (delimiter, quoting)
-    assert len(dialect.columns) == columns
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,84 @@ def test_class_that_the_metadata_lack_is_a_number(new: New, data: Path) -> None:
     result = new(data)
     assert result.manifest.features["y"] == NumberFeature(dtype="int64")
     assert result.doubts("-1 is not one of its 2 classes")
+
+
+def test_encoding_is_told_and_can_be_stated(new: New, data: Path) -> None:
+    (data / "train.csv").write_bytes("Höhe,Preis €\n1,2\n".encode("cp1252"))
+    (data / "test.csv").write_bytes("Höhe,Preis €\n3,4\n".encode("cp1252"))
+    result = new(data)
+    assert result.doubts("--encoding") == [
+        f"{name}.csv is not UTF-8 and is read as cp1252; use --encoding to change this"
+        for name in ("train", "test")
+    ]
+    assert result["train"][0] == {"hohe": 1, "preis": 2}
+    stated = new(data, "--encoding", "latin-1", "--force")
+    assert stated.manifest.splits["test"].reader["encoding"] == "latin-1"
+    assert not stated.doubts("--encoding")
+
+
+def test_ascii_file_takes_the_encoding_of_the_others(new: New, data: Path) -> None:
+    (data / "train-1.csv").write_bytes(b"a,b\n1,x\n")
+    (data / "train-2.csv").write_bytes("a,b\n2,é\n".encode("utf-16"))
+    (data / "train-3.csv").write_bytes("a,b\n3,é\n".encode("utf-16"))
+    with pytest.raises(DshubError, match="not utf-16"):  # UTF-16 is not a superset of ASCII
+        new(data)
+    for i in (2, 3):
+        (data / f"train-{i}.csv").write_bytes(f"a,b\n{i},é\n".encode("cp1252"))
+    assert list(new(data)["train"]["b"]) == ["x", "é", "é"]
+    (data / "train-3.csv").write_bytes("a,b\n3,é\n".encode())
+    with pytest.raises(DshubError, match=r"several encodings: train-2\.csv is cp1252, train-3"):
+        new(data, "--force")
+
+
+def test_decimal_commas_are_an_option(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "Preis €;name\n1,5;x\n1.234,5;y\nNA;z\n")
+    (doubt,) = new(data).doubts("--decimal-comma")
+    assert doubt.endswith("if it is, use --decimal-comma preis")
+    result = new(data, "--decimal-comma", "preis", "--force")
+    assert result["train"]["preis"][:2].tolist() == [1.5, 1234.5]
+    assert not result.doubts("--decimal-comma")
+
+
+def test_delimiter_is_told_and_can_be_stated(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "a;b,c\nx;2,y\nz;5,t\n")
+    result = new(data)
+    assert result.doubts("--delimiter") == [
+        "fields are separated by ';', but ',' would also fit; use --delimiter to change this"
+    ]
+    assert new(data, "--delimiter", ",", "--force")["train"][0] == {"a_b": "x;2", "c": "y"}
+    write_text(data / "train.csv", "a b\tc\nd e\tf\n")
+    assert new(data, "--delimiter", "tab", "--force")["train"][0] == {"a_b": "d e", "c": "f"}
+
+
+def test_numeric_header_is_told(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "country,2019,2020\nA,1.5,1.6\nB,2.5,2.6\n")
+    result = new(data)
+    assert result["train"][1] == {"country": "B", "2019": 2.5, "2020": 2.6}
+    assert result.doubts("--no-header")
+
+
+def test_long_fields_and_headers_are_read(new: New, data: Path) -> None:
+    columns = [f"gene_{i}" for i in range(9000)]
+    text = "x" * 200_000
+    write_text(data / "train.csv", f"{','.join(columns)}\n{','.join(['1'] * 9000)}\n")
+    assert len(new(data)["train"].features) == 9000
+    write_text(data / "train.csv", f'id,text\n1,"{text}"\n2,b\n')
+    assert new(data, "--force")["train"][0] == {"id": 1, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [('5" pipe\t2', '5" pipe'), ('"begin\t2', '"begin'), ('"tab\there"\t2', "tab\there")],
+    ids=["inch", "lone", "csv"],
+)
+def test_quotes_can_appear_late(new: New, data: Path, line: str, text: str) -> None:
+    """The first lines of a file do not show how its quotes are meant."""
+    rows = "".join(f"text {i}\t1\n" for i in range(9000))
+    write_text(data / "train.tsv", f"text\tn\n{rows}{line}\nend\t3\n")
+    assert new(data)["train"][9000] == {"text": text, "n": 2}
+
+
+def test_delimiters_at_the_end_of_lines_add_no_column(new: New, data: Path) -> None:
+    write_text(data / "train.csv", 'a,b\n1,"x, y",\n2,z,\n')
+    assert new(data)["train"][0] == {"a": 1, "b": "x, y"}
