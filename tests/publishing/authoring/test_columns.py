@@ -70,7 +70,6 @@ def test_features_follow_from_all_values(new: New, data: Path) -> None:
             NumberFeature(dtype="int64", missing=("NA",), optional=True),
         ),
         ("x", ["1234567890123456789", "1"], NumberFeature(dtype="int64")),
-        ("x", ["9007199254740992", ""], NumberFeature(dtype="float64", missing=("",))),
         ("x", ["a", "b"] * 10, LabelFeature(names=("a", "b"))),
         ("text", ["a", "b"] * 10, TextFeature()),
         ("x", [[1, 2]], ListFeature(of=NumberFeature(dtype="int64"))),
