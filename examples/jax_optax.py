@@ -2,8 +2,8 @@
 
     python examples/jax_optax.py
 
-Five epochs take about ten seconds on two CPU cores and end with a test accuracy of about 89 %. Saves
-the curve of the loss as `jax_optax.png`.
+Five epochs take about ten seconds on two CPU cores and end with a test accuracy of about 89 %.
+Saves the curve of the loss as `jax_optax.png`.
 """
 
 import os
