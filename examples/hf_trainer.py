@@ -3,7 +3,7 @@
     python examples/hf_trainer.py
 
 A tokenizer is trained on the sentences, `map` tokenizes them, and `Trainer` gets the rows from
-`to("hf")`. Downloads the dataset, but no weights. Two epochs take about three minutes on two CPU
+`to("hf")`. Downloads the dataset, but no weights. Two epochs take about two minutes on two CPU
 cores. Prints the accuracy on the validation split.
 """
 

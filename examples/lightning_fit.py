@@ -3,7 +3,7 @@
     python examples/lightning_fit.py
 
 `Trainer` takes batches as they are, and its checkpoints include their position. Three epochs take
-about a minute on two CPU cores. Prints the accuracy on the test split.
+half a minute on two CPU cores. Prints the accuracy on the test split.
 """
 
 import lightning

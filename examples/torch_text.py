@@ -3,8 +3,8 @@
     python examples/torch_text.py gru
     python examples/torch_text.py transformer
 
-`bucket` and `pad` put sentences of similar length into padded batches. Two epochs take about a
-minute on two CPU cores. Prints the accuracy on the validation split.
+`bucket` and `pad` put sentences of similar length into padded batches. Two epochs take a
+minute or two on two CPU cores. Prints the accuracy on the validation split.
 """
 
 import argparse
