@@ -117,11 +117,12 @@ class FrameworkMethods:
             DshubError: the adapter does not support rows or batches.
             MissingExtraError: the framework is not installed.
         """
-        convert = getattr(module("adapters", framework), self._verb, None)
+        adapter = module("adapters", framework)
+        convert = getattr(adapter, self._verb, None)
         if convert is None:
             subject = "ds.batches(…)" if self._verb == "rows" else "ds"
-            raise DshubError(
-                f"the adapter {framework} does not support {self._verb}",
-                hint=f"use {subject}.to({framework!r})",
-            )
+            shown = hasattr(adapter, "log")
+            hint = f"{adapter.__name__}.log(ds, …)" if shown else f"{subject}.to({framework!r})"
+            message = f"the adapter {framework} does not support {self._verb}"
+            raise DshubError(message, hint=f"use {hint}")
         return convert(self, **options)

@@ -1,14 +1,15 @@
 """Convert rows and batches for frameworks, with one module per framework.
 
-An adapter defines one or both of these functions:
+An adapter defines one or more of these functions:
 
 * `rows(dataset)` returns a dataset of the framework, with random access to rows.
 * `batches(loader)` returns an iterable of batches of the framework's tensors. Each iteration is the
   next epoch of the loader. If batches are prefetched, the module documents which of them the state
   of the loader counts.
+* `log(dataset, writer)` shows a dataset in a program that displays logs of experiments.
 
-Both keep the order and the pixels of the dataset. Only the adapter imports its framework, on first
-use. If the framework is missing, the adapter raises `MissingExtraError`.
+Rows and batches keep the order and the pixels of the dataset. Only the adapter imports its
+framework, on first use. If the framework is missing, the adapter raises `MissingExtraError`.
 
 To support another framework, add a module named like the argument of `.to("…")`.
 """
