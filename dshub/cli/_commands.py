@@ -23,6 +23,7 @@ GROUPS = {
         "search": "Search datasets by keyword.",
         "info": "Show a dataset's license, sizes, splits, columns and files.",
         "preview": "Show rows of a dataset.",
+        "tensorboard": "Log a dataset for TensorBoard.",
     },
     "Check": {
         "verify": "Verify cached datasets.",
