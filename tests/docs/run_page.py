@@ -27,7 +27,7 @@ _PART = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 FRAMEWORKS = {"torch", "torchvision", "tensorflow", "keras", "jax", "datasets", "transformers"}
-FRAMEWORKS |= {"pandas", "polars", "ray", "grain", "duckdb", "sklearn"}
+FRAMEWORKS |= {"tensorboardX", "pandas", "polars", "ray", "grain", "duckdb", "sklearn"}
 
 
 @dataclass
