@@ -1,19 +1,18 @@
 """Run the migration scripts of docs/howto/from-*.md and count the lines that change.
 
 Each page has one block of the language `diff`: a whole script, before and after. A script can
-need packages of another Python environment. DSHUB_TEST_PYTHONS lists interpreters, separated like
-the folders of PATH.
+need packages of another Python environment.
 """
 
 import difflib
 import os
 import re
 import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.pythons import python_with
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {  # page: changed lines, packages
@@ -32,17 +31,6 @@ def script(page: str) -> tuple[list[str], list[str]]:
         [line[1:] for line in diff.splitlines() if not line.startswith(sign)] for sign in "+-"
     )
     return before, after
-
-
-@cache
-def python_with(*packages: str) -> str:
-    """Return an interpreter that has all of the packages."""
-    others = os.environ.get("DSHUB_TEST_PYTHONS", "").split(os.pathsep)
-    code = "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, sys.argv[1:])))"
-    for python in [sys.executable, *filter(None, others)]:
-        if subprocess.run([python, "-c", code, *packages], check=False).returncode == 0:
-            return python
-    pytest.skip(f"no Python in DSHUB_TEST_PYTHONS has {' and '.join(packages)}")
 
 
 @pytest.mark.parametrize("page", SCRIPTS)
