@@ -10,7 +10,7 @@ DATASET = Dataset.from_arrays({"n": np.arange(5)})
 
 
 PACKAGES = {"tf": "tensorflow", "hf": "datasets"} | {
-    name: name for name in ("torch", "keras", "jax", "grain", "pandas", "polars", "ray")
+    name: name for name in ("torch", "keras", "jax", "grain", "mxnet", "pandas", "polars", "ray")
 }
 
 
