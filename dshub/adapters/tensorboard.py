@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from dshub._validate import called, flag, whole
 from dshub.cache.disk import disk_faults
@@ -58,6 +59,7 @@ ROWS = 20  # rows to read
 BINS = 30  # bins of a histogram, as many as TensorBoard draws
 VALUES = 100_000  # maximum number of rows in a histogram of numbers or lengths
 STEPS = 20  # points of the curve of an epoch
+BLOCK = 32  # images to decode at a time
 BATCH = 128  # rows per batch of the epoch
 MAX_POINTS = 10_000  # TensorBoard computes t-SNE from at most 10,000 points
 THUMBNAIL = 48  # side of an image in the sprite; the largest one has 4,800 of 8,192 pixels
@@ -304,16 +306,16 @@ class _Board:
         """Write points for the projector, and return their number."""
         rows = balanced(self._classes, math.isqrt(min(points, len(self._rows))) ** 2)
         images = list(self._of(ImageFeature))[:1]
-        values = [to_rgb(value) for name in images for value in self._values(name, rows)]
+        sprite = self._thumbnails(images[0], rows) if images else None
         if embed is not None:
             found = _embedded(embed, self._rows.select(rows))
-        elif values:
-            found = np.stack([_pixels(image, EMBEDDED) for image in values]).reshape(len(rows), -1)
+        elif sprite is not None:
+            small = [_pixels(Image.fromarray(image), EMBEDDED) for image in sprite]
+            found = np.stack(small).reshape(len(rows), -1)
         else:
             found = self._numbers(rows)
         if found.shape[1] < 2:
             return 0
-        sprite = np.stack([_pixels(image, THUMBNAIL) for image in values]) if values else None
         header, metadata = self._metadata(rows)
         self._writer.add_embedding(
             found,
@@ -324,6 +326,12 @@ class _Board:
             global_step=0,
         )
         return len(rows)
+
+    def _thumbnails(self, column: str, rows: np.ndarray) -> np.ndarray:
+        """Return small images, uint8 (rows, side, side, 3), with few large ones in memory."""
+        blocks = np.array_split(rows, -(-len(rows) // BLOCK))
+        values = (value for block in blocks for value in self._values(column, block))
+        return np.stack([_pixels(to_rgb(value), THUMBNAIL) for value in values])
 
     def _numbers(self, rows: np.ndarray) -> np.ndarray:
         """Return numbers as points (rows, dimensions), each scaled to deviation 1."""
@@ -355,7 +363,8 @@ class _Board:
     def epoch(self) -> float:
         """Read all rows once, write the speed at several points, and return the average."""
         tag, total = self._tag("scalars", "throughput", "rows_per_second"), len(self._rows)
-        next(iter(self._rows.batches(BATCH)))  # imports and compiles what a process needs once
+        # imports and compiles what a process needs once
+        next(iter(self._rows.batches(BATCH, rank=0, world=1)))
         loader = self._rows.batches(BATCH, rank=0, world=1)
         began = last = time.perf_counter()
         done = noted = 0
