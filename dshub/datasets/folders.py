@@ -19,6 +19,7 @@ import numpy as np
 
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.datasets.decoding import detect_audio
+from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import ColumnSource
 from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
 from dshub.errors import ArgumentError, ReadError, SchemaError
@@ -55,7 +56,7 @@ class FolderSource(ColumnSource):
     @cached_property
     def identity(self) -> list[str]:
         """Hash of file names, sizes and modification times; hashing contents would be slow."""
-        hasher = hashlib.sha256(msgspec.json.encode(self.features))
+        hasher = hashlib.sha256(encoded_features(self.features))
         for file in self._files:
             try:
                 status = (self._root / file).stat()
