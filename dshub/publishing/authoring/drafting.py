@@ -10,6 +10,7 @@ from pathlib import Path
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
+from dshub.datasets.beside import pair_masks
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders, tables
@@ -166,6 +167,8 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     if skipped := [entry.name for files in by_form.values() for entry in files]:
         doubts.append(f"skipped files that are not {_TITLES[main_form]}: {some(skipped)}")
+    if main_form == "image":
+        _refuse_masks(entries)
     stated = _stated_splits(request, entries)
     if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
         kind = main_form if main_form in class_folders.TITLES else "text"
@@ -177,6 +180,16 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
+
+
+def _refuse_masks(entries: Sequence[Entry]) -> None:
+    """Raise DshubError if the images are pairs of an image and its mask."""
+    pairs = pair_masks([entry.name for entry in entries])
+    if pairs is not None:
+        raise DshubError(
+            f"{len(pairs[0]):,} images have masks, such as {pairs[1][0]}",
+            hint="load pairs with `Dataset.from_folder`, or pass only the folder of images",
+        )
 
 
 def _choose(files: Mapping[str, Sequence[Entry]]) -> str:

@@ -96,11 +96,22 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
     for column, summary in columns.items():
         feature, doubt = guess(summary, kinds.get(column, ""))
         outline.doubts += [doubt] if doubt else []
+        if isinstance(feature, LabelFeature) and "" in feature.names:
+            outline.doubts.append(_doubt_of_empty(column, summary))
         outline.features |= {column: feature} if feature else {}
     if not outline.features:
         raise DshubError("no column can be used", hint="; ".join(outline.doubts))
     for name in outline.splits:
         _compare(outline, columns, name)
+
+
+def _doubt_of_empty(column: str, summary: Column) -> str:
+    rows = sum(counter[""] for counter in (summary.counts or {}).values())
+    total = summary.rows.total()
+    return (
+        f"column {column!r}: {rows:,} of {total:,} rows have no value, which becomes a class with "
+        "an empty name; fill or remove these rows"
+    )
 
 
 def _summarize(columns: dict[str, Column], split: str, batch: pa.RecordBatch) -> None:
