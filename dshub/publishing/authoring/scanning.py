@@ -83,7 +83,7 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
     columns: dict[str, Column] = {}
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
-            for batch in _batches(split):
+            for batch in batches(split):
                 _summarize(columns, name, batch)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
@@ -127,7 +127,7 @@ def check_columns(names: Iterable[str], columns: Collection[str]) -> None:
             raise DshubError(f"there is no column {name!r}", hint=hint)
 
 
-def _batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:
+def batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a split, with columns renamed to valid manifest keys."""
     files = {name: [entry.file for entry in part] for name, part in split.parts.items()}
     for batch in formats.create(split.reader).read(files):
