@@ -152,13 +152,18 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
 
     @classmethod
     def from_folder(cls, path: str | Path, split: str | None = None) -> Self:
-        """Create a dataset from image or audio files in one folder per class.
+        """Create a dataset from image or audio files, with their classes and the data beside them.
 
-        ``cat/1.jpg``, ``dog/7.jpg``
+        - ``cat/1.jpg``, ``dog/7.jpg``: folders are the classes in the column `label`.
+        - A table in CSV, TSV or JSON Lines with a column of file names, such as ``metadata.csv``
+          or ``train.csv``: its other columns become columns. The names can lack folder and
+          extension. A column named like `label`, or the only one, has classes if its values
+          repeat. A file with several rows is repeated.
+        - ``1.jpg``, ``1.txt``: captions in the column `text`.
+        - ``images/1.jpg``, ``masks/1.png`` or ``1_mask.png``: columns `image` and `mask`.
 
-        Rows are sorted by class and file name, with columns `image` (or `audio`) and `label`.
-        Without class folders, the `label` column is missing. Folders such as `train`, `val` and
-        `test` are splits that share the same classes. Files are read when their rows are read. The
+        Rows are sorted by class and file name. Folders such as `train`, `val` and `test` are
+        splits that share the same classes. Files are read when their rows are read. The
         fingerprint covers file names, sizes and modification times.
 
         Args:
@@ -167,12 +172,14 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
                 without splits.
 
         Raises:
-            ReadError: the folder is missing, or has no image or audio file. Reading a
-                damaged file raises this error, too.
+            ReadError: the folder is missing, or has no image or audio file; a file has no row in
+                the table or no caption; or a row of the table has no file. Reading a damaged file
+                raises this error, too.
             ArgumentError: the folder has splits, and `split` is None.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
-            SchemaError: the folder mixes images and audio, or several kinds of audio files.
+            SchemaError: the folder mixes images and audio, or several kinds of audio files; several
+                tables describe the files; or an image has no mask, but most have.
         """
         return cls._of(*from_folder(Path(path), split))
 

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dshub.catalog.features import Feature, LabelFeature, ListFeature
 from dshub.catalog.manifest import Pair
+from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import Source
 from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 from dshub.tables.columns import Values
@@ -45,7 +45,7 @@ class AlignedSource(Source):
 
     @cached_property
     def identity(self) -> list[str]:
-        feature = msgspec.json.encode(self.features[self._column]).decode()
+        feature = encoded_features({self._column: self.features[self._column]}).decode()
         return [*self._source.identity, self._column, feature]
 
     def where(self, row: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any, assert_never
 import msgspec
 import numpy as np
 
+from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.errors import ArgumentError, UnknownNameError
 from dshub.loading.order import key_of, permute
@@ -133,6 +134,20 @@ def split_fingerprint(recipe: Mapping[str, Any], rows: int, names: Sequence[str]
         names: column names, in order.
     """
     return fingerprint([table_identity(recipe)], range(rows), names, decoded=True)
+
+
+def encoded_features(features: Mapping[str, Feature]) -> bytes:
+    """Encode features for a fingerprint, with their default values.
+
+    msgspec omits a text only if it is the same object as the default, and it is not after pickling.
+    """
+    return msgspec.json.encode({name: _fields(item) for name, item in features.items()})
+
+
+def _fields(value: Any) -> Any:
+    if not isinstance(value, msgspec.Struct):
+        return value
+    return [type(value).__name__, *map(_fields, msgspec.structs.astuple(value))]
 
 
 def unknown_column(

@@ -7,14 +7,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.arrow import arrow_values, stored_rows
-from dshub.datasets.selection import table_identity
+from dshub.datasets.selection import encoded_features, table_identity
 from dshub.loading.blocks import ImageBlocks
 from dshub.tables.columns import ArrayColumn, BytesColumn, ChunkedColumn, Column, Values
 from dshub.tables.table import Shards, Table
@@ -167,7 +166,7 @@ class ColumnSource(Source):
 
     @cached_property
     def identity(self) -> list[str]:
-        hasher = hashlib.sha256(msgspec.json.encode(self.features))
+        hasher = hashlib.sha256(encoded_features(self.features))
         for column in self._columns.values():
             for start in range(0, self.rows, BLOCK):
                 for piece in _pieces(column.span(start, min(start + BLOCK, self.rows))):

@@ -1,9 +1,15 @@
 """Test selecting rows with integers, slices, lists and masks."""
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from dshub import Dataset
+from dshub.catalog.features import ImageFeature
 
 
 @pytest.mark.parametrize("row", [40, -41, 10**9, 2**63 - 1])
@@ -56,3 +62,18 @@ def test_list_of_column_names_gets_a_hint(prepared: Any) -> None:
     """pandas selects columns with a list of names, so the hint suggests `ds.columns`."""
     with pytest.raises(TypeError, match=r"ds\.columns\(\['label', 'text'\]\) selects"):
         prepared.dataset()[["label", "text"]]
+
+
+def test_own_data_keeps_its_fingerprint_after_pickling(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (2, 2)).save(tmp_path / name / "1.png")
+    images, labels = np.zeros((3, 4, 4, 3), np.uint8), np.zeros(3, np.int64)
+    features = {"image": ImageFeature(shape=(4, 4, 3))}
+    for dataset in (
+        Dataset.from_arrays({"image": images, "label": labels}, features=features),
+        Dataset.from_folder(tmp_path),
+        Dataset.from_folder(tmp_path).align_labels(["b", "a"]),
+    ):
+        copy = pickle.loads(pickle.dumps(dataset))
+        assert copy.fingerprint == dataset.fingerprint

@@ -68,7 +68,7 @@ def outline(
     """
     splits = _splits(entries, stated)
     in_order = [entry for files in splits for entry in files.entries]
-    result = Outline(TITLES[kind], features={kind: _feature(in_order, kind, progress)})
+    result = Outline(TITLES[kind], features={kind: feature_of(in_order, kind, progress)})
     labels = [label for files in splits for label in files.labels]
     classes = class_order(labels)
     if len(classes) > 1:
@@ -77,7 +77,7 @@ def outline(
     elif classes:
         result.doubts.append(f"no labels, because there is only one class folder: {classes[0]}")
     result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
-    _check_names(result.members)
+    check_names(result.members)
     members = {PACKED: [name for name, _ in result.members], **survey.members}
     for files in splits:
         split = _outline_split(files, kind, classes, members)
@@ -160,7 +160,7 @@ def _outline_split(
     prefix = "".join(f"{folder}/" for folder in _folders_in_archive(files))
     path = prefix.replace("{", "{{").replace("}", "}}")
     split = SplitOutline({"format": "folder"}, rows=len(files.entries))
-    split.references[kind] = _references(files.entries, prefix, members)
+    split.references[kind] = references(files.entries, prefix, members)
     if len(classes) > 1 and files.labels:
         path += "{label}/"
         counts = Counter(files.labels)
@@ -185,9 +185,16 @@ def _folders_in_archive(files: _Files) -> tuple[str, ...]:
     return files.prefix[outer:]
 
 
-def _references(
+def references(
     entries: Sequence[Entry], prefix: str, members: Mapping[Path, Sequence[str]]
 ) -> list[Reference]:
+    """Return references to files on disk, which will be packed, or in archives.
+
+    Args:
+        entries: files.
+        prefix: parent folders of all files, with a trailing `/`.
+        members: names of all members of each archive.
+    """
     names: dict[Path, list[str]] = defaultdict(list)
     for entry in entries:
         names[entry.path if entry.file.member else PACKED].append(entry.file.member or entry.name)
@@ -198,7 +205,7 @@ def _references(
     ]
 
 
-def _check_names(members: Iterable[tuple[str, Path]]) -> None:
+def check_names(members: Iterable[tuple[str, Path]]) -> None:
     """Raise DshubError for a name with a backslash or a colon.
 
     A backslash separates folders on Windows, and a colon separates archive and member in a
@@ -212,7 +219,7 @@ def _check_names(members: Iterable[tuple[str, Path]]) -> None:
             )
 
 
-def _feature(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature:
+def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature:
     """Return the feature of the column of files."""
     if kind == "text":
         return TextFeature()

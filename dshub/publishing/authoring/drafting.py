@@ -10,14 +10,16 @@ from pathlib import Path
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
+from dshub.datasets.beside import pair_masks
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring import class_folders, tables
+from dshub.publishing.authoring import class_folders, described, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
 from dshub.publishing.authoring.survey import (
     Entry,
+    Survey,
     ordered_splits,
     some,
     split_in,
@@ -28,6 +30,7 @@ from dshub.publishing.authoring.survey import (
 from dshub.tables.building import rows_of
 
 _ELSEWHERE = "choose another location with -o"
+MEDIA = ("image", "audio")
 _TITLES = class_folders.TITLES | tables.TITLES
 
 
@@ -165,6 +168,12 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     doubts += _skipped(by_form, main_form)
+    if main_form == "image":
+        _refuse_masks(entries)
+    if main_form in MEDIA and (tables_found := described.find_tables(by_form)):
+        found = _described(request, survey, tables_found, entries, main_form, progress)
+        if found is not None:
+            return found
     stated = _stated_splits(request, entries)
     if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
         kind = main_form if main_form in class_folders.TITLES else "text"
@@ -188,6 +197,47 @@ def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
     if others:
         notes.append(f"skipped files that are not {_TITLES[main_form]}: {some(others)}")
     return notes
+
+
+def _described(
+    request: Request,
+    survey: Survey,
+    found: tuple[str, Sequence[Entry]],
+    entries: Sequence[Entry],
+    kind: str,
+    progress: Progress,
+) -> Outline | None:
+    """Outline images or audio files that tables describe; return None if they do not."""
+    form_name, files = found
+    doubts = list(survey.notes)
+    stated = {
+        entry.name: split
+        for top, split in request.splits.items()
+        for entry in files
+        if _is_in(entry.path, [top])
+    }
+    splits = _by_split(files, stated, doubts)
+    try:
+        named = described.outline(form_name, splits, entries)
+    except DshubError:  # such as annotations in JSON, which are skipped with a doubt
+        return None
+    if named is None:
+        return None
+    outline, names = named
+    scan(outline, request.kinds, progress)
+    described.attach(outline, names, survey, files=entries, kind=kind, progress=progress)
+    outline.doubts[:0] = doubts
+    return outline
+
+
+def _refuse_masks(entries: Sequence[Entry]) -> None:
+    """Raise DshubError if the images are pairs of an image and its mask."""
+    pairs = pair_masks([entry.name for entry in entries])
+    if pairs is not None:
+        raise DshubError(
+            f"{len(pairs[0]):,} images have masks, such as {pairs[1][0]}",
+            hint="load pairs with `Dataset.from_folder`, or pass only the folder of images",
+        )
 
 
 def _choose(files: Mapping[str, Sequence[Entry]]) -> str:

@@ -24,6 +24,7 @@ class SplitOutline:
         parts: files of each part, in the order of rows.
         references: references to the files of each part, as in a manifest.
         rename: new names of the reader's columns, by old name.
+        steps: steps after the renaming, as in a manifest.
         rows: number of rows.
         without: features that the split lacks.
         figures: published figures, such as the number of rows per class.
@@ -33,6 +34,7 @@ class SplitOutline:
     parts: dict[str, list[Entry]] = field(default_factory=dict)
     references: dict[str, list[Reference]] = field(default_factory=dict)
     rename: dict[str, str] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
     rows: int = 0
     without: list[str] = field(default_factory=list)
     figures: dict[str, tuple[int, ...]] = field(default_factory=dict)

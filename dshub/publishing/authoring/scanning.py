@@ -84,7 +84,7 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
     classes: dict[str, tuple[str, ...]] = {}
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
-            for batch in _batches(split):
+            for batch in batches(split):
                 _summarize(columns, name, batch)
                 classes = classes or stated_classes(batch.schema.metadata, split.rename)
                 split.rows += batch.num_rows
@@ -98,11 +98,22 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
     for column, summary in columns.items():
         feature, doubt = guess(summary, kinds.get(column, ""), classes.get(column, ()))
         outline.doubts += [doubt] if doubt else []
+        if isinstance(feature, LabelFeature) and "" in feature.names:
+            outline.doubts.append(_doubt_of_empty(column, summary))
         outline.features |= {column: feature} if feature else {}
     if not outline.features:
         raise DshubError("no column can be used", hint="; ".join(outline.doubts))
     for name in outline.splits:
         _compare(outline, columns, name)
+
+
+def _doubt_of_empty(column: str, summary: Column) -> str:
+    rows = sum(counter[""] for counter in (summary.counts or {}).values())
+    total = summary.rows.total()
+    return (
+        f"column {column!r}: {rows:,} of {total:,} rows have no value, which becomes a class with "
+        "an empty name; fill or remove these rows"
+    )
 
 
 def _summarize(columns: dict[str, Column], split: str, batch: pa.RecordBatch) -> None:
@@ -118,7 +129,7 @@ def check_columns(names: Iterable[str], columns: Collection[str]) -> None:
             raise DshubError(f"there is no column {name!r}", hint=hint)
 
 
-def _batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:
+def batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a split, with columns renamed to valid manifest keys."""
     files = {name: [entry.file for entry in part] for name, part in split.parts.items()}
     for batch in formats.create(split.reader).read(files):

@@ -134,11 +134,12 @@ def _split(split: SplitOutline, resources: Mapping[Path, Resource]) -> dict[str,
             for path, member in references
         ]
         files[part] = names[0] if len(names) == 1 else names
+    rename = {"step": "rename", "columns": split.rename}
     return {
         "rows": split.rows,
         "reader": split.reader,
         "files": files,
-        "steps": [{"step": "rename", "columns": split.rename}] if split.rename else [],
+        "steps": [*([rename] if split.rename else []), *split.steps],
         "without": split.without,
         "figures": split.figures,
     }

@@ -63,6 +63,14 @@ def test_exif_orientation_swaps_height_and_width(new: New, data: Path) -> None:
     assert result["train"][0]["image"].shape == (9, 4, 3)
 
 
+def test_label_without_a_value_is_a_doubt(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "text,label\na,pos\nb,\nc,pos\nd,neg\n")
+    doubt = "column 'label': 1 of 4 rows have no value, which becomes a class with an empty name"
+    assert [text.startswith(doubt) for text in new(data).doubts("no value")] == [True]
+    write_text(data / "train.csv", "text,label\na,pos\nb,neg\nc,pos\nd,neg\n")
+    assert new(data, "--force").doubts("no value") == []
+
+
 def test_many_columns_are_renamed_in_linear_time() -> None:
     began = time.process_time()
     columns = renamed([f"A {i}?!" for i in range(20_000)])
