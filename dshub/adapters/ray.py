@@ -5,8 +5,8 @@ get arrays (rows, …). If rows differ in shape, the column is a variable-shaped
 `map_batches` gets an object array with one array per row. Lists of numbers and of text are Arrow
 lists. Images and audio are decoded in the tasks, or stay files with ``decode=False``.
 
-Text, files and rows that differ in shape are no tensors, so pass them through `collate`:
-``rows.iter_torch_batches(batch_size=32, collate_fn=collate)``.
+`iter_torch_batches` alone takes only arrays of one shape. Pass `collate` for text, files and rows
+that differ in shape: ``rows.iter_torch_batches(batch_size=32, collate_fn=collate)``.
 
 Blocks keep the order of the rows, because the adapter sets `preserve_order` for the dataset and for
 the datasets derived from it.
@@ -30,10 +30,12 @@ from dshub.tables.types import may_miss, row_shape
 with needs("ray", extra="ray"):
     import ray
     from ray.data.block import BlockMetadata
+    from ray.data.collate_fn import NumpyBatchCollateFn
     from ray.data.datasource import Datasource, ReadTask
     from ray.data.extensions import ArrowTensorArray, ArrowVariableShapedTensorArray
 
 SAMPLE = 64  # rows that are read to estimate the bytes per row
+DECODED_SAMPLE = 8  # the same if files are decoded
 BLOCK_BYTES = 64 << 20  # size of an Arrow block, which a task has in memory
 
 
@@ -60,7 +62,7 @@ class RaySource(Datasource):
     def __init__(self, dataset: Dataset) -> None:
         super().__init__()
         self._dataset = dataset
-        sample = dataset.take(SAMPLE)
+        sample = dataset.take(DECODED_SAMPLE if dataset.encoded else SAMPLE)
         self._row_bytes: int = _table(sample).nbytes // max(1, len(sample)) if len(sample) else 1
 
     def get_name(self) -> str:
@@ -107,7 +109,7 @@ def _read(stored: Any, rows: range, block: int) -> Iterable[pa.Table]:
 
 def _table(part: Dataset) -> pa.Table:
     """Return rows as one table, with tensor columns for arrays."""
-    table = part.arrow()
+    table = part.arrow().replace_schema_metadata(None)  # it describes arrays as lists
     for index, name in enumerate(table.column_names):
         if _is_tensor(part, name):
             table = table.set_column(index, name, _tensors(part, name, table[name]))
@@ -132,26 +134,27 @@ def _tensors(part: Dataset, name: str, files: pa.ChunkedArray) -> Any:
     return ArrowVariableShapedTensorArray.from_numpy(values)
 
 
-def collate(batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Convert a batch of `iter_torch_batches` to tensors, as a `collate_fn`.
+class Collate(NumpyBatchCollateFn):
+    """Convert batches of `iter_torch_batches` to tensors: ``collate_fn=collate``.
 
-    Args:
-        batch: arrays by column name, as passed by Ray.
-
-    Returns:
-        By column name, a tensor (rows, …); a list of tensors if rows are lists or differ in shape;
-        or a list of `str`, `bytes` or lists of `str`.
+    A column becomes a tensor (rows, …); a list of tensors if rows are lists or differ in shape; or
+    a list of `str`, `bytes` or lists of `str`.
 
     Raises:
         MissingExtraError: torch is not installed.
     """
-    with needs("torch", extra="torch"):
-        import torch
 
-    def tensor(array: np.ndarray) -> Any:
-        return torch.from_numpy(array if array.flags.writeable else array.copy())
+    def __call__(self, batch: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        with needs("torch", extra="torch"):
+            import torch
 
-    return {name: each_array(_plain(values), tensor) for name, values in batch.items()}
+        def tensor(array: np.ndarray) -> Any:
+            return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+        return {name: each_array(_plain(values), tensor) for name, values in batch.items()}
+
+
+collate = Collate()
 
 
 def _plain(values: Any) -> Any:

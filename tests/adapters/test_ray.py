@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dshub import Dataset, Hub
@@ -112,6 +113,17 @@ def test_parquet_files_hold_every_kind_of_row(tmp_path: Path) -> None:
     read = ray.data.read_parquet(str(tmp_path)).sort("number")
     batches = read.iter_torch_batches(batch_size=8, collate_fn=collate)
     TestRay().assert_rows(dataset, TestRay().split(batches))
+
+
+def test_columns_have_tensor_types() -> None:
+    schema = kinds().to("ray").schema().base_schema
+    assert not schema.metadata
+    for name in ("image", "gray", "thumb", "matrix", "size"):
+        assert schema.field(name).type.shape == kinds()[0][name].shape
+    for name in ("photo", "sound", "mono", "boxes"):
+        assert schema.field(name).type.ndim == kinds()[0][name].ndim
+    assert schema.field("tokens").type == pa.list_(pa.int64())
+    assert schema.field("uint64").type == pa.uint64()
 
 
 def test_dataset_without_rows(hub: Hub) -> None:
