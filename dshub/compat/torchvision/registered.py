@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from inspect import Parameter, Signature
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest
@@ -53,7 +53,7 @@ class RegisteredDataset(VisionDataset):
     """Name of the dataset, with arguments in braces."""
 
     folders: ClassVar[Sequence[str]] = ()
-    """Folders below `root` in which torchvision stores files."""
+    """Folders of torchvision below `root`."""
 
     label: ClassVar[str | None] = None
     """Column of the target; by default the label of the dataset."""
@@ -74,6 +74,10 @@ class RegisteredDataset(VisionDataset):
         download = given.pop("download", False)
         vars(self).update(given)
         self._rows = self._open(self.dataset.format(**given), self._split(), download=download)
+
+    if TYPE_CHECKING:  # arguments become attributes
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def _open(self, name: str, split: str, *, download: bool) -> Dataset:
         return open_rows(name, split, root=self.root, folders=self.folders, download=download)

@@ -108,11 +108,3 @@ def test_frameworks_are_not_imported(synthetic: int) -> None:
         "assert not {'torch', 'torchvision', 'tensorflow'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("name", ["VOCDetection", "transforms"])
-def test_missing_names_are_explained(name: str) -> None:
-    with pytest.raises(ImportError, match="from torchvision"):
-        exec(f"from dshub.compat.torchvision import {name}")
-    with pytest.raises(AttributeError):
-        compat.quite_unknown  # noqa: B018
