@@ -72,6 +72,13 @@ def test_arguments_are_attributes(synthetic: int) -> None:
     ]
 
 
+def test_attributes_can_be_replaced(synthetic: int) -> None:
+    rows = compat.Food101("data")
+    rows.classes = ["food"] * len(rows.classes)
+    assert rows.class_to_idx == {"food": len(rows.classes) - 1}
+    assert pickle.loads(pickle.dumps(rows)).classes == rows.classes
+
+
 def test_wrong_arguments_are_errors(synthetic: int) -> None:
     with pytest.raises(TypeError, match="root"):
         compat.MNIST()
