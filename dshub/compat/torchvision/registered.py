@@ -69,7 +69,7 @@ class RegisteredDataset(VisionDataset):
         given = bound.arguments
         names = ("root", "transforms", "transform", "target_transform")
         super().__init__(**{name: given.pop(name) for name in names if name in given})
-        download = given.pop("download", False)
+        download = given.pop("download", True)  # ImageNet has no such argument
         vars(self).update(given)
         self._rows = self._open(self._name.format(**given), self._split(), download=download)
 

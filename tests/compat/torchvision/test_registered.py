@@ -95,6 +95,12 @@ def test_download_false_downloads_nothing() -> None:
     assert "pass download=True" in caught.value.hint
 
 
+def test_imagenet_says_how_to_import_its_files(tmp_path: Any) -> None:
+    with pytest.raises(dshub.DshubError) as caught:
+        compat.ImageNet(tmp_path, split="val")
+    assert "dshub import imagenet-1k" in f"{caught.value} {caught.value.hint}"
+
+
 def test_subclasses_pass_arguments_on(synthetic: int) -> None:
     class Pairs(compat.CIFAR10):
         def __init__(self, root: str, count: int) -> None:
