@@ -71,13 +71,13 @@ def _local_files(manifest: Manifest, root: Path, folders: Iterable[str]) -> Iter
 
     Only the folders are searched recursively, because `root` can hold many other datasets.
     """
+    if not root.is_dir():
+        return
     layouts = (layout.resources.values() for layout in manifest.layouts.values())
     resources = [*chain(manifest.resources.values(), *layouts)]
     names = {resource.name for resource in resources}
     sizes = {resource.size for resource in resources} - {None}
-    if root.is_dir():
-        with disk_faults(root, "read"):
-            for path in sorted(root.iterdir()):
-                if path.is_file() and (path.name in names or path.stat().st_size in sizes):
-                    yield path
-        yield from filter(Path.is_dir, (root / folder for folder in folders))
+    with disk_faults(root, "read"):
+        files = sorted(filter(Path.is_file, root.iterdir()))
+        yield from (path for path in files if path.name in names or path.stat().st_size in sizes)
+    yield from filter(Path.is_dir, (root / folder for folder in folders))

@@ -8,6 +8,7 @@ Versions after a colon, as in `mnist:3.*.*`, are ignored, because they are versi
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -36,11 +37,23 @@ class Split:
     ALL = "all"
 
 
+@dataclass(frozen=True)
 class ReadConfig:
-    """Options for reading files; accepted and ignored, because tables are memory-mapped."""
+    """Options for reading rows; only the seed has an effect, because tables are memory-mapped.
 
-    def __init__(self, **options: Any) -> None:
-        vars(self).update(options)
+    Attributes:
+        shuffle_seed: seed of `shuffle_files`.
+        try_autocache: ignored.
+        shuffle_reshuffle_each_iteration: ignored.
+        interleave_cycle_length: ignored.
+        interleave_block_length: ignored.
+    """
+
+    shuffle_seed: int | None = None
+    try_autocache: bool = True
+    shuffle_reshuffle_each_iteration: bool | None = None
+    interleave_cycle_length: int | None = None
+    interleave_block_length: int | None = None
 
 
 class SplitInfo(NamedTuple):
@@ -157,8 +170,10 @@ class Builder:
         """Facts about the dataset."""
         return DatasetInfo(self._manifest)
 
-    def download_and_prepare(self, **options: Any) -> None:
-        """Download the files and prepare all splits; options are ignored."""
+    def download_and_prepare(
+        self, *, download_dir: AnyPath | None = None, download_config: Any = None
+    ) -> None:
+        """Download the files and prepare all splits; arguments are ignored."""
         for split in self._manifest.splits:
             self._rows(split)
 
@@ -170,13 +185,14 @@ class Builder:
         shuffle_files: bool = False,
         as_supervised: bool = False,
         decoders: Any = None,
-        read_config: Any = None,
+        read_config: ReadConfig | None = None,
     ) -> Any:
         """Return a `tf.data.Dataset`; see `load`."""
         _reject_decoders(decoders)
 
         def opened(rows: Dataset) -> Any:
-            shuffled = rows.shuffle() if shuffle_files else rows
+            seed = read_config.shuffle_seed if read_config else None
+            shuffled = rows.shuffle(seed or 0) if shuffle_files else rows
             return _batched(shuffled, batch_size, as_supervised=as_supervised)
 
         return self._each(split, opened)
@@ -216,7 +232,7 @@ def load(
     download: bool = True,
     as_supervised: bool = False,
     decoders: Any = None,
-    read_config: Any = None,
+    read_config: ReadConfig | None = None,
     with_info: bool = False,
     builder_kwargs: Mapping[str, Any] | None = None,
     download_and_prepare_kwargs: Mapping[str, Any] | None = None,
@@ -237,7 +253,7 @@ def load(
         as_supervised: whether rows are `(x, y)` instead of dicts.
         decoders: must be None.
         with_info: whether to return `(datasets, info)`.
-        read_config: ignored.
+        read_config: seed of `shuffle_files`; see `ReadConfig`.
         builder_kwargs: ignored.
         download_and_prepare_kwargs: ignored.
         as_dataset_kwargs: more arguments of `Builder.as_dataset`.
@@ -255,13 +271,14 @@ def load(
         shuffle_files=shuffle_files,
         as_supervised=as_supervised,
         decoders=decoders,
+        read_config=read_config,
         **as_dataset_kwargs or {},
     )
     return (loaded, made.info) if with_info else loaded
 
 
-def builder(name: str, *, data_dir: AnyPath | None = None, **options: Any) -> Builder:
-    """Return a dataset by name; other options are ignored."""
+def builder(name: str, *, data_dir: AnyPath | None = None, try_gcs: bool = False) -> Builder:
+    """Return a dataset by name; `try_gcs` is ignored."""
     return Builder(name, data_dir=data_dir)
 
 
@@ -297,11 +314,6 @@ def as_numpy(dataset: Any) -> Any:
     if hasattr(dataset, "as_numpy_iterator"):
         return NumpyRows(dataset)
     return dataset.numpy()
-
-
-def as_dataframe(ds: Any, ds_info: Any = None) -> Any:
-    """Return a pandas DataFrame of the rows of `data_source`."""
-    return ds.to("pandas")
 
 
 def disable_progress_bar() -> None:

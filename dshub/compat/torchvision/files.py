@@ -53,8 +53,10 @@ class FileDataset(RegisteredDataset):
         return self._transformed(self._load(index), self._target(index))
 
     def _load(self, index: int) -> Any:
-        with decoding_errors(partial(self._rows.where, index)):
-            return self.loader(io.BytesIO(self._files[index]["image"]))
+        content = self._files[index]["image"]
+        hint = f"run `dshub verify {self._manifest.name}` to check the cached files"
+        with decoding_errors(partial(self._rows.where, index), hint=hint):
+            return self.loader(io.BytesIO(content))
 
     def _target(self, index: int) -> Any:
         return self.targets[index]
@@ -70,7 +72,7 @@ class _TupleClasses(FileDataset):
         names = dict(zip(label.codes, label.names, strict=True))
         return [tuple(names[wnid].split(", ")) for wnid in self.wnids]
 
-    @property
+    @cached_property
     def class_to_idx(self) -> dict[str, int]:
         """Number of each class by each of its names."""
         return {name: number for number, names in enumerate(self.classes) for name in names}
@@ -89,8 +91,8 @@ class _TupleClasses(FileDataset):
 class ImageNet(_TupleClasses, arguments=f"split=train * {_TRANSFORM} loader=default_loader"):
     """ImageNet-1k: `split` is train or val. `dshub import imagenet-1k FOLDER` imports the files."""
 
-    dataset = "imagenet-1k"
-    folders = ("train", "val")
+    _name = "imagenet-1k"
+    _folders = ("train", "val")
 
     @property
     def samples(self) -> list[tuple[str, int]]:
@@ -106,34 +108,34 @@ class Imagenette(
 ):
     """Imagenette: `split` is train or val, and `size` is full, 320px or 160px."""
 
-    dataset = "imagenette/{size}"
+    _name = "imagenette/{size}"
 
 
 class Food101(FileDataset, arguments=f"split=train {_LOADER}"):
     """Food-101: `split` is train or test."""
 
-    dataset = "food-101"
+    _name = "food-101"
 
 
 class Flowers102(FileDataset, arguments=f"split=train {_LOADER}"):
     """Oxford Flowers 102: `split` is train, val or test."""
 
-    dataset = "flowers-102"
-    folders = ("flowers-102",)
+    _name = "flowers-102"
+    _folders = ("flowers-102",)
 
 
 class StanfordCars(FileDataset, arguments=f"split=train {_LOADER}"):
     """Stanford Cars: `split` is train or test."""
 
-    dataset = "stanford-cars"
-    folders = ("stanford_cars",)
+    _name = "stanford-cars"
+    _folders = ("stanford_cars",)
 
 
 class DTD(FileDataset, arguments=f"split=train partition=1 {_LOADER}"):
     """Describable Textures: `split` is train, val or test, and `partition` is 1 to 10."""
 
-    dataset = "dtd-folds/{partition}"
-    folders = ("dtd",)
+    _name = "dtd-folds/{partition}"
+    _folders = ("dtd",)
 
     def _open(self, name: str, split: str, *, download: bool) -> Dataset:
         rows = "dtd" if name == "dtd-folds/1" else name
@@ -143,14 +145,14 @@ class DTD(FileDataset, arguments=f"split=train partition=1 {_LOADER}"):
 class EuroSAT(FileDataset, arguments=_LOADER):
     """EuroSAT: all images in RGB."""
 
-    dataset = "eurosat/rgb"
-    folders = ("eurosat",)
+    _name = "eurosat/rgb"
+    _folders = ("eurosat",)
 
 
 class SUN397(FileDataset, arguments=_LOADER):
     """SUN397: all images."""
 
-    dataset = "sun397"
+    _name = "sun397"
 
 
 class Places365(
@@ -159,7 +161,7 @@ class Places365(
 ):
     """Places365: `split` is train-standard or val. The registry only has `small=True`."""
 
-    dataset = "places365/small"
+    _name = "places365/small"
 
     def _split(self) -> str:
         _only(self, "small", value=True)
@@ -169,7 +171,7 @@ class Places365(
 class FGVCAircraft(FileDataset, arguments=f"split=trainval annotation_level=variant {_LOADER}"):
     """FGVC-Aircraft: `split` is train, val, trainval or test. The classes are variants."""
 
-    dataset = "fgvc-aircraft"
+    _name = "fgvc-aircraft"
 
     def _split(self) -> str:
         _only(self, "annotation_level", value="variant")
@@ -187,8 +189,8 @@ class OxfordIIITPet(
     segmentation.
     """
 
-    dataset = "oxford-iiit-pet"
-    folders = ("oxford-iiit-pet",)
+    _name = "oxford-iiit-pet"
+    _folders = ("oxford-iiit-pet",)
     bin_classes: ClassVar[Sequence[str]] = ["Cat", "Dog"]
     bin_class_to_idx: ClassVar[dict[str, int]] = {"Cat": 0, "Dog": 1}
     _columns: ClassVar[dict[str, str]] = {"category": "label", "binary-category": "species"}
@@ -205,7 +207,7 @@ class OxfordIIITPet(
         kinds = vars(self)["target_types"]
         return [kinds] if isinstance(kinds, str) else list(kinds)
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """Names of the classes."""
         return [name.replace("_", " ").title() for name in super().classes]
@@ -235,8 +237,8 @@ class _Caltech(FileDataset):
 class Caltech101(_Caltech, arguments=f"target_type=category {_TRANSFORM} download=False"):
     """Caltech 101: all images with their categories; the registry has no contours."""
 
-    dataset = "caltech-101"
-    folders = ("caltech101",)
+    _name = "caltech-101"
+    _folders = ("caltech101",)
 
     def _split(self) -> str:
         _only(self, "target_type", value="category")
@@ -246,8 +248,8 @@ class Caltech101(_Caltech, arguments=f"target_type=category {_TRANSFORM} downloa
 class Caltech256(_Caltech, arguments=f"{_TRANSFORM} download=False"):
     """Caltech 256: all images."""
 
-    dataset = "caltech-256"
-    folders = ("caltech256",)
+    _name = "caltech-256"
+    _folders = ("caltech256",)
 
 
 def _only(dataset: FileDataset, name: str, *, value: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dshub.compat.torchvision.vision import AnyPath, Function, VisionDataset, default_loader
+from dshub.errors import ArgumentError
 
 IMG_EXTENSIONS = (
     ".jpg",
@@ -38,7 +39,7 @@ class DatasetFolder(VisionDataset):
 
     Raises:
         FileNotFoundError: the folder has no classes, or a class has no samples.
-        ValueError: both or neither of `extensions` and `is_valid_file` are passed.
+        ArgumentError: both or neither of `extensions` and `is_valid_file` are passed.
     """
 
     def __init__(
@@ -77,7 +78,8 @@ class DatasetFolder(VisionDataset):
     ) -> list[Sample]:
         """Return the path and class number of each sample; can be overridden."""
         if (extensions is None) == (is_valid_file is None):
-            raise ValueError("pass either extensions or is_valid_file")
+            expected = "passed if is_valid_file is not, and left out otherwise"
+            raise ArgumentError(name="extensions", value=extensions, expected=expected)
         suffixes = tuple(extensions or ())
         is_sample = is_valid_file or (lambda path: path.lower().endswith(suffixes))
         samples: list[Sample] = []

@@ -83,7 +83,7 @@ class _TensorDataset(PixelDataset, arguments=_TRAIN):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.folders = (f"{cls.__name__}/raw",)
+        cls._folders = (f"{cls.__name__}/raw",)
 
     @cached_property
     def data(self) -> Any:
@@ -104,20 +104,20 @@ class _TensorDataset(PixelDataset, arguments=_TRAIN):
 class MNIST(_TensorDataset):
     """MNIST: `data` is uint8 (rows, 28, 28), and `targets` is int64 (rows,)."""
 
-    dataset = "mnist"
+    _name = "mnist"
     classes: Any = _DIGITS
 
 
 class FashionMNIST(_TensorDataset):
     """Fashion-MNIST: `data` is uint8 (rows, 28, 28), and `targets` is int64 (rows,)."""
 
-    dataset = "fashion-mnist"
+    _name = "fashion-mnist"
 
 
 class KMNIST(_TensorDataset):
     """Kuzushiji-MNIST: `data` is uint8 (rows, 28, 28), and `targets` is int64 (rows,)."""
 
-    dataset = "kmnist"
+    _name = "kmnist"
 
 
 class EMNIST(
@@ -130,9 +130,9 @@ class EMNIST(
     `dshub.load`, images are upright, and classes start at 0.
     """
 
-    dataset = "emnist/{split}"
+    _name = "emnist/{split}"
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """Names of the classes."""
         return ["N/A"] * self._first + list(self._label[1].names)
@@ -161,7 +161,7 @@ class QMNIST(
     False.
     """
 
-    dataset = "qmnist"
+    _name = "qmnist"
     classes: Any = _DIGITS
 
     def _open(self, name: str, split: str, *, download: bool) -> Dataset:
@@ -185,19 +185,19 @@ class QMNIST(
 class USPS(PixelDataset, arguments=_TRAIN):
     """USPS: `data` is uint8 (rows, 16, 16), and `targets` is a list."""
 
-    dataset = "usps"
+    _name = "usps"
 
 
 class CIFAR10(PixelDataset, arguments=_TRAIN):
     """CIFAR-10: `data` is uint8 (rows, 32, 32, 3), and `targets` is a list."""
 
-    dataset = "cifar-10"
+    _name = "cifar-10"
 
 
 class CIFAR100(CIFAR10):
     """CIFAR-100: `data` is uint8 (rows, 32, 32, 3), and `targets` is a list of the 100 classes."""
 
-    dataset = "cifar-100"
+    _name = "cifar-100"
 
 
 class _ChannelsFirst(PixelDataset):
@@ -231,7 +231,7 @@ class SVHN(_ChannelsFirst, arguments=_SPLIT):
     `split` is train, test or extra.
     """
 
-    dataset = "svhn"
+    _name = "svhn"
 
 
 class STL10(
@@ -243,7 +243,7 @@ class STL10(
     `split` is train, test, unlabeled or train+unlabeled. `folds` is not supported.
     """
 
-    dataset = "stl-10"
+    _name = "stl-10"
 
     def _split(self) -> str:
         if vars(self)["folds"] is not None:

@@ -1,8 +1,9 @@
 """The base class of datasets of the registry."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from inspect import Parameter, Signature
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest
@@ -49,14 +50,11 @@ class RegisteredDataset(VisionDataset):
             neither in the cache nor in `root`.
     """
 
-    dataset: ClassVar[str] = ""
+    _name: ClassVar[str] = ""
     """Name of the dataset, with arguments in braces."""
 
-    folders: ClassVar[Sequence[str]] = ()
-    """Folders below `root` in which torchvision stores files."""
-
-    label: ClassVar[str | None] = None
-    """Column of the target; by default the label of the dataset."""
+    _folders: ClassVar[Sequence[str]] = ()
+    """Folders of torchvision below `root`."""
 
     def __init_subclass__(cls, *, arguments: str = "", **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -71,12 +69,16 @@ class RegisteredDataset(VisionDataset):
         given = bound.arguments
         names = ("root", "transforms", "transform", "target_transform")
         super().__init__(**{name: given.pop(name) for name in names if name in given})
-        download = given.pop("download", False)
+        download = given.pop("download", True)  # ImageNet has no such argument
         vars(self).update(given)
-        self._rows = self._open(self.dataset.format(**given), self._split(), download=download)
+        self._rows = self._open(self._name.format(**given), self._split(), download=download)
+
+    if TYPE_CHECKING:  # arguments become attributes
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def _open(self, name: str, split: str, *, download: bool) -> Dataset:
-        return open_rows(name, split, root=self.root, folders=self.folders, download=download)
+        return open_rows(name, split, root=self.root, folders=self._folders, download=download)
 
     def _split(self) -> str:
         """Return the split expression for the arguments."""
@@ -98,14 +100,14 @@ class RegisteredDataset(VisionDataset):
     @property
     def _label(self) -> tuple[str, LabelFeature]:
         """Column and feature of the targets, which some splits lack."""
-        return label_column(self._manifest.features, self.label, self._manifest.supervised)
+        return label_column(self._manifest.features, None, self._manifest.supervised)
 
-    @property
+    @cached_property
     def classes(self) -> list[Any]:
         """Names of the classes, in the order of their numbers."""
         return list(self._label[1].names)
 
-    @property
+    @cached_property
     def class_to_idx(self) -> dict[str, int]:
         """Number of each class by name."""
         return {name: number for number, name in enumerate(self.classes)}

@@ -1,6 +1,6 @@
 """The base class of datasets, and their transforms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,9 @@ class VisionDataset:
 
     def __len__(self) -> int:
         raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self)))
 
     def __add__(self, other: Any) -> Any:
         """Return a `torch.utils.data.ConcatDataset`."""

@@ -8,7 +8,7 @@ from dshub.compat import keras
 from dshub.compat.keras.datasets import cifar10, cifar100, fashion_mnist, mnist
 from dshub.compat.keras.datasets.mnist import load_data
 
-MODULES = {  # shape and dtype of x and y, from https://keras.io/api/datasets/
+MODULES: dict[str, Any] = {  # shape and dtype of x and y, from https://keras.io/api/datasets/
     "mnist": (mnist, (28, 28), (), "uint8"),
     "fashion-mnist": (fashion_mnist, (28, 28), (), "uint8"),
     "cifar-10": (cifar10, (32, 32, 3), (1,), "uint8"),
@@ -20,7 +20,7 @@ MODULES = {  # shape and dtype of x and y, from https://keras.io/api/datasets/
 def test_arrays_have_the_shapes_of_keras(name: str, synthetic: int) -> None:
     module, image, label, dtype = MODULES[name]
     for split, (x, y) in zip(("train", "test"), module.load_data(), strict=True):
-        rows = dshub.load(name, split)
+        rows: Any = dshub.load(name, split)
         assert (x.shape, x.dtype) == ((synthetic, *image), np.uint8)
         assert (y.shape, y.dtype) == ((synthetic, *label), np.dtype(dtype))
         np.testing.assert_array_equal(x.reshape(rows["image"].shape), rows["image"])

@@ -59,8 +59,7 @@ def test_classes_of_flowers_equal_torchvision(synthetic: int, torchvision: Any) 
 
 def test_partition_of_dtd_selects_other_rows(synthetic: int) -> None:
     first, second = compat.DTD("data"), compat.DTD("data", partition=2)
-    assert first._rows.manifest.name == "dtd"
-    assert second._rows.manifest.name == "dtd-folds/2"
+    assert [rows._manifest.name for rows in (first, second)] == ["dtd", "dtd-folds/2"]
 
 
 def test_pets_have_several_kinds_of_targets(synthetic: int) -> None:

@@ -72,6 +72,13 @@ def test_arguments_are_attributes(synthetic: int) -> None:
     ]
 
 
+def test_attributes_can_be_replaced(synthetic: int) -> None:
+    rows = compat.Food101("data")
+    rows.classes = ["food"] * len(rows.classes)
+    assert rows.class_to_idx == {"food": len(rows.classes) - 1}
+    assert pickle.loads(pickle.dumps(rows)).classes == rows.classes
+
+
 def test_wrong_arguments_are_errors(synthetic: int) -> None:
     with pytest.raises(TypeError, match="root"):
         compat.MNIST()
@@ -86,6 +93,12 @@ def test_download_false_downloads_nothing() -> None:
         compat.MNIST("data", train=False)
     assert str(caught.value).startswith("split test of mnist@1.0.0 is not in the cache or in data")
     assert "pass download=True" in caught.value.hint
+
+
+def test_imagenet_says_how_to_import_its_files(tmp_path: Any) -> None:
+    with pytest.raises(dshub.DshubError) as caught:
+        compat.ImageNet(tmp_path, split="val")
+    assert "dshub import imagenet-1k" in f"{caught.value} {caught.value.hint}"
 
 
 def test_subclasses_pass_arguments_on(synthetic: int) -> None:
@@ -108,11 +121,3 @@ def test_frameworks_are_not_imported(synthetic: int) -> None:
         "assert not {'torch', 'torchvision', 'tensorflow'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("name", ["VOCDetection", "transforms"])
-def test_missing_names_are_explained(name: str) -> None:
-    with pytest.raises(ImportError, match="from torchvision"):
-        exec(f"from dshub.compat.torchvision import {name}")
-    with pytest.raises(AttributeError):
-        compat.quite_unknown  # noqa: B018

@@ -17,7 +17,7 @@ class Squares(VisionDataset):
 
 
 def test_repr_is_that_of_torchvision(torchvision: Any) -> None:
-    class Other(torchvision.datasets.VisionDataset):
+    class Other(torchvision.datasets.VisionDataset):  # type: ignore[misc]
         __getitem__, __len__ = Squares.__getitem__, Squares.__len__
 
     Other.__name__ = "Squares"
