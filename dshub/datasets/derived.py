@@ -224,6 +224,13 @@ class StackedSource(Source):
             pieces.append(self._sources[number].batch(names, rows[inside] - self._starts[number]))
         return pieces, np.argsort(np.concatenate(places))
 
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        numbers = (np.searchsorted(self._starts, rows, side="right") - 1).tolist()
+        return [
+            self._sources[number].contents(name, rows[i : i + 1] - self._starts[number])[0]
+            for i, number in enumerate(numbers)
+        ]
+
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         chunks = [source.arrow(name) for source in self._sources]
         return None if None in chunks else [array for several in chunks for array in several or ()]

@@ -89,7 +89,7 @@ class Gatherer:
 
     @property
     def _final(self) -> set[str]:
-        """Columns that are gathered in the layout of the batch if there are no transforms."""
+        """Columns that need no change of layout if there are no transforms."""
         return {*self._pixels, *self.encoded.fixed}
 
     def gather_images(

@@ -18,7 +18,7 @@ with needs("cv2", extra="fast"):
 
 _ENDS = {"PNG": b"IEND\xaeB`\x82"}  # the last chunk, with its checksum
 _FORMATS = {"PNG", "WEBP"}
-_TAIL = 32  # bytes at the end of a file in which to look for its end
+_TAIL = 32  # bytes that contain the end of a whole file
 _MODES = {"RGB", "L", "RGBA", "P"}  # modes that both libraries convert in the same way
 _GRAY: dict[int, int] = {  # flags by divisor
     1: cv2.IMREAD_GRAYSCALE,

@@ -1,4 +1,4 @@
-"""What a decoder is asked for, and what it returns."""
+"""Requests to decoders, and their results."""
 
 import threading
 from collections.abc import Callable

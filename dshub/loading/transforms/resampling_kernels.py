@@ -17,6 +17,7 @@ import numpy as np
 BITS = 22  # of a factor; a sum of 8-bit pixels still fits into 32 bits
 
 _compiled: Any = numba.njit(cache=True, nogil=True, boundscheck=False)
+_inlined: Any = numba.njit(cache=True, nogil=True, boundscheck=False, inline="always")
 
 
 @_compiled
@@ -65,7 +66,7 @@ def _pack(row, channels, packed):
             )
 
 
-@_compiled
+@_inlined
 def _sum_two(taps, factors, shift, part):
     """Sum two taps of one channel."""
     first, second = taps[0], taps[1]
@@ -79,7 +80,7 @@ def _sum_two(taps, factors, shift, part):
         )
 
 
-@_compiled
+@_inlined
 def _sum_three(taps, factors, shift, part):
     """Sum three taps of one channel."""
     first, second, third = taps[0], taps[1], taps[2]
@@ -94,11 +95,22 @@ def _sum_three(taps, factors, shift, part):
         )
 
 
-@_compiled
+@_inlined
 def _add(tap, factor, shift, part):
     """Add a tap of one channel."""
     for j in range(len(part)):
         part[j] = np.uint32(part[j] + np.uint32(((tap[j] >> shift) & np.uint32(255)) * factor[j]))
+
+
+@_inlined
+def _sum(taps, factors, used, shift, part):
+    """Sum the taps of one channel."""
+    if used <= 2:
+        _sum_two(taps, factors, shift, part)
+    else:
+        _sum_three(taps, factors, shift, part)
+        for k in range(3, used):
+            _add(taps[k], factors[k], shift, part)
 
 
 @_compiled
@@ -110,15 +122,10 @@ def _across(packed, columns, channels, taps, sums):
         tap = taps[k]
         for j in range(size):
             tap[j] = packed[np.uint64(starts[j]) + np.uint64(k)]
-    for c in range(channels):
-        part = sums[c * size : (c + 1) * size]
-        shift = np.uint32(8 * c)
-        if used <= 2:
-            _sum_two(taps, factors, shift, part)
-        else:
-            _sum_three(taps, factors, shift, part)
-            for k in range(3, used):
-                _add(taps[k], factors[k], shift, part)
+    _sum(taps, factors, used, np.uint32(0), sums[:size])
+    if channels == 3:
+        _sum(taps, factors, used, np.uint32(8), sums[size : 2 * size])
+        _sum(taps, factors, used, np.uint32(16), sums[2 * size :])
 
 
 @_compiled

@@ -1,4 +1,4 @@
-"""Describe and resample the part of an image that becomes a training image."""
+"""Describe the part of an image that becomes a training image."""
 
 import math
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Window(NamedTuple):
 
     @property
     def divisor(self) -> int:
-        """Largest divisor of a scaled image in which the box still covers the result."""
+        """Largest divisor at which the scaled box still covers the result."""
         top, left, bottom, right = self.box
         spare = min((bottom - top) / self.size[0], (right - left) / self.size[1])
         return next((divisor for divisor in DIVISORS if spare >= divisor), 1)

@@ -6,7 +6,7 @@ from tests.loading.decoding.examples import FILES
 pytest.importorskip("cv2")
 from dshub.loading.decoding import opencv
 
-PILLOW = {
+PILLOW = (
     "gif",
     "gif animated",
     "tiff",
@@ -16,7 +16,7 @@ PILLOW = {
     "ppm",
     "jpeg cmyk",
     "png 16",
-}
+)
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "jpeg gray", "png", "png palette", "webp", *PILLOW])

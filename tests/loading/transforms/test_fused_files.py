@@ -225,6 +225,23 @@ def test_mixture_decodes_files_of_every_part() -> None:
     assert set(ids) <= {image.tobytes() for image in one.values()}
 
 
+def test_files_of_derived_datasets_are_found() -> None:
+    expected = by_row(PHOTOS, [Resize((8, 8))], 9)
+    both = dataset(photos()[:4]) + dataset(photos()[4:])
+    renamed = both.rename({"image": "photo"}).skip(2).select([5, 1])
+    (batch,) = renamed.batches(2, transform=[Resize((8, 8))])
+    for image, row in zip(batch["photo"], (7, 3), strict=True):
+        np.testing.assert_array_equal(image, expected[0, row])
+    joined = (
+        dataset(photos())
+        .columns(["image", "id"])
+        .join(Dataset.from_arrays({"id": np.arange(9), "number": np.arange(9) * 2}), on="id")
+    )
+    (batch,) = joined.batches(9, transform=[Resize((8, 8))])
+    for image, number in zip(batch["image"], batch["number"], strict=True):
+        np.testing.assert_array_equal(image, expected[0, number // 2])
+
+
 def test_files_of_a_folder_are_read_by_the_threads(tmp_path: Any) -> None:
     (tmp_path / "cat").mkdir()
     for i, data in enumerate(photos()):
