@@ -66,7 +66,7 @@ class Speed:
             "cores": "more cores help, and so does `dshub prepare NAME --image-size 256`",
             "loop": "transforms take longer than reading and decoding: remove the slowest, or move "
             "them to the device",
-            "step": "the training step takes longer than its batch, so a faster loader does not help",
+            "step": "the training step is slower than the loader, so a faster loader does not help",
         }[self.binds]
 
 
