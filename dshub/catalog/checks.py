@@ -67,7 +67,7 @@ def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
         yield from ((name, item) for name, item in table.items() if item is not BROKEN)
 
 
-def check_feature(place: str, feature: Feature) -> Iterator[Fault]:
+def check_feature(place: str, feature: Feature) -> Iterator[Fault]:  # a case each
     """Yield the faults of a feature."""
     match feature:
         case ListFeature():
@@ -79,6 +79,8 @@ def check_feature(place: str, feature: Feature) -> Iterator[Fault]:
         case NumberFeature():
             if feature.missing and not feature.dtype.startswith("float"):
                 yield Fault(f"{place}.missing", "needs a float: missing values become NaN")
+        case AudioFeature(rate=0, resample=True):
+            yield Fault(f"{place}.rate", "must be at least 1 to resample files")
         case AudioFeature() | TextFeature():
             pass
         case _:

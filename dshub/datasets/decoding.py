@@ -8,14 +8,14 @@ several channels.
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets import images
-from dshub.datasets.audio import read_audio
+from dshub.datasets.audio import decode_audio, probe
 from dshub.errors import DshubError, ReadError, SchemaError
 
 if TYPE_CHECKING:
@@ -64,9 +64,7 @@ def _decode(data: bytes, feature: Encoded, where: Callable[[int], str], index: i
             array, got = _decode_image(data, feature.shape)
             expected = _shape(feature.shape) if feature.shape else got
         else:
-            array, rate = read_audio(data)
-            got = _format(_channels(array), rate)
-            expected = _format(feature.channels, feature.rate)
+            return decode_audio(data, feature, lambda: where(index))
     if got != expected or array is None:
         raise SchemaError(where=where(index), expected=expected, got=got, hint=_HINT)
     return array
@@ -87,26 +85,13 @@ def decoding_errors(where: Callable[[], str], *, hint: str = _HINT) -> Iterator[
 
 
 def detect_audio(data: bytes, where: str) -> AudioFeature:
-    """Infer the feature of a WAV or FLAC file; raise ReadError for any other file."""
-    if data[:4] not in {b"RIFF", b"fLaC"}:
-        reason = f"it is neither WAV nor FLAC; it starts with {data[:8]!r}"
-        raise ReadError(file=where, reason=reason)
-    with decoding_errors(lambda: where):
-        samples, rate = read_audio(data)
-    encoding: Literal["wav", "flac"] = "wav" if data[:4] == b"RIFF" else "flac"
-    return AudioFeature(rate=rate, channels=_channels(samples), encoding=encoding)
+    """Infer the feature of an audio file; raise ReadError for a cut file or another format."""
+    with decoding_errors(lambda: where, hint=""):
+        return probe(data)
 
 
 def _shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
-
-
-def _format(channels: int, rate: int) -> str:
-    return f"{channels} channel(s) at {rate} Hz"
-
-
-def _channels(samples: np.ndarray) -> int:
-    return samples.shape[1] if samples.ndim > 1 else 1
 
 
 def _decode_image(data: bytes, shape: Sequence[int]) -> tuple[np.ndarray | None, str]:

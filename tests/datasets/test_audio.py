@@ -1,6 +1,7 @@
 """Compare decoded audio with soundfile and computed values."""
 
 import io
+import re
 import struct
 import sys
 import wave
@@ -11,8 +12,10 @@ import pytest
 
 from dshub import Dataset
 from dshub.catalog.features import AudioFeature, LabelFeature
+from dshub.datasets.audio import probe
 from dshub.datasets.decoding import LazyColumn
 from dshub.errors import DshubError, ReadError, SchemaError
+from tests.datasets.audio_examples import FORMS, TONE, encode
 
 RATE = 8000
 SAMPLES = np.random.default_rng(1).integers(-(2**15), 2**15, (50, 2), np.int16)
@@ -120,6 +123,20 @@ def test_audio_of_another_rate_is_rejected(feature: AudioFeature, words: str) ->
         decode_one(WHOLE, feature)
 
 
+def test_hint_for_another_rate_works() -> None:
+    soundfile = pytest.importorskip("soundfile")
+    pytest.importorskip("soxr")
+    sink = io.BytesIO()
+    soundfile.write(sink, SAMPLES, RATE, format="FLAC")
+    feature = AudioFeature(rate=16_000, channels=1, encoding="flac")
+    rows = dataset(sink.getvalue(), feature=feature)
+    with pytest.raises(SchemaError) as caught:
+        rows[0]
+    texts = re.findall(r"AudioFeature\(.*?\)", caught.value.hint)
+    for text, shape in zip(texts, [(100,), (50, 2)], strict=True):
+        assert rows.cast({"x": eval(text)})[0]["x"].shape == shape
+
+
 def test_audio_is_a_list_in_batches_and_lazy_in_columns() -> None:
     short = wav(SAMPLES[:7].astype("<i2").tobytes(), 2, 2)
     rows = Dataset.from_arrays(
@@ -143,3 +160,114 @@ def test_audio_that_declares_hours_is_rejected() -> None:
     feature = AudioFeature(rate=16_000, encoding="flac")
     with pytest.raises(ReadError, match=r"promises 2,147,483,648 samples.* can hold 33,554,432"):
         decode_one(bytes(data), feature)
+
+
+LOUD = np.sign(np.sin(np.arange(24_000) * 0.11)) * 0.999
+
+
+@pytest.mark.parametrize("form", ["mp3", "ogg-vorbis", "ogg-opus", "aiff", "aiff-float"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_other_formats_decode_like_soundfile(form: str, channels: int) -> None:
+    """Codecs overshoot near full scale, and libsndfile would wrap around instead of clipping."""
+    soundfile = pytest.importorskip("soundfile")
+    data = encode(form, 24_000, np.stack([LOUD] * channels, axis=1))
+    expected, rate = soundfile.read(io.BytesIO(data), always_2d=channels > 1)
+    feature = AudioFeature(rate=rate, channels=channels, encoding="any")
+    decoded = decode_one(data, feature)
+    expected = np.clip(expected * 2**15, -(2**15), 2**15 - 1)
+    assert decoded.dtype == np.int16
+    assert decoded.shape == expected.shape
+    assert np.abs(decoded - expected).max() <= 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_cut_file_of_every_format_is_a_read_error(form: str) -> None:
+    pytest.importorskip("soundfile")
+    data = encode(form)
+    feature = AudioFeature(rate=24_000, encoding="any")
+    assert len(decode_one(data, feature)) == len(TONE)
+    for length in [40, *range(500, len(data), len(data) // 20), len(data) - 1]:
+        with pytest.raises((ReadError, SchemaError), match=r"row 0, column x"):
+            decode_one(data[:length], feature)
+
+
+def test_flac_without_a_length_is_read_to_its_end() -> None:
+    pytest.importorskip("soundfile")
+    data = bytearray(encode("flac", samples=np.tile(TONE, 4)))
+    data[21] &= 0xF0  # the number of samples in STREAMINFO: 0 if it was not known
+    data[22:26] = bytes(4)
+    feature = AudioFeature(rate=24_000, encoding="flac")
+    assert np.array_equal(decode_one(bytes(data), feature), np.tile(TONE, 4))
+    with pytest.raises(ReadError, match="cannot be decoded"):
+        decode_one(bytes(data[: len(data) // 2]), feature)
+
+
+def test_streamed_wav_needs_no_other_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    data = bytearray(WHOLE)
+    data[4:8] = data[40:44] = b"\xff" * 4
+    assert np.array_equal(decode_one(bytes(data), audio(2)), SAMPLES)
+
+
+def test_rows_keep_their_rates_and_channels() -> None:
+    files = [wav(SAMPLES.astype("<i2").tobytes(), 2, channels) for channels in (1, 2)]
+    rows = dataset(*files, feature=AudioFeature(rate=0, channels=0))
+    assert [row["x"].shape for row in rows] == [(100,), (50, 2)]
+    assert [probe(row["x"]).channels for row in rows.decode(False)] == [1, 2]
+    mono = rows.cast({"x": AudioFeature(rate=RATE, channels=1, resample=True)})
+    assert np.array_equal(mono[0]["x"], rows[0]["x"])
+    assert np.abs(mono[1]["x"] - SAMPLES.mean(axis=1)).max() <= 0.5
+    stereo = rows.cast({"x": AudioFeature(rate=RATE, channels=2, resample=True)})
+    assert np.array_equal(stereo[0]["x"], np.stack([rows[0]["x"]] * 2, axis=1))
+
+
+def test_files_of_other_rates_are_resampled_on_request() -> None:
+    """A tone keeps its frequency and volume."""
+    pytest.importorskip("soxr")
+
+    def tone(rate: int) -> np.ndarray:
+        return 9000 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate)
+
+    def at(rate: int) -> bytes:
+        data = bytearray(wav(tone(rate).astype("<i2").tobytes(), 2, 1))
+        data[24:28] = struct.pack("<I", rate)
+        return bytes(data)
+
+    rows = dataset(at(8000), at(44100), feature=AudioFeature(rate=16_000, resample=True))
+    for row in rows:
+        assert row["x"].shape == (16_000,)
+        assert np.abs(row["x"] - tone(16_000))[200:-200].max() < 10
+
+
+def test_resampling_cannot_exhaust_memory() -> None:
+    data = bytearray(wav(bytes(20_000), 2, 1))
+    data[24:28] = struct.pack("<I", 1)  # Hz
+    with pytest.raises(ReadError, match="its 1 Hz are too few"):
+        decode_one(bytes(data), AudioFeature(rate=16_000, resample=True))
+
+
+def test_resampling_needs_soxr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    with pytest.raises(ImportError, match="soxr"):
+        decode_one(WHOLE, AudioFeature(rate=16_000, channels=2, resample=True))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_probe_reads_the_header(form: str) -> None:
+    pytest.importorskip("soundfile")
+    rate = 48_000 if form == "ogg-opus" else 24_000
+    data = encode(form, rate, np.stack([TONE, TONE], axis=1))
+    encoding: Any = form.partition("-")[0]
+    assert probe(data) == AudioFeature(rate=rate, channels=2, encoding=encoding)
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", WHOLE[:30]], ids=["nothing", "page", "cut"])
+def test_probe_rejects_other_files(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"it is (not WAV, FLAC, MP3, Ogg or AIFF|truncated)"):
+        probe(data)
+
+
+def test_probe_rejects_a_rate_of_zero() -> None:
+    data = WHOLE[:24] + bytes(4) + WHOLE[28:]
+    with pytest.raises(ValueError, match="states 2 channels at 0 Hz"):
+        probe(data)

@@ -1,6 +1,7 @@
 """Summarize the values of a column, and guess its feature."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, cast
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from dshub.catalog.features import (
+    AudioFeature,
     Dtype,
     Feature,
     ImageFeature,
@@ -17,6 +19,8 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
+from dshub.datasets.audio_files import encoding_of
+from dshub.datasets.decoding import detect_audio
 from dshub.datasets.from_memory import infer_feature
 from dshub.errors import DshubError, SchemaError
 from dshub.publishing.authoring.survey import class_order
@@ -49,6 +53,7 @@ class Column:
         has_leading_zeros: True if a string has leading zeros, such as the identifier `007`.
         missing: strings for missing values, such as `NA`.
         beginnings: distinct first four bytes of binary values.
+        audio: features of binary values, while all of them are audio files; None otherwise.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Column:
     has_leading_zeros: bool = False
     missing: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
+    audio: set[AudioFeature] | None = field(default_factory=set)
 
     def add(self, split: str, values: pa.Array) -> None:
         """Add values of a split."""
@@ -74,7 +80,18 @@ class Column:
             self._add_texts(values)
         if _is_binary(values.type):
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
+            self._add_audio(values)
         self._count(split, values)
+
+    def _add_audio(self, values: pa.Array) -> None:
+        for i, value in enumerate(values):
+            if self.audio is None:
+                return
+            data = value.as_py()
+            if encoding_of(data[:12]):
+                self.audio.add(detect_audio(data, f"column {self.name}, file {i}"))
+            else:
+                self.audio = None
 
     def _add_texts(self, values: pa.Array) -> None:
         missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
@@ -191,11 +208,13 @@ def _of_text(column: Column, stated: str) -> Guess:
 
 
 def _of_files(column: Column) -> Guess:
+    if column.audio:
+        return common_audio(column.audio)
     for encoding in ("jpeg", "png", "any"):
         signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
         if all(beginning.startswith(signatures) for beginning in column.beginnings):
             return ImageFeature(encoding=cast("Any", encoding)), ""
-    return None, f"column {column.name!r} is omitted: its bytes are not images"
+    return None, f"column {column.name!r} is omitted: its bytes are neither images nor audio"
 
 
 def _of_type(column: Column, kind: pa.DataType) -> Guess:
@@ -236,4 +255,24 @@ def _label(column: Column) -> LabelFeature:
         f"column {column.name!r} cannot have classes: its type is {column.type}, or it has more "
         f"than {MAX_CLASSES:,} distinct values",
         hint=f"use --text {column.name} or --number {column.name}",
+    )
+
+
+def common_audio(features: Collection[AudioFeature]) -> tuple[AudioFeature, str]:
+    """Return the feature that fits all audio files, and a note if they differ."""
+    rates = sorted({feature.rate for feature in features})
+    channels = sorted({feature.channels for feature in features})
+    encodings = {feature.encoding for feature in features}
+    feature = AudioFeature(
+        rate=rates[0] if len(rates) == 1 else 0,
+        channels=channels[0] if len(channels) == 1 else 0,
+        encoding=encodings.pop() if len(encodings) == 1 else "any",
+    )
+    if feature.rate and feature.channels:
+        return feature, ""
+    facts = ", ".join(f"{rate:,} Hz" for rate in rates)
+    counts = " and ".join(map(str, channels))
+    return feature, (
+        f"the audio files have {facts}, and {counts} channels; each row keeps its own, unless you "
+        f"set rate = {rates[-1]}, channels = {channels[0]} and resample = true in the manifest"
     )

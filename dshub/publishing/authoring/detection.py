@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError
 from dshub.publishing.authoring.columns import LABELS, MISSING
@@ -22,7 +23,6 @@ _SIGNATURES = {
     b"\xff\xd8\xff": "image",
     b"\x89PNG": "image",
     b"GIF8": "image",
-    b"fLaC": "audio",
     b"\x93NUMPY": "npz",
     b"PAR1": "parquet",
     b"ARROW1\0\0": "arrow",
@@ -55,8 +55,10 @@ def form(entry: Entry) -> str:
             return name
     if _IDX.match(head):
         return "idx"
+    if encoding_of(head[:12]):
+        return "audio"
     if head[:4] == b"RIFF":
-        return "audio" if head[8:12] == b"WAVE" else "image"
+        return "image"  # WebP
     return _form_of_text(entry, decoded(head))
 
 
