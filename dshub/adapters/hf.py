@@ -65,6 +65,6 @@ def _features(dataset: Dataset) -> Any:
 
 def _decoder(feature: Feature) -> Any:
     if isinstance(feature, AudioFeature):
-        return datasets.Audio(sampling_rate=feature.rate)
+        return datasets.Audio(sampling_rate=feature.rate or None)
     gray = isinstance(feature, ImageFeature) and feature.shape[2:] == (1,)
     return datasets.Image(mode="L" if gray else "RGB")

@@ -102,6 +102,8 @@ def _row_spec(dataset: Dataset, name: str) -> Any:
     feature = dataset.features[name]
     if name in dataset.encoded:
         if isinstance(feature, AudioFeature):
+            if not feature.channels:
+                return tf.TensorSpec(None, tf.int16)
             channels = () if feature.channels == 1 else (feature.channels,)
             return tf.TensorSpec((None, *channels), tf.int16)
         shape = feature.shape if isinstance(feature, ImageFeature) else ()

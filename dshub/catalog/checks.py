@@ -72,7 +72,7 @@ def _sound(table: Mapping[str, T]) -> Iterator[tuple[str, T]]:
 
 def check_feature(  # noqa: C901, PLR0912  # a case each
     place: str, feature: Feature
-) -> Iterator[Fault]:
+) -> Iterator[Fault]:  # a case each
     """Yield the faults of a feature."""
     match feature:
         case ListFeature():
@@ -92,6 +92,8 @@ def check_feature(  # noqa: C901, PLR0912  # a case each
         case DateFeature():
             if feature.timezone and feature.unit == "D":
                 yield Fault(f"{place}.timezone", "needs a unit of time, such as s or us")
+        case AudioFeature(rate=0, resample=True):
+            yield Fault(f"{place}.rate", "must be at least 1 to resample files")
         case AudioFeature() | TextFeature() | BytesFeature():
             pass
         case _:

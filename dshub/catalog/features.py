@@ -16,6 +16,7 @@ from dshub.errors import ArgumentError
 
 # `dshub.catalog.parsing` completes the message "must …" with the descriptions of constraints.
 Positive = Annotated[int, Meta(ge=1, lt=LARGEST, description="be at least 1 and below 2**53")]
+Natural = Annotated[int, Meta(ge=0, lt=LARGEST, description="be at least 0 and below 2**53")]
 Dtype = Literal[
     "bool",
     "uint8",
@@ -77,14 +78,19 @@ class AudioFeature(Column, frozen=True, kw_only=True, tag="audio"):
     Rows are int16 arrays of shape (samples,), or (samples, channels) for several channels.
 
     Attributes:
-        rate: samples per second.
-        channels: number of channels.
-        encoding: format of the audio files.
+        rate: samples per second; 0 if files differ and each row keeps its rate.
+        channels: number of channels; 0 if files differ and each row keeps its channels.
+        encoding: format of the audio files; `ogg` contains Vorbis or Opus, and `any` stands for
+            files of several formats.
+        resample: whether to convert files of other rates to `rate`, and files of other channels to
+            `channels`: the mean of several for 1, and copies of a single one. Otherwise, such files
+            are an error.
     """
 
-    rate: Positive
-    channels: Positive = 1
-    encoding: Literal["wav", "flac"] = "wav"
+    rate: Natural
+    channels: Natural = 1
+    encoding: Literal["wav", "flac", "mp3", "ogg", "aiff", "any"] = "wav"
+    resample: bool = False
 
 
 if TYPE_CHECKING:
@@ -250,7 +256,7 @@ def row_bytes(feature: Feature) -> int:
             assert_never(feature)
 
 
-_FILES = {"jpeg": "JPEG", "png": "PNG", "any": "files of several formats"}
+_FILES = {"jpeg": "JPEG", "png": "PNG", "ogg": "Ogg", "any": "files of several formats"}
 
 
 def describe(feature: Feature) -> str:  # noqa: C901  # a case each
@@ -274,8 +280,16 @@ def describe(feature: Feature) -> str:  # noqa: C901  # a case each
             content = _FILES.get(feature.encoding, feature.dtype)
             facts = ["image", _dimensions(feature.shape), content]
         case AudioFeature():
-            channels = f"{feature.channels} channels" if feature.channels > 1 else ""
-            facts = ["audio", f"{feature.rate:,} Hz", channels, feature.encoding.upper()]
+            rate = f"{feature.rate:,} Hz" if feature.rate else "several rates"
+            channels = {0: "mono and stereo", 1: ""}.get(
+                feature.channels, f"{feature.channels} channels"
+            )
+            facts = [
+                "audio",
+                rate,
+                channels,
+                _FILES.get(feature.encoding, feature.encoding.upper()),
+            ]
         case _:
             assert_never(feature)
     return ", ".join([*filter(None, facts), *(["optional"] if feature.optional else [])])

@@ -32,7 +32,7 @@ from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import ArrayColumn, Values
 
 IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-AUDIO = (".wav", ".flac")
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".aifc")
 
 Row = tuple[str, str]
 """Class of a file ("" if it has none), and its path below the root, with `/` separators."""
@@ -270,9 +270,11 @@ def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
             hint=f"add files with the extensions {' '.join(IMAGES + AUDIO)}",
         )
     kinds: dict[str, str] = {}
+    extensions: set[str] = set()
     for file in files:
         extension = f".{file.rpartition('.')[2].lower()}"  # a `Path` takes ten times as long
-        kinds.setdefault("image" if extension in IMAGES else f"{extension} file", file)
+        kinds.setdefault("image" if extension in IMAGES else "audio", file)
+        extensions.add(extension)
     if len(kinds) > 1:
         got = " and ".join(f"{kind} ({file})" for kind, file in kinds.items())
         hint = "move files of one kind to another folder"
@@ -280,4 +282,7 @@ def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
     if "image" in kinds:
         return "image", ImageFeature(encoding="any")
     first = root / files[0]
-    return "audio", detect_audio(_read(first), str(first))
+    feature = detect_audio(_read(first), str(first))
+    if len(extensions) > 1:
+        feature = msgspec.structs.replace(feature, encoding="any")
+    return "audio", feature

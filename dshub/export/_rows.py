@@ -28,6 +28,7 @@ from dshub.catalog.features import (
     is_encoded,
 )
 from dshub.catalog.manifest import Pair
+from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
 from dshub.loading.transforms.transform import Batch
@@ -170,7 +171,6 @@ _SUFFIXES = {  # file suffix by first bytes
     b"BM": "bmp",
     b"II*\0": "tif",
     b"MM\0*": "tif",
-    b"fLaC": "flac",
 }
 
 
@@ -193,8 +193,11 @@ def as_file(value: bytes | np.ndarray) -> bytes:
 
 def suffix_of(data: bytes) -> str:
     """Return a file name suffix that matches the content of a file."""
-    if data[:4] == b"RIFF":
-        return "webp" if data[8:12] == b"WEBP" else "wav"
+    encoding = encoding_of(data[:12])
+    if encoding is not None:
+        return encoding
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
     return next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "bin")
 
 
@@ -330,7 +333,7 @@ def schema_of(features: Mapping[str, Feature]) -> pa.Schema:
         if is_encoded(feature):
             schema = schema.set(i, pa.field(name, _FILE))
             info["info"]["features"][name] = (
-                {"sampling_rate": feature.rate, "_type": "Audio"}
+                {"sampling_rate": feature.rate or None, "_type": "Audio"}
                 if isinstance(feature, AudioFeature)
                 else {"_type": "Image"}
             )

@@ -110,21 +110,22 @@ def _image_file(pixels: np.ndarray, form: str) -> bytes:
 
 def audio_file(feature: AudioFeature, number: int, random: int) -> bytes:
     """Generate the tone of a class with noise, a quarter of a second to a second long."""
-    count = feature.rate // 4 * (1 + random % 4)
-    time = np.arange(count)[:, None] / feature.rate
+    rate, channels = feature.rate or 16_000, feature.channels or 1
+    count = rate // 4 * (1 + random % 4)
+    time = np.arange(count)[:, None] / rate
     pitch = 110 * 2 ** (number % 36 / 12)
-    noise = _raw(count * feature.channels, random) % np.uint64(2048)
-    grain = noise.astype(np.int64).reshape(count, feature.channels) - 1024
+    noise = _raw(count * channels, random) % np.uint64(2048)
+    grain = noise.astype(np.int64).reshape(count, channels) - 1024
     samples = (8000 * np.sin(2 * np.pi * pitch * time) + grain).astype("<i2")
     sink = io.BytesIO()
-    if feature.encoding == "wav":
+    if feature.encoding in {"wav", "any"}:
         with wave.open(sink, "wb") as file:
-            file.setparams((feature.channels, 2, feature.rate, count, "NONE", ""))
+            file.setparams((channels, 2, rate, count, "NONE", ""))
             file.writeframes(samples.tobytes())
         return sink.getvalue()
     try:
         import soundfile
     except ImportError as error:
         raise MissingExtraError(package="soundfile", extra="audio") from error
-    soundfile.write(sink, samples, feature.rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(sink, samples, rate, format=feature.encoding.upper())
     return sink.getvalue()

@@ -38,15 +38,24 @@ SIGNATURES: dict[str, tuple[bytes, ...]] = {
         b"II*\0",  # TIFF
         b"MM\0*",
     ),
-    "wav": (b"RIFF",),
+    "wav": (b"RIFF", b"RF64", b"RIFX"),
     "flac": (b"fLaC",),
+    "mp3": (b"ID3", *(bytes([0xFF, second]) for second in (0xE2, 0xE3, 0xF2, 0xF3, 0xFA, 0xFB))),
+    "ogg": (b"OggS",),
+    "aiff": (b"FORM",),
 }
+AUDIO = ("wav", "flac", "mp3", "ogg", "aiff")  # encodings
+SIGNATURES["audio"] = tuple(signature for name in AUDIO for signature in SIGNATURES[name])
 _ENCODINGS = {
     "jpeg": "a JPEG image",
     "png": "a PNG image",
     "any": "an image",
     "wav": "a WAV file",
     "flac": "a FLAC file",
+    "mp3": "an MP3 file",
+    "ogg": "an Ogg file",
+    "aiff": "an AIFF file",
+    "audio": "an audio file",
 }
 
 
@@ -136,7 +145,8 @@ def _conform_optional(column: pa.Array, feature: Feature, place: _Place) -> pa.A
 def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:  # noqa: C901, PLR0911, PLR0912  # a case each
     match feature:
         case AudioFeature():
-            return _conform_files(column, feature.encoding, place)
+            encoding = "audio" if feature.encoding == "any" else feature.encoding
+            return _conform_files(column, encoding, place)
         case ImageFeature() if feature.encoding != "raw":
             return _conform_files(column, feature.encoding, place)
         case ImageFeature() | NumberFeature():

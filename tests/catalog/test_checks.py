@@ -42,6 +42,13 @@ def test_very_long_address_is_refused_at_once(end: str) -> None:
     assert time.process_time() - began < 1
 
 
+def test_resampling_needs_a_rate() -> None:
+    audio = '[features.sound]\nkind = "audio"\nresample = true\nrate = '
+    assert "features.sound.rate" not in faults_of(f"{GOOD}\n{audio}8000\n[splits.x]\n")
+    fault = faults_of(f"{GOOD}\n{audio}0\n")["features.sound.rate"]
+    assert fault.message == "must be at least 1 to resample files"
+
+
 SPLIT = '[splits.{0}]\nrows = 1\nreader = {{ format = "lines" }}\nfiles = {{ x = {1} }}\n'
 LAYOUT = (
     '[layouts.{0}]\nsplit = "train"\nreader = {{ format = "lines" }}\nfiles = {{ x = "{1}" }}\n'

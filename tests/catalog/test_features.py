@@ -88,6 +88,11 @@ def test_row_size_depends_on_the_feature(feature: Feature, size: int, encoded: b
         (ImageFeature(encoding="any"), "image, files of several formats"),
         (AudioFeature(rate=16000), "audio, 16,000 Hz, WAV"),
         (AudioFeature(rate=8000, channels=2, encoding="flac"), "audio, 8,000 Hz, 2 channels, FLAC"),
+        (AudioFeature(rate=8000, encoding="ogg"), "audio, 8,000 Hz, Ogg"),
+        (
+            AudioFeature(rate=0, channels=0, encoding="any"),
+            "audio, several rates, mono and stereo, files of several formats",
+        ),
         (LabelFeature(names=("cat", "dog")), "label, 2 classes"),
         (NumberFeature(dtype="float32"), "number, float32"),
         (NumberFeature(dtype="int64", shape=(2, 3)), "number, 2 x 3, int64"),

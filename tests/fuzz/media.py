@@ -65,8 +65,10 @@ def _images() -> dict[str, bytes]:
 
 def _audio() -> dict[str, bytes]:
     samples = np.arange(-8, 8, dtype=np.int16) * 1000
-    flac, floats, plain = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    flac, aiff, mp3, floats, plain = (io.BytesIO() for _ in range(5))
     soundfile.write(flac, samples, 8000, format="FLAC")
+    soundfile.write(aiff, samples, 8000, format="AIFF")
+    soundfile.write(mp3, samples, 8000, format="MP3")
     soundfile.write(floats, samples / 0x8000, 8000, format="WAV", subtype="FLOAT")
     with wave.open(plain, "wb") as file:
         file.setnchannels(1)
@@ -77,6 +79,8 @@ def _audio() -> dict[str, bytes]:
         "plain.wav": plain.getvalue(),
         "floats.wav": _without_time(floats.getvalue()),
         "sound.flac": flac.getvalue(),
+        "sound.aiff": aiff.getvalue(),
+        "sound.mp3": mp3.getvalue(),
     }
 
 

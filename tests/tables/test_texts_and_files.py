@@ -151,6 +151,8 @@ JPEG, PNG = b"\xff\xd8\xff\xe0 and so on", b"\x89PNG\r\n\x1a\n and so on"
         (ImageFeature(encoding="any"), [PNG, JPEG, b"GIF89a", b"BM", b"II*\0", b"RIFF"]),
         (AudioFeature(rate=16000), [b"RIFF....WAVE"]),
         (AudioFeature(rate=16000, encoding="flac"), [b"fLaC...."]),
+        (AudioFeature(rate=16000, encoding="mp3"), [b"ID3.", b"\xff\xfb.", b"\xff\xf3."]),
+        (AudioFeature(rate=0, encoding="any"), [b"RF64.", b"OggS.", b"FORM.", b"fLaC", b"ID3"]),
     ],
 )
 def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
@@ -167,6 +169,7 @@ def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
         (ImageFeature(encoding="jpeg"), b"", "an empty file"),
         (ImageFeature(encoding="jpeg"), b"\xff\xd8", "a JPEG image"),
         (AudioFeature(rate=1), b"ID3", "a WAV file"),
+        (AudioFeature(rate=1, encoding="any"), b"\x89PNG", "an audio file"),
     ],
 )
 def test_wrong_kind_of_file_is_rejected(feature: Feature, wrong: bytes, message: str) -> None:

@@ -232,7 +232,7 @@ class _RecordSets:
         key = "" if label is None else class_form(split, column, label)
         more = types(feature, self._version, numbers=key == "number")
         more["source"] = source | dict(extract(split, column) or {})
-        if isinstance(feature, AudioFeature):
+        if isinstance(feature, AudioFeature) and feature.rate:
             more["source"]["samplingRate"] = feature.rate
         if key:
             more["references"] = {"field": reference(identifier(self._classes, column, key))}

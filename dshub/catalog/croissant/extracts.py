@@ -77,7 +77,8 @@ def _folder_types(manifest: Manifest) -> Sequence[str]:
             image_type = IMAGE_TYPES.get(feature.encoding)
             return [image_type] if image_type else list(IMAGE_TYPES.values())
         if isinstance(feature, AudioFeature):
-            return [AUDIO_TYPES[feature.encoding]]
+            audio_type = AUDIO_TYPES.get(feature.encoding)
+            return [audio_type] if audio_type else list(AUDIO_TYPES.values())
     return [TEXT]
 
 

@@ -80,7 +80,13 @@ CSV, TSV = "text/csv", "text/tab-separated-values"
 JSON, JSON_LINES = "application/json", "application/jsonlines"
 PARQUET, TEXT, BYTES = "application/x-parquet", "text/plain", "application/octet-stream"
 IMAGE_TYPES = {"jpeg": "image/jpeg", "png": "image/png"}
-AUDIO_TYPES = {"wav": "audio/wav", "flac": "audio/flac"}
+AUDIO_TYPES = {
+    "wav": "audio/wav",
+    "flac": "audio/flac",
+    "mp3": "audio/mpeg",
+    "ogg": "audio/ogg",
+    "aiff": "audio/aiff",
+}
 _COMPRESSIONS = {
     "gz": "application/gzip",
     "tgz": "application/gzip",

@@ -38,7 +38,7 @@ class Media(NamedTuple):
     """Image or audio embedded in a page.
 
     Attributes:
-        source: data URL (RFC 2397).
+        source: data URL (RFC 2397); empty for audio of unknown rate.
         title: original size of the image, or length of the audio.
         width, height: size of the encoded image in pixels.
         waveform: SVG path for audio.
@@ -115,16 +115,18 @@ def _audio(samples: np.ndarray, rate: int, seconds: int) -> Media:
 
     Args:
         samples: int16 array of shape (samples,) or (samples, channels).
-        rate: samples per second.
+        rate: samples per second; 0 if unknown, then only the waveform is drawn.
         seconds: number of seconds to include.
     """
+    if not rate:
+        return Media("", _length(samples, rate), waveform=waveform(samples, points=POINTS))
     clip = samples[: rate * seconds]
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         channels = clip.shape[1] if clip.ndim > 1 else 1
         file.setparams((channels, 2, rate, len(clip), "NONE", ""))
         file.writeframes(clip.astype("<i2").tobytes())
-    source, title = _data_url(buffer.getvalue(), "audio/wav"), _seconds(samples, rate)
+    source, title = _data_url(buffer.getvalue(), "audio/wav"), _length(samples, rate)
     return Media(source, title, waveform=waveform(samples, points=POINTS))
 
 
@@ -140,8 +142,8 @@ def _data_url(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _seconds(samples: np.ndarray, rate: int) -> str:
-    return f"{len(samples) / rate:.1f} s"
+def _length(samples: np.ndarray, rate: int) -> str:
+    return f"{len(samples) / rate:.1f} s" if rate else f"{len(samples):,} samples"
 
 
 def words(  # noqa: C901, PLR0911  # a case each
@@ -158,7 +160,7 @@ def words(  # noqa: C901, PLR0911  # a case each
         case ImageFeature():
             return "×".join(map(str, value.shape))
         case AudioFeature():
-            return _seconds(value, feature.rate)
+            return _length(value, feature.rate)
         case ListFeature():
             return separator.join(items(value, feature))
         case LabelFeature():

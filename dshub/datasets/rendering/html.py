@@ -175,7 +175,9 @@ def _media(media: Media, budget: list[int]) -> str:
         wave = f'<path d="{media.waveform}" stroke="currentColor" stroke-width=".6"/>'
         svg = f'<svg viewBox="0 0 {POINTS} 2" preserveAspectRatio="none">{wave}</svg>'
         player = (
-            f'<audio controls preload="metadata" src="{media.source}"></audio>' if fits else svg
+            f'<audio controls preload="metadata" src="{media.source}"></audio>'
+            if fits and media.source
+            else svg
         )
         return f'{player}<span class="dshub-dim">{size}</span>'
     if not fits:

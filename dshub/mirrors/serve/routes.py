@@ -24,6 +24,7 @@ BLOB_HEADERS = {
 
 # the system's table of MIME types differs between machines
 TYPES = {
+    ".aiff": "audio/aiff",
     ".arrow": "application/vnd.apache.arrow.stream",
     ".css": "text/css; charset=utf-8",
     ".flac": "audio/flac",

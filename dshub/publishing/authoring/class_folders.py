@@ -9,11 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
 from dshub.errors import DshubError
 from dshub.progress import Progress, Task
+from dshub.publishing.authoring.columns import common_audio
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
 from dshub.publishing.authoring.scanning import audio_feature, image_feature
 from dshub.publishing.authoring.survey import (
@@ -68,7 +68,8 @@ def outline(
     """
     splits = _splits(entries, stated)
     in_order = [entry for files in splits for entry in files.entries]
-    result = Outline(TITLES[kind], features={kind: feature_of(in_order, kind, progress)})
+    feature, doubt = feature_of(in_order, kind, progress)
+    result = Outline(TITLES[kind], features={kind: feature}, doubts=[doubt] if doubt else [])
     labels = [label for files in splits for label in files.labels]
     classes = class_order(labels)
     if len(classes) > 1:
@@ -219,10 +220,10 @@ def check_names(members: Iterable[tuple[str, Path]]) -> None:
             )
 
 
-def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> Feature:
-    """Return the feature of the column of files."""
+def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[Feature, str]:
+    """Return the feature of the column of files, and a note for the user, or empty."""
     if kind == "text":
-        return TextFeature()
+        return TextFeature(), ""
     read: Callable[[Entry], ImageFeature | AudioFeature]
     read = image_feature if kind == "image" else audio_feature
     features: dict[ImageFeature | AudioFeature, str] = {}
@@ -231,7 +232,9 @@ def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> Featu
             features.setdefault(read(entry), entry.name)
             task.advance(1)
     images = [feature for feature in features if isinstance(feature, ImageFeature)]
-    return _any_image(images) if images else _one_audio(features)
+    if images:
+        return _any_image(images), ""
+    return common_audio([feature for feature in features if isinstance(feature, AudioFeature)])
 
 
 def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
@@ -246,18 +249,3 @@ def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:
         shape=() if len(sizes) > 1 else (*sizes.pop(), channels),
         encoding="any" if len(encodings) > 1 else encodings.pop(),
     )
-
-
-def _one_audio(files: Mapping[Any, str]) -> AudioFeature:
-    """Return the feature of audio files; raise DshubError if they differ."""
-    if len(files) > 1:
-        facts = [
-            f"{name}: {item.encoding}, {item.rate:,} Hz, {item.channels} channels"
-            for item, name in files.items()
-        ]
-        raise DshubError(
-            f"the audio files differ: {some(facts)}",
-            hint="convert the files to one format, or create one dataset per format",
-        )
-    feature: AudioFeature = next(iter(files))
-    return feature

@@ -1,7 +1,7 @@
 """Summarize the values of a column, and guess its feature."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal, cast
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from dshub.catalog.features import (
+    AudioFeature,
     BytesFeature,
     Feature,
     ImageFeature,
@@ -19,6 +20,8 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
+from dshub.datasets.audio_files import encoding_of
+from dshub.datasets.decoding import detect_audio
 from dshub.datasets.inference import cast_type, infer_feature, missing_paths
 from dshub.errors import DshubError, SchemaError
 from dshub.publishing.authoring.survey import class_order
@@ -56,6 +59,7 @@ class Column:
         missing: strings for missing values, such as `NA`.
         missing_paths: paths of missing values, as in `dshub.datasets.from_memory.missing_paths`.
         beginnings: distinct first four bytes of binary values.
+        audio: features of binary values, while all of them are audio files; None otherwise.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Column:
     missing: set[str] = field(default_factory=set)
     missing_paths: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
+    audio: set[AudioFeature] | None = field(default_factory=set)
 
     def add(self, split: str, values: pa.Array) -> None:
         """Add values of a split."""
@@ -85,6 +90,7 @@ class Column:
             self._add_texts(values)
         if _is_binary(values.type):
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
+            self._add_audio(values)
         self._count(split, values)
 
     def _add_type(self, split: str, kind: pa.DataType) -> None:
@@ -103,6 +109,16 @@ class Column:
             self.missing_paths.update(_absent(nested, kind), _absent(kind, nested))
         first = self.types.pop(nested) if merged != kind else self.types[nested]
         self.types.setdefault(merged, first)
+
+    def _add_audio(self, values: pa.Array) -> None:
+        for i, value in enumerate(values):
+            if self.audio is None:
+                return
+            data = value.as_py()
+            if encoding_of(data[:12]):
+                self.audio.add(detect_audio(data, f"column {self.name}, file {i}"))
+            else:
+                self.audio = None
 
     def _add_texts(self, values: pa.Array) -> None:
         missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
@@ -286,11 +302,16 @@ def _numbers(column: Column) -> Guess:
 
 
 def _of_files(column: Column) -> Guess:
+    if column.audio:
+        return common_audio(column.audio)
     for encoding in ("jpeg", "png", "any"):
         signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
         if all(beginning.startswith(signatures) for beginning in column.beginnings):
             return ImageFeature(encoding=cast("Any", encoding)), ""
-    return BytesFeature(), f"column {column.name!r}: its bytes are not images, and stay bytes"
+    return (
+        BytesFeature(),
+        f"column {column.name!r}: its bytes are neither images nor audio, and stay bytes",
+    )
 
 
 def _of_type(column: Column, kind: pa.DataType) -> Guess:
@@ -331,4 +352,24 @@ def _label(column: Column) -> LabelFeature:
         f"column {column.name!r} cannot have classes: its type is {column.type}, or it has more "
         f"than {MAX_CLASSES:,} distinct values",
         hint=f"use --text {column.name} or --number {column.name}",
+    )
+
+
+def common_audio(features: Collection[AudioFeature]) -> tuple[AudioFeature, str]:
+    """Return the feature that fits all audio files, and a note if they differ."""
+    rates = sorted({feature.rate for feature in features})
+    channels = sorted({feature.channels for feature in features})
+    encodings = {feature.encoding for feature in features}
+    feature = AudioFeature(
+        rate=rates[0] if len(rates) == 1 else 0,
+        channels=channels[0] if len(channels) == 1 else 0,
+        encoding=encodings.pop() if len(encodings) == 1 else "any",
+    )
+    if feature.rate and feature.channels:
+        return feature, ""
+    facts = ", ".join(f"{rate:,} Hz" for rate in rates)
+    counts = " and ".join(map(str, channels))
+    return feature, (
+        f"the audio files have {facts}, and {counts} channels; each row keeps its own, unless you "
+        f"set rate = {rates[-1]}, channels = {channels[0]} and resample = true in the manifest"
     )

@@ -92,7 +92,9 @@ def attach(
     dropped = {names.column for names in named.values()} & ONLY_NAMES
     columns = {name: item for name, item in result.features.items() if name not in dropped}
     result.kind = f"{class_folders.TITLES[kind]} and {result.kind}"
-    result.features = {kind: class_folders.feature_of(chosen, kind, progress), **columns}
+    feature, doubt = class_folders.feature_of(chosen, kind, progress)
+    result.features = {kind: feature, **columns}
+    result.doubts += [doubt] if doubt else []
     result.members = [(entry.name, entry.path) for entry in files if not entry.file.member]
     class_folders.check_names(result.members)
     members = {PACKED: [name for name, _ in result.members], **survey.members}

@@ -6,6 +6,7 @@ Images and audio files are recognized by suffix, and all other formats by conten
 import codecs
 import re
 
+from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError
 from dshub.publishing.authoring.dialects import sniff
@@ -16,7 +17,6 @@ _SIGNATURES = {
     b"\xff\xd8\xff": "image",
     b"\x89PNG": "image",
     b"GIF8": "image",
-    b"fLaC": "audio",
     b"\x93NUMPY": "npz",
     b"PAR1": "parquet",
     b"ARROW1\0\0": "arrow",
@@ -60,8 +60,10 @@ def form(entry: Entry) -> str:
             return name
     if _IDX.match(head):
         return "idx"
+    if encoding_of(head[:12]):
+        return "audio"
     if head[:4] == b"RIFF":
-        return "audio" if head[8:12] == b"WAVE" else "image"
+        return "image"  # WebP
     return _form_of_text(entry, head)
 
 

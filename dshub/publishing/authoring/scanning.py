@@ -1,7 +1,6 @@
 """Scan rows to infer features, and read the headers of images and audio files."""
 
 import io
-import struct
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,8 @@ from PIL import Image
 
 from dshub import formats
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
-from dshub.errors import DshubError, ReadError
+from dshub.datasets.decoding import detect_audio
+from dshub.errors import DshubError
 from dshub.loading.decoding import images
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring.columns import Column, guess
@@ -48,24 +48,13 @@ def image_feature(entry: Entry) -> ImageFeature:
 
 
 def audio_feature(entry: Entry) -> AudioFeature:
-    """Read the rate, channels and encoding of a WAV or FLAC file.
-
-    The source is the `fmt ` chunk of WAV, or the STREAMINFO block of FLAC (RFC 9639).
+    """Read the rate, channels and encoding of an audio file, and check that it is complete.
 
     Raises:
-        ReadError: the file is neither WAV nor FLAC.
+        ReadError: the file is not audio in a supported format, or is cut.
     """
-    head = entry.head()
-    if head[:4] == b"fLaC" and len(head) >= 21:
-        packed = int.from_bytes(head[18:21], "big")
-        return AudioFeature(rate=packed >> 4, channels=(packed >> 1 & 7) + 1, encoding="flac")
-    offset = 12
-    while head[:4] == b"RIFF" and head[8:12] == b"WAVE" and offset + 16 <= len(head):
-        name, length, _, channels, rate = struct.unpack_from("<4sIHHI", head, offset)
-        if name == b"fmt ":
-            return AudioFeature(rate=rate, channels=channels, encoding="wav")
-        offset += 8 + length + length % 2
-    raise ReadError(file=entry.file.name, reason="the file is neither WAV nor FLAC")
+    with entry.file.open() as file:
+        return detect_audio(file.read(), entry.file.name)
 
 
 def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None:

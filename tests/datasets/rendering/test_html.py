@@ -76,6 +76,15 @@ def test_audio_has_players_and_large_tables_stay_small() -> None:
     assert len(shown) < 100_000
 
 
+def test_audio_of_unknown_rate_has_a_waveform_and_no_player() -> None:
+    files = [wav_file(np.arange(800, dtype=np.int16), rate) for rate in (8000, 16000)]
+    ds = Dataset.from_arrays({"audio": files}, features={"audio": AudioFeature(rate=0)})
+    shown = ds._repr_html_()
+    assert "<audio" not in shown
+    assert shown.count("<svg") == 2
+    assert "800 samples" in shown
+
+
 def test_files_that_are_not_decoded_are_shown_by_size() -> None:
     ds = Dataset.from_arrays(
         {"image": [b"12345"]}, features={"image": ImageFeature(encoding="any")}

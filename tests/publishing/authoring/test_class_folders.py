@@ -190,9 +190,15 @@ def test_error_names_files_outside_class_folders(new: New, data: Path) -> None:
     assert not list(Path().iterdir())
 
 
-def test_audio_files_with_different_rates_are_rejected(new: New, data: Path) -> None:
-    """A feature has one sample rate; the error names a file of each rate."""
+def test_audio_files_with_different_rates_keep_them_with_a_note(new: New, data: Path) -> None:
     write_audio(data / "yes" / "a.wav", 1)
     write_audio(data / "no" / "b.wav", 1, rate=8000)
-    with pytest.raises(DshubError, match=r"no/b\.wav: wav, 8,000 Hz.*yes/a\.wav: wav, 16,000 Hz"):
-        new(data)
+    result = new(data)
+    assert result.manifest.features["audio"] == AudioFeature(rate=0)
+    assert result.doubts("8,000 Hz, 16,000 Hz")
+    with wave.open(str(data / "no" / "b.wav")) as file:
+        expected = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    assert np.array_equal(result["train"][0]["audio"], expected)
+    (data / "no" / "b.wav").write_bytes((data / "no" / "b.wav").read_bytes()[:-1])
+    with pytest.raises(ReadError, match=r"b\.wav: .* header promises"):
+        new(data, "--force")

@@ -2,21 +2,23 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from dshub import Dataset
 from dshub.catalog.features import (
+    AudioFeature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
     TextFeature,
 )
-from dshub.errors import DshubError
+from dshub.errors import DshubError, ReadError
 from dshub.export import export
-from tests.independent.own_files import write_image, write_text
+from tests.independent.own_files import write_audio, write_image, write_text
 from tests.publishing.authoring.conftest import New
 
 
@@ -79,6 +81,28 @@ def test_parquet_columns_keep_their_types(new: New, data: Path) -> None:
     assert result["test"][1]["sentence"] == "s 2"
     assert result["test"][1]["box"].tolist() == [1, 2]
     assert result["test"][1]["image"].shape == (8, 9, 3)
+
+
+def test_parquet_column_of_audio_is_recognized(new: New, data: Path) -> None:
+    """RIFF begins WAV files and WebP images."""
+    for number, rate in enumerate([8000, 16000, 16000]):
+        write_audio(data / f"{number}.wav", number, rate)
+    files = [(data / f"{number}.wav").read_bytes() for number in range(3)]
+    pq.write_table(pa.table({"clip": files[1:]}), data / "one.parquet")
+    pq.write_table(
+        pa.table({"clip": [{"bytes": item, "path": None} for item in files]}),
+        data / "two.parquet",
+    )
+    same = new(data / "one.parquet")
+    assert same.manifest.features == {"clip": AudioFeature(rate=16000)}
+    assert same["train"][0]["clip"].tolist() == np.frombuffer(files[1][44:], "<i2").tolist()
+    several = new(data / "two.parquet", "--force", "--name", "two")
+    assert several.manifest.features == {"clip": AudioFeature(rate=0)}
+    assert several.doubts("8,000 Hz, 16,000 Hz")
+    assert len(several["train"][2]["clip"]) == 100
+    pq.write_table(pa.table({"clip": [files[0], files[1][:-2]]}), data / "three.parquet")
+    with pytest.raises(ReadError, match=r"column clip, .* header promises 200 bytes"):
+        new(data / "three.parquet", "--force", "--name", "three")
 
 
 def test_text_file_has_one_row_per_line(new: New, data: Path) -> None:
