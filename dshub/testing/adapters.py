@@ -20,11 +20,11 @@ from dshub.catalog.features import (
     ListFeature,
 )
 from dshub.datasets.dataset import Dataset
-from dshub.datasets.mapping import plain
 from dshub.errors import DshubError
 from dshub.loading.loader import Loader
 from dshub.loading.transforms.colors import ToFloat
 from dshub.loading.transforms.transform import Batch, Layout
+from dshub.tables.missing import item
 from dshub.testing.resuming import check_changing, check_resuming
 
 ROWS = 53  # a prime, so that the last batch is always smaller
@@ -139,7 +139,7 @@ def like(expected: Any, actual: Any) -> Any:
 def unbatched(batches: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Split batches, converted to NumPy, into rows like those of a dataset."""
     return [
-        {name: plain(values[i]) for name, values in batch.items()}
+        {name: item(values[i]) for name, values in batch.items()}
         for batch in batches
         for i in range(len(next(iter(batch.values()))))
     ]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dshub import Dataset, DshubError, Hub
-from dshub.datasets.mapping import plain
+from dshub.tables.missing import item
 from dshub.testing.adapters import AdapterTests, example, unbatched, varied
 
 tf = pytest.importorskip("tensorflow")
@@ -33,7 +33,7 @@ class TestTensorFlow(AdapterTests):
         return to_numpy(value)
 
     def rows_of(self, dataset: Dataset) -> list[dict[str, Any]]:
-        return [{name: plain(to_numpy(v)) for name, v in row.items()} for row in dataset.tf()]
+        return [{name: item(to_numpy(v)) for name, v in row.items()} for row in dataset.tf()]
 
     def next_step(self, dataset: Dataset) -> list[dict[str, Any]]:
         @tf.function  # type: ignore[untyped-decorator]

@@ -14,9 +14,9 @@ import numpy as np
 from dshub.compat.torchvision.registered import RegisteredDataset
 from dshub.compat.torchvision.vision import default_loader
 from dshub.datasets.dataset import Dataset
-from dshub.datasets.decoding import decoding_errors
 from dshub.errors import ArgumentError
 from dshub.hub.functions import info
+from dshub.loading.decoding.images import decoding_errors
 
 _TRANSFORM = "transform=None target_transform=None"
 _LOADER = f"{_TRANSFORM} download=False loader=default_loader"

@@ -218,9 +218,10 @@ def _absent(kind: pa.DataType, other: pa.DataType, path: str = "") -> Iterator[s
 
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
     try:
-        return values.cast(kind)
+        values.cast(kind)
     except pa.ArrowInvalid:
-        return None
+        return False
+    return True
 
 
 def guess(column: Column, stated: str, names: Sequence[str] = ()) -> Guess:
@@ -308,10 +309,8 @@ def _of_files(column: Column) -> Guess:
         signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
         if all(beginning.startswith(signatures) for beginning in column.beginnings):
             return ImageFeature(encoding=cast("Any", encoding)), ""
-    return (
-        BytesFeature(),
-        f"column {column.name!r}: its bytes are neither images nor audio, and stay bytes",
-    )
+    note = "its bytes are neither images nor audio, and stay bytes"
+    return BytesFeature(), f"column {column.name!r}: {note}"
 
 
 def _of_type(column: Column, kind: pa.DataType) -> Guess:

@@ -44,7 +44,10 @@ def find_tables(by_form: Mapping[str, Sequence[Entry]]) -> tuple[str, list[Entry
 
 
 def outline(
-    form: str, splits: Mapping[str, Sequence[Entry]], files: Sequence[Entry]
+    form: str,
+    splits: Mapping[str, Sequence[Entry]],
+    files: Sequence[Entry],
+    options: tables.TextOptions,
 ) -> tuple[Outline, dict[str, Names]] | None:
     """Outline the tables of splits, or return None if they do not name the files.
 
@@ -52,13 +55,14 @@ def outline(
         form: format of the tables.
         splits: tables of each split.
         files: image or audio files.
+        options: stated facts about text files.
 
     Raises:
         DshubError: a table cannot be read.
     """
     if len({entry.path if entry.file.member else PACKED for entry in files}) > 1:
         return None
-    result = tables.outline(form, splits, header=None)
+    result = tables.outline(form, splits, options)
     found = {name: _names(split, _known(name, files)) for name, split in result.splits.items()}
     named = {name: names for name, names in found.items() if names is not None}
     return (result, named) if len(named) == len(found) else None

@@ -218,7 +218,7 @@ def _described(
     }
     splits = _by_split(files, stated, doubts)
     try:
-        named = described.outline(form_name, splits, entries)
+        named = described.outline(form_name, splits, entries, request.text)
     except DshubError:  # such as annotations in JSON, which are skipped with a doubt
         return None
     if named is None:
