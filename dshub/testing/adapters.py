@@ -91,6 +91,8 @@ def kinds() -> Dataset:
 def _numbers(dtype: str) -> np.ndarray:
     """Return numbers that include the largest and the smallest one of a dtype."""
     values = np.arange(ROWS).astype(dtype)
+    if values.dtype.kind == "b":
+        return values
     limits = np.finfo(dtype) if values.dtype.kind == "f" else np.iinfo(dtype)
     values[:2] = limits.max, limits.min
     return values

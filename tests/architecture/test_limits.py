@@ -107,7 +107,7 @@ def violations_of_classes(module: str) -> Iterator[str]:
     """Yield each class of the module with too many public methods."""
     for node in ast.walk(trees()[module]):
         if isinstance(node, ast.ClassDef) and node.name not in MANY_METHODS:
-            public = [f.name for f in node.body if isinstance(f, Function) and f.name[0] != "_"]
+            public = {f.name for f in node.body if isinstance(f, Function) and f.name[0] != "_"}
             if len(public) > PUBLIC_METHODS:
                 yield f"{module}:{node.lineno} {node.name}: {len(public)} public methods"
 
