@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, overload
 
 import numpy as np
 import pyarrow as pa
@@ -302,8 +302,20 @@ class RowView(plugins.FrameworkMethods):
         """Describe a row for an error message: `mnist@1.0.0, split train, row 3`."""
         return self._source.where(int(self.numbers(np.array([row]))[0]))
 
-    def numpy(self) -> Batch:
-        """Return whole columns by name, as views of the memory map if possible."""
+    @overload
+    def numpy(self, *, supervised: Literal[False] = ...) -> Batch: ...
+
+    @overload
+    def numpy(self, *, supervised: Literal[True] | AnyPair) -> tuple[Any, Any]: ...
+
+    def numpy(self, *, supervised: bool | AnyPair = False) -> Batch | tuple[Any, Any]:
+        """Return whole columns, as views of the memory map if possible.
+
+        Args:
+            supervised: True or a pair of columns to get `(x, y)` instead of a dict.
+        """
+        if supervised is not False:
+            return cast("tuple[Any, Any]", self.to("numpy", supervised=supervised))
         lazy = {name: self._column(name) for name in self.encoded}
         arrays = self.columns([name for name in self._names if name not in lazy])._span()
         return {name: lazy[name] if name in lazy else arrays[name] for name in self._names}
