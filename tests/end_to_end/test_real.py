@@ -98,9 +98,9 @@ def test_keras_example_reaches_its_accuracy(real_fashion_mnist: Path, hub: Hub) 
     pytest.importorskip("keras")
     pytest.importorskip("tensorflow")
     hub.import_files("fashion-mnist", [real_fashion_mnist])
-    example = Path(__file__).parents[2] / "examples" / "keras_fit.py"
+    example = Path(__file__).parents[2] / "examples" / "keras_mnist.py"
     done = subprocess.run(
-        [sys.executable, str(example)],
+        [sys.executable, str(example), "fashion-mnist"],
         env=os.environ | {"KERAS_BACKEND": "tensorflow"},
         check=False,
         capture_output=True,
