@@ -63,13 +63,20 @@ class RaySource(Datasource):
         super().__init__()
         self._dataset = dataset
         sample = dataset.take(DECODED_SAMPLE if dataset.encoded else SAMPLE)
-        self._row_bytes: int = _table(sample).nbytes // max(1, len(sample)) if len(sample) else 1
+        rows = max(1, len(sample))
+        self._row_bytes = max(1, _table(sample).nbytes // rows) if len(sample) else 1
+        self._stored_bytes = sample.arrow().nbytes // rows
 
     def get_name(self) -> str:
         return "dshub"
 
     def estimate_inmemory_data_size(self) -> int | None:
-        return self._row_bytes * len(self._dataset)
+        """Return the bytes of the rows before decoding.
+
+        Ray creates up to 200 tasks, each for 1 MiB or more of this size. The size after decoding
+        would make tasks of a few images, which take longer to start than to run.
+        """
+        return self._stored_bytes * len(self._dataset)
 
     def get_read_tasks(
         self, parallelism: int, per_task_row_limit: int | None = None, data_context: Any = None
@@ -83,7 +90,7 @@ class RaySource(Datasource):
         for start, stop in pairwise(total * task // count for task in range(count + 1)):
             metadata = BlockMetadata(
                 num_rows=stop - start,
-                size_bytes=self._row_bytes * (stop - start),
+                size_bytes=self._stored_bytes * (stop - start),  # also decides their number
                 exec_stats=None,
                 input_files=None,
             )
@@ -98,7 +105,7 @@ class RaySource(Datasource):
     @property
     def _block(self) -> int:
         """Number of rows in an Arrow block."""
-        return max(1, BLOCK_BYTES // max(1, self._row_bytes))
+        return max(1, BLOCK_BYTES // self._row_bytes)
 
 
 def _read(stored: Any, rows: range, block: int) -> Iterable[pa.Table]:
