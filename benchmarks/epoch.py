@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from feeding import CandidateProcess
 from plots import bars
 
 CANDIDATES = Path(__file__).parent / "epochs" / "candidates.py"
@@ -50,42 +51,6 @@ GOALS = [
 ]
 
 
-class CandidateProcess:
-    """A process that runs the candidates of one package."""
-
-    def __init__(self, interpreter: str, group: str, names: list[str], folder: Path) -> None:
-        self.names = names
-        command = [interpreter, str(CANDIDATES), group, str(folder)]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def feed(self, name: str, size: int) -> list[float] | str:
-        """Run an epoch; return images, seconds and CPU seconds, or an error message."""
-        assert self._process.stdin is not None
-        try:
-            print(json.dumps([name, size]), file=self._process.stdin, flush=True)
-        except BrokenPipeError:
-            return "the process ended"
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        result = json.loads(line) if line else "the process ended"
-        return result if isinstance(result, list) else str(result)
-
-    def end(self) -> None:
-        """Stop the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-
-
 def start(folder: Path) -> list[CandidateProcess]:
     """Start a process for each package that is installed."""
     processes = []
@@ -98,7 +63,9 @@ def start(folder: Path) -> list[CandidateProcess]:
             continue
         output = subprocess.check_output([interpreter, str(CANDIDATES), group])
         packages = json.loads(output).values()
-        processes += [CandidateProcess(interpreter, group, names, folder) for names in packages]
+        processes += [
+            CandidateProcess(interpreter, CANDIDATES, group, names, folder) for names in packages
+        ]
     return processes
 
 

@@ -30,6 +30,8 @@ BIAS = np.tile(-np.array(MEAN) / np.array(STD), 1024).astype(np.float32)
 
 Epoch = Callable[[], Iterator[int]]
 Maker = Callable[[Path, int], Epoch]
+Candidates = dict[str, tuple[str, Maker]]
+"""Package and maker of each candidate by name."""
 
 
 def arrays(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -415,12 +417,12 @@ def ffcv(*, moves: bool) -> Maker:
     return make
 
 
-BARE: dict[str, tuple[str, Maker]] = {
+BARE: Candidates = {
     "bare: NumPy take, uint8": ("numpy", bare_bytes),
     "bare: NumPy take, multiply, add": ("numpy", bare_numpy),
     "bare: torch operators": ("torch", bare_torch),
 }
-OURS: dict[str, tuple[str, Maker]] = {
+OURS: Candidates = {
     **{
         f"dshub {name}, {kind}": (package, ours(framework, kind))
         for name, package, framework in (("NumPy", "numpy", "numpy"), ("torch", "torch", "torch"))
@@ -433,7 +435,7 @@ OURS: dict[str, tuple[str, Maker]] = {
     "ds.torch().loader(), uint8": ("torch", our_rows("loader")),
     "DataLoader(loader.torch()), workers=2": ("torch", our_workers),
 }
-PEERS: dict[str, tuple[str, Maker]] = {
+PEERS: Candidates = {
     "torchvision, workers=0": ("torchvision", torchvision(0, moves=False)),
     "torchvision, workers=2": ("torchvision", torchvision(2, moves=False)),
     "torchvision, crop + flip, workers=0": ("torchvision", torchvision(0, moves=True)),
@@ -451,7 +453,7 @@ PEERS: dict[str, tuple[str, Maker]] = {
 }
 
 
-def candidates_of(group: str) -> dict[str, tuple[str, Maker]]:
+def candidates_of(group: str) -> Candidates:
     """Return the candidates of a group."""
     if group == "peers":
         return PEERS
@@ -486,20 +488,27 @@ def feed(epoch: Epoch) -> tuple[int, float, float]:
     return images, time.perf_counter() - wall, cpu_seconds() - cpu
 
 
-def installed(group: str) -> dict[str, list[str]]:
+def installed(candidates: Candidates) -> dict[str, list[str]]:
     """Return the installed candidates by package."""
     names: dict[str, list[str]] = {}
-    for name, (package, _) in candidates_of(group).items():
-        if importlib.util.find_spec(package):
+    for name, (package, _) in candidates.items():
+        if is_installed(package):
             names.setdefault(package, []).append(name)
     return names
 
 
-def serve(group: str, folder: Path) -> None:
+def is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the parent of a package such as `nvidia.dali` is missing
+        return False
+
+
+def serve(candidates: Candidates, folder: Path) -> None:
     """Answer requests on stdout, and send the output of libraries to stderr."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    candidates, epochs = candidates_of(group), {}
+    epochs: dict[str, Epoch] = {}
     for line in sys.stdin:
         name, size = json.loads(line)
         answer: Any
@@ -512,16 +521,16 @@ def serve(group: str, folder: Path) -> None:
         print(json.dumps(answer), file=answers, flush=True)
 
 
-def main() -> None:
-    """Print the installed candidates, or serve requests."""
+def main(candidates_of: Callable[[str], Candidates]) -> None:
+    """Print the installed candidates of a group, or serve requests."""
     os.environ["OMP_NUM_THREADS"] = "1"
     warnings.filterwarnings("ignore")
     group, *folder = sys.argv[1:]
     if folder:
-        serve(group, Path(folder[0]))
+        serve(candidates_of(group), Path(folder[0]))
     else:
-        print(json.dumps(installed(group)))
+        print(json.dumps(installed(candidates_of(group))))
 
 
 if __name__ == "__main__":
-    main()
+    main(candidates_of)
