@@ -62,8 +62,12 @@ class MappedSource(Source):
 
     @cached_property
     def identity(self) -> list[str]:
-        parts = [self._inputs.fingerprint, "map", self._new]
+        parts = [self._inputs.fingerprint, "map", self._new, *self._described()]
         return [*self._source.identity, msgspec.json.encode(parts).decode()]
+
+    def _described(self) -> list[Any]:
+        """Return values that identify the function; empty for functions of callers."""
+        return []
 
     def where(self, row: int) -> str:
         return self._source.where(row)

@@ -245,13 +245,22 @@ class Saving:
         return [(start, min(start + plan.shard_rows, plan.rows)) for start in starts]
 
     def _shard_rows(self) -> int:
-        """Estimate the rows per shard from samples of all parts, as rows can be sorted by size."""
+        """Return the rows per shard, which depend on the size of the rows."""
+        total = self.source.rows
+        rows = int(SHARD_BYTES * total / max(self.estimate(), 1))
+        return max(1, min(rows, max(LEAST_ROWS, ceil(total / SHARDS))))
+
+    def estimate(self) -> int:
+        """Estimate the bytes of all rows from samples of all parts, as rows can be sorted by size.
+
+        Raises:
+            DshubError: a row of the samples cannot be computed.
+        """
         total = self.source.rows
         starts = range(0, total, max(ceil(total / SAMPLES), 1))
         samples = [range(start, min(start + SAMPLES, total)) for start in starts]
         size = sum(int(batch.nbytes) for rows in samples for batch in self.read(rows))
-        rows = SHARD_BYTES * sum(map(len, samples)) // max(size, 1)
-        return max(1, min(rows, max(LEAST_ROWS, ceil(total / SHARDS))))
+        return size * total // max(sum(map(len, samples)), 1)
 
     def read(self, rows: range) -> Iterator[pa.RecordBatch]:
         """Yield a range of rows as Arrow batches."""

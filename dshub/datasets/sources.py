@@ -30,12 +30,14 @@ class Source(Protocol):
         features: features by column name.
         manifest: manifest of the dataset, or None for your own data.
         files: Arrow files of prepared tables; empty for your own data.
+        cache_name: default name of the result of `Dataset.cache`; empty if callers must pass one.
     """
 
     rows: int
     features: Mapping[str, Feature]
     manifest: Manifest | None = None
     files: Sequence[Path] = ()
+    cache_name: str = ""
 
     @property
     @abstractmethod
