@@ -24,6 +24,7 @@ from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import AnyPair
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
+from dshub.loading.blocks import ImageBlocks
 from dshub.loading.fetched import FetchedRows, rows_of
 from dshub.loading.gathering import Gatherer
 from dshub.loading.loader import B, Loader, cursor_of, repeated
@@ -407,7 +408,7 @@ class _TorchGatherer(Gatherer):
     """
 
     def gather_images(
-        self, pixels: np.ndarray, numbers: np.ndarray, context: Context
+        self, pixels: np.ndarray | ImageBlocks, numbers: np.ndarray, context: Context
     ) -> np.ndarray:
         scale = self.fused.scale
         if scale is None or kernels() is not None or self.options.layout == "chw":

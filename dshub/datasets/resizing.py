@@ -9,7 +9,6 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 QUALITY = 90  # default quality of JPEG files
 REVISION = 1  # increment if the pixels of a result change
 BLOCK = 16  # images per call; a photograph takes several MB
+_HINT = "resize a dataset with a column of images"
 _JPEG = re.compile(r"jpeg(?::([1-9]\d?|100))?")
 
 
@@ -113,13 +113,11 @@ class ResizedSource(MappedSource):
     def __init__(self, source: Source, inputs: "RowView", resizing: Resizing) -> None:
         self._resizing = resizing
         features = {name: resizing.feature(name, inputs.features[name]) for name in inputs.features}
+        size = (
+            resizing.size if isinstance(resizing.size, int) else "x".join(map(str, resizing.size))
+        )
+        self.cache_name = f"{source.manifest.name if source.manifest else 'images'}-{size}"
         super().__init__(source, inputs, resizing, batched=True, block=BLOCK, features=features)
-
-    @cached_property
-    def cache_name(self) -> str:
-        name = self.manifest.name if self.manifest is not None else "images"
-        size = self._resizing.size
-        return f"{name}-{size}" if isinstance(size, int) else f"{name}-{size[0]}x{size[1]}"
 
     def _features(self, passed: Mapping[str, Feature]) -> dict[str, Feature]:
         return dict(passed)  # known without computing rows
@@ -148,11 +146,12 @@ def resizing_of(view: "RowView", size: Size, encode: str | None) -> Resizing:
             continue
         if feature.dtype != "uint8":
             got = f"pixels of the type {feature.dtype}"
-            raise SchemaError(where=f"column {name}", expected="uint8 pixels", got=got)
+            raise SchemaError(where=f"column {name}", expected="uint8 pixels", got=got, hint=_HINT)
         same = isinstance(size, tuple) or bool(feature.shape)
         encoding = Encoding.parse(("raw" if same else "jpeg") if encode is None else encode)
         encodings[name] = replace(encoding, square=encoding.quality is None and not same)
     if not encodings:
         columns = ", ".join(view.features)
-        raise SchemaError(where="resize", expected="a column of images", got=f"columns {columns}")
+        got = f"columns {columns}"
+        raise SchemaError(where="resize", expected="a column of images", got=got, hint=_HINT)
     return Resizing(size, encodings)

@@ -28,8 +28,9 @@ from dshub.catalog.features import Feature, is_encoded
 from dshub.catalog.manifest import Manifest, Pair
 from dshub.checksums import Digest
 from dshub.datasets.processes import in_processes
-from dshub.datasets.sources import Source, read_column
+from dshub.datasets.sources import Source, blocks_of, read_column
 from dshub.errors import DshubError, StoreError
+from dshub.loading.blocks import ImageBlocks
 from dshub.progress import Progress, Task
 from dshub.tables.columns import Values
 from dshub.tables.record import Shard
@@ -118,6 +119,9 @@ class SavedSource(Source):
             return None
         values = self.read(name, range(self.rows))
         return values if isinstance(values, np.ndarray) else None
+
+    def blocks(self, name: str) -> ImageBlocks | None:
+        return blocks_of(self._shards, name) if self.files else None
 
     def arrow(self, name: str) -> Sequence[pa.Array]:
         return self._shards.arrow(name)

@@ -3,7 +3,7 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -15,9 +15,10 @@ from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.arrow import arrow_values, stored_rows
 from dshub.datasets.selection import table_identity
+from dshub.loading.blocks import ImageBlocks
 from dshub.tables.columns import ArrayColumn, BytesColumn, ChunkedColumn, Column, Values
-from dshub.tables.table import Table
-from dshub.tables.types import arrow_type
+from dshub.tables.table import Shards, Table
+from dshub.tables.types import arrow_type, row_shape
 
 BLOCK = 1024  # rows hashed per update
 
@@ -76,6 +77,10 @@ class Source(Protocol):
 
     def contiguous(self, name: str) -> np.ndarray | None:
         """Return a column as one array, or None if it is not contiguous in memory."""
+        return None
+
+    def blocks(self, name: str) -> ImageBlocks | None:
+        """Return a column of raw images as the arrays of its shards, or None if there are none."""
         return None
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
@@ -139,6 +144,9 @@ class TableSource(Source):
         values = self.read(name, range(self.rows))
         return values if isinstance(values, np.ndarray) else None
 
+    def blocks(self, name: str) -> ImageBlocks | None:
+        return None if len(self._tables) != 1 else blocks_of(self._tables[0], name)
+
     def arrow(self, name: str) -> Sequence[pa.Array]:
         return [array for table in self._tables for array in table.arrow(name)]
 
@@ -186,6 +194,12 @@ class ColumnSource(Source):
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return self._arrow.get(name)
+
+
+def blocks_of(shards: Shards, name: str) -> ImageBlocks:
+    """Return a column of raw images as one array per shard."""
+    shape = row_shape(shards.features[name])
+    return ImageBlocks(shards.starts, partial(shards.values, name=name), shape)
 
 
 def read_column(column: Column, rows: range | np.ndarray) -> Values:

@@ -30,6 +30,7 @@ from dshub.datasets.selection import (
 )
 from dshub.datasets.sources import Source
 from dshub.errors import ArgumentError, DshubError
+from dshub.loading.blocks import ImageBlocks
 from dshub.loading.decoding.choosing import check_decoder
 from dshub.loading.decoding.pixels import DEFAULT, Decoding
 from dshub.loading.decoding.request import Order
@@ -265,12 +266,13 @@ class RowView(plugins.FrameworkMethods):
             raise ArgumentError(name="channels", value=channels, expected=expected, hint=hint)
         return view
 
-    def pixels(self, name: str) -> np.ndarray | None:
-        """Return raw images of all source rows, or None if they are not one array."""
+    def pixels(self, name: str) -> np.ndarray | ImageBlocks | None:
+        """Return raw images of all source rows, or None if they are not stored as arrays."""
         feature = self.features[name]
         if not isinstance(feature, ImageFeature) or feature.encoding != "raw":
             return None
-        return self._source.contiguous(name)
+        array = self._source.contiguous(name)
+        return self._source.blocks(name) if array is None else array
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
         """Return the source row number of each position, int64."""

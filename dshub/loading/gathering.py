@@ -6,6 +6,7 @@ import numpy as np
 
 from dshub.catalog.features import Feature, ImageFeature, LabelFeature
 from dshub.errors import DshubError, UnknownNameError
+from dshub.loading.blocks import ImageBlocks
 from dshub.loading.encoded import EncodedImages
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
@@ -92,12 +93,12 @@ class Gatherer:
         return {*self._pixels, *self.encoded.fixed}
 
     def gather_images(
-        self, pixels: np.ndarray, numbers: np.ndarray, context: Context
+        self, pixels: np.ndarray | ImageBlocks, numbers: np.ndarray, context: Context
     ) -> np.ndarray:
         """Gather a column of images, and apply the fused transforms.
 
         Args:
-            pixels: uint8 (…, height, width, channels).
+            pixels: uint8 (…, height, width, channels), or blocks of them.
             numbers: indices of the images to gather, int64 (rows,).
             context: context of the batch.
         """

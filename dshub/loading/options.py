@@ -16,6 +16,7 @@ from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
 from dshub.catalog.manifest import AnyPair, Pair
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
+from dshub.loading.blocks import ImageBlocks
 from dshub.loading.cores import available_cores
 from dshub.loading.decoding.choosing import check_decoder
 from dshub.loading.decoding.pixels import Decoding
@@ -63,10 +64,10 @@ class Rows(Protocol):
     def without(self, names: Sequence[str]) -> "Rows":
         """Return the rows without the named columns."""
 
-    def pixels(self, name: str) -> np.ndarray | None:
-        """Return a column of raw images as one array, or None if it is not contiguous.
+    def pixels(self, name: str) -> np.ndarray | ImageBlocks | None:
+        """Return a column of raw images as one or several arrays, or None if it has none.
 
-        The array is uint8 (…, height, width, channels), and `numbers` returns its indices.
+        Arrays are uint8 (…, height, width, channels), and `numbers` returns their indices.
         """
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:

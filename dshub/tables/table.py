@@ -50,6 +50,10 @@ class Shards:
         chunk = partial(self._column, name=name)
         return ChunkedColumn(self.starts, chunk, self.features[name])
 
+    def values(self, shard: int, name: str) -> np.ndarray:
+        """Return a column of a shard, which must be of rows of one shape, as a view."""
+        return np.asarray(self._column(shard, name).span(0, self._counts[shard]))
+
     def gather(self, name: str, rows: np.ndarray) -> Values:
         """Return a copy of a column's rows with these int64 numbers, in the requested order."""
         return self.column(name).gather(rows)

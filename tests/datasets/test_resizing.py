@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dshub import Dataset
+from dshub import Dataset, Feature
 from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.datasets import view
 from dshub.errors import ArgumentError, ReadError, SchemaError
@@ -28,8 +28,11 @@ def photo(number: int, *, mode: str = "RGB", orientation: int = 1) -> bytes:
 
 
 def photos(files: list[bytes]) -> Dataset:
-    features = {"image": ImageFeature(encoding="jpeg"), "label": LabelFeature(names=("a", "b"))}
-    columns = {"image": files, "label": [n % 2 for n in range(len(files))]}
+    features: dict[str, Feature] = {
+        "image": ImageFeature(encoding="jpeg"),
+        "label": LabelFeature(names=("a", "b")),
+    }
+    columns: dict[str, list[Any]] = {"image": files, "label": [n % 2 for n in range(len(files))]}
     return Dataset.from_arrays(columns, features=features, supervised=("image", "label"))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dshub.loading.blocks import ImageBlocks
 from dshub.loading.transforms.colors import Normalize, scales_of_values
 from dshub.loading.transforms.compiled import kernels
 from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, pad
@@ -62,7 +63,7 @@ class Fused:
 
     def run(
         self,
-        images: np.ndarray,
+        images: np.ndarray | ImageBlocks,
         rows: np.ndarray,
         context: Context,
         out: np.ndarray,
@@ -71,7 +72,7 @@ class Fused:
         """Fill `out` with transformed rows of `images`.
 
         Args:
-            images: contiguous uint8 array (all rows, height, width, channels).
+            images: contiguous uint8 array (all rows, height, width, channels), or blocks of them.
             rows: indices of the rows, int64.
             context: context with the draws of the batch.
             out: contiguous array (rows, *shape) with this `dtype`.
@@ -80,6 +81,25 @@ class Fused:
         if not len(rows):
             return
         places = self._places(context, images.shape, len(rows))
+        if isinstance(images, np.ndarray):
+            self._run(images, rows, places, out, layout)
+            return
+        corners, size = None, (images.shape[1], images.shape[2])
+        if places is not None and self.crop is not None and not self.crop.padding:
+            corners, size = places[:, :2].copy(), self.crop.target(*size)
+            places[:, :2] = 0  # relative to the crops
+        for part, pixels in images.parts(rows, corners, size):
+            moved = None if places is None else places[part]
+            self._run(pixels, np.arange(len(pixels)), moved, out[part], layout)
+
+    def _run(
+        self,
+        images: np.ndarray,
+        rows: np.ndarray,
+        places: np.ndarray | None,
+        out: np.ndarray,
+        layout: Layout,
+    ) -> None:
         compiled = kernels()
         if compiled is not None and self.scale is not None:
             compiled.run(images, rows, places, self.scale, out, planes=layout == "chw")
