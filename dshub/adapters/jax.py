@@ -81,12 +81,14 @@ class JaxBatches:
         device = jax.config.jax_default_device if self.device is None else self.device
         wide = jax.config.jax_enable_x64
 
-        def make(rows: np.ndarray, epoch: int) -> Any:
-            batch = cursor.gatherer.batch(rows, epoch)
+        def finish(batch: Any) -> Any:
             with jax.enable_x64(wide):
                 return convert(batch, partial(_put_column, device=device), pair)
 
-        return cursor.batches(make)
+        def make(rows: np.ndarray, epoch: int) -> Any:
+            return finish(cursor.gatherer.batch(rows, epoch))
+
+        return cursor.batches(make, finish=finish)
 
 
 def _put_column(values: Any, name: str, device: Any) -> Any:

@@ -12,7 +12,7 @@ their results keep their own layout.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Generic
@@ -290,7 +290,10 @@ class TorchBatches(data.IterableDataset[B], Generic[B]):
         worker = data.get_worker_info()
         if worker is not None:
             return self._share_of(worker.id, worker.num_workers)
-        batches = self._cursor.batches(self._gatherer.batch)
+        gatherer = self._gatherer
+        batches = self._cursor.batches(
+            gatherer.batch, finish=gatherer.finish, options=gatherer.options
+        )
         return batches if self._device is None else _copy_batches(batches, self._device)
 
     @property
@@ -387,12 +390,19 @@ class _TensorBatches:
         own = all(is_own(transform) for transform in options.transforms)
         self._planes = list(loader.rows.image_columns) if own and options.layout == "chw" else []
         self._pair = loader.pair
-        options = replace(options, layout="hwc") if own else options
+        self.options = options = replace(options, layout="hwc") if own else options
+        self._pinned = pinned
         pool = Pool(allocate=_allocate_pinned) if pinned else Pool()
         self._gatherer = _TorchGatherer(loader.rows, options, pool)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         batch = convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
+        return Row(batch) if isinstance(batch, dict) else batch
+
+    def finish(self, batch: Any) -> Any:
+        """Convert a batch of a child process, whose memory cannot be pinned."""
+        batch = convert(batch, self._column, self._pair)
+        batch = _each_tensor(batch, torch.Tensor.pin_memory) if self._pinned else batch
         return Row(batch) if isinstance(batch, dict) else batch
 
     def _column(self, values: Any, name: str) -> Any:
@@ -437,15 +447,21 @@ def _channels_first(array: np.ndarray) -> Any:
     return _from_numpy(array).movedim(-1, -3)
 
 
-def _copy(value: Any, device: Any) -> Any:
-    """Copy the tensors of a batch to a device, leaving text unchanged."""
+def _each_tensor(value: Any, function: Callable[[torch.Tensor], Any]) -> Any:
+    """Apply a function to the tensors of a batch, leaving text unchanged."""
     if isinstance(value, torch.Tensor):
-        return value.to(device, non_blocking=device.type == "cuda")
+        return function(value)
     if isinstance(value, dict):
-        return type(value)({name: _copy(values, device) for name, values in value.items()})
+        return type(value)({n: _each_tensor(values, function) for n, values in value.items()})
     if isinstance(value, tuple | list):
-        return type(value)(_copy(values, device) for values in value)
+        return type(value)(_each_tensor(values, function) for values in value)
     return value
+
+
+def _copy(value: Any, device: Any) -> Any:
+    """Copy the tensors of a batch to a device."""
+    asynchronous = device.type == "cuda"
+    return _each_tensor(value, lambda tensor: tensor.to(device, non_blocking=asynchronous))
 
 
 def _copy_batches(batches: Iterator[Any], device: Any) -> Iterator[Any]:

@@ -5,11 +5,11 @@ place is (epoch, position). The position counts rows in the order of the epoch, 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,12 +17,13 @@ from dshub._validate import whole
 from dshub.loading.gathering import Gatherer
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Order, Share, key_of, permute
+from dshub.loading.processes.child import Work
+from dshub.loading.processes.parent import BatchProcess
 
 CHUNK = 1 << 14  # rows of the order to compute at a time
 SORT_WINDOW = 64  # batches that are sorted by length together
 AHEAD = 2  # prefetched batches per thread, if the memory limit allows
 
-A = TypeVar("A")
 Place = tuple[int, int]
 
 
@@ -39,11 +40,13 @@ class Cursor:
         self.rows, self.options, self.order = rows, options, order
         self.share, self.ahead = options.share(order.length), options.ahead(rows)
         self._window = (-1, -1), np.empty(0, np.int64)
+        self._process: tuple[BatchOptions, BatchProcess] | None = None
         self.seek(0, 0)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, without the gatherer, which can hold all images."""
-        return {name: value for name, value in vars(self).items() if name != "gatherer"}
+        left_out = {"gatherer": None, "_process": None}
+        return {n: value for n, value in (vars(self) | left_out).items() if n != "gatherer"}
 
     @cached_property
     def gatherer(self) -> Gatherer:
@@ -139,22 +142,35 @@ class Cursor:
         """Return the batch that starts at `position`."""
         return self.gatherer.batch(self.rows_at(position, epoch), epoch)
 
-    def batches(self, make: Callable[[np.ndarray, int], Any]) -> Iterator[Any]:
-        """Yield the batches of one epoch, prefetched in threads.
+    def batches(
+        self,
+        make: Callable[[np.ndarray, int], Any],
+        *,
+        finish: Callable[[Any], Any] = lambda batch: batch,
+        options: BatchOptions | None = None,
+    ) -> Iterator[Any]:
+        """Yield the batches of one epoch, prefetched in threads or in a child process.
 
         Args:
             make: function that creates a batch from rows and an epoch.
+            finish: function that turns a batch of a child process into one of `make`.
+            options: options of the child process, by default those of the loader.
         """
         starts, epoch = self.starts(), self.epoch
         self.begin()
         # the first rank has the most batches, and an epoch ends with the last batch of any rank
         last = self._starts(replace(self.share, rank=0), self.resume)[-1:]
-        batches = _prefetch(
-            lambda rows: make(rows, epoch),
-            self._rows_of(starts, epoch),
-            threads=self.ahead,
-            limit=self.options.prefetch,
-        )
+        threads, limit = self.ahead, self.options.prefetch
+        requests = self._rows_of(starts, epoch)
+        batches: Iterator[Any]
+        if not threads:
+            batches = (make(rows, epoch) for rows in requests)
+        else:
+            engine: _Engine = _Threads(lambda rows: make(rows, epoch), threads)
+            if self.options.where == "process":
+                process = self._started(options or self.options)
+                engine = _Child(process, epoch, finish)
+            batches = _prefetch(engine, requests, threads=threads, limit=limit)
         for position, batch in zip(starts, batches, strict=True):
             # callers that know `len(loader)` never ask again, so the last batch ends the epoch
             ended = position in last
@@ -163,6 +179,16 @@ class Cursor:
             del batch  # frees its memory before the next batch is created
         if starts[-1:] != last or not starts:
             self.advance(epoch + 1, 0)
+
+    def _started(self, options: BatchOptions) -> BatchProcess:
+        """Return the child process, which runs until the loader is deleted."""
+        previous, process = self._process or (None, None)
+        if process is None or previous is not options or not process.is_alive:
+            if process is not None:
+                process.close()
+            process = BatchProcess(Work(self.rows, options, self.ahead))
+            self._process = options, process
+        return process
 
     def _rows_of(self, starts: range, epoch: int) -> Iterator[np.ndarray]:
         """Yield the rows of each batch, computed in chunks because long arrays are faster."""
@@ -179,39 +205,84 @@ class Cursor:
                 yield rows[start : start + size]
 
 
-def _prefetch(
-    make: Callable[[A], Any], requests: Iterable[A], *, threads: int, limit: int
-) -> Iterator[Any]:
-    """Yield `make(request)` for each request, in order, prefetching batches in threads.
+class _Engine(Protocol):
+    """Interface of what makes batches in advance."""
 
-    Threads are faster than processes, because gathering and scaling release the GIL and batches are
-    not pickled.
+    def submit(self, rows: np.ndarray) -> Any:
+        """Start to make a batch, and return a ticket for it."""
+
+    def result(self, ticket: Any) -> Any:
+        """Wait for a batch, and return it."""
+
+    def close(self, tickets: Sequence[Any]) -> None:
+        """Drop batches that were started."""
+
+
+class _Threads(_Engine):
+    """Threads that make batches.
+
+    Gathering, decoding and scaling release the GIL, and batches need not be moved.
+    """
+
+    def __init__(self, make: Callable[[np.ndarray], Any], threads: int) -> None:
+        self._make = make
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dshub-loader")
+
+    def submit(self, rows: np.ndarray) -> Future[Any]:
+        return self._pool.submit(self._make, rows)
+
+    def result(self, ticket: Future[Any]) -> Any:
+        return ticket.result()
+
+    def close(self, tickets: Sequence[Any]) -> None:
+        del tickets
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Child(_Engine):
+    """A child process that makes batches of an epoch."""
+
+    process: BatchProcess
+    epoch: int
+    finish: Callable[[Any], Any]
+
+    def submit(self, rows: np.ndarray) -> int:
+        return self.process.submit(rows, self.epoch)
+
+    def result(self, ticket: int) -> Any:
+        return self.finish(self.process.result(ticket))
+
+    def close(self, tickets: Sequence[int]) -> None:
+        self.process.cancel(list(tickets))
+
+
+def _prefetch(
+    engine: _Engine, requests: Iterable[np.ndarray], *, threads: int, limit: int
+) -> Iterator[Any]:
+    """Yield the batch of each request, in order, making later ones in advance.
 
     Args:
-        make: function that creates a batch; its errors are raised instead of yielding the batch.
-        requests: arguments of `make`.
-        threads: number of threads; 0 creates each batch on demand.
+        engine: what makes the batches; its errors are raised instead of yielding the batch.
+        requests: rows of each batch.
+        threads: number of threads of the engine.
         limit: maximum size of prefetched batches in bytes; one batch is always allowed.
     """
-    if not threads:
-        yield from map(make, requests)
-        return
-    waiting: deque[Future[Any]] = deque()
+    waiting: deque[Any] = deque()
     allowed = 1
-    workers = ThreadPoolExecutor(threads, thread_name_prefix="dshub-loader")
     try:
         for request in requests:
-            waiting.append(workers.submit(make, request))
+            waiting.append(engine.submit(request))
             if len(waiting) < allowed:
                 continue
-            batch = waiting.popleft().result()
+            batch = engine.result(waiting.popleft())
             allowed = max(1, min(threads * AHEAD, limit // max(1, _bytes_of(batch)))) + 1
             yield batch
             del batch
         while waiting:
-            yield waiting.popleft().result()
+            yield engine.result(waiting.popleft())
     finally:  # runs even if the caller stops iterating
-        workers.shutdown(wait=True, cancel_futures=True)
+        engine.close(waiting)
 
 
 def _bytes_of(batch: Any) -> int:

@@ -34,6 +34,7 @@ Result = TypeVar("Result")
 
 Shuffle = bool | Literal["blocks"]
 Threads = int | Literal["auto"]
+Where = Literal["thread", "process"]
 
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "size": partial(whole, least=1),
@@ -42,6 +43,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "layout": partial(choice, choices=("hwc", "chw")),
     "uneven": partial(choice, choices=("pad", "drop", "exact")),
     "threads": lambda name, value: value if value == "auto" else whole(name, value, least=0),
+    "where": partial(choice, choices=("thread", "process")),
     "prefetch": partial(number, least=0),
     "decoder": lambda _, value: check_decoder(value),
 }
@@ -135,6 +137,7 @@ class BatchKeywords(TypedDict, total=False):
     world: int | None
     uneven: Uneven
     threads: Threads
+    where: Where
     prefetch: int
     decoder: str
 
@@ -165,6 +168,7 @@ class BatchOptions:
     world: int | None = None
     uneven: Uneven = "pad"
     threads: Threads = "auto"
+    where: Where = "thread"
     prefetch: int = 256 << 20
     decoder: str = "auto"
 
