@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -76,13 +77,11 @@ def send(stream: IO[bytes], message: Any) -> None:
 
 
 def receive(stream: IO[bytes]) -> bytes:
-    """Read the next pickle; raise EOFError at the end of the stream."""
+    """Read the next pickle; return nothing at the end of the stream."""
     head = stream.read(LENGTH.size)
     (length,) = LENGTH.unpack(head) if len(head) == LENGTH.size else (-1,)
     data = stream.read(length) if length >= 0 else b""
-    if len(data) != length:
-        raise EOFError
-    return data
+    return data if len(data) == length else b""
 
 
 class Packer:
@@ -220,19 +219,23 @@ def serve(descriptor: int, name: str) -> None:
     os.dup2(2, 1)  # what functions print must not mix with answers
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
-        main, data = pickle.loads(receive(source))  # noqa: S301  # from the parent
-        if main is not None:
-            _import_main(main)
-        work = pickle.loads(data)  # noqa: S301  # from the parent
-        maker = Maker(work, Allocator(descriptor, name), output)
-        send(output, Answer(-1))
-        while True:
-            maker.follow(pickle.loads(receive(source)))  # noqa: S301  # from the parent
-    except EOFError:
-        os._exit(0)
+        first = receive(source)
+        maker = Maker(_opened(first), Allocator(descriptor, name), output) if first else None
+        while maker is not None and (data := receive(source)):
+            maker.follow(pickle.loads(data))  # noqa: S301  # from the parent
     except Exception as error:  # noqa: BLE001  # the parent raises it
-        send(output, Answer(-1, error=sendable(error)))
-        os._exit(1)
+        with suppress(OSError):
+            send(output, Answer(-1, error=sendable(error)))
+    os._exit(0)
+
+
+def _opened(data: bytes) -> Work:
+    """Unpickle the work, after the script of the parent if its functions are part of it."""
+    main, packed = pickle.loads(data)  # noqa: S301  # from the parent
+    if main is not None:
+        _import_main(main)
+    work: Work = pickle.loads(packed)  # noqa: S301  # from the parent
+    return work
 
 
 def _import_main(path: str) -> None:

@@ -112,7 +112,7 @@ class BatchProcess:
         try:
             send(self._requests, message)
         except OSError as error:
-            self._raise_death(error)
+            raise self._death() from error
         except BaseException:  # an interrupted message cannot be continued
             self.close()
             raise
@@ -120,12 +120,13 @@ class BatchProcess:
     def _receive(self) -> None:
         """Receive the next answer; answers without a number report a start or a fault."""
         try:
-            answer: Answer = pickle.loads(receive(self._answers))  # noqa: S301  # from the child
-        except EOFError as error:
-            self._raise_death(error)
-        except BaseException:  # as Ctrl-C: an interrupted message cannot be continued
+            data = receive(self._answers)
+        except BaseException:  # such as Ctrl-C: an interrupted message cannot be continued
             self.close()
             raise
+        if not data:
+            raise self._death()
+        answer: Answer = pickle.loads(data)  # noqa: S301  # from the child
         if answer.number < 0 and answer.error is not None:
             self.close()
             raise _unsendable(answer.error)
@@ -157,17 +158,18 @@ class BatchProcess:
 
         return each(answer.batch, opened)
 
-    def _raise_death(self, error: BaseException) -> None:
+    def _death(self) -> DshubError:
+        """Return the error for a child that ended by itself."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE)
         code = self._process.returncode
         self.close()
         how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-        raise DshubError(
+        return DshubError(
             f"the process that prepares batches ended {how}",
             hint='if memory ran out, use smaller batches or fewer threads; where="thread" prepares '
             "batches in this process",
-        ) from error
+        )
 
 
 def _pickled(work: Work) -> bytes:
