@@ -28,6 +28,7 @@ from photographs import Photographs
 from plots import bars
 
 CANDIDATES = Path(__file__).parent / "epochs" / "images.py"
+TRAINER = CANDIDATES.with_name("trainer.py")
 PEERS = list(filter(None, os.environ.get("DSHUB_BENCH_PEERS", "").split(os.pathsep)))
 FILES, SIZE = 768, 64
 
@@ -137,6 +138,16 @@ def compare(speeds: Speeds, tasks: Sequence[str]) -> None:
         print(f"{words:{width}}{ratio:10.2f}{goal:8.2f}")
 
 
+def show_trainer(folder: Path, steps: int) -> None:
+    """Print how much a loader slows down a training loop that keeps one core busy."""
+    command = [sys.executable, str(TRAINER), str(folder), str(steps)]
+    seconds = json.loads(subprocess.check_output(command).splitlines()[-1])
+    print(f"\n{'A training loop that keeps one core busy':42}{'s/step':>8}{'slower by':>11}")
+    for name, taken in seconds.items():
+        loader = name if name == "alone" else f'with a loader, where="{name}"'
+        print(f"{loader:42}{taken:8.3f}{taken / seconds['alone'] - 1:11.0%}")
+
+
 def main() -> None:
     """Measure the candidates and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -163,6 +174,8 @@ def main() -> None:
         finally:
             for process in processes:
                 process.end()
+        if (folder / "dshub-photos").exists():
+            show_trainer(folder, 5 if options.small else 20)
     for task in tasks:
         show(speeds, task)
     compare(speeds, tasks)

@@ -126,7 +126,9 @@ def sample(image: Any, task: str) -> np.ndarray:
     """Crop, resize, flip and normalize an image with Pillow and NumPy, float32 (224, 224, 3)."""
     if task == "center":
         scale = 256 / min(image.size)
-        image = image.resize([round(scale * side) for side in image.size], Image.Resampling.BILINEAR)
+        image = image.resize(
+            [round(scale * side) for side in image.size], Image.Resampling.BILINEAR
+        )
         left, top = ((side - SIDE) // 2 for side in image.size)
         image = image.crop((left, top, left + SIDE, top + SIDE))
     else:
