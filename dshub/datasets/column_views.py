@@ -236,7 +236,7 @@ class ColumnViews(RowView):
         """
         resizing = resizing_of(self, size, encode)
         base, names = self._base(), tuple(resizing.encodings)
-        inputs = self.columns(names).decode()._derived(base, names=names)
+        inputs = self.columns(names).decode("pillow")._derived(base, names=names)
         return self._derived(ResizedSource(base, inputs, resizing))
 
     def pack(self, column: str, length: int, *, target: str = "target") -> Self:

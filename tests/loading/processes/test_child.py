@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dshub.errors import DshubError, ReadError
-from dshub.loading.gathering import Pool
+from dshub.loading.memory import Pool
 from dshub.loading.processes.child import Packer, each, receive, send, sendable
 from dshub.loading.processes.memory import POSIX, Allocator, Placed, Region, create, open_region
 
