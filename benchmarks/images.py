@@ -142,10 +142,13 @@ def show_trainer(folder: Path, steps: int) -> None:
     """Print how much a loader slows down a training loop that keeps one core busy."""
     command = [sys.executable, str(TRAINER), str(folder), str(steps)]
     seconds = json.loads(subprocess.check_output(command).splitlines()[-1])
-    print(f"\n{'A training loop that keeps one core busy':42}{'s/step':>8}{'slower by':>11}")
-    for name, taken in seconds.items():
+    alone, _ = seconds["alone"]
+    print(
+        f"\n{'A training loop that keeps one core busy':42}{'s/step':>8}{'slower':>8}{'waits':>8}"
+    )
+    for name, (step, waiting) in seconds.items():
         loader = name if name == "alone" else f'with a loader, where="{name}"'
-        print(f"{loader:42}{taken:8.3f}{taken / seconds['alone'] - 1:11.0%}")
+        print(f"{loader:42}{step:8.3f}{step / alone - 1:8.0%}{waiting:8.3f}")
 
 
 def main() -> None:

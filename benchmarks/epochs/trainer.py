@@ -1,8 +1,8 @@
 """Measure how much a loader slows down a training loop: `trainer.py FOLDER STEPS`.
 
 A step of the loop keeps one core busy for about 0.2 seconds, half in Python and half in NumPy.
-Prints the median seconds of a step as JSON: alone, with a loader in threads, and with one in a
-child process. The three take turns.
+Prints the median seconds of a step and of waiting for a batch as JSON: alone, with a loader in
+threads, and with one in a child process. The three take turns.
 """
 
 import json
@@ -44,7 +44,7 @@ def calibrated() -> tuple[int, int]:
     return counts[0], counts[1]
 
 
-def batches(folder: Path, where: str) -> Iterator[Any]:
+def batches(folder: Path, where: Any) -> Iterator[Any]:
     """Yield batches of decoded, cropped and normalized photographs forever."""
     from dshub import Dataset
     from dshub.loading import transforms as t
@@ -54,10 +54,11 @@ def batches(folder: Path, where: str) -> Iterator[Any]:
         t.RandomHorizontalFlip(),
         t.Normalize(mean=(0.5,) * 3, std=(0.25,) * 3),
     ]
-    loader = Dataset.open(folder / "dshub-photos").batches(
+    loader: Any = Dataset.open(folder / "dshub-photos").batches(
         SIZE, shuffle=True, transform=steps, threads=2, where=where
     )
-    return loader.repeat()
+    walk: Iterator[Any] = loader.repeat()
+    return walk
 
 
 def main() -> None:
@@ -65,7 +66,7 @@ def main() -> None:
     python, rounds = calibrated()
     matrix = np.ones((256, 256), np.float32)
     loops: dict[str, Iterator[Any]] = {"alone": iter(lambda: None, 0)}
-    times: dict[str, list[float]] = {"alone": [], "thread": [], "process": []}
+    times: dict[str, list[tuple[float, float]]] = {"alone": [], "thread": [], "process": []}
     for _ in range(3):
         for name, seconds in times.items():
             if name != "alone":
@@ -76,11 +77,16 @@ def main() -> None:
                 spin(python)
                 for _ in range(rounds):
                     matrix @ matrix
+                worked = time.perf_counter()
                 next(loops[name])
-                seconds.append(time.perf_counter() - began)
+                seconds.append((worked - began, time.perf_counter() - worked))
             if name != "alone":
                 del loops[name]
-    print(json.dumps({name: median(seconds) for name, seconds in times.items()}))
+    print(
+        json.dumps(
+            {name: list(map(median, zip(*taken, strict=True))) for name, taken in times.items()}
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -44,10 +44,12 @@ GROUPS = {
     },
     "Try": {
         "demo": "Run a demo without a network.",
+        "bench": "Measure how fast this machine loads a dataset.",
     },
 }
 
 ALTERNATIVES = {  # commands of other programs, and the dshub commands to suggest
+    "benchmark": "bench",
     "clean": "cache gc",
     "clear": "cache rm",
     "convert": "export",
