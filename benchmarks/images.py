@@ -87,7 +87,7 @@ def measure(processes: Sequence[CandidateProcess], rounds: int) -> Speeds:
         for name in random.sample(list(runs), len(runs)):
             figures = owners[name].feed(name, SIZE)
             if isinstance(figures, str):
-                print(f"{name}, skipped: {figures.strip()[:300]}")
+                print(f"{name}, skipped: {' '.join(figures.split())[:200]}")
                 del runs[name]
             elif number:
                 images, wall, _ = figures

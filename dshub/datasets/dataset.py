@@ -470,6 +470,9 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
                 batches in advance. 0 prepares each batch on demand. Batches with torchvision
                 transforms are always prepared on demand, because the transforms use torch's
                 global generator.
+            where: `thread`, or `process` to prepare batches in a child process, so that a training
+                loop that runs Python code keeps its core. The rows and transforms must be
+                picklable. Transforms that need the training thread stay there.
             prefetch: maximum size of batches prepared in advance, in bytes.
             decoder: library that decodes images; see `decode`. `auto` uses that of the dataset.
 

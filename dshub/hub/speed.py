@@ -57,7 +57,7 @@ class Speed:
 
     @property
     def advice(self) -> str:
-        """What makes the part that binds faster."""
+        """A way to make the limiting part faster."""
         faster = "" if "simplejpeg" in self.decoder else "`pip install 'dshub[fast]'`, or "
         return {
             "disk": "the first epoch waits for the disk: copy the cache to a faster disk, or train "
@@ -66,7 +66,7 @@ class Speed:
             "cores": "more cores help, and so does `dshub prepare NAME --image-size 256`",
             "loop": "transforms take longer than reading and decoding: remove the slowest, or move "
             "them to the device",
-            "step": "the training step takes longer than its batch, so a faster loader is no help",
+            "step": "the training step is slower than the loader, so a faster loader does not help",
         }[self.binds]
 
 
@@ -76,7 +76,7 @@ def measure(
     """Measure the speed of each part of the work.
 
     Args:
-        rows: dataset to measure, of which no row was read before in this process.
+        rows: dataset to measure; rows must not have been read in this process.
         size: rows per batch.
         seconds: time for each stage.
         step: seconds that a training step takes without its loader, or None.

@@ -206,7 +206,7 @@ class Cursor:
 
 
 class _Engine(Protocol):
-    """Interface of what makes batches in advance."""
+    """Interface for making batches in advance."""
 
     def submit(self, rows: np.ndarray) -> Any:
         """Start to make a batch, and return a ticket for it."""
@@ -263,7 +263,7 @@ def _prefetch(
     """Yield the batch of each request, in order, making later ones in advance.
 
     Args:
-        engine: what makes the batches; its errors are raised instead of yielding the batch.
+        engine: maker of the batches; its errors are raised instead of yielding the batch.
         requests: rows of each batch.
         threads: number of threads of the engine.
         limit: maximum size of prefetched batches in bytes; one batch is always allowed.

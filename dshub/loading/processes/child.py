@@ -28,7 +28,7 @@ importing = False  # whether this process is running the script of its parent
 
 
 class Work(NamedTuple):
-    """What a child makes batches from.
+    """Rows and options of the batches to make.
 
     Attributes:
         rows: rows to read.
@@ -49,7 +49,7 @@ class Request(NamedTuple):
         rows: rows of the batch, int64, or None to request none.
         epoch: epoch of the batch.
         unused: batch and region of the memory that the parent no longer uses.
-        cancelled: numbers of batches that nobody waits for.
+        cancelled: numbers of batches that are no longer needed.
     """
 
     number: int = -1
@@ -160,7 +160,7 @@ class Maker:
     """Make requested batches in threads.
 
     Args:
-        work: what to make batches from.
+        work: rows and options of the batches.
         allocator: allocator of shared memory.
         output: stream of answers.
     """

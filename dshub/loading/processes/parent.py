@@ -36,7 +36,7 @@ class BatchProcess:
     """A child process that makes batches. It ends with this object or with its parent.
 
     Args:
-        work: what to make batches from.
+        work: rows and options of the batches.
 
     Raises:
         DshubError: the rows or transforms cannot be sent to a process.
