@@ -1,5 +1,6 @@
 """Compare converted Hugging Face datasets with `datasets` itself."""
 
+import datetime as dt
 import importlib
 import io
 import pickle
@@ -48,7 +49,7 @@ FEATURES: dict[str, tuple[Any, Any, Callable[[int], Any]]] = {
     "int": (hf.Value("int16"), NumberFeature(dtype="int16"), lambda n: n),
     "float": (hf.Value("float64"), NumberFeature(dtype="float64"), lambda n: n / 4),
     "half": (hf.Value("float16"), NumberFeature(dtype="float32"), lambda n: n / 4),
-    "bool": (hf.Value("bool"), NumberFeature(dtype="uint8"), lambda n: n % 2 == 0),
+    "bool": (hf.Value("bool"), NumberFeature(dtype="bool"), lambda n: n % 2 == 0),
     "text": (hf.Value("string"), TextFeature(), lambda n: "pâté" * n),
     "long": (hf.Value("large_string"), TextFeature(), lambda n: "pâté" * n),
     "label": (
@@ -63,7 +64,7 @@ FEATURES: dict[str, tuple[Any, Any, Callable[[int], Any]]] = {
     ),
     "flags": (
         hf.List(hf.Value("bool")),
-        ListFeature(of=NumberFeature(dtype="uint8")),
+        ListFeature(of=NumberFeature(dtype="bool")),
         lambda n: [True, False][: n % 3],
     ),
     "words": (
@@ -226,13 +227,11 @@ def test_hidden_classes_are_left_out() -> None:
         Dataset.from_hf(some)
 
 
-def test_bytes_need_a_feature() -> None:
+def test_bytes_become_images_with_a_feature() -> None:
     """Binary and text columns need `features` to become images and classes."""
     source = hf.Dataset.from_dict({"file": [png(1), png(2)], "kind": ["dog", "cat"]})
     source = source.cast_column("file", hf.Value("binary"))
-    with pytest.raises(SchemaError, match=r"column file: got .*binary") as caught:
-        Dataset.from_hf(source)
-    assert "remove_columns" in caught.value.hint
+    assert Dataset.from_hf(source)["file"] == [png(1), png(2)]
     features: Any = {
         "file": ImageFeature(encoding="png"),
         "kind": LabelFeature(names=("cat", "dog")),
@@ -248,7 +247,6 @@ def test_bytes_need_a_feature() -> None:
 @pytest.mark.parametrize(
     ("kind", "values"),
     [
-        (hf.Value("timestamp[s]"), [0]),
         (hf.Value("int32"), [1, None]),
         (hf.Value("string"), [None, "a"]),
         (hf.List(hf.Value("int32")), [[1, None]]),
@@ -256,7 +254,22 @@ def test_bytes_need_a_feature() -> None:
         (hf.List({"a": hf.Value("int32")}), [[{"a": 1}]]),
         ({"a": hf.Value("int32")}, [{"a": 1}]),
         (hf.List(hf.Image(decode=False)), [[{"bytes": b"a", "path": None}]]),
-        (hf.ClassLabel(names=["a"]), [None]),
+        (hf.ClassLabel(names=["a"]), [None, 0]),
+        (hf.Value("date32"), [dt.date(2020, 1, 2), None]),
+    ],
+    ids=str,
+)
+def test_missing_and_nested_values_are_kept(kind: Any, values: list[Any]) -> None:
+    source = dataset_of([{"x": value} for value in values], {"x": kind})
+    dataset = Dataset.from_hf(source)
+    assert dataset.arrow()["x"].to_pylist() == values
+    assert dataset.to("hf")["x"][:] == values
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (hf.Value("duration[s]"), [dt.timedelta(1)]),
         (hf.Audio(decode=False), [{"bytes": b"ID3", "path": None}]),
     ],
     ids=str,
