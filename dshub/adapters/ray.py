@@ -64,7 +64,7 @@ class RaySource(Datasource):
         self._dataset = dataset
         sample = dataset.take(DECODED_SAMPLE if dataset.encoded else SAMPLE)
         rows = max(1, len(sample))
-        self._row_bytes = max(1, _table(sample).nbytes // rows) if len(sample) else 1
+        self._row_bytes: int = max(1, _table(sample).nbytes // rows) if len(sample) else 1
         self._stored_bytes: int = sample.arrow().nbytes // rows
 
     def get_name(self) -> str:

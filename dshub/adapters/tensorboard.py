@@ -50,8 +50,10 @@ from dshub.errors import ArgumentError, needs
 from dshub.loading.transforms.transform import Batch
 from dshub.progress import Task, choose
 from dshub.settings import Settings
+from dshub.tables.missing import present
 
 CLASSES = 100  # maximum number of classes with images or audio
+NO_CLASS = -1  # number of rows without a class
 GRID = 5  # rows and columns of a grid of images
 CLIPS = 2  # rows per class to listen to
 SECONDS = 10  # length of a clip
@@ -183,7 +185,8 @@ class _Board:
         kinds = ("texts", "images", "audio", "histograms", "scalars")
         self.tags: dict[str, list[str]] = {kind: [] for kind in kinds}
         self._label = _label_of(dataset)
-        self._classes = np.asarray(dataset[self._label] if self._label else np.zeros(len(dataset)))
+        classes = dataset[self._label] if self._label else np.zeros(len(dataset), np.int64)
+        self._classes = np.ma.filled(classes, NO_CLASS)
 
     def _tag(self, kind: str, group: str, name: str = "") -> str:
         """Return a new tag of a kind."""
@@ -236,11 +239,12 @@ class _Board:
             return
         for name, feature in self._of(LabelFeature).items():
             bins = np.arange(len(getattr(feature, "names", ())) + 1) - 0.5
-            self._histogram("classes", name, np.asarray(self._rows[name]), bins)
+            self._histogram("classes", name, present(self._rows[name]), bins)
         numbers = evenly(np.arange(len(self._rows)), VALUES)
         sample = self._rows.select(numbers)
         for name in self._of(NumberFeature):
-            self._histogram("numbers", name, np.asarray(sample[name], np.float64), BINS)
+            values = np.ma.asarray(sample[name]).astype(np.float64)
+            self._histogram("numbers", name, values.filled(np.nan), BINS)
         for name in self._of(TextFeature, ListFeature):
             self._histogram("lengths", name, self._rows.lengths(name, numbers), BINS)
 
@@ -282,6 +286,7 @@ class _Board:
         feature = self._rows.features[self._label] if self._label else None
         for number in evenly(np.unique(self._classes), CLASSES).tolist():
             name = words(number, feature) if feature is not None else ""
+            name = "no class" if number == NO_CLASS else name
             yield name, np.flatnonzero(self._classes == number)
 
     def _values(self, column: str, rows: np.ndarray) -> Sequence[Any]:

@@ -279,9 +279,13 @@ class RowView(plugins.FrameworkMethods):
         return rows_at(self._selection, rows)
 
     def lengths(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """Return the length of each text (characters), file (bytes) or list (values), int64."""
+        """Return the length of each text (characters), file (bytes) or list (values), int64.
+
+        The length of a missing value is 0.
+        """
         values = self._source.read(name, self.numbers(rows))
-        return np.fromiter(map(len, values), np.int64, len(rows))
+        lengths = (0 if value is None else len(value) for value in values)
+        return np.fromiter(lengths, np.int64, len(rows))
 
     def _column(self, name: str) -> np.ndarray | Sequence[Any]:
         view = self.columns([name])
