@@ -351,3 +351,15 @@ def test_rows_and_batches_refer_to_log() -> None:
         with pytest.raises(DshubError, match="tensorboard does not support") as caught:
             convertible.to("tensorboard")
         assert caught.value.hint == "use dshub.adapters.tensorboard.log(ds, …)"
+
+
+def test_missing_values_are_left_out_of_histograms(read: Callable[..., Any]) -> None:
+    dataset = Dataset.from_arrays(
+        {"label": [0, None, 1], "size": [1, None, 2], "text": ["a", None, "bb"]},
+        features={"label": LabelFeature(names=("x", "y"), optional=True)},
+    )
+    events = read(dataset, points=0)
+    counts = {
+        tag: events.Histograms(tag)[0].histogram_value.num for tag in events.Tags()["histograms"]
+    }
+    assert counts == {"classes/label": 2, "numbers/size": 2, "lengths/text": 3}
