@@ -41,7 +41,7 @@ GROUPS = {
         "serve": "Serve a mirror or the cache over HTTP.",
         "site": "Write web pages about datasets.",
         "export": "Export a dataset to other file formats.",
-        "croissant": "Describe a dataset in Croissant, or import a Croissant document.",
+        "croissant": "Convert datasets to or from Croissant.",
     },
     "Try": {
         "demo": "Run a demo without a network.",

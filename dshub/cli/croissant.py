@@ -48,7 +48,7 @@ def command(
     document: Path | None,
     output: Path | None,
 ) -> Answer:
-    """Describe a dataset in Croissant, or import a Croissant document.
+    """Convert datasets to or from Croissant.
 
     \b
       dshub croissant fashion-mnist -o croissant.json

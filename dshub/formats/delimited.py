@@ -28,6 +28,7 @@ from dshub.formats._records import Format, check_columns, only_part, spread
 from dshub.formats._texts import LARGEST_LINE, Encoding, gathered, texts_of_lines
 
 LARGEST_ROW = LARGEST_LINE  # characters in a row with quotes
+MOST_DELIMITERS = 1 << 20  # in a row with quotes, because a field takes much more memory than text
 BYTE_ORDER_MARK = "\ufeff"
 Delimiter = Literal[",", "\t", ";", "|", " ", "::", ", ", "; ", "| ", "blanks"]
 
@@ -172,14 +173,20 @@ class Reader(Format, frozen=True):
         return len(self.delimiter) == 2 and self.delimiter != "::"
 
     def _quoted(self, file: File, lines: Iterator[str]) -> Iterator[Row]:
-        first, size = self.skip + 1, 0
+        first, size, fields = self.skip + 1, 0, 0
         csv.field_size_limit(max(csv.field_size_limit(), LARGEST_ROW))  # of the whole process
 
         def bounded() -> Iterator[str]:
             """Yield the lines, and raise ReadError if a lone quote makes a row too long."""
-            nonlocal size
+            nonlocal size, fields
             for line in lines:
                 size += len(line) + 1
+                fields += line.count(delimiter)
+                if fields > MOST_DELIMITERS:
+                    reason = (
+                        f"the row at line {first:,} has more than {MOST_DELIMITERS:,} delimiters"
+                    )
+                    raise ReadError(file=file.name, reason=reason)
                 if size > LARGEST_ROW:
                     reason = f"the row at line {first:,} is longer than {LARGEST_ROW:,} characters"
                     raise ReadError(file=file.name, reason=reason)
@@ -191,7 +198,7 @@ class Reader(Format, frozen=True):
             for row in rows:
                 if row:
                     yield first, row
-                first, size = self.skip + rows.line_num + 1, 0
+                first, size, fields = self.skip + rows.line_num + 1, 0, 0
         except csv.Error as error:
             reason = f"the row at line {first:,} cannot be read: {error}"
             raise ReadError(file=file.name, reason=reason) from None
