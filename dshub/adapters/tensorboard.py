@@ -243,8 +243,8 @@ class _Board:
         numbers = evenly(np.arange(len(self._rows)), VALUES)
         sample = self._rows.select(numbers)
         for name in self._of(NumberFeature):
-            values = np.ma.asarray(sample[name]).astype(np.float64)
-            self._histogram("numbers", name, values.filled(np.nan), BINS)
+            values = np.ma.filled(sample[name].astype(np.float64), np.nan)
+            self._histogram("numbers", name, values, BINS)
         for name in self._of(TextFeature, ListFeature):
             self._histogram("lengths", name, self._rows.lengths(name, numbers), BINS)
 
