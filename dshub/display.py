@@ -55,8 +55,12 @@ def is_utf8() -> bool:
 
 
 def in_notebook() -> bool:
-    """Return True in a Jupyter kernel, whose output can show images and HTML."""
-    return "ipykernel" in sys.modules
+    """Return True in a Jupyter kernel, whose output can show images and HTML.
+
+    Importing ipykernel is not enough: libraries such as Lightning do so in plain processes, too.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
 
 
 def notebook_lines(error: BaseException, hint: str) -> list[str]:

@@ -1,10 +1,20 @@
 import pickle
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from dshub import Settings
-from dshub.display import cause, harmless, one_line, redacted, shown_url, without_secrets
+from dshub.display import (
+    cause,
+    harmless,
+    in_notebook,
+    one_line,
+    redacted,
+    shown_url,
+    without_secrets,
+)
 from dshub.errors import DshubError, FetchError, ManualStepError, StoreError, TransportError
 
 
@@ -114,3 +124,15 @@ def test_hostile_text_is_processed_in_linear_time() -> None:
         shown_url("http://" + text)
     shown_url("http://" + "a." * 150_000 + "@")
     assert time.process_time() - began < 5
+
+
+def test_imported_kernel_is_not_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries import ipykernel and IPython in plain processes, too."""
+    shell = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert not in_notebook()
+    shell.kernel = object()
+    assert in_notebook()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    assert not in_notebook()
