@@ -87,13 +87,13 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
     ) -> Self:
         """Create a dataset from arrays or lists, without copying the arrays.
 
-        Arrays have the shape (rows, …). A list holds `str`, contents of image or audio files as
-        `bytes`, or arrays or lists of any length.
+        Arrays have the shape (rows, …). A list holds numbers, `str`, `bytes`, dates, dicts, or
+        arrays or lists of any length; None is a missing value.
 
         Args:
             columns: arrays and lists by column name, all of the same length.
             features: features of columns, such as class names; by default inferred from dtype and
-                shape. Columns of `bytes` require a feature.
+                shape. Columns of `bytes` become images or audio only with a feature.
             supervised: pair of columns that become `(x, y)`; each part can be a list of columns.
 
         Raises:
@@ -113,12 +113,12 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         """Create an in-memory dataset from dicts, such as a list or a generator of rows.
 
         Args:
-            rows: a dict of values for each row, all with the same keys.
+            rows: a dict of values for each row; a key that a row lacks is a missing value.
             features: see `from_arrays`.
             supervised: see `from_arrays`.
 
         Raises:
-            SchemaError: rows have different keys, or values do not fit their features.
+            SchemaError: values do not fit their features.
             ArgumentError: a row is not a dict.
             UnknownNameError: `supervised` names an unknown column.
         """
@@ -134,18 +134,18 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
     ) -> Self:
         """Create a dataset from a `pyarrow.Table`, without copying it.
 
-        Columns can hold numbers, text, lists, and image or audio files.
+        Nulls are missing values, and dictionaries of text are classes.
 
         Args:
-            table: table without missing values. Any object with Arrow's C stream interface works,
-                such as a pandas or polars `DataFrame`, a DuckDB relation or a `RecordBatchReader`.
+            table: table, or any object with Arrow's C stream interface, such as a pandas or polars
+                `DataFrame`, a DuckDB relation or a `RecordBatchReader`.
             features: features of columns, which are converted to match; for example, text can
                 become classes or numbers. By default inferred from Arrow types. `binary` columns
-                require a feature.
+                become images or audio only with a feature.
             supervised: pair of columns that become `(x, y)`; each part can be a list of columns.
 
         Raises:
-            SchemaError: a column does not fit its feature, or has a missing value.
+            SchemaError: a column does not fit its feature, or has an unsupported type.
             UnknownNameError: `supervised` names an unknown column.
         """
         return cls._of(from_arrow(table, features), supervised)
@@ -202,7 +202,7 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             title: name of the dataset in error messages.
 
         Raises:
-            SchemaError: a column has an unsupported type or a missing value.
+            SchemaError: a column has an unsupported type.
         """
         source, selection = from_hf(dataset, features, title)
         return cls._of(source, selection=selection)

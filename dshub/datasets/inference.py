@@ -23,7 +23,7 @@ from dshub.tables.types import inner_values, is_text, shaped
 
 SUPPORTED = "numbers, text or lists (pass the feature of bytes in `features`)"
 _CONVERT_HINT = "convert the column, or pass its feature in `features`"
-_MISSING_HINT = "drop rows with missing values, or fill them, for example with pandas `fillna`"
+_MISSING_HINT = "pass a feature with optional=True, or drop or fill rows with missing values"
 
 _CASTS = {  # unsupported types to supported types that can hold the same values
     pa.float16(): pa.float32(),

@@ -77,7 +77,10 @@ class BitColumn:
         return bits.view(bool).reshape(len(rows), *self._shape)
 
     def span(self, start: int, stop: int) -> np.ndarray:
-        return self.gather(np.arange(start, stop))
+        first, last = (self._first + row * self._size for row in (start, stop))
+        packed = self._bits[first >> 3 : -(-last // 8)]
+        bits = np.unpackbits(packed, bitorder="little")[first & 7 :][: last - first]
+        return bits.view(bool).reshape(stop - start, *self._shape)
 
 
 class OptionalColumn:

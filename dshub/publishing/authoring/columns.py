@@ -57,7 +57,7 @@ class Column:
         all_bools: True if all strings are `true` or `false`, in any case.
         has_leading_zeros: True if a string has leading zeros, such as the identifier `007`.
         missing: strings for missing values, such as `NA`.
-        missing_paths: paths of missing values, as in `dshub.datasets.from_memory.missing_paths`.
+        missing_paths: paths of missing values, as in `dshub.datasets.inference.missing_paths`.
         beginnings: distinct first four bytes of binary values.
         audio: features of binary values, while all of them are audio files; None otherwise.
     """
