@@ -58,14 +58,19 @@ class Speed:
     @property
     def advice(self) -> str:
         """A way to make the limiting part faster."""
+        loop = "rows are only copied into batches, so larger batches help"
+        if self.transform:
+            loop = (
+                "transforms take longer than reading and decoding: remove the slowest, or move "
+                "them to the device"
+            )
         faster = "" if "simplejpeg" in self.decoder else "`pip install 'dshub[fast]'`, or "
         return {
             "disk": "the first epoch waits for the disk: copy the cache to a faster disk, or train "
             'with shuffle="blocks" if the data are larger than memory',
             "decoder": f"use {faster}`dshub prepare NAME --image-size 256` for smaller images",
             "cores": "more cores help, and so does `dshub prepare NAME --image-size 256`",
-            "loop": "transforms take longer than reading and decoding: remove the slowest, or move "
-            "them to the device",
+            "loop": loop,
             "step": "the training step is slower than the loader, so a faster loader does not help",
         }[self.binds]
 

@@ -38,6 +38,7 @@ def test_data_without_files_need_no_decoder() -> None:
     assert (speed.decoder, speed.binds) == ("", "loop")
     numbers = measure(Dataset.from_arrays({"x": np.arange(5)}), size=8, seconds=0.02)
     assert numbers.transform == ""
+    assert "transform" not in numbers.advice
 
 
 @pytest.mark.parametrize(
