@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,14 @@ def test_busy_server_gets_a_second_request(
 
 
 def test_host_gets_one_request_at_a_time(dshub: Run, manifest: Path, server: FaultyServer) -> None:
-    slowly = Fault(("drip-head", "crowded"), rate=4000, after=1, status=500)
+    slowly = Fault("drip-head", rate=2000)  # at least 100 bytes, so each head takes 50 ms or more
     server.faults = dict.fromkeys(("/a", "/b", "/c", "/d"), slowly)
     text = "".join(resource(name, f"{server.url}/{name}") for name in "abcd")
     code, answer, _ = check_links(dshub, manifest, text + resource("again", f"{server.url}/a"))
     assert (code, answer["dead"]) == (0, [])
-    assert len(server.requests) == 4
+    starts = [request.at for request in server.requests]
+    assert len(starts) == 4
+    assert min(b - a for a, b in pairwise(starts)) >= 0.05
 
 
 def test_manual_download_needs_no_address(dshub: Run, manifest: Path, server: FaultyServer) -> None:
