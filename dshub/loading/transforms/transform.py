@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 import numpy as np
 
 from dshub._validate import whole
-from dshub.catalog.features import Feature
+from dshub.catalog.features import Feature, MaskFeature
 from dshub.errors import ArgumentError, DshubError
 from dshub.loading.calling import calling, name_of
 from dshub.loading.order import Draws
@@ -36,6 +36,8 @@ class Context:
         label_columns: columns that hold labels.
         planes: whether callables of other packages receive images with channels first.
         training: whether random transforms change the batch.
+        mask_columns: columns that hold masks.
+        mask: feature of the masks that a transform changes like images, or None for images.
     """
 
     draws: Draws
@@ -44,6 +46,8 @@ class Context:
     label_columns: Sequence[str] = ()
     planes: bool = False
     training: bool = True
+    mask_columns: Sequence[str] = ()
+    mask: MaskFeature | None = None
 
 
 @runtime_checkable
