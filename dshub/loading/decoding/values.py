@@ -8,6 +8,7 @@ Netpbm files that Pillow scales to 8 or 16 bits are read here (format: netpbm(5)
 import io
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def dtype_of(image: Any) -> str:
         return "float32"
     if image.mode == "I" and image.format != "PPM":
         return "int32"
-    is_deep = image.mode.startswith("I") or _is_deep_color(image)
+    is_deep = image.mode.startswith("I") or ";16" in _raw_mode(image)
     return "uint16" if is_deep or (_is_scaled(image) and image.tile[0][3][1] > 0xFF) else "uint8"
 
 
@@ -64,7 +65,7 @@ def _values(image: Any, data: memoryview, request: Request) -> np.ndarray:
     """Return the values of an opened image, (height, width, channels)."""
     if _is_scaled(image):
         return _netpbm(image, data)
-    if request.kind == "values" and _is_deep_color(image):
+    if request.kind == "values" and ";16" in _raw_mode(image) and not image.mode.startswith("I"):
         return _deep_colors(image, data)
     images.load(image, io.BytesIO(data))
     if request.kind == "classes":
@@ -92,34 +93,51 @@ def _with_channels(values: np.ndarray, channels: int) -> np.ndarray:
     return np.repeat(values, 3, axis=2) if values.shape[2] == 1 and channels == 3 else values
 
 
-def _is_deep_color(image: Any) -> bool:
-    """Return True if an image that is not decoded yet has colors of 16 bits."""
-    return any(_raw_mode(tile) in _LOWER for tile in image.tile)
-
-
-def _raw_mode(tile: Any) -> str:
-    """Return Pillow's name for the form of the data of a tile."""
-    arguments = tile[3] if isinstance(tile[3], tuple) else (tile[3],)
-    return str(arguments[0]) if arguments else ""
+def _raw_mode(image: Any) -> str:
+    """Return Pillow's name for the form of the data of an image that is not decoded yet."""
+    arguments = image.tile[0][3] if image.tile else ""
+    return str(next(iter(arguments), "") if isinstance(arguments, tuple) else arguments)
 
 
 def _deep_colors(image: Any, data: memoryview) -> np.ndarray:
-    """Decode colors of 16 bits, uint16 (height, width, 3)."""
+    """Decode colors of 16 bits, uint16 (height, width, 1 or 3).
+
+    Raises:
+        ValueError: Pillow cannot unpack the lower bytes.
+    """
+    mode = _raw_mode(image)
+    if mode == "LA;16B":  # as four bytes per pixel
+        image._mode = "RGBA"  # noqa: SLF001  # the mode of the data
+        image.tile = _unpacked(image.tile, "RGBA")
+        images.load(image, io.BytesIO(data))
+        halves = np.asarray(image)
+        return _joined(halves[..., :1], halves[..., 1:2])
+    if mode not in _LOWER:
+        raise ValueError(f"Pillow reads only 8 of the 16 bits of {image.mode}; save it as RGB")
     images.load(image, io.BytesIO(data))
-    values = np.asarray(image)[..., :3].astype(np.uint16) << 8
+    upper = np.asarray(image)[..., :3]
     with Image.open(io.BytesIO(data), formats=[image.format]) as again:
-        again.tile = [_swapped(tile) for tile in again.tile]
+        again.tile = _unpacked(again.tile, _LOWER[mode])
         again.load()
-        values |= np.asarray(again)[..., :3]
+        return _joined(upper, np.asarray(again)[..., :3])
+
+
+def _joined(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+    """Return the values of two bytes, uint16."""
+    values = upper.astype(np.uint16)
+    values <<= 8
+    values |= lower
     return values
 
 
-def _swapped(tile: Any) -> Any:
-    """Return a tile with the other order of bytes; Pillow 11 made tiles named tuples."""
-    *place, arguments = tile
-    mode = _LOWER[_raw_mode(tile)]
-    parts = (*place, (mode, *arguments[1:]) if isinstance(arguments, tuple) else mode)
-    return type(tile)(*parts) if hasattr(tile, "_fields") else parts
+def _unpacked(tiles: Sequence[Any], mode: str) -> list[Any]:
+    """Return tiles with another form of data; Pillow 11 made them named tuples."""
+    changed = []
+    for *place, arguments in tiles:
+        other = (mode, *arguments[1:]) if isinstance(arguments, tuple) else mode
+        changed.append((*place, other))
+    make = getattr(type(tiles[0]), "_make", tuple)
+    return list(map(make, changed))
 
 
 def _is_scaled(image: Any) -> bool:

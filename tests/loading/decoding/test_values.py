@@ -105,6 +105,14 @@ def test_16_bit_colors_of_png_keep_their_values(kind: int) -> None:
         decoded(data, image("uint16", (5, 7, 1)))
 
 
+def test_16_bit_gray_with_transparency_keeps_its_values() -> None:
+    data = deep_png(COLORS[..., :2], 4)
+    assert np.array_equal(decoded(data, image("uint16")), COLORS[..., :1])
+    assert np.array_equal(decoded(data, image("uint8", (5, 7, 1))), COLORS[..., :1] >> 8)
+    with pytest.raises(ReadError, match=r"missing|truncated"):
+        decoded(data[:90], image("uint16"))
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_16_bit_colors_of_tiff_and_netpbm_keep_their_values(order: str) -> None:
     assert np.array_equal(decoded(deep_tiff(COLORS, order), image("uint16")), COLORS)
