@@ -16,6 +16,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     StructFeature,
     TextFeature,
@@ -28,6 +29,7 @@ LONGEST_URL = 4096  # characters; `urlsplit` takes quadratic time for non-ASCII 
 # browsers ignore spaces and control characters before and inside a scheme
 _OTHER_SCHEME = re.compile(r"(?!https?:)[\x00-\x20]*[a-z][a-z0-9+.\x00-\x20-]*:", re.IGNORECASE)
 T = TypeVar("T")
+_ENCODED = ("uint8", "uint16", "int32", "float32")  # dtypes of encoded images
 
 
 def check(manifest: Manifest) -> Iterator[Fault]:
@@ -82,6 +84,9 @@ def check_feature(  # noqa: C901, PLR0912  # a case each
                 yield from check_feature(f"{place}.fields.{name}", of)
         case ImageFeature():
             yield from _check_image(place, feature)
+        case MaskFeature():
+            if len(feature.shape) not in ({2} if feature.encoding == "raw" else {0, 2}):
+                yield Fault(f"{place}.shape", "must be height and width")
         case LabelFeature():
             yield from _check_label(place, feature)
         case NumberFeature():
@@ -108,8 +113,9 @@ def _check_image(place: str, feature: ImageFeature) -> Iterator[Fault]:
         return
     if shape and (len(shape) != 3 or shape[2] not in {1, 3}):
         yield Fault(f"{place}.shape", "must be height, width and 1 or 3 channels, or left out")
-    if feature.dtype != "uint8":
-        yield Fault(f"{place}.dtype", "must be uint8, because images are encoded")
+    if feature.dtype not in _ENCODED or (feature.dtype != "uint8" and feature.encoding == "jpeg"):
+        choices = "uint8" if feature.encoding == "jpeg" else ", ".join(_ENCODED)
+        yield Fault(f"{place}.dtype", f"must be {choices}, because images are encoded")
 
 
 def _check_label(place: str, feature: LabelFeature) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ import builtins
 import re
 import textwrap
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, assert_never, get_args
 
 import msgspec
 from msgspec import Meta
@@ -62,7 +62,9 @@ class ImageFeature(Column, frozen=True, kw_only=True, tag="image"):
     Attributes:
         shape: (height, width, channels), or empty for encoded images of different sizes. Encoded
             images are decoded to RGB unless the shape has 1 channel.
-        dtype: type of one pixel value.
+        dtype: type of one pixel value. Encoded images are `uint8`, which reduces 16-bit values to
+            their upper 8 bits; or `uint16`, `int32` or `float32`, which keep values as they are.
+            Without a shape, images of these types have 1 channel if the file is gray.
         encoding: `raw` for plain pixels; `jpeg` or `png` for image files, stored unchanged and
             decoded when a row is read; `any` for image files of several formats.
     """
@@ -70,6 +72,28 @@ class ImageFeature(Column, frozen=True, kw_only=True, tag="image"):
     shape: tuple[Positive, ...] = ()
     dtype: Dtype = "uint8"
     encoding: Literal["raw", "jpeg", "png", "any"] = "raw"
+
+
+class MaskFeature(Column, frozen=True, kw_only=True, tag="mask"):
+    """Image of class numbers, such as the classes of the pixels of another image.
+
+    Rows are arrays (height, width). Values of files are kept as they are: palette indices, gray
+    values of 8, 16 or 32 bits, and 0 and 1 of files with one bit.
+
+    Attributes:
+        shape: (height, width), or empty for encoded masks of different sizes.
+        dtype: type of one value.
+        encoding: `raw` for plain values; `png`, or `any` for image files of several formats, stored
+            unchanged and decoded when a row is read.
+        names: class names in order, so that the value i means `names[i]`; empty if unknown.
+        ignore: value of pixels without a class, often 255. `RandomCrop` pads masks with it.
+    """
+
+    shape: tuple[Positive, ...] = ()
+    dtype: Literal["uint8", "uint16", "int32"] = "uint8"
+    encoding: Literal["raw", "png", "any"] = "raw"
+    names: tuple[Text, ...] = ()
+    ignore: Natural | None = None
 
 
 class AudioFeature(Column, frozen=True, kw_only=True, tag="audio"):
@@ -216,6 +240,7 @@ class StructFeature(Column, frozen=True, kw_only=True, tag="struct"):
 
 Feature = (
     ImageFeature
+    | MaskFeature
     | AudioFeature
     | LabelFeature
     | NumberFeature
@@ -233,17 +258,20 @@ _BYTES = {name: int(re.sub(r"\D", "", name) or 8) // 8 for name in get_args(Dtyp
 
 def is_encoded(feature: Feature) -> bool:
     """Return whether rows are stored as files that must be decoded."""
-    return isinstance(feature, AudioFeature) or (
-        isinstance(feature, ImageFeature) and feature.encoding != "raw"
-    )
+    return isinstance(feature, AudioFeature) or is_image_file(feature)
+
+
+def is_image_file(feature: Feature) -> TypeGuard[ImageFeature | MaskFeature]:
+    """Return whether rows are stored as image files that must be decoded."""
+    return isinstance(feature, ImageFeature | MaskFeature) and feature.encoding != "raw"
 
 
 def row_bytes(feature: Feature) -> int:
     """Return the bytes per row of a column; 0 if rows differ in size."""
     match feature:
-        case ImageFeature() if feature.encoding != "raw":
+        case ImageFeature() | MaskFeature() if feature.encoding != "raw":
             return 0
-        case ImageFeature() | NumberFeature():
+        case ImageFeature() | MaskFeature() | NumberFeature():
             return prod(feature.shape) * _BYTES[feature.dtype]
         case LabelFeature() | DateFeature():
             return 8
@@ -259,7 +287,7 @@ def row_bytes(feature: Feature) -> int:
 _FILES = {"jpeg": "JPEG", "png": "PNG", "ogg": "Ogg", "any": "files of several formats"}
 
 
-def describe(feature: Feature) -> str:  # noqa: C901  # a case each
+def describe(feature: Feature) -> str:  # noqa: C901, PLR0912  # a case each
     """Describe a feature, as in `image, 28 x 28 x 1, uint8` or `label, 10 classes`."""
     match feature:
         case ListFeature():
@@ -278,7 +306,11 @@ def describe(feature: Feature) -> str:  # noqa: C901  # a case each
             facts = ["number", _dimensions(feature.shape), feature.dtype]
         case ImageFeature():
             content = _FILES.get(feature.encoding, feature.dtype)
-            facts = ["image", _dimensions(feature.shape), content]
+            deep = feature.dtype if content != feature.dtype != "uint8" else ""
+            facts = ["image", _dimensions(feature.shape), content, deep]
+        case MaskFeature():
+            classes = f"{len(feature.names):,} classes" if feature.names else ""
+            facts = ["mask", _dimensions(feature.shape), feature.dtype, classes]
         case AudioFeature():
             rate = f"{feature.rate:,} Hz" if feature.rate else "several rates"
             channels = {0: "mono and stereo", 1: ""}.get(

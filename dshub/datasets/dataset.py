@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 import numpy as np
 
-from dshub._validate import flag, whole
+from dshub._validate import choice, flag, whole
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.catalog.spellings import FamiliarClass, familiar, spelled
@@ -151,7 +151,9 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         return cls._of(from_arrow(table, features), supervised)
 
     @classmethod
-    def from_folder(cls, path: str | Path, split: str | None = None) -> Self:
+    def from_folder(
+        cls, path: str | Path, split: str | None = None, *, dtype: str | None = None
+    ) -> Self:
         """Create a dataset from image or audio files, with their classes and the data beside them.
 
         - ``cat/1.jpg``, ``dog/7.jpg``: folders are the classes in the column `label`.
@@ -160,7 +162,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
           extension. A column named like `label`, or the only one, has classes if its values
           repeat. A file with several rows is repeated.
         - ``1.jpg``, ``1.txt``: captions in the column `text`.
-        - ``images/1.jpg``, ``masks/1.png`` or ``1_mask.png``: columns `image` and `mask`.
+        - ``images/1.jpg``, ``masks/1.png`` or ``1_mask.png``: columns `image` and `mask`. Masks
+          are class numbers (height, width), or images if they have colors.
 
         Rows are sorted by class and file name. Folders such as `train`, `val` and `test` are
         splits that share the same classes. Files are read when their rows are read. The
@@ -170,18 +173,24 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             path: folder of the files.
             split: split expression such as `train`, `train[:10%]` or `train+val`; None for a folder
                 without splits.
+            dtype: dtype of the pixels of images: `uint8`, `uint16`, `int32` or `float32`; None for
+                the one of the files. Images of other dtypes than `uint8` have 1 channel if the file
+                is gray.
 
         Raises:
             ReadError: the folder is missing, or has no image or audio file; a file has no row in
                 the table or no caption; or a row of the table has no file. Reading a damaged file
                 raises this error, too.
-            ArgumentError: the folder has splits, and `split` is None.
+            ArgumentError: the folder has splits, and `split` is None; or `dtype` is invalid.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
             SchemaError: the folder mixes images and audio, or several kinds of audio files; several
-                tables describe the files; or an image has no mask, but most have.
+                tables describe the files; an image has no mask, but most have; or only some images
+                have 8 bits.
         """
-        return cls._of(*from_folder(Path(path), split))
+        if dtype is not None:
+            choice("dtype", dtype, ("uint8", "uint16", "int32", "float32"))
+        return cls._of(*from_folder(Path(path), split, dtype))
 
     @classmethod
     def from_hf(

@@ -1,7 +1,8 @@
 """Decode image and audio files when their rows are read.
 
 `dshub.loading.decoding` decodes images to upright uint8 arrays (height, width, channels), with 1
-channel if the feature's shape has 1, or else with 3. Audio becomes int16 (samples,), or (samples,
+channel if the feature's shape has 1, or else with 3. Images of other types and masks keep their
+values. Audio becomes int16 (samples,), or (samples,
 channels) if there are several channels.
 """
 
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dshub.catalog.features import AudioFeature, ImageFeature
+from dshub.catalog.features import AudioFeature, ImageFeature, MaskFeature
 from dshub.datasets.audio import decode_audio, probe
 from dshub.loading.decoding.images import decoding_errors
 from dshub.loading.decoding.pixels import DEFAULT, Decoding, decode_image, shape_text
@@ -19,7 +20,7 @@ from dshub.loading.decoding.pixels import DEFAULT, Decoding, decode_image, shape
 if TYPE_CHECKING:
     from dshub.datasets.dataset import Dataset
 
-Encoded = ImageFeature | AudioFeature
+Encoded = ImageFeature | MaskFeature | AudioFeature
 
 
 def decode_all(
@@ -47,7 +48,7 @@ def decode_all(
         return [
             decode_image(data, feature, decoding, partial(where, i)) for i, data in enumerate(files)
         ]
-    decoded = np.empty((len(files), *feature.shape), np.uint8)
+    decoded = np.empty((len(files), *feature.shape), feature.dtype)
     for i, data in enumerate(files):
         decoded[i] = decode_image(data, feature, decoding, partial(where, i), reuse=True)
     return decoded

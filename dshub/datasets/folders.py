@@ -20,10 +20,11 @@ from typing import Any, NoReturn
 import msgspec
 import numpy as np
 
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature, TextFeature
+from dshub.catalog.features import Feature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Pair
 from dshub.datasets.beside import TABLES, Beside, pair_masks, read_beside
 from dshub.datasets.decoding import detect_audio
+from dshub.datasets.depths import image_feature, mask_feature
 from dshub.datasets.from_memory import from_arrays
 from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import ColumnSource, Source
@@ -90,8 +91,7 @@ class FolderSource(Source):
         return self._values.contiguous(name) if self._values and in_memory else None
 
     def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
-        del name
-        return _Files([self._root / self._files[row] for row in rows.tolist()])
+        return _Files([self._root / self._paths[name][row] for row in rows.tolist()])
 
 
 class _Files(Sequence[bytes]):
@@ -129,7 +129,9 @@ def _refuse(path: Path, error: OSError) -> NoReturn:
     raise ReadError(file=str(path), reason=reason, hint=hint) from error
 
 
-def from_folder(root: Path, split: str | None) -> tuple[FolderSource, Pair | None]:
+def from_folder(
+    root: Path, split: str | None, dtype: str | None = None
+) -> tuple[FolderSource, Pair | None]:
     """Create the source of a folder or of splits in it, and return it with its supervised pair."""
     folders = _folders(root)
     tables: list[str] = []
@@ -146,19 +148,23 @@ def from_folder(root: Path, split: str | None) -> tuple[FolderSource, Pair | Non
         splits = {"": rows}
     all_rows = [row for part in splits.values() for row in part]
     files = [file for _, file in rows]
-    column, feature = _feature(root, files or [file for _, file in all_rows])
+    column = _column(root, files or [file for _, file in all_rows])
     if column == "image" and (pairs := pair_masks(files)):
-        return _masked(root, pairs), ("image", "mask")
+        return _masked(root, pairs, dtype), ("image", "mask")
+    feature = _feature(root, column, files or [file for _, file in all_rows], dtype)
     beside = read_beside(root, files, [file for _, file in all_rows], sorted(tables))
     if beside is None:
         return _source(root, column, feature, rows=rows, all_rows=all_rows)
     return _described(root, column, feature, rows=rows, beside=beside)
 
 
-def _masked(root: Path, pairs: tuple[Sequence[str], Sequence[str]]) -> FolderSource:
-    feature = ImageFeature(encoding="any")
-    paths = dict(zip(("image", "mask"), pairs, strict=True))
-    return FolderSource(root, paths, dict.fromkeys(paths, feature))
+def _masked(
+    root: Path, pairs: tuple[Sequence[str], Sequence[str]], dtype: str | None
+) -> FolderSource:
+    images, masks = pairs
+    features: dict[str, Feature] = {"image": image_feature(root, images, dtype)}
+    features["mask"] = mask_feature(root, masks)
+    return FolderSource(root, dict(zip(features, pairs, strict=True)), features)
 
 
 def _described(
@@ -261,8 +267,8 @@ def _rows(root: Path, folder: Path, tables: list[str]) -> list[Row]:
     return [(file[0] if len(file) > 1 else "", "/".join(prefix + file)) for file in sorted(files)]
 
 
-def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
-    """Return the name and feature of the file column."""
+def _column(root: Path, files: Sequence[str]) -> str:
+    """Return the name of the file column, `image` or `audio`."""
     if not files:
         raise ReadError(
             file=str(root),
@@ -270,19 +276,25 @@ def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
             hint=f"add files with the extensions {' '.join(IMAGES + AUDIO)}",
         )
     kinds: dict[str, str] = {}
-    extensions: set[str] = set()
     for file in files:
-        extension = f".{file.rpartition('.')[2].lower()}"  # a `Path` takes ten times as long
-        kinds.setdefault("image" if extension in IMAGES else "audio", file)
-        extensions.add(extension)
+        kinds.setdefault("image" if _extension(file) in IMAGES else "audio", file)
     if len(kinds) > 1:
         got = " and ".join(f"{kind} ({file})" for kind, file in kinds.items())
         hint = "move files of one kind to another folder"
         raise SchemaError(where=str(root), expected="files of one kind", got=got, hint=hint)
-    if "image" in kinds:
-        return "image", ImageFeature(encoding="any")
+    return next(iter(kinds))
+
+
+def _extension(file: str) -> str:
+    return f".{file.rpartition('.')[2].lower()}"  # a `Path` takes ten times as long
+
+
+def _feature(root: Path, column: str, files: Sequence[str], dtype: str | None) -> Feature:
+    """Return the feature of the file column."""
+    if column == "image":
+        return image_feature(root, files, dtype)
     first = root / files[0]
     feature = detect_audio(_read(first), str(first))
-    if len(extensions) > 1:
+    if len(set(map(_extension, files))) > 1:
         feature = msgspec.structs.replace(feature, encoding="any")
-    return "audio", feature
+    return feature

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dshub import plugins
 from dshub._validate import choice, whole
-from dshub.catalog.features import ImageFeature, is_encoded
+from dshub.catalog.features import ImageFeature, is_encoded, is_image_file
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.datasets.arrow import arrow_table
 from dshub.datasets.decoding import Encoded, LazyColumn, decode_all
@@ -321,8 +321,8 @@ class RowView(plugins.FrameworkMethods):
 
     @property
     def encoded_images(self) -> list[str]:
-        """Columns of image files that are decoded when rows are read."""
-        return [name for name in self.image_columns if is_encoded(self.features[name])]
+        """Columns of image files, including masks, that are decoded when rows are read."""
+        return [name for name in self.encoded if is_image_file(self.features[name])]
 
     @cached_property
     def encoded(self) -> list[str]:

@@ -5,13 +5,21 @@ from typing import Any, cast
 
 import numpy as np
 
-from dshub.catalog.features import ImageFeature
+from dshub.catalog.features import ImageFeature, MaskFeature
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
 from dshub.loading.transforms.fused_files import FilePass, FusedFiles
+from dshub.loading.transforms.fused_masks import MaskPass
 from dshub.loading.transforms.transform import Context, Images, Layout
 from dshub.loading.workers import Workers
+
+_Feature = ImageFeature | MaskFeature
+
+
+def _is_plain(feature: _Feature) -> bool:
+    """Return True for images that the fast decoders and the fused transforms can read."""
+    return isinstance(feature, ImageFeature) and feature.dtype == "uint8"
 
 
 class EncodedImages:
@@ -30,14 +38,15 @@ class EncodedImages:
     def __init__(self, rows: Rows, options: BatchOptions) -> None:
         self._rows = cast("FileRows", rows)
         self.names = tuple(image_files(rows))
-        self._features = {name: cast("ImageFeature", rows.features[name]) for name in self.names}
+        self._features = {name: cast("_Feature", rows.features[name]) for name in self.names}
         self.fused = FusedFiles()
-        only = len(self.names) == len(rows.image_columns)
-        if self.names and only:
+        images = [name for name, item in self._features.items() if _is_plain(item)]
+        masks = {name for name, item in rows.features.items() if isinstance(item, MaskFeature)}
+        if images and images == list(rows.image_columns) and masks <= set(self.names):
             fused = FusedFiles.beginning(options.transforms)
             sizes = [fused.size(feature) for feature in self._features.values()]
             self.fused = fused if None not in sizes else FusedFiles()
-        self.fixed = tuple(name for name in self.names if self.fused.size(self._features[name]))
+        self.fixed = tuple(name for name in images if self.fused.size(self._features[name]))
         self._decoding = options.decoding(rows) if self.names else DEFAULT
         self._workers = Workers(options.workers(rows))
 
@@ -58,13 +67,18 @@ class EncodedImages:
             SchemaError: an image does not fit the feature.
         """
         feature, files = self._features[name], self._rows.contents(name, rows)
-        if name not in self.fixed:
-            return self._list(name, rows, files)
-        height, width = self.fused.size(feature) or (0, 0)
-        channels = feature.shape[2] if feature.shape else 3
-        shape = (channels, height, width) if layout == "chw" else (height, width, channels)
-        out = pool.empty((len(rows), *shape), self.fused.dtype)
-        work = FilePass(self.fused, context, feature, self._decoding, out, layout)
+        size = self.fused.size(feature) or (0, 0)
+        work: FilePass | MaskPass
+        if isinstance(feature, MaskFeature) and self.fused.count:
+            out = pool.empty((len(rows), *size), np.dtype(feature.dtype))
+            work = MaskPass(self.fused, context, feature, self._decoding, out=out)
+        elif isinstance(feature, ImageFeature) and name in self.fixed:
+            channels = feature.shape[2] if feature.shape else 3
+            shape = (channels, *size) if layout == "chw" else (*size, channels)
+            out = pool.empty((len(rows), *shape), self.fused.dtype)
+            work = FilePass(self.fused, context, feature, self._decoding, out, layout)
+        else:
+            return self._decoded(name, rows, files, pool)
 
         def fill(i: int) -> None:
             work.fill(i, files[i], functools.partial(self._where, name, rows, i))
@@ -72,17 +86,20 @@ class EncodedImages:
         self._workers.run(fill, len(rows))
         return out
 
-    def _list(self, name: str, rows: np.ndarray, files: Any) -> list[np.ndarray]:
-        """Decode images that can differ in size."""
+    def _decoded(self, name: str, rows: np.ndarray, files: Any, pool: Pool) -> Images:
+        """Decode images without transforms, into one array if the feature has a shape."""
         feature = self._features[name]
-        images: list[Any] = [None] * len(rows)
+        images: Any = [None] * len(rows)
+        if feature.shape:
+            images = pool.empty((len(rows), *feature.shape), np.dtype(feature.dtype))
 
         def fill(i: int) -> None:
             where = functools.partial(self._where, name, rows, i)
             images[i] = decode_image(files[i], feature, self._decoding, where)
 
         self._workers.run(fill, len(rows))
-        return images
+        decoded: Images = images
+        return decoded
 
     def _where(self, name: str, rows: np.ndarray, index: int) -> str:
         return f"{self._rows.where(int(rows[index]))}, column {name}"

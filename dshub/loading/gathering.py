@@ -1,10 +1,17 @@
 """Gather rows into batches, reusing memory."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    MaskFeature,
+    is_encoded,
+)
 from dshub.errors import DshubError, UnknownNameError
 from dshub.loading.blocks import ImageBlocks
 from dshub.loading.encoded import EncodedImages
@@ -36,8 +43,9 @@ class Gatherer:
         self._images = list(rows.image_columns)
         self._labels = [n for n, item in self._features.items() if isinstance(item, LabelFeature)]
         self.encoded = EncodedImages(rows, options)
+        self._masks = _mask_columns(self._features, self.encoded.names)
         arrays = [name for name in self._images if _is_array(self._features[name])]
-        fusible = len(arrays) == len(self._images) and not self.encoded.names
+        fusible = len(arrays) == len(self._images) and not (self.encoded.names or self._masks)
         self.fused = Fused.beginning(options.transforms) if fusible else Fused()
         pixels = {name: rows.pixels(name) for name in arrays if name not in self.encoded.names}
         self._pixels = {name: array for name, array in pixels.items() if array is not None}
@@ -53,7 +61,8 @@ class Gatherer:
         options = self.options
         planes = options.layout == "chw"
         draws = Draws.of(rows, options.seed, epoch)
-        context = Context(draws, self._features, self._images, self._labels, planes)
+        columns = self._images, self._labels
+        context = Context(draws, self._features, *columns, planes, mask_columns=self._masks)
         batch = self._gather(rows, context)
         fused, transforms = self.fused_count, options.transforms
         batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
@@ -72,7 +81,7 @@ class Gatherer:
         batch = self._others.gather(rows)
         numbers = self._all.numbers(rows) if self._pixels else rows
         layout = self.options.layout if self.fused_count == self.own_count else "hwc"
-        for name in self._images:
+        for name in dict.fromkeys([*self._images, *self.encoded.names]):
             if name in self.encoded.names:
                 batch[name] = self.encoded.gather(name, rows, context, layout, self.pool)
             elif name in self._pixels:
@@ -141,6 +150,12 @@ def padded(values: Any, fill: float, name: str) -> np.ndarray:
             hint="pad only columns of lists of numbers, such as token ids",
         ) from error
     return out
+
+
+def _mask_columns(features: Mapping[str, Feature], encoded: Collection[str]) -> list[str]:
+    """Return the columns of decoded masks."""
+    masks = [name for name, feature in features.items() if isinstance(feature, MaskFeature)]
+    return [name for name in masks if name in encoded or not is_encoded(features[name])]
 
 
 def _is_array(feature: Feature) -> bool:

@@ -100,7 +100,7 @@ class FileRows(Rows, Protocol):
 
     @property
     def encoded_images(self) -> Sequence[str]:
-        """Columns of image files that are decoded when rows are read."""
+        """Columns of image files, including masks, that are decoded when rows are read."""
 
     @property
     def decoding(self) -> Decoding:

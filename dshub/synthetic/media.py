@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dshub.catalog.features import AudioFeature, ImageFeature
+from dshub.catalog.features import AudioFeature, ImageFeature, MaskFeature
 from dshub.errors import MissingExtraError
 
 GRID = 5  # random patches per row and column in the background of a class
@@ -95,11 +95,38 @@ def encoded_images(
     for i, size in enumerate(sizes):
         rows = np.flatnonzero(which == i)
         if len(rows):
-            plain = msgspec.structs.replace(feature, shape=(*size, channels), encoding="raw")
+            shape = (*size, channels)
+            plain = msgspec.structs.replace(feature, shape=shape, encoding="raw", dtype="uint8")
             images = raw_images(plain, names, classes[rows], random[rows])
             for row, pixels in zip(rows, images, strict=True):
-                files[row] = _image_file(pixels, form)
+                files[row] = _image_file(_deepened(pixels, feature), form)
     return files
+
+
+def _deepened(pixels: np.ndarray, feature: ImageFeature) -> np.ndarray:
+    """Convert gray pixels to 16 bits, which Pillow can write, if the feature is not uint8."""
+    return pixels if feature.dtype == "uint8" or pixels.shape[2] > 1 else pixels.astype("u2") << 8
+
+
+def raw_masks(feature: MaskFeature, random: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Draw masks of a size, each a ring of regions of all classes, (rows, height, width)."""
+    count = min(len(feature.names), 255) or 4
+    rows, columns = ((np.arange(length) * 2 - length) / length for length in size)
+    angle = np.arctan2(rows[:, None], columns) / (2 * np.pi) + 0.5  # 0 to 1
+    turned = angle[None] + (random % np.uint64(64)).astype(np.float64)[:, None, None] / 64
+    masks: np.ndarray = ((turned * count).astype(np.int64) % count).astype(feature.dtype)
+    return masks
+
+
+def encoded_masks(feature: MaskFeature, random: np.ndarray) -> list[bytes]:
+    """Draw masks as PNG files, in several sizes if the feature has no shape."""
+    sizes = [feature.shape] if feature.shape else SIZES
+    which = ((random >> np.uint64(20)) % np.uint64(len(sizes))).tolist()
+    masks = (
+        raw_masks(feature, random[row : row + 1], sizes[size])[0] for row, size in enumerate(which)
+    )
+    dtype = "uint8" if feature.dtype == "uint8" else "uint16"
+    return [_image_file(mask.astype(dtype)[..., None], "PNG") for mask in masks]
 
 
 def _image_file(pixels: np.ndarray, form: str) -> bytes:

@@ -15,12 +15,20 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     StructFeature,
     TextFeature,
 )
 from dshub.formats import nested
-from dshub.synthetic.media import audio_file, bits, encoded_images, raw_images
+from dshub.synthetic.media import (
+    audio_file,
+    bits,
+    encoded_images,
+    encoded_masks,
+    raw_images,
+    raw_masks,
+)
 
 
 def words(number: int, random: int, count: int) -> list[str]:
@@ -90,6 +98,10 @@ def _column(feature: Feature, kinds: _Kinds, random: np.ndarray) -> pa.Array:  #
             return pa.array(images, pa.binary())
         case ImageFeature():
             return nested(raw_images(feature, kinds.names, kinds.classes, random))
+        case MaskFeature() if feature.encoding != "raw":
+            return pa.array(encoded_masks(feature, random), pa.binary())
+        case MaskFeature():
+            return nested(raw_masks(feature, random, feature.shape))
         case AudioFeature():
             return pa.array([audio_file(feature, c, r) for c, r, _ in rows], pa.binary())
         case LabelFeature():

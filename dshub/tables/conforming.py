@@ -19,6 +19,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     StructFeature,
     TextFeature,
@@ -147,9 +148,9 @@ def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
         case AudioFeature():
             encoding = "audio" if feature.encoding == "any" else feature.encoding
             return _conform_files(column, encoding, place)
-        case ImageFeature() if feature.encoding != "raw":
+        case ImageFeature() | MaskFeature() if feature.encoding != "raw":
             return _conform_files(column, feature.encoding, place)
-        case ImageFeature() | NumberFeature():
+        case ImageFeature() | MaskFeature() | NumberFeature():
             return _conform_array(column, feature, place)
         case LabelFeature():
             return _conform_label(column, feature, place)
@@ -242,7 +243,7 @@ def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.A
 
 
 def _conform_array(
-    column: pa.Array, feature: ImageFeature | NumberFeature, place: _Place
+    column: pa.Array, feature: ImageFeature | MaskFeature | NumberFeature, place: _Place
 ) -> pa.Array:
     """Convert arrays to a feature's dtype and shape, adding or dropping dimensions of length 1."""
     shape: tuple[int, ...] = ()

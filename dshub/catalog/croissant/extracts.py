@@ -20,7 +20,7 @@ from dshub.catalog.croissant.vocabulary import (
     TEXT,
     TSV,
 )
-from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
+from dshub.catalog.features import AudioFeature, LabelFeature, is_image_file
 from dshub.catalog.manifest import Manifest, Rename, Split
 
 Extract = Mapping[str, Any]
@@ -73,7 +73,7 @@ def content_types(manifest: Manifest, split: Split, part: str) -> Sequence[str]:
 
 def _folder_types(manifest: Manifest) -> Sequence[str]:
     for feature in manifest.features.values():
-        if isinstance(feature, ImageFeature) and feature.encoding != "raw":
+        if is_image_file(feature):
             image_type = IMAGE_TYPES.get(feature.encoding)
             return [image_type] if image_type else list(IMAGE_TYPES.values())
         if isinstance(feature, AudioFeature):

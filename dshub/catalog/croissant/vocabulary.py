@@ -13,6 +13,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     StructFeature,
     TextFeature,
@@ -158,7 +159,7 @@ def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any
     shape = _shape(feature)
     if shape and version == "1.1":
         array = {"isArray": True, "arrayShape": ",".join(map(str, shape))}
-    elif isinstance(feature, ImageFeature):
+    elif isinstance(feature, ImageFeature | MaskFeature):
         kinds, array = kinds[:1], {}  # numeric types are for arrays only
     else:
         array = {"repeated": True} if shape else {}
@@ -169,7 +170,7 @@ def _kinds(  # noqa: C901, PLR0911  # a case each
     feature: Feature, *, numbers: bool
 ) -> list[str]:
     match feature:
-        case ImageFeature():
+        case ImageFeature() | MaskFeature():
             widths = [WIDTHS[feature.dtype]] if feature.encoding == "raw" else []
             return ["sc:ImageObject", *widths]
         case AudioFeature():
@@ -198,7 +199,7 @@ def _shape(feature: Feature) -> tuple[int, ...]:
     if isinstance(feature, ListFeature):
         return (-1, *_shape(feature.of))
     if isinstance(feature, NumberFeature) or (
-        isinstance(feature, ImageFeature) and feature.encoding == "raw"
+        isinstance(feature, ImageFeature | MaskFeature) and feature.encoding == "raw"
     ):
         return feature.shape
     return ()

@@ -18,6 +18,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     StructFeature,
     TextFeature,
@@ -62,9 +63,26 @@ def encode(value: Any, feature: Feature, *, seconds: int = SECONDS) -> Any:
         return value
     if isinstance(feature, ImageFeature):
         return _image(value)
+    if isinstance(feature, MaskFeature):
+        return _image(colored(value))
     if isinstance(feature, AudioFeature):
         return _audio(value, feature.rate, seconds)
     return value
+
+
+def colored(mask: np.ndarray) -> np.ndarray:
+    """Color a mask, (height, width), with the palette of Pascal VOC, uint8 (height, width, 3).
+
+    The palette (Everingham and others, 2012 development kit) spreads the bits of a class number
+    over the three colors. Numbers are taken modulo 256.
+    """
+    numbers, colors = np.arange(256), np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            colors[:, channel] |= ((numbers >> channel & 1) << (7 - bit)).astype(np.uint8)
+        numbers >>= 3
+    painted: np.ndarray = colors[mask & 255]
+    return painted
 
 
 def to_rgb(image: np.ndarray) -> Image.Image:
@@ -157,7 +175,7 @@ def words(  # noqa: C901, PLR0911  # a case each
     if value is None or value is np.ma.masked:
         return "–"
     match feature:
-        case ImageFeature():
+        case ImageFeature() | MaskFeature():
             return "×".join(map(str, value.shape))
         case AudioFeature():
             return _length(value, feature.rate)

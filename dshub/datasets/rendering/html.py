@@ -18,6 +18,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     StructFeature,
     TextFeature,
@@ -152,9 +153,9 @@ def _cell(  # noqa: PLR0911  # a case each
     if value is None or value is np.ma.masked:
         return '<span class="dshub-dim">–</span>'
     match feature:
-        case ImageFeature() | AudioFeature() if isinstance(value, bytes):
+        case ImageFeature() | MaskFeature() | AudioFeature() if isinstance(value, bytes):
             return _text(f"file of {len(value):,} bytes")
-        case ImageFeature() | AudioFeature():
+        case ImageFeature() | MaskFeature() | AudioFeature():
             return _media(encode(value, feature, seconds=1), budget)
         case LabelFeature():
             return _chip(words(value, feature))

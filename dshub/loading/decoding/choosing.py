@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 from dshub.errors import ArgumentError, DshubError
-from dshub.loading.decoding import ImageDecoder, pillow
+from dshub.loading.decoding import ImageDecoder, pillow, values
 from dshub.loading.decoding.request import Decoded, Request
 
 _AUTOMATIC = ("simplejpeg", "opencv")  # decoders that `auto` uses if they are installed
@@ -45,13 +45,15 @@ class Decoder:
         return f"<Decoder {self.name}>"
 
     def decode(self, data: bytes | memoryview, request: Request) -> Decoded:
-        """Decode an image file to upright pixels.
+        """Decode an image file to upright pixels, or to values by Pillow.
 
         Raises:
             ValueError: the file is damaged, or declares more pixels than it can hold.
             Exception: any exception that Pillow raises for a damaged file.
         """
         view = memoryview(data)
+        if request.kind != "pixels":
+            return values.decode(view, request)
         decoded = self.try_decode(view, request)
         return pillow.decode(view, request) if decoded is None else decoded
 

@@ -58,7 +58,7 @@ def open_upright(data: memoryview, request: Request) -> tuple[Any, int, int, int
             return None, height, width, 1
         divisor = _scale(opened, request)
         images.load(opened, stream)
-        image = _convert(opened, "L" if request.channels == 1 else "RGB")
+        image = converted(opened, "L" if request.channels == 1 else "RGB")
         orientation = images.orientation(opened)  # Pillow rotates TIFF files itself
     transposition = _TRANSPOSITIONS.get(orientation)
     upright = image if transposition is None else image.transpose(transposition)
@@ -85,7 +85,8 @@ def _scale(image: Any, request: Request) -> int:
     return divisor
 
 
-def _convert(image: Image.Image, mode: str) -> Image.Image:
+def converted(image: Image.Image, mode: str) -> Image.Image:
+    """Convert an image to mode L or RGB; see `open_upright`."""
     if image.mode == mode:
         return image
     if image.mode == "F":

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 Order = Literal["rgb", "bgr"]
+Kind = Literal["pixels", "values", "classes"]
 KEPT = 64 << 20  # bytes of pixels that a thread keeps for the next image
 
 
@@ -22,7 +23,7 @@ class Request:
     """Pixels that a decoder should return.
 
     Attributes:
-        channels: 1 for gray, or 3 for color.
+        channels: 1 for gray, or 3 for color; 0 for those of the file if the kind is not `pixels`.
         expected: height and width in the manifest, or None. Images of another size are not decoded.
         order: order of the color channels.
         divisor: function that returns 1, 2, 4 or 8 for the height and width of an upright image.
@@ -30,6 +31,8 @@ class Request:
             scaled.
         reuse: whether the pixels can be in memory that the next request of this thread
             overwrites.
+        kind: `pixels` for 8-bit pixels, `values` for pixels of any depth, or `classes` for class
+            numbers of a mask; see `dshub.loading.decoding.values`.
     """
 
     channels: int = 3
@@ -37,6 +40,7 @@ class Request:
     order: Order = "rgb"
     divisor: Callable[[int, int], int] = full_size
     reuse: bool = False
+    kind: Kind = "pixels"
 
     def refuses(self, height: int, width: int) -> bool:
         """Return True if neither the stored nor the rotated image has the expected size."""
@@ -48,7 +52,7 @@ class Decoded(NamedTuple):
 
     Attributes:
         pixels: uint8 (height, width, channels), which can be smaller than the image; None if the
-            image does not have the expected size.
+            image does not have the expected size. Values and classes have the dtype of the file.
         height, width: size of the image before scaling.
         divisor: divisor of the scaled image, or 1.
     """

@@ -2,13 +2,21 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from PIL import Image
 
 from dshub._validate import choice, flag, whole
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature, NumberFeature, describe
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    MaskFeature,
+    NumberFeature,
+    describe,
+)
 from dshub.errors import ArgumentError, DshubError
 from dshub.loading.calling import describe_values, name_of
 from dshub.loading.order import Draws
@@ -111,7 +119,8 @@ class BaseTransform(ABC):
         batch |= {name: _pixels(name, batch[name]) for name in images}
         draws = Draws.of(np.arange(len(next(iter(batch.values()), ()))), seed, 0)
         labels = [name for name, kind in kinds.items() if isinstance(kind, LabelFeature)]
-        context = Context(draws, kinds, images, labels, planes, training)
+        masks = [name for name, kind in kinds.items() if isinstance(kind, MaskFeature)]
+        context = Context(draws, kinds, images, labels, planes, training, masks)
         own = [step for step in self.steps if is_own(step)]
         batch = apply(own, batch, context)
         for name in images if planes else ():
@@ -129,6 +138,23 @@ class ImageTransform(BaseTransform):
     def apply(self, batch: Batch, context: Context) -> Batch:
         for name in context.image_columns:
             batch[name] = self.change(batch[name], context)
+        return batch
+
+
+class GeometricTransform(ImageTransform):
+    """Base class of transforms that move pixels, which change masks in the same way.
+
+    `change` also receives masks, (rows, height, width, 1), with `Context.mask`. It must not blend
+    their values.
+    """
+
+    def apply(self, batch: Batch, context: Context) -> Batch:
+        batch = super().apply(batch, context)
+        for name in context.mask_columns:
+            feature = cast("MaskFeature", context.features[name])
+            masks = each(batch[name], lambda mask: mask[..., None])
+            masks = self.change(masks, replace(context, mask=feature))
+            batch[name] = each(masks, lambda mask: mask[..., 0])
         return batch
 
 

@@ -8,18 +8,34 @@ tensor with channels first for version 2 of the transforms. They use torch's glo
 state of the generator is restored afterwards. Other threads use the generator too, so batches with
 these transforms cannot be prepared in a background thread (see `needs_caller`). Albumentations
 transforms receive an array with channels last as `image=`, and have their own generator since
-version 2.
+version 2. Masks are changed with the first column of images: `tv_tensors.Mask` for version 2 of
+torchvision's transforms, and `masks=` for albumentations.
 """
 
 import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from dshub.errors import DshubError
+from dshub.loading.calling import name_of
+
+_COLORS = {  # version 1 of torchvision's transforms that do not move pixels
+    "ColorJitter",
+    "ConvertImageDtype",
+    "GaussianBlur",
+    "Grayscale",
+    "Normalize",
+    "PILToTensor",
+    "RandomErasing",
+    "RandomGrayscale",
+    "ToTensor",
+}
 _lock = threading.Lock()  # threads share transforms, which hold random generators
 
 
@@ -46,41 +62,68 @@ def needs_caller(transforms: Sequence[Any]) -> bool:
 
 
 def apply_to_images(
-    transform: Any, images: Any, seeds: np.ndarray, *, planes: bool
-) -> list[np.ndarray]:
-    """Apply a torchvision or albumentations transform to a column of images.
+    transform: Any, images: Any, seeds: np.ndarray, masks: Sequence[Any] = (), *, planes: bool
+) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
+    """Apply a torchvision or albumentations transform to a column of images and to their masks.
 
     Args:
         transform: transform from one of the packages.
         images: array (rows, …), or list of arrays.
         seeds: seed of each row, uint64 (rows,).
+        masks: columns of masks, each an array (rows, height, width) or a list of arrays.
         planes: whether channels come first, in `images` and in the result.
+
+    Returns:
+        The images, and the columns of masks.
+
+    Raises:
+        DshubError: there are masks, which the transform would not change.
     """
-    pairs = list(zip(images, (seeds >> np.uint64(32)).tolist(), strict=True))
-    with _lock:
-        if package_of(transform) == "torchvision":
-            return _by_torchvision(transform, pairs, planes=planes)
-        return [_by_albumentations(transform, *pair, planes=planes) for pair in pairs]
+    torchvision = package_of(transform) == "torchvision"
+    is_old = type(transform).__module__ == "torchvision.transforms.transforms"
+    if masks and is_old and type(transform).__name__ not in _COLORS:
+        raise DshubError(
+            f"{name_of(transform)} does not change masks with their images",
+            hint="use transforms of torchvision.transforms.v2, or remove the columns of masks",
+        )
+    apply = _by_torchvision if torchvision else _by_albumentations
+    rows = zip(images, (seeds >> np.uint64(32)).tolist(), *masks, strict=True)
+    with _lock, _restored_generator() if torchvision else nullcontext():
+        results = [apply(transform, *row, planes=planes) for row in rows]
+    changed = zip(*(rest for _, *rest in results), strict=True)
+    return [image for image, *_ in results], list(map(list, changed))
+
+
+def _restored_generator() -> AbstractContextManager[None]:
+    """Restore the state of torch's generator afterwards."""
+    torch: Any = sys.modules["torch"]  # imported by torchvision
+    context: AbstractContextManager[None] = torch.random.fork_rng(devices=[])
+    return context
 
 
 def _by_torchvision(
-    transform: Any, pairs: Sequence[tuple[np.ndarray, int]], *, planes: bool
+    transform: Any, image: np.ndarray, seed: int, *masks: np.ndarray, planes: bool
 ) -> list[np.ndarray]:
-    torch: Any = sys.modules["torch"]  # imported by torchvision
-    old = type(transform).__module__ == "torchvision.transforms.transforms"
-    results = []
-    with torch.random.fork_rng(devices=[]):
-        for image, seed in pairs:
-            array = np.ascontiguousarray(image if planes else np.moveaxis(image, -1, 0))
-            torch.default_generator.manual_seed(seed)
-            result = transform(_pillow(array) if old else torch.from_numpy(array))
-            if isinstance(result, Image.Image):
-                pixels = np.atleast_3d(np.asarray(result))
-                results.append(np.moveaxis(pixels, -1, 0) if planes else pixels)
-                continue
-            values = result.numpy()
-            results.append(values if planes or values.ndim < 3 else np.moveaxis(values, 0, -1))
-    return results
+    torch: Any = sys.modules["torch"]
+    is_old = type(transform).__module__ == "torchvision.transforms.transforms"
+    array = np.ascontiguousarray(image if planes else np.moveaxis(image, -1, 0))
+    torch.default_generator.manual_seed(seed)
+    first = _pillow(array) if is_old else torch.from_numpy(array)
+    if is_old or not masks:
+        return [_array(transform(first), planes=planes), *masks]
+    kind = sys.modules["torchvision.tv_tensors"].Mask
+    tensors = [kind(torch.from_numpy(np.ascontiguousarray(mask))) for mask in masks]
+    first, *tensors = transform(first, *tensors)
+    return [_array(first, planes=planes), *(tensor.numpy() for tensor in tensors)]
+
+
+def _array(result: Any, *, planes: bool) -> np.ndarray:
+    """Convert a Pillow image or a tensor with channels first to an array."""
+    if isinstance(result, Image.Image):
+        pixels = np.atleast_3d(np.asarray(result))
+        return np.moveaxis(pixels, -1, 0) if planes else pixels
+    values: np.ndarray = result.numpy()
+    return values if planes or values.ndim < 3 else np.moveaxis(values, 0, -1)
 
 
 def _pillow(array: np.ndarray) -> Any:
@@ -90,11 +133,16 @@ def _pillow(array: np.ndarray) -> Any:
     return Image.fromarray(array[0] if array.shape[0] == 1 else np.moveaxis(array, 0, -1))
 
 
-def _by_albumentations(transform: Any, image: np.ndarray, seed: int, *, planes: bool) -> np.ndarray:
+def _by_albumentations(
+    transform: Any, image: np.ndarray, seed: int, *masks: np.ndarray, planes: bool
+) -> list[np.ndarray]:
     array = np.ascontiguousarray(np.moveaxis(image, 0, -1) if planes else image)
     transform.set_random_seed(seed)
-    result = transform(image=array)["image"]
+    added = {"masks": [np.ascontiguousarray(mask) for mask in masks]} if masks else {}
+    results = transform(image=array, **added)
+    changed = [np.asarray(mask) for mask in results.get("masks", ())]
+    result = results["image"]
     if isinstance(result, np.ndarray):
-        return np.moveaxis(result, -1, 0) if planes else result
+        return [np.moveaxis(result, -1, 0) if planes else result, *changed]
     tensor: np.ndarray = result.numpy()  # ToTensorV2 puts channels first
-    return tensor if planes else np.moveaxis(tensor, 0, -1)
+    return [tensor if planes else np.moveaxis(tensor, 0, -1), *changed]

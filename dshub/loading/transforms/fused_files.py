@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dshub.catalog.features import ImageFeature
+from dshub.catalog.features import ImageFeature, MaskFeature
 from dshub.loading.decoding import pillow
 from dshub.loading.decoding.images import decoding_errors
 from dshub.loading.decoding.pixels import Decoding, checked_pixels, request_of
@@ -74,7 +74,7 @@ class FusedFiles:
             fused[name] = transforms[len(fused)]
         return cls(**fused, count=len(fused))
 
-    def size(self, feature: ImageFeature) -> tuple[int, int] | None:
+    def size(self, feature: ImageFeature | MaskFeature) -> tuple[int, int] | None:
         """Return the height and width of the results, or None if they can differ.
 
         Raises:

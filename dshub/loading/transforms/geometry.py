@@ -1,4 +1,7 @@
-"""Crop, flip and resize images; resizing uses the bilinear filter of Pillow."""
+"""Crop, flip and resize images; resizing uses the bilinear filter of Pillow.
+
+Masks are changed in the same way. When they are resized, each pixel takes the nearest value.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from dshub._validate import flag, interval, number, whole
+from dshub.catalog.features import MaskFeature
 from dshub.errors import DshubError
-from dshub.loading.transforms.callables import ImageTransform
+from dshub.loading.transforms.callables import GeometricTransform
 from dshub.loading.transforms.resampling import Finish, resample
 from dshub.loading.transforms.transform import (
     Context,
@@ -25,7 +29,7 @@ from dshub.loading.transforms.windows import Window
 
 
 @dataclass(frozen=True)
-class RandomCrop(ImageTransform):
+class RandomCrop(GeometricTransform):
     """Crop each image at a random position, like torchvision's `RandomCrop`.
 
     If images differ in size, the result is one array if `size` is set, or else a list. A call
@@ -33,7 +37,8 @@ class RandomCrop(ImageTransform):
 
     Attributes:
         size: height and width of the crop; None keeps the size of the image.
-        padding: number of zero pixels to add on each side of the image first.
+        padding: number of zero pixels to add on each side of the image first; those of masks have
+            the value `ignore` of the feature.
 
     Raises:
         ArgumentError: `size` is below 1, or `padding` is below 0.
@@ -71,7 +76,7 @@ class RandomCrop(ImageTransform):
         if not context.training:
             return self._centers(images, context)
         draws = context.draws.uniform(0).tolist(), context.draws.uniform(1).tolist()
-        larger = each(images, lambda part: pad(part, self.padding))
+        larger = each(images, lambda part: pad(part, self.padding, _padding_of(context)))
         parts = [self._part(image, y, x) for image, y, x in zip(larger, *draws, strict=True)]
         if self.size is None and isinstance(images, list):
             return parts
@@ -80,7 +85,7 @@ class RandomCrop(ImageTransform):
     def _centers(self, images: Images, context: Context) -> Images:
         if self.size is None:
             return images
-        larger = each(images, lambda part: pad(part, self.padding))
+        larger = each(images, lambda part: pad(part, self.padding, _padding_of(context)))
         return CenterCrop(self.size).change(larger, context)
 
     def _part(self, image: np.ndarray, y: float, x: float) -> np.ndarray:
@@ -91,18 +96,24 @@ class RandomCrop(ImageTransform):
         return image[top : top + down, left : left + right]
 
 
-def pad(images: np.ndarray, around: int) -> np.ndarray:
-    """Add zero pixels on every side of images (…, height, width, channels)."""
+def _padding_of(context: Context) -> int:
+    """Return the value of pixels around images, or around masks."""
+    return context.mask.ignore or 0 if context.mask else 0
+
+
+def pad(images: np.ndarray, around: int, fill: int = 0) -> np.ndarray:
+    """Add pixels on every side of images (…, height, width, channels)."""
     if not around:
         return images
     *rows, height, width, channels = images.shape
-    result = np.zeros((*rows, height + 2 * around, width + 2 * around, channels), images.dtype)
+    shape = (*rows, height + 2 * around, width + 2 * around, channels)
+    result = np.full(shape, fill, images.dtype)
     result[..., around : around + height, around : around + width, :] = images
     return result
 
 
 @dataclass(frozen=True)
-class RandomHorizontalFlip(ImageTransform):
+class RandomHorizontalFlip(GeometricTransform):
     """Flip a random fraction of the images horizontally.
 
     Raises:
@@ -130,7 +141,7 @@ class RandomHorizontalFlip(ImageTransform):
 
 
 @dataclass(frozen=True)
-class CenterCrop(ImageTransform):
+class CenterCrop(GeometricTransform):
     """Crop the center of each image; images can differ in size.
 
     Raises:
@@ -155,14 +166,34 @@ def _center(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return image[y : y + down, x : x + right]
 
 
-def resize(image: np.ndarray, size: tuple[int, int], *, antialias: bool = True) -> np.ndarray:
-    """Resize an image, uint8 (height, width, 1 or 3); raise DshubError for other dtypes.
+def nearest(values: np.ndarray, window: Window) -> np.ndarray:
+    """Resize a part of an array (height, width, …); each pixel takes the nearest value."""
+    top, left, bottom, right = window.box
+    height, width = window.size
+    rows = (top + (np.arange(height) + 0.5) * ((bottom - top) / height)).astype(np.int64)
+    columns = (left + (np.arange(width) + 0.5) * ((right - left) / width)).astype(np.int64)
+    last = values.shape[0] - 1, values.shape[1] - 1
+    result: np.ndarray = values[np.minimum(rows, last[0])[:, None], np.minimum(columns, last[1])]
+    return result
+
+
+def resize(
+    image: np.ndarray,
+    size: tuple[int, int],
+    *,
+    antialias: bool = True,
+    mask: MaskFeature | None = None,
+) -> np.ndarray:
+    """Resize an image, uint8 (height, width, 1 or 3), or a mask; raise DshubError for other dtypes.
 
     Args:
         image: pixels.
         size: height and width of the result.
         antialias: whether to average all pixels that an output pixel covers.
+        mask: feature of a mask, or None for an image.
     """
+    if mask is not None:
+        return nearest(image, Window.of((0, 0, *image.shape[:2]), size))
     if image.dtype != np.uint8:
         raise DshubError(
             f"resizing requires uint8 images, not {image.dtype}",
@@ -183,7 +214,7 @@ def resize(image: np.ndarray, size: tuple[int, int], *, antialias: bool = True) 
 
 
 @dataclass(frozen=True)
-class Resize(ImageTransform):
+class Resize(GeometricTransform):
     """Resize each image.
 
     Attributes:
@@ -203,11 +234,11 @@ class Resize(ImageTransform):
         flag("antialias of Resize", self.antialias)
 
     def change(self, images: Images, context: Context) -> Images:
-        del context
+        targets = [self.target(*image.shape[:2]) for image in images]
         return stack(
             [
-                resize(image, self.target(*image.shape[:2]), antialias=self.antialias)
-                for image in images
+                resize(image, target, antialias=self.antialias, mask=context.mask)
+                for image, target in zip(images, targets, strict=True)
             ]
         )
 
@@ -220,7 +251,7 @@ class Resize(ImageTransform):
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop(ImageTransform):
+class RandomResizedCrop(GeometricTransform):
     """Crop a random part of each image and resize it, as in ImageNet training.
 
     Area and aspect ratio are drawn as in torchvision's `RandomResizedCrop` (Szegedy and others,
@@ -251,12 +282,13 @@ class RandomResizedCrop(ImageTransform):
     def change(self, images: Images, context: Context) -> Images:
         size = pair(self.size)
         if not context.training:
-            return stack([self._center(image) for image in images], size)
+            return stack([self._center(image, context) for image in images], size)
         parts = [
             resize(
                 image[random_box(image.shape, self.scale, self.ratio, drawn)],
                 size,
                 antialias=self.antialias,
+                mask=context.mask,
             )
             for image, drawn in zip(images, self.drawn(context), strict=True)
         ]
@@ -272,14 +304,10 @@ class RandomResizedCrop(ImageTransform):
         region = rows.start, columns.start, rows.stop, columns.stop
         return Window.of(region, pair(self.size))
 
-    def _center(self, image: np.ndarray) -> np.ndarray:
+    def _center(self, image: np.ndarray, context: Context) -> np.ndarray:
         """Resize the largest central part that has the aspect ratio of `size`."""
-        return _resized_center(image, pair(self.size), antialias=self.antialias)
-
-
-def _resized_center(image: np.ndarray, size: tuple[int, int], *, antialias: bool) -> np.ndarray:
-    down, right = size
-    height, width = image.shape[:2]
-    scale = min(height / down, width / right)
-    part = max(1, round(down * scale)), max(1, round(right * scale))
-    return resize(_center(image, part), size, antialias=antialias)
+        down, right = size = pair(self.size)
+        height, width = image.shape[:2]
+        scale = min(height / down, width / right)
+        part = max(1, round(down * scale)), max(1, round(right * scale))
+        return resize(_center(image, part), size, antialias=self.antialias, mask=context.mask)

@@ -73,7 +73,8 @@ class MixUp(BaseTransform):
 
     Raises:
         ArgumentError: `alpha` is not above 0.
-        DshubError: images can differ in size; raised when the transform is applied.
+        DshubError: images can differ in size, or there are masks, which cannot be blended; raised
+            when the transform is applied.
     """
 
     alpha: float = 0.2
@@ -84,6 +85,11 @@ class MixUp(BaseTransform):
     def apply(self, batch: Batch, context: Context) -> Batch:
         if not context.training:
             return batch
+        if context.mask_columns:
+            raise DshubError(
+                f"MixUp cannot blend the masks of column {context.mask_columns[0]}",
+                hint="use CutMix, which pastes a part of the image and of its mask",
+            )
         batch = _to_one_hot(batch, context)
         generator = context.draws.generator()
         rows = len(context.draws.rows)
@@ -100,8 +106,8 @@ class MixUp(BaseTransform):
 class CutMix(BaseTransform):
     """Paste a rectangle of another row's image, and blend labels by area (Yun and others, 2019).
 
-    Labels become vectors. The area outside the rectangle is drawn from Beta(alpha, alpha) for each
-    row.
+    Masks get the same rectangle of the other row's mask. Labels become vectors. The area outside
+    the rectangle is drawn from Beta(alpha, alpha) for each row.
 
     Raises:
         ArgumentError: `alpha` is not above 0.
@@ -123,10 +129,10 @@ class CutMix(BaseTransform):
         side = np.sqrt(1 - generator.beta(self.alpha, self.alpha, rows))
         places = generator.random((rows, 2))
         kept = np.ones((rows, 1), np.float32)
-        for name in context.image_columns:
+        for name in (*context.image_columns, *context.mask_columns):
             images = one_array(batch[name], "CutMix", name)
             batch[name] = mixed = images.copy()
-            _, height, width, _ = images.shape
+            height, width = images.shape[1:3]
             for i in range(rows):
                 down, right = round(height * side[i]), round(width * side[i])
                 y = int(places[i, 0] * (height - down + 1))

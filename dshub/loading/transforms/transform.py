@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeGuard, runtime_checkable
 import numpy as np
 
 from dshub._validate import whole
-from dshub.catalog.features import Feature
+from dshub.catalog.features import Feature, MaskFeature
 from dshub.errors import ArgumentError, DshubError
 from dshub.loading.calling import calling, name_of
 from dshub.loading.order import Draws
@@ -36,6 +36,8 @@ class Context:
         label_columns: columns that hold labels.
         planes: whether callables of other packages receive images with channels first.
         training: whether random transforms change the batch.
+        mask_columns: columns that hold masks.
+        mask: feature of the masks that a transform changes like images, or None for images.
     """
 
     draws: Draws
@@ -44,6 +46,8 @@ class Context:
     label_columns: Sequence[str] = ()
     planes: bool = False
     training: bool = True
+    mask_columns: Sequence[str] = ()
+    mask: MaskFeature | None = None
 
 
 @runtime_checkable
@@ -194,14 +198,22 @@ def _applied(transform: Any, batch: Batch, context: Context) -> Batch:
     if is_own(transform):
         return transform.apply(batch, context)
     if package_of(transform):
-        for name in context.image_columns:
-            seeds = context.draws.bits()
-            images = apply_to_images(transform, batch[name], seeds, planes=context.planes)
-            batch[name] = stack(images)
-        return batch
+        return _applied_to_images(transform, batch, context)
     if _takes_generator(transform):
         return _check_batch(transform, transform(batch, generator=context.draws.generator()))
     return _check_batch(transform, transform(batch))
+
+
+def _applied_to_images(transform: Any, batch: Batch, context: Context) -> Batch:
+    """Apply a transform of another package to each image, and to the masks with the first image."""
+    seeds, planes = context.draws.bits(), context.planes
+    for name in context.image_columns:
+        masks = context.mask_columns if name == context.image_columns[0] else ()
+        columns = [batch[mask] for mask in masks]
+        images, changed = apply_to_images(transform, batch[name], seeds, columns, planes=planes)
+        batch[name] = stack(images)
+        batch |= {mask: stack(values) for mask, values in zip(masks, changed, strict=bool(images))}
+    return batch
 
 
 def is_own(transform: Any) -> TypeGuard[Transform]:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from dshub import Dataset
-from dshub.catalog.features import ImageFeature
+from dshub.catalog.features import Feature, ImageFeature, MaskFeature
+from dshub.errors import DshubError
 from dshub.loading.transforms.geometry import RandomHorizontalFlip
 
 ROWS, HEIGHT, WIDTH = 40, 12, 10
@@ -103,6 +104,48 @@ def test_torchvision_is_repeatable_for_each_row(dataset: Dataset, torchvision: A
     assert not np.array_equal(first, second)
 
 
+def masked() -> Dataset:
+    """Return images with two columns of masks, of their first two channels."""
+    shape = HEIGHT, WIDTH
+    columns: dict[str, np.ndarray] = {
+        "image": PIXELS,
+        "red": PIXELS[..., 0],
+        "green": PIXELS[..., 1].astype(np.int32),
+    }
+    features: dict[str, Feature] = {
+        "image": ImageFeature(shape=(*shape, 3)),
+        "red": MaskFeature(shape=shape),
+        "green": MaskFeature(shape=shape, dtype="int32"),
+    }
+    return Dataset.from_arrays(columns, features=features)
+
+
+def assert_masks_follow(transform: Any) -> None:
+    for layout, threads in (("hwc", 0), ("chw", 2)):
+        options: Any = {"layout": layout, "threads": threads}
+        for batch in masked().batches(9, transform=transform, **options):
+            images = batch["image"]
+            images = np.moveaxis(images, 1, -1) if layout == "chw" else images
+            assert np.array_equal(images[..., 0], batch["red"])
+            assert np.array_equal(images[..., 1], batch["green"])
+            assert batch["green"].dtype == np.int32
+
+
+def test_torchvision_changes_masks_with_images(torchvision: Any) -> None:
+    crop, flip = torchvision.RandomCrop(8), torchvision.RandomHorizontalFlip()
+    assert_masks_follow(torchvision.Compose([crop, flip]))
+    assert_masks_follow(crop)
+
+
+def test_torchvision_1_refuses_to_move_images_without_masks(torchvision: Any) -> None:
+    del torchvision
+    old: Any = sys.modules["torchvision.transforms"]
+    with pytest.raises(DshubError, match=r"RandomCrop does not change masks .*\n.*v2"):
+        next(iter(masked().batches(4, transform=old.RandomCrop(5))))
+    (batch,) = masked().batches(ROWS, transform=old.ToTensor())
+    assert np.array_equal(batch["red"], PIXELS[..., 0])
+
+
 @pytest.fixture
 def albumentations(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")  # importing would access the network
@@ -129,6 +172,12 @@ def test_albumentations_is_repeatable_for_each_row(dataset: Dataset, albumentati
     assert len({image.tobytes() for image in expected.values()}) == ROWS
     other = by_row(dataset, transform, 7, seed=1)
     assert any(not np.array_equal(other[row], expected[row]) for row in expected)
+
+
+def test_albumentations_changes_masks_with_images(albumentations: Any) -> None:
+    flip, crop = albumentations.HorizontalFlip(p=0.5), albumentations.RandomCrop(8, 8)
+    assert_masks_follow(albumentations.Compose([flip, crop]))
+    assert_masks_follow(crop)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks a process")

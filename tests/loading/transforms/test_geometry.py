@@ -6,6 +6,7 @@ from PIL import Image
 
 from dshub import Dataset
 from dshub.errors import DshubError
+from dshub.loading.order import Draws
 from dshub.loading.transforms.colors import ToFloat
 from dshub.loading.transforms.geometry import (
     CenterCrop,
@@ -14,6 +15,7 @@ from dshub.loading.transforms.geometry import (
     RandomResizedCrop,
     Resize,
 )
+from dshub.loading.transforms.transform import Context
 from tests.loading.transforms.examples import HEIGHT, PIXELS, WIDTH, by_row, varied_images
 
 
@@ -87,7 +89,7 @@ def test_resize_and_crop_match_pillow() -> None:
     images = [
         np.random.default_rng(i).integers(0, 256, (*s, 3), np.uint8) for i, s in enumerate(sizes)
     ]
-    context: Any = type("Context", (), {"image_columns": ["image"]})()
+    context = Context(Draws.of(np.arange(3), 0, 0), {}, ["image"])
 
     def run(transform: Any) -> Any:
         return transform.apply({"image": list(images)}, context)["image"]
