@@ -10,8 +10,10 @@ Many downloads have this layout, and torchvision's `ImageFolder` reads it::
 """
 
 import hashlib
-import os
-from collections.abc import Mapping, Sequence
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -22,18 +24,19 @@ import numpy as np
 
 from dshub.catalog.features import Feature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Pair
-from dshub.datasets.beside import TABLES, Beside, pair_masks, read_beside
+from dshub.datasets.beside import LABELS, Beside, pair_masks, read_beside
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.depths import image_feature, mask_feature
 from dshub.datasets.from_memory import from_arrays
+from dshub.datasets.media import IMAGES, MediaTree, check_pointers, find_media, refuse_pointer
 from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import ColumnSource, Source
-from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
-from dshub.errors import ArgumentError, ReadError, SchemaError
-from dshub.tables.columns import ArrayColumn, Values
-
-IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".aifc")
+from dshub.datasets.split_expressions import Part
+from dshub.datasets.split_folders import Chosen, choose
+from dshub.datasets.trees import class_order, empty_classes, find_splits, shown
+from dshub.datasets.walking import Place
+from dshub.errors import ReadError, SchemaError
+from dshub.tables.columns import Values
 
 Row = tuple[str, str]
 """Class of a file ("" if it has none), and its path below the root, with `/` separators."""
@@ -109,9 +112,11 @@ class _Files(Sequence[bytes]):
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         _refuse(path, error)
+    refuse_pointer(data, str(path))
+    return data
 
 
 def _text(path: Path) -> str:
@@ -133,29 +138,88 @@ def from_folder(
     root: Path, split: str | None, dtype: str | None = None
 ) -> tuple[FolderSource, Pair | None]:
     """Create the source of a folder or of splits in it, and return it with its supervised pair."""
-    folders = _folders(root)
-    tables: list[str] = []
-    if split is not None:
-        splits = {folder.name: _rows(root, folder, tables) for folder in folders}
-        tables += [path.name for path in root.iterdir() if _is_table(path.name)]
-        rows = _select(root, splits, split)
-    elif folders and all(synonyms(folder.name) for folder in folders):
-        expected = f"one of the splits in {root}: {', '.join(folder.name for folder in folders)}"
-        hint = f"pass a split, such as split={folders[0].name!r}"
-        raise ArgumentError(name="split", value=None, expected=expected, hint=hint)
-    else:
-        rows = _rows(root, root, tables)
-        splits = {"": rows}
-    all_rows = [row for part in splits.values() for row in part]
+    try:
+        tree = find_media(root)
+    except OSError as error:
+        _refuse(Path(error.filename or root), error)
+    if not tree.files:
+        tree.refuse()
+    chosen = choose(root, find_splits(tree.files), split)
+    by_split = {name: tree.rows(item) for name, item in chosen.splits.items()}
+    rows = [row for name, part in chosen.parts for row in _sliced(by_split[name], part)]
+    found = _Found(tree, chosen, rows, [row for part in by_split.values() for row in part])
     files = [file for _, file in rows]
-    column = _column(root, files or [file for _, file in all_rows])
+    column = _column(root, files or [file for _, file in found.all_rows])
+    _check_pointers(root, files)
+    for note in (*tree.notes(), *found.notes()):
+        logging.getLogger("dshub").warning("%s: %s", root, note)
     if column == "image" and (pairs := pair_masks(files)):
         return _masked(root, pairs, dtype), ("image", "mask")
     feature = _feature(root, column, files or [file for _, file in all_rows], dtype)
-    beside = read_beside(root, files, [file for _, file in all_rows], sorted(tables))
-    if beside is None:
-        return _source(root, column, feature, rows=rows, all_rows=all_rows)
-    return _described(root, column, feature, rows=rows, beside=beside)
+    all_files = [file for _, file in found.all_rows]
+    beside = read_beside(root, files, all_files, sorted(tree.tables)) or Beside(files)
+    return _described(found, column, feature, beside)
+
+
+def _sliced(rows: list[Row], part: Part | None) -> list[Row]:
+    chosen = part.rows(len(rows)) if part else range(len(rows))
+    return rows[chosen.start : chosen.stop]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Rows of a folder.
+
+    Attributes:
+        rows: selected rows.
+        all_rows: rows of all splits with the same classes.
+    """
+
+    tree: MediaTree
+    chosen: Chosen
+    rows: Sequence[Row]
+    all_rows: Sequence[Row]
+
+    @cached_property
+    def _empty(self) -> tuple[set[str], set[str]]:
+        """Names of folders without files: empty classes, and folders of other kinds."""
+        tree, splits = self.tree, self.chosen.splits.values()
+        found = [empty_classes(split, tree.folders, tree.others) for split in splits]
+        return set().union(*(empty for empty, _ in found)), set().union(
+            *(used for _, used in found)
+        )
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """Names of the classes, in order; empty for a single class."""
+        names = {name for name, _ in self.all_rows} - {""}
+        return class_order(names | self._empty[0]) if len(names) > 1 else []
+
+    @property
+    def loose(self) -> list[str]:
+        """Selected files outside of class folders, if there are any class folders."""
+        loose = [file for name, file in self.rows if not name]
+        return loose if self.classes or len(loose) < len(self.rows) else []
+
+    def columns(self, files: Sequence[str]) -> dict[str, list[str]]:
+        """Return the values of folders such as `year=2024` for each file, by key."""
+        values: dict[str, list[str]] = {}
+        keys = dict.fromkeys(key for split in self.chosen.splits.values() for key in split.columns)
+        for key in keys:
+            by_place: dict[Place, str] = {}
+            for split in self.chosen.splits.values():
+                by_place |= split.columns.get(key, {})
+            values[key] = [by_place.get(tuple(file.split("/")[:-1]), "") for file in files]
+        return values
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is uncertain."""
+        yield from self.chosen.notes
+        with_files = {name for name, _ in self.all_rows}
+        if self.classes and (empty := sorted(self._empty[0] - with_files)):
+            yield f"classes without files: {shown(empty)}"
+        if self.classes and (used := sorted(self._empty[1])):
+            yield f"folders without image or audio files, which are not classes: {shown(used)}"
 
 
 def _masked(
@@ -168,22 +232,30 @@ def _masked(
 
 
 def _described(
-    root: Path, column: str, feature: Feature, *, rows: Sequence[Row], beside: Beside
+    found: _Found, column: str, feature: Feature, beside: Beside
 ) -> tuple[FolderSource, Pair | None]:
-    """Create a source of files with the data beside them, and with several class folders."""
-    values, features, target = dict(beside.columns), dict(beside.features), beside.target
-    names = sorted({name for name, _ in rows})
-    if len(names) > 1 and "" not in names and "label" not in values:
-        numbers = {name: number for number, name in enumerate(names)}
-        classes = {file: numbers[name] for name, file in rows}
+    """Create the source of files with their classes and the data beside them."""
+    root, values, features = found.tree.root, dict(beside.columns), dict(beside.features)
+    target = beside.target
+    for name, texts in found.columns(beside.files).items():
+        _add_column(name, texts, values, features)
+        target = target or (name if name in features else None)
+    described = bool(values or beside.paths)
+    if found.loose and not described and len(found.loose) < len(found.rows):
+        reason = "it is not in a class folder, but other files are"
+        hint = "move it into a class folder, or out of this folder"
+        raise ReadError(file=str(root / found.loose[0]), reason=reason, hint=hint)
+    if found.classes and not found.loose and "label" not in values:
+        numbers = {name: number for number, name in enumerate(found.classes)}
+        classes = {file: numbers[name] for name, file in found.rows}
         values["label"] = np.array([classes[file] for file in beside.files], np.int64)
-        features["label"] = LabelFeature(names=tuple(names))
+        features["label"] = LabelFeature(names=tuple(found.classes))
         target = target or "label"
     paths = {column: beside.files, **beside.paths}
     kinds = {column: feature} | {name: TextFeature() for name in beside.paths}
     clash = next((name for name in values if name in paths), None)
     if clash is not None:
-        got = f"a column {clash!r} in {', '.join(beside.sources)}"
+        got = f"a column {clash!r} in {', '.join(beside.sources) or 'the names of folders'}"
         hint = f"rename this column of the table, because {clash!r} holds the files"
         raise SchemaError(where=str(root), expected="other names of columns", got=got, hint=hint)
     source = FolderSource(
@@ -192,89 +264,30 @@ def _described(
     return source, (column, target) if target else None
 
 
-def _source(
-    root: Path, column: str, feature: Feature, *, rows: Sequence[Row], all_rows: Sequence[Row]
-) -> tuple[FolderSource, Pair | None]:
-    """Create a source of the selected rows, with the classes of all rows."""
-    files = [file for _, file in rows]
-    loose = [file for name, file in rows if not name]
-    if loose and len(loose) < len(rows):
-        reason = "it is not in a class folder, but other files are"
-        hint = "move it into a class folder, or out of this folder"
-        raise ReadError(file=str(root / loose[0]), reason=reason, hint=hint)
-    if loose:
-        return FolderSource(root, {column: files}, {column: feature}), None
-    names = sorted({name for name, _ in all_rows if name})
-    numbers = {name: number for number, name in enumerate(names)}
-    classes = np.array([numbers[name] for name, _ in rows], np.int64)
-    classes.flags.writeable = False
-    label = LabelFeature(names=tuple(names))
-    values = ColumnSource({"label": ArrayColumn(classes)}, {"label": label}, len(files))
-    return FolderSource(root, {column: files}, {column: feature}, values), (column, "label")
+def _add_column(
+    name: str, texts: Sequence[str], values: dict[str, Any], features: dict[str, Feature]
+) -> None:
+    """Add a column of folders such as `year=2024`: classes, integers or text."""
+    if name.lower() in LABELS and "" not in texts:
+        classes = class_order(texts)
+        numbers = {text: number for number, text in enumerate(classes)}
+        values[name] = np.array([numbers[text] for text in texts], np.int64)
+        features[name] = LabelFeature(names=tuple(classes))
+    elif all(not text or re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) for text in texts):
+        values[name] = [int(text) if text else None for text in texts]
+    else:
+        values[name] = [text or None for text in texts]
 
 
-def _select(root: Path, splits: Mapping[str, Sequence[Row]], expression: str) -> list[Row]:
-    """Return the rows that a split expression selects."""
-    selected: list[Row] = []
-    for part in parse_split(expression):
-        names = {part.split, *synonyms(part.split)}
-        similar = (name for name in splits if name.lower() in names)
-        name = part.split if part.split in splits else next(similar, None)
-        if name is None:
-            raise unknown_split(str(root), part.split, splits)
-        rows = part.rows(len(splits[name]))
-        selected += splits[name][rows.start : rows.stop]
-    return selected
-
-
-def _folders(root: Path) -> list[Path]:
-    """Return the subfolders of a folder that are not hidden, sorted by name."""
+def _check_pointers(root: Path, files: Sequence[str]) -> None:
     try:
-        folders = [path for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
+        check_pointers(root, files)
     except OSError as error:
-        _refuse(root, error)
-    return sorted(folders, key=lambda path: path.name)
-
-
-def _is_table(name: str) -> bool:
-    return name[0] != "." and name.lower().endswith(TABLES)
-
-
-def _rows(root: Path, folder: Path, tables: list[str]) -> list[Row]:
-    """Return the class and path of each image and audio file in a folder, sorted.
-
-    Paths of tables are appended to `tables`.
-    """
-
-    def refuse(error: OSError) -> NoReturn:
-        _refuse(Path(error.filename or folder), error)
-
-    files: list[tuple[str, ...]] = []
-    prefix = folder.relative_to(root).parts
-    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if name[0] != "."]
-        parts = Path(place).relative_to(folder).parts
-        files += [
-            (*parts, name)
-            for name in names
-            if name[0] != "." and name.lower().endswith(IMAGES + AUDIO)
-        ]
-        tables += [
-            "/".join((*prefix, *parts, name))
-            for name in names
-            if name.lower().endswith(TABLES) and name[0] != "."
-        ]
-    return [(file[0] if len(file) > 1 else "", "/".join(prefix + file)) for file in sorted(files)]
+        _refuse(Path(error.filename or root), error)
 
 
 def _column(root: Path, files: Sequence[str]) -> str:
     """Return the name of the file column, `image` or `audio`."""
-    if not files:
-        raise ReadError(
-            file=str(root),
-            reason="it contains no image or audio files",
-            hint=f"add files with the extensions {' '.join(IMAGES + AUDIO)}",
-        )
     kinds: dict[str, str] = {}
     for file in files:
         kinds.setdefault("image" if _extension(file) in IMAGES else "audio", file)

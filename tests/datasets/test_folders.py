@@ -117,6 +117,7 @@ def test_split_without_classes_has_no_labels(split_folders: Path) -> None:
 
 def test_any_folder_can_be_a_split(tmp_path: Path) -> None:
     save_image(tmp_path / "fold0" / "a" / "1.png", 5)
+    save_image(tmp_path / "fold0" / "b" / "1.png", 5)
     save_image(tmp_path / "fold1" / "b" / "2.png", 6)
     assert labels_and_values(Dataset.from_folder(tmp_path, split="fold1")) == [("b", 6)]
     assert Dataset.from_folder(tmp_path).features["label"] == LabelFeature(names=("fold0", "fold1"))

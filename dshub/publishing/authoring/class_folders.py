@@ -4,27 +4,35 @@ Examples are `train/cat/1.jpg`, and `cat/1.jpg` without splits. There can be add
 above the splits or below the classes.
 """
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
+from dshub.datasets.media import is_other
+from dshub.datasets.trees import (
+    Groups,
+    Split,
+    class_order,
+    empty_classes,
+    find_classes,
+    find_splits,
+    inner_splits,
+    ordered_splits,
+    split_in_folder,
+)
+from dshub.datasets.walking import Place
 from dshub.errors import DshubError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring.columns import common_audio
+from dshub.publishing.authoring.folder_columns import FolderColumn, folder_columns, folder_path
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
 from dshub.publishing.authoring.scanning import audio_feature, image_feature
-from dshub.publishing.authoring.survey import (
-    Entry,
-    Survey,
-    class_order,
-    ordered_splits,
-    some,
-    split_word,
-)
+from dshub.publishing.authoring.survey import Entry, Survey, key, some
 
+_PLAIN_FOLDERS = {"images", "image", "imgs", "img", "pictures", "photos", "audio", "wavs", "wav"}
+_PLAIN_FOLDERS |= {"clips", "data", "files", "jpegimages", "texts", "txt"}
 TITLES = {"image": "images", "audio": "audio files", "text": "texts"}
 
 
@@ -35,14 +43,18 @@ class _Files:
     Attributes:
         split: name of the split.
         entries: files, in the order of rows.
-        prefix: folders above the class folders.
-        labels: class of each entry; empty without class folders.
+        tree: classes and columns of their folders.
     """
 
     split: str
     entries: list[Entry]
-    prefix: tuple[str, ...]
-    labels: list[str]
+    tree: Split
+
+    @property
+    def labels(self) -> list[str]:
+        """Class of each file; empty without class folders."""
+        labels = self.tree.labels
+        return [labels[entry.folders] for entry in self.entries] if labels else []
 
 
 def outline(
@@ -66,124 +78,181 @@ def outline(
         DshubError: the folders do not separate splits and classes, or audio files differ.
         ReadError: a file cannot be decoded.
     """
-    splits = _splits(entries, stated)
+    result = Outline(TITLES[kind])
+    splits = _splits(entries, stated, result.doubts)
     in_order = [entry for files in splits for entry in files.entries]
     feature, doubt = feature_of(in_order, kind, progress)
-    result = Outline(TITLES[kind], features={kind: feature}, doubts=[doubt] if doubt else [])
-    labels = [label for files in splits for label in files.labels]
-    classes = class_order(labels)
-    if len(classes) > 1:
+    result.features[kind] = feature
+    result.doubts += [doubt] if doubt else []
+    classes = _classes(splits, survey, in_order, result.doubts)
+    if classes:
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
-    elif classes:
-        result.doubts.append(f"no labels, because there is only one class folder: {classes[0]}")
-    result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
+    elif lone := _lone_folder(splits):
+        result.doubts.append(f"no labels, because there is only one class folder: {lone}")
+    columns = folder_columns([files.tree for files in splits], result.features)
+    result.features |= {column.name: column.feature for column in columns}
+    result.members = [(entry.name, entry.path) for entry in in_order if not entry.file.member]
     check_names(result.members)
     members = {PACKED: [name for name, _ in result.members], **survey.members}
     for files in splits:
-        split = _outline_split(files, kind, classes, members)
+        split = _outline_split(files, kind, classes=classes, columns=columns, members=members)
         result.splits[files.split] = split
-        if split.without:
-            result.doubts.append(f"split {files.split} has no class folders, so it has no labels")
-        elif len(classes) > 1 and (absent := sorted({*classes} - {*files.labels})):
-            rows = f"no rows of {len(absent)} classes"
-            result.doubts.append(f"split {files.split} has {rows}: {some(absent)}")
+        for column in columns:
+            column.add_to(split, files.tree, [entry.folders for entry in files.entries])
+        result.doubts += _doubts_of(files, split, classes)
     return result
 
 
-def _splits(entries: Sequence[Entry], stated: Mapping[str, str]) -> list[_Files]:
-    """Group files by split, and find the class of each file."""
-    located: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
+def _splits(entries: Sequence[Entry], stated: Mapping[str, str], doubts: list[str]) -> list[_Files]:
+    """Group files by split, and find their classes; add doubts about skipped files."""
+    by_split: dict[str, list[Entry]] = defaultdict(list)
+    rest: list[Entry] = []
     for entry in entries:
-        words = [split_word(folder) for folder in entry.folders]
-        depth = next((i for i, word in enumerate(words, 1) if word), 0)
-        split = stated.get(entry.name) or next(filter(None, words), "")
-        located[split].append((entry, depth))
-    if len(located) > 1 and "" in located:
+        split = stated.get(entry.name)
+        (by_split[split] if split else rest).append(entry)
+    groups = find_splits({entry.folders for entry in rest}) if rest else None
+    if groups is not None:
+        folders = _split_of_folders(groups)
+        for entry in rest:
+            by_split[folders.get(entry.folders, "")].append(entry)
+        if groups.ambiguous and not stated:
+            doubts.append(
+                f"{groups.ambiguous} is read as a class, because other folders are beside it; to "
+                f"change this, use --split NAME=PATH"
+            )
+    unassigned = by_split.pop("", []) if len(by_split) > 1 else []
+    if unassigned and not (groups and groups.splits):
         raise DshubError(
-            f"some files have no split: {some([entry.name for entry, _ in located['']])}",
-            hint="pass only the folders of splits, as in `dshub new DATA/train DATA/test`, or add "
-            "--split NAME=PATH",
+            f"some files have no split: {some([entry.name for entry in unassigned])}",
+            hint="add --split NAME=PATH for these files, too",
         )
-    splits = [_files(split or "train", located[split]) for split in ordered_splits(located)]
-    _drop_lone_classes(splits)
+    if unassigned:
+        names = some([entry.name for entry in unassigned])
+        doubts.append(
+            f"skipped {len(unassigned):,} files beside the splits: {names}; to use them, add "
+            "--split NAME=PATH"
+        )
+    places = {name: {entry.folders for entry in files} for name, files in by_split.items()}
+    trees = find_classes(
+        {name: sorted(places[name]) for name in ordered_splits(places)},
+        key=groups.key if groups else "",
+    )
+    splits = [_Files(name or "train", by_split[name], tree) for name, tree in trees.items()]
+    for files in splits:
+        _check(files)
     return splits
 
 
-def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
-    """Find the class folders of a split.
+def _split_of_folders(groups: Groups) -> dict[Place, str]:
+    """Return the split of each folder with files; folders without a split are left out."""
+    folders: dict[str, str] = {}
+    for name in groups.splits:
+        found = split_in_folder(name)
+        split = found[0] if found else key(name)
+        if split in folders:
+            raise DshubError(
+                f"split {split} is in 2 folders: {folders[split]} and {name}",
+                hint="create one dataset per folder, or use --split NAME=PATH",
+            )
+        folders[split] = name
+    return {place: split for split, name in folders.items() for place in groups.places[name]}
 
-    Args:
-        split: name of the split.
-        located: entries, each with the number of leading folders through the split folder.
 
-    Raises:
-        DshubError: the split is in several folders, or a file is outside the class folders.
-    """
-    tops = {entry.folders[:depth] for entry, depth in located}
-    if len(tops) > 1:
-        folders = " and ".join(sorted("/".join(top) for top in tops))
-        raise DshubError(
-            f"split {split} is in {len(tops)} folders: {folders}",
-            hint="create one dataset per folder, or use --split NAME=PATH",
-        )
-    top, entries = tops.pop(), [entry for entry, _ in located]
-    inner = [entry.folders[len(top) :] for entry in entries]
-    if not any(inner):
-        return _Files(split, entries, top, [])
-    common = len(os.path.commonprefix(inner))  # noqa: RUF071  # a prefix of tuples, not of paths
-    shared = min(common, max(min(map(len, inner)) - 1, 0))
-    loose = [e.name for e, folders in zip(entries, inner, strict=True) if len(folders) <= shared]
+def _check(files: _Files) -> None:
+    """Raise DshubError if the folders of a split do not separate classes."""
+    loose = set(files.tree.loose)
     if loose:
+        names = some([entry.name for entry in files.entries if entry.folders in loose])
         raise DshubError(
-            f"some files are not in a class folder: {some(loose)}",
+            f"some files are not in a class folder: {names}",
             hint="remove these files, or move each into the folder of its class",
         )
-    labels = [folders[shared] for folders in inner]
-    return _Files(split, entries, top + inner[0][:shared], labels)
+    if mixed := inner_splits(files.tree):
+        raise DshubError(
+            f"folders of splits are below folders of classes: {some(mixed)}",
+            hint="create one dataset per folder, or use --split NAME=PATH",
+        )
 
 
-def _drop_lone_classes(splits: Sequence[_Files]) -> None:
-    """Remove the labels of a split with a single class that no other split has.
+def _classes(
+    splits: Sequence[_Files], survey: Survey, used: Sequence[Entry], doubts: list[str]
+) -> list[str]:
+    """Return the classes in order, also those without files; empty for less than two."""
+    classes = {label for files in splits for label in files.tree.labels.values()}
+    if len(classes) < 2:
+        return []
+    names = {entry.name for entry in used}
+    skipped = [entry for entry in survey.entries if entry.name not in names]
+    others = {entry.folders for entry in skipped if is_other(entry.base)}
+    folders = {*survey.folders, *(entry.folders for entry in skipped)}
+    found = [empty_classes(files.tree, folders, others) for files in splits]
+    empty = set().union(*(names for names, _ in found)) - classes
+    unrelated = set().union(*(names for _, names in found)) - classes
+    if empty:
+        doubts.append(f"classes without files: {some(sorted(empty))}")
+    if unrelated:
+        doubts.append(
+            f"folders that are not classes, because they have other files: "
+            f"{some(sorted(unrelated))}"
+        )
+    return class_order(classes | empty)
 
-    An example is `images` in `train/cat/1.jpg`, `train/dog/1.jpg` and `test/images/1.jpg`.
-    """
-    classes = [set(files.labels) for files in splits]
-    for files, labels in zip(splits, classes, strict=True):
-        is_shared = any(labels & other for other in classes if other is not labels)
-        if len(labels) == 1 and not is_shared and max(map(len, classes)) > 1:
-            files.prefix, files.labels = (*files.prefix, *labels), []
+
+def _lone_folder(splits: Sequence[_Files]) -> str:
+    """Return the only folder of a dataset without classes; empty if it is not a class."""
+    folders = {files.tree.places[0][files.tree.depth - 1 :] for files in splits}
+    name = next(iter(folders))[:1] if len(folders) == 1 else ()
+    is_class = name and not split_in_folder(name[0]) and name[0].lower() not in _PLAIN_FOLDERS
+    return name[0] if is_class else ""
+
+
+def _doubts_of(files: _Files, split: SplitOutline, classes: Sequence[str]) -> Iterator[str]:
+    """Yield what is uncertain about the classes of a split."""
+    if "label" in split.without:
+        yield f"split {files.split} has no class folders, so it has no labels"
+    elif classes and (absent := sorted({*classes} - {*files.tree.labels.values()})):
+        rows = f"no rows of {len(absent)} classes"
+        yield f"split {files.split} has {rows}: {some(absent)}"
+
+
+def _outer(files: _Files) -> int:
+    """Return the number of folders of a split that are the name of an archive."""
+    entry = files.entries[0]
+    outer = len(entry.folders) - (entry.file.member or entry.name).count("/")
+    if outer > files.tree.depth and files.labels:
+        raise DshubError(
+            f"{entry.path} seems to have only one class, {files.labels[0]!r}",
+            hint="put all classes of a split into one folder or archive",
+        )
+    return outer
 
 
 def _outline_split(
-    files: _Files, kind: str, classes: Sequence[str], members: Mapping[Path, Sequence[str]]
+    files: _Files,
+    kind: str,
+    *,
+    classes: Sequence[str],
+    columns: Sequence[FolderColumn],
+    members: Mapping[Path, Sequence[str]],
 ) -> SplitOutline:
-    prefix = "".join(f"{folder}/" for folder in _folders_in_archive(files))
-    path = prefix.replace("{", "{{").replace("}", "}}")
+    """Outline the files of a split."""
+    prefix, path = folder_path(files.tree, columns, _outer(files))
     split = SplitOutline({"format": "folder"}, rows=len(files.entries))
     split.references[kind] = references(files.entries, prefix, members)
-    if len(classes) > 1 and files.labels:
+    if files.tree.labels and classes:
         path += "{label}/"
         counts = Counter(files.labels)
         split.figures["label-counts"] = tuple(counts[name] for name in classes)
-    elif len(classes) > 1:
+        if files.tree.spellings:
+            values = dict(files.tree.spellings)
+            split.steps.append({"step": "map", "column": "label", "values": values})
+    elif classes:
         split.without.append("label")
     split.reader["path"] = path + "{name:path}"
     if kind == "text":
         split.reader["text"] = True
     return split
-
-
-def _folders_in_archive(files: _Files) -> tuple[str, ...]:
-    """Return the folders above the class folders that are inside the archive."""
-    entry = files.entries[0]
-    outer = len(entry.folders) - (entry.file.member or entry.name).count("/")
-    if outer > len(files.prefix) and files.labels:
-        raise DshubError(
-            f"{entry.path} seems to have only one class, {files.labels[0]!r}",
-            hint="put all classes of a split into one folder or archive",
-        )
-    return files.prefix[outer:]
 
 
 def references(

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from dshub.datasets.trees import split_word
 from dshub.progress import Progress
 from dshub.publishing.authoring import class_folders, tables
 from dshub.publishing.authoring.outline import PACKED, Outline, SplitOutline
 from dshub.publishing.authoring.scanning import batches
-from dshub.publishing.authoring.survey import Entry, Survey, some, split_word
+from dshub.publishing.authoring.survey import Entry, Survey, some
 
 FORMS = ("delimited", "json")  # formats of tables
 ONLY_NAMES = {"file_name", "filename", "file", "path", "image", "img", "audio"}

@@ -7,7 +7,8 @@ import codecs
 import re
 
 from dshub.datasets.audio_files import encoding_of
-from dshub.datasets.folders import AUDIO, IMAGES
+from dshub.datasets.media import AUDIO, IMAGES
+from dshub.datasets.pointers import pointer_of
 from dshub.errors import DshubError
 from dshub.publishing.authoring.dialects import sniff
 from dshub.publishing.authoring.survey import Entry
@@ -28,12 +29,6 @@ _UNSUPPORTED = {
     "a spreadsheet; save each sheet as CSV": {".xlsx", ".xls"},
     "a pickle, which can run code; save it as npz, parquet or CSV": {".pkl", ".pickle", ".pt"},
     "an HDF5 file, which dshub cannot read; save it as npz": {".h5", ".hdf5"},
-}
-_POINTERS = {  # beginnings of small files in place of others
-    b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the file itself; run "
-    "`git lfs pull` in its repository",
-    b"/annex/objects/": "a git-annex pointer, not the file itself; run `git annex get`",
-    b"outs:\n- md5:": "a DVC pointer, not the file itself; run `dvc pull`",
 }
 _MARKUP = {
     "<?xml": "an XML file, which dshub cannot read; save its rows as CSV or JSON",
@@ -95,9 +90,9 @@ def _form_of_text(entry: Entry, head: bytes) -> str:
 
 def _foreign(head: bytes) -> str:
     """Name a text format that dshub cannot read, and say what to do; empty for other formats."""
-    for beginning, text in _POINTERS.items():
-        if head.startswith(beginning) or (beginning in head[:200] and len(head) < 1000):
-            return text
+    if pointer := pointer_of(head):
+        kind, command = pointer
+        return f"{kind}, not the file itself; run {command} in its repository"
     text = (decoded(head[:4096]) or "").lstrip("\ufeff \t\r\n")
     for start, name in _MARKUP.items():
         if text[: len(start)].lower() == start:

@@ -193,7 +193,7 @@ def _parsed(text: str, delimiter: str, late: str, *, complete: bool) -> _Reading
         return _by_late_quotes(quoted, plain, late)
     if delimiter == "\t" and quoted.width == plain.width > 1:
         return quoted if quoted.rows != plain.rows and _is_csv(plain.rows) else plain
-    if quoted.width > 1 or (quoted.rows and delimiter == ","):
+    if quoted.width > 1 or (quoted.width and delimiter == ","):
         return quoted
     return plain if plain.width > 1 else _Reading(delimiter, [])
 

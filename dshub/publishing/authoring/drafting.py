@@ -11,22 +11,14 @@ from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
+from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders, described, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
-from dshub.publishing.authoring.survey import (
-    Entry,
-    Survey,
-    ordered_splits,
-    some,
-    split_in,
-    split_word,
-    stem,
-    survey_files,
-)
+from dshub.publishing.authoring.survey import Entry, Survey, some, split_in, stem, survey_files
 from dshub.tables.building import rows_of
 
 _ELSEWHERE = "choose another location with -o"
@@ -195,7 +187,9 @@ def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
     named = " ".join(notes)
     others = [e.name for some_files in files.values() for e in some_files if e.name not in named]
     if others:
-        notes.append(f"skipped files that are not {_TITLES[main_form]}: {some(others)}")
+        endings = ", ".join(count_endings(others)) if len(others) > 1 else ""
+        listed = f"{some(others)}; endings: {endings}" if endings else some(others)
+        notes.append(f"skipped {len(others):,} files that are not {_TITLES[main_form]}: {listed}")
     return notes
 
 
@@ -299,7 +293,7 @@ def _by_split(
     """Group files by split."""
     splits: dict[str, list[Entry]] = {}
     for entry in entries:
-        folders = (split_word(stem(folder)) for folder in entry.folders)  # `stem` for train.npz
+        folders = map(_split_of_folder, entry.folders)
         by_folder = next(filter(None, folders), None)
         split = stated.get(entry.name) or by_folder or split_in(stem(entry.base))[0] or ""
         splits.setdefault(split, []).append(entry)
@@ -313,3 +307,9 @@ def _by_split(
         names = some([entry.name for entry in unassigned])
         doubts.append(f"skipped files without a split: {names}; to use them, add --split NAME=PATH")
     return {name: splits[name] for name in ordered_splits(splits)}
+
+
+def _split_of_folder(folder: str) -> str | None:
+    """Return the split that a folder or an archive names, such as `train.npz` or `split=train`."""
+    pair = pair_of(folder)
+    return split_word(pair[1] if pair else stem(folder))

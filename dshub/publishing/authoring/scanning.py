@@ -13,6 +13,7 @@ from PIL import Image
 from dshub import formats
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
 from dshub.datasets.decoding import detect_audio
+from dshub.datasets.media import refuse_pointer
 from dshub.errors import DshubError
 from dshub.loading.decoding import images
 from dshub.progress import Progress, Task
@@ -33,6 +34,7 @@ def image_feature(entry: Entry) -> ImageFeature:
     """
     with entry.file.open() as file:
         data = file.read()
+    refuse_pointer(data, entry.file.name)
     stream = io.BytesIO(data)
     with warnings.catch_warnings(), images.decoding_errors(lambda: entry.file.name, hint=""):
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are allowed
@@ -54,7 +56,9 @@ def audio_feature(entry: Entry) -> AudioFeature:
         ReadError: the file is not audio in a supported format, or is cut.
     """
     with entry.file.open() as file:
-        return detect_audio(file.read(), entry.file.name)
+        data = file.read()
+    refuse_pointer(data, entry.file.name)
+    return detect_audio(data, entry.file.name)
 
 
 def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None:

@@ -1,42 +1,28 @@
 """List the files of a dataset, and derive splits, keys and classes from their names."""
 
-import os
 import re
-import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.checks import unused
-from dshub.datasets.folders import AUDIO, IMAGES
+from dshub.datasets.media import AUDIO, IMAGES
+from dshub.datasets.trees import shown, split_word
+from dshub.datasets.walking import HIDDEN, Place, is_junk, list_files
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
 
 HEAD = 1 << 16  # bytes to read when detecting the format of a file
-_SPLIT_WORDS = {
-    "train": {"train", "training", "tr"},
-    "validation": {"validation", "valid", "val", "dev", "development"},
-    "test": {"test", "testing", "tst", "t10k"},
-    "extra": {"extra"},
-    "unlabeled": {"unlabeled", "unlabelled"},
-}
 _MAX_NAME = 200  # characters of a name to use for a key
-_LITTER = {"__macosx", "thumbs.db", "desktop.ini"}
-_HIDDEN = "hidden files"
+_EMPTY = "empty files"
 _CHOOSE = "pass files and folders that you have permission to read"
 _ARCHIVE = re.compile(r"(?<=.)\.(tar|zip|tgz|tbz2|txz|tzst)(\.\w{1,3})?\Z", re.IGNORECASE)
-
-
-def split_word(text: str) -> str | None:
-    """Return the split that a word names, such as `train` for `Training`; None if there is none."""
-    word = text.lower()
-    return next((name for name, words in _SPLIT_WORDS.items() if word in words), None)
 
 
 def split_in(text: str) -> tuple[str | None, str]:
@@ -51,12 +37,6 @@ def split_in(text: str) -> tuple[str | None, str]:
             before, after = "".join(words[:i]), "".join(words[i + 1 :])
             return split, before.rstrip("-_. ") + after if i else after.lstrip("-_ ")
     return None, text
-
-
-def ordered_splits(names: Iterable[str]) -> list[str]:
-    """Sort splits in the order train, validation, test, extra, unlabeled, and then by name."""
-    splits = set(names)
-    return [name for name in _SPLIT_WORDS if name in splits] + sorted(splits - _SPLIT_WORDS.keys())
 
 
 def key(text: str, taken: Collection[str] = (), *, default: str = "part") -> str:
@@ -76,17 +56,6 @@ def key(text: str, taken: Collection[str] = (), *, default: str = "part") -> str
 def dataset_name(text: str) -> str:
     """Convert the name of a folder or file to the last part of a dataset name."""
     return key(text.partition(".")[0] or text, default="data").replace("_", "-")
-
-
-def class_order(names: Iterable[str]) -> list[str]:
-    """Sort classes as numbers if all of them are integers, and as strings otherwise.
-
-    Other loaders of class folders also sort strings in the order of Python.
-    """
-    classes = sorted(set(names))
-    if all(re.fullmatch(r"-?\d{1,18}", name) for name in classes):
-        classes.sort(key=int)
-    return classes
 
 
 def stem(name: str) -> str:
@@ -146,12 +115,28 @@ class Survey:
     Attributes:
         entries: files, in the order of folders and archives.
         members: names of all members of each archive.
-        notes: notes about skipped files.
+        folders: folders on disk, also those without files.
+        skipped: names of skipped files, by reason.
+        links: names of the links that were followed.
     """
 
     entries: list[Entry] = field(default_factory=list)
     members: dict[Path, list[str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    folders: set[Place] = field(default_factory=set)
+    skipped: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    links: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> list[str]:
+        """Notes about skipped files and links."""
+        notes = [
+            f"skipped {len(names):,} {reason}: {some(names)}"
+            for reason, names in self.skipped.items()
+            if names
+        ]
+        if self.links:
+            notes.append(f"followed {len(self.links):,} links: {some(self.links)}")
+        return notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +174,11 @@ def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:
         ReadError, UnsafeArchiveError: an archive is damaged or unsafe.
         DshubError: a path contains another path, or a name is not UTF-8.
     """
-    survey, skipped = Survey(), defaultdict[str, list[str]](list)
+    survey = Survey()
     for top in paths:
         _refuse_nested(top, paths)
         inner = f"{top.name}/" if len(paths) > 1 and top.is_dir() else ""
-        for name, path in _walk(top, skipped):
+        for name, path in _walk(top, survey, inner):
             archive = _open_container(path, stack)
             if archive is None:
                 survey.entries.append(Entry(inner + name, path, LooseFile(path, str(path))))
@@ -202,12 +187,10 @@ def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:
             members = [Entry(folder + file.member, path, file) for file in archive.files("*")]
             survey.members[path] = [entry.file.member for entry in members]
             survey.entries += [entry for entry in members if not _is_hidden(entry)]
-            skipped[_HIDDEN] += [f"{path.name}:{e.file.member}" for e in members if _is_hidden(e)]
+            hidden = [f"{path.name}:{e.file.member}" for e in members if _is_hidden(e)]
+            survey.skipped[HIDDEN] += hidden
     for entry in survey.entries:
         _refuse_unencodable(entry)
-    survey.notes = [
-        f"skipped {reason}: {some(names)}" for reason, names in skipped.items() if names
-    ]
     return survey
 
 
@@ -239,52 +222,40 @@ def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:
     return archive
 
 
-def some(names: Sequence[str], count: int = 3) -> str:
-    """Join the first names, and add the number of omitted ones."""
-    more = f" and {len(names) - count:,} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more
+some = shown  # names in doubts and errors
 
 
-def _walk(top: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, Path]]:
-    """Yield the relative name and the path of each file; add skipped names by reason."""
+def _walk(top: Path, survey: Survey, inner: str) -> Iterator[tuple[str, Path]]:
+    """Yield the relative name and the path of each file; add what else the folder has."""
     if not top.is_dir():
         if not top.is_file():
             reason = "not a regular file"
             raise StoreError(path=str(top), action="read", reason=reason, hint=_CHOOSE)
         yield top.name, top
         return
-    root = top.resolve()
-    for folder, folders, files in os.walk(top, onerror=_refuse):
-        for path in [Path(folder, name) for name in sorted(folders + files)]:
-            name = path.relative_to(top).as_posix()
-            if reason := _reason_to_skip(path, root):
-                skipped[reason].append(name)
-            elif not path.is_dir():
-                yield name, path
-        folders[:] = sorted(name for name in folders if not _is_litter(name))
-
-
-def _reason_to_skip(path: Path, root: Path) -> str:
-    """Return why to skip a file or folder, as a plural noun phrase; empty to keep it."""
-    if _is_litter(path.name):
-        return _HIDDEN
-    with disk_faults(path, "read", hint=_CHOOSE):
-        if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(root)):
-            return "links to folders, to missing files, or out of the folder"
-        status = path.stat()
-        if stat.S_ISREG(status.st_mode):
-            return "" if status.st_size else "empty files"
-        return "" if stat.S_ISDIR(status.st_mode) else "special files"
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER
+    try:
+        listing = list_files(top)
+    except OSError as error:
+        _refuse(error)
+    for reason, names in listing.skipped.items():
+        survey.skipped[reason] += names
+    survey.links += listing.links
+    for place, names in listing.places.items():
+        survey.folders.add((*filter(None, (inner.rstrip("/"),)), *place))
+        for name in names:
+            path, relative = top.joinpath(*place, name), "/".join((*place, name))
+            with disk_faults(path, "read", hint=_CHOOSE):
+                is_empty = not path.stat().st_size
+            if is_empty:
+                survey.skipped[_EMPTY].append(relative)
+            else:
+                yield relative, path
 
 
 def _is_hidden(entry: Entry) -> bool:
-    return any(map(_is_litter, entry.file.member.split("/")))
+    return any(map(is_junk, entry.file.member.split("/")))
 
 
-def _refuse(error: OSError) -> None:
+def _refuse(error: OSError) -> NoReturn:
     with disk_faults(Path(error.filename), "read", hint=_CHOOSE):
         raise error

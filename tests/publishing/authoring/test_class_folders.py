@@ -184,10 +184,25 @@ def test_error_names_files_outside_class_folders(new: New, data: Path) -> None:
     with pytest.raises(DshubError, match=r"not in a class folder: train/stray\.png"):
         new(data)
     (data / "train" / "stray.png").unlink()
-    write_image(data / "samples" / "1.png", 1)
-    with pytest.raises(DshubError, match=r"no split: samples/1\.png"):
-        new(data)
     assert not list(Path().iterdir())
+
+
+def test_files_beside_splits_are_a_doubt(new: New, data: Path) -> None:
+    """The folder is not a class, and an option makes it a split."""
+    write_flowers(data)
+    write_image(data / "samples" / "rose" / "1.png", 1)
+    write_image(data / "logo.png", 1)
+    result = new(data)
+    assert {name: len(split) for name, split in result.splits.items()} == {
+        "train": 8,
+        "validation": 4,
+    }
+    (doubt,) = result.doubts("beside the splits")
+    assert "2 files" in doubt
+    assert "--split NAME=PATH" in doubt
+    stated = new(data, "--split", f"holdout={data / 'samples'}", "--force")
+    assert len(stated["holdout"]) == 1
+    assert stated["holdout"]["label"][:].tolist() == [0]
 
 
 def test_audio_files_with_different_rates_keep_them_with_a_note(new: New, data: Path) -> None:

@@ -156,3 +156,8 @@ def test_incomplete_last_row_does_not_matter() -> None:
 def test_columns_with_decimal_commas_are_found() -> None:
     text = "a;b;c;d\n1,5;x;1,5;2\n;y;NA;3\n1.234,5;z;1,x;4\n"
     assert sniff(text, "a.csv").decimal_commas == ("a",)
+
+
+def test_text_that_breaks_csv_quoting_is_not_a_table() -> None:
+    with pytest.raises(DshubError, match="input is not a table"):
+        sniff('"a": 2}\n', "input")

@@ -17,22 +17,25 @@ from tests.publishing.authoring.conftest import New
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
-def test_links_out_of_the_folder_are_skipped(new: New, data: Path, tmp_path: Path) -> None:
+def test_links_are_followed_and_told(new: New, data: Path, tmp_path: Path) -> None:
+    """Snapshots of Hugging Face consist of links out of the folder."""
     write_image(data / "cat" / "1.png", 1)
-    write_image(data / "dog" / "1.png", 2)
-    write_image(tmp_path / "secret" / "2.png", 3)
-    (data / "cat" / "2.png").symlink_to(tmp_path / "secret" / "2.png")
-    (data / "cat" / "3.png").symlink_to(data / "dog" / "1.png")
+    write_image(tmp_path / "blobs" / "2.png", 2)
+    write_image(tmp_path / "dogs" / "3.png", 3)
+    (data / "cat" / "2.png").symlink_to(tmp_path / "blobs" / "2.png")
+    (data / "dog").symlink_to(tmp_path / "dogs")
     (data / "cat" / "4.png").symlink_to("nowhere.png")
-    (data / "more").symlink_to(tmp_path / "secret")
-    (data / "round").symlink_to(data)
+    (data / "cat" / "5.png").symlink_to("../.git/annex/objects/5/5.png")
+    (data / "cat" / "round").symlink_to(data)
     result = new(data)
     with tarfile.open(result.answer["packed"]) as archive:
-        assert archive.getnames() == ["cat/1.png", "cat/3.png", "dog/1.png"]
+        assert archive.getnames() == ["cat/1.png", "cat/2.png", "dog/3.png"]
         assert all(member.isreg() for member in archive)
-    note = result.doubts("links to folders")[0]
-    assert "cat/2.png" in note
-    assert len(result["train"]) == 3
+    assert result["train"]["label"][:].tolist() == [0, 0, 1]
+    assert "2 links: dog, cat/2.png" in result.doubts("followed")[0]
+    assert "1 broken links: cat/4.png" in result.doubts("broken")[0]
+    assert "cat/5.png" in result.doubts("git annex get")[0]
+    assert "cat/round" in result.doubts("links to folders that contain")[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")

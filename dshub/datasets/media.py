@@ -1,0 +1,175 @@
+"""Find the image and audio files below a folder, and the tables beside them."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import NoReturn
+
+from dshub.datasets.beside import TABLES
+from dshub.datasets.pointers import SIZE, pointer_of
+from dshub.datasets.trees import Split, count_endings, shown
+from dshub.datasets.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
+from dshub.errors import ReadError
+
+_PHOTOS = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".gif",
+    ".bmp",
+    ".dib",
+    ".webp",
+    ".tif",
+    ".tiff",
+)
+IMAGES = (*_PHOTOS, ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".jp2", ".j2k", ".jpx", ".qoi")
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aiff", ".aif", ".aifc")
+_TEXTS = ".txt .md .rst .pdf .tex .bib .html .htm .doc .docx .log .json .xml .yaml .yml .toml .ini"
+_CODE = ".cfg .py .ipynb .sh .bat .m .c .h .cpp .js .css .lock .url .lnk .dvc .md5 .sha256"
+_DATA = ".xls .xlsx .npy .npz .mat .h5 .hdf5 .parquet .arrow .feather .db .sqlite .pkl .names .data"
+_MODELS = ".pt .pth .ckpt .onnx .safetensors .pb .tflite .bin .tfevents"
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+OTHERS = {*_ARCHIVES, *TABLES, *f"{_TEXTS} {_CODE} {_DATA} {_MODELS}".split()}
+"""Endings of files that are not images or audio files."""
+
+_MEDIA = {*IMAGES, *AUDIO}
+_UNNAMED = {
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "notice",
+    "authors",
+    "makefile",
+    "dockerfile",
+}
+_UNNAMED |= {"changelog", "citation", "manifest", "md5sums", "sha256sums"}
+_MOST_CHECKED = 100  # folders whose first file is checked
+
+
+def is_other(name: str) -> bool:
+    """Return True for the name of a file that is known not to be an image or audio file."""
+    _, dot, ending = name.rpartition(".")
+    return f".{ending.lower()}" in OTHERS if dot else name.lower() in _UNNAMED
+
+
+@dataclass
+class MediaTree:
+    """Image and audio files below a folder.
+
+    Attributes:
+        root: path of the folder.
+        files: names of the image and audio files, by folder.
+        tables: paths of tables.
+        folders: all folders.
+        others: folders with files of other kinds, such as text.
+        unknown: paths of files with other endings than those of `OTHERS`.
+        archives: paths of archives.
+        pointers: paths of pointers of DVC.
+        skipped: paths of skipped files and folders, by reason.
+    """
+
+    root: Path
+    files: dict[Place, list[str]] = field(default_factory=dict)
+    tables: list[str] = field(default_factory=list)
+    folders: Collection[Place] = ()
+    others: set[Place] = field(default_factory=set)
+    unknown: list[str] = field(default_factory=list)
+    archives: list[str] = field(default_factory=list)
+    pointers: list[str] = field(default_factory=list)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
+
+    def rows(self, split: Split) -> list[tuple[str, str]]:
+        """Return the class ("" if it has none) and the path of each file of a split, sorted."""
+        paths = sorted((*place, name) for place in split.places for name in self.files[place])
+        return [(split.labels.get(path[:-1], ""), "/".join(path)) for path in paths]
+
+    def notes(self) -> Iterator[str]:
+        """Yield what a user should know about skipped files."""
+        for reason in (BROKEN, ANNEXED, CYCLES, SPECIAL):
+            if names := self.skipped.get(reason):
+                yield f"skipped {len(names):,} {reason}: {shown(names)}"
+        if self.unknown:
+            endings = ", ".join(count_endings(self.unknown))
+            yield f"skipped {len(self.unknown):,} files with unknown endings: {endings}"
+
+    def refuse(self) -> NoReturn:
+        """Raise the error for a folder without image and audio files."""
+        annexed, broken = self.skipped.get(ANNEXED, []), self.skipped.get(BROKEN, [])
+        found, hint = "", f"add files with the extensions {' '.join(IMAGES + AUDIO)}"
+        if annexed or broken:
+            names = annexed or broken
+            found = f"{len(names):,} broken links, such as {names[0]}"
+            hint = "run `git annex get` in it" if annexed else "restore the files that they link to"
+        elif self.pointers:
+            found, hint = (
+                f"DVC pointers: {shown(self.pointers)}",
+                "run `dvc pull` in its repository",
+            )
+        elif self.archives:
+            found = f"archives: {shown(self.archives)}"
+            hint = f"unpack them, or run `dshub new {self.root}`"
+        elif self.unknown:
+            found = f"files with unknown endings: {', '.join(count_endings(self.unknown))}"
+        reason = "it contains no image or audio files" + (f", but {found}" if found else "")
+        raise ReadError(file=str(self.root), reason=reason, hint=hint)
+
+
+def find_media(root: Path) -> MediaTree:
+    """Find the image and audio files below a folder.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    listing = list_files(root)
+    tree = MediaTree(root, folders=listing.places.keys(), skipped=listing.skipped)
+    for place, names in listing.places.items():
+        media = []
+        for name in names:
+            if f".{name.rpartition('.')[2].lower()}" in _MEDIA:
+                media.append(name)
+            else:
+                _add(tree, place, name)
+        if media:
+            tree.files[place] = media
+    return tree
+
+
+def _add(tree: MediaTree, place: Place, name: str) -> None:
+    """Add a file that is not an image or audio file."""
+    path, lower = "/".join((*place, name)), name.lower()
+    if lower.endswith(TABLES):
+        tree.tables.append(path)
+    if lower.endswith(_ARCHIVES):
+        tree.archives.append(path)
+    if lower.endswith(".dvc"):
+        tree.pointers.append(path)
+    if is_other(name):
+        tree.others.add(place)
+    else:
+        tree.unknown.append(path)
+
+
+def check_pointers(root: Path, files: Sequence[str]) -> None:
+    """Check the first file of each folder.
+
+    Raises:
+        ReadError: it is a pointer of Git LFS, git-annex or DVC, or it cannot be read.
+    """
+    first: dict[str, str] = {}
+    for file in files:
+        first.setdefault(file.rpartition("/")[0], file)
+    for file in islice(first.values(), _MOST_CHECKED):
+        with (root / file).open("rb") as stream:
+            refuse_pointer(stream.read(SIZE), str(root / file))
+
+
+def refuse_pointer(data: bytes, name: str) -> None:
+    """Raise ReadError if a file is a pointer of Git LFS, git-annex or DVC."""
+    if len(data) < SIZE and (pointer := pointer_of(data)):
+        kind, command = pointer
+        reason, hint = f"it is {kind}, not the file itself", f"run {command} in its repository"
+        raise ReadError(file=name, reason=reason, hint=hint)
