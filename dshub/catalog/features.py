@@ -3,8 +3,9 @@
 import builtins
 import re
 import textwrap
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, assert_never, get_args
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +32,7 @@ Dtype = Literal[
     "float64",
 ]
 Unit = Literal["D", "s", "ms", "us", "ns"]
+BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
 _SHOWN = 10  # maximum class names in a `repr`
 
 
@@ -169,6 +171,27 @@ class NumberFeature(Column, frozen=True, kw_only=True, tag="number"):
     missing: tuple[str, ...] = ()
 
 
+class BoxFeature(Column, frozen=True, kw_only=True, tag="box"):
+    """Bounding box of an object in an image.
+
+    Rows are arrays of shape (4,), and lists of boxes have shape (boxes, 4). The origin is the top
+    left corner of the image.
+
+    Attributes:
+        format: `xyxy` for left, top, right and bottom; `xywh` for left, top, width and height; or
+            `cxcywh` for the center, width and height.
+        relative: whether the numbers are fractions of the width and height of the image instead of
+            pixels.
+        dtype: type of one number.
+    """
+
+    shape: ClassVar[tuple[int, ...]] = (4,)
+
+    format: BoxFormat = "xyxy"
+    relative: bool = False
+    dtype: Literal["float32", "float64"] = "float32"
+
+
 class TextFeature(Column, frozen=True, kw_only=True, tag="text"):
     """String."""
 
@@ -219,6 +242,7 @@ Feature = (
     | AudioFeature
     | LabelFeature
     | NumberFeature
+    | BoxFeature
     | TextFeature
     | DateFeature
     | BytesFeature
@@ -238,12 +262,23 @@ def is_encoded(feature: Feature) -> bool:
     )
 
 
+def boxes_in(feature: Feature) -> Iterator[BoxFeature]:
+    """Yield the features of boxes in a feature, at any depth."""
+    if isinstance(feature, BoxFeature):
+        yield feature
+    elif isinstance(feature, ListFeature):
+        yield from boxes_in(feature.of)
+    elif isinstance(feature, StructFeature):
+        for of in feature.fields.values():
+            yield from boxes_in(of)
+
+
 def row_bytes(feature: Feature) -> int:
     """Return the bytes per row of a column; 0 if rows differ in size."""
     match feature:
         case ImageFeature() if feature.encoding != "raw":
             return 0
-        case ImageFeature() | NumberFeature():
+        case ImageFeature() | NumberFeature() | BoxFeature():
             return prod(feature.shape) * _BYTES[feature.dtype]
         case LabelFeature() | DateFeature():
             return 8
@@ -259,7 +294,7 @@ def row_bytes(feature: Feature) -> int:
 _FILES = {"jpeg": "JPEG", "png": "PNG", "ogg": "Ogg", "any": "files of several formats"}
 
 
-def describe(feature: Feature) -> str:  # noqa: C901  # a case each
+def describe(feature: Feature) -> str:  # noqa: C901, PLR0912  # a case each
     """Describe a feature, as in `image, 28 x 28 x 1, uint8` or `label, 10 classes`."""
     match feature:
         case ListFeature():
@@ -276,6 +311,8 @@ def describe(feature: Feature) -> str:  # noqa: C901  # a case each
             facts = ["label", f"{len(feature.names):,} classes"]
         case NumberFeature():
             facts = ["number", _dimensions(feature.shape), feature.dtype]
+        case BoxFeature():
+            facts = ["box", feature.format, "relative" if feature.relative else "pixels"]
         case ImageFeature():
             content = _FILES.get(feature.encoding, feature.dtype)
             facts = ["image", _dimensions(feature.shape), content]

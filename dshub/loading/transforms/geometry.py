@@ -42,6 +42,8 @@ class RandomCrop(ImageTransform):
     size: Size | None = None
     padding: int = 0
 
+    moves = "yes"
+
     def __post_init__(self) -> None:
         if self.size is not None:
             object.__setattr__(self, "size", check_size("size of RandomCrop", self.size))
@@ -111,6 +113,8 @@ class RandomHorizontalFlip(ImageTransform):
 
     probability: float = 0.5
 
+    moves = "yes"
+
     def __post_init__(self) -> None:
         number("probability of RandomHorizontalFlip", self.probability, least=0, most=1)
 
@@ -138,6 +142,8 @@ class CenterCrop(ImageTransform):
     """
 
     size: Size
+
+    moves = "yes"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of CenterCrop", self.size))
@@ -198,6 +204,8 @@ class Resize(ImageTransform):
     size: Size
     antialias: bool = True
 
+    moves = "scales"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of Resize", self.size))
         flag("antialias of Resize", self.antialias)
@@ -241,6 +249,8 @@ class RandomResizedCrop(ImageTransform):
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     antialias: bool = True
+
+    moves = "yes"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of RandomResizedCrop", self.size))
