@@ -82,12 +82,14 @@ def missing_error(name: str) -> DshubError:
 
 
 def each_array(values: Any, function: Callable[[Any], Any]) -> Any:
-    """Apply a function to the array of a column, or to each array of a list or lazy column.
+    """Apply a function to the array of a column, or to each array of a list, dict or lazy column.
 
     Text, files and lists of text are returned unchanged.
     """
     if isinstance(values, LazyColumn):
         return values.map(partial(each_array, function=function))
+    if isinstance(values, dict):
+        return {name: each_array(value, function) for name, value in values.items()}
     if isinstance(values, list) and _holds_arrays(values):
         return [each_array(value, function) for value in values]
     return function(values) if isinstance(values, np.ndarray | np.datetime64) else values
@@ -95,4 +97,6 @@ def each_array(values: Any, function: Callable[[Any], Any]) -> Any:
 
 def _holds_arrays(values: list[Any]) -> bool:
     first = next((value for value in values if value is not None and len(value)), None)
+    if isinstance(first, dict):
+        return any(isinstance(value, np.ndarray | list | dict) for value in first.values())
     return _holds_arrays(first) if isinstance(first, list) else isinstance(first, np.ndarray)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from dshub.catalog.faults import BROKEN, Fault
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Feature,
@@ -99,7 +100,7 @@ def check_feature(  # noqa: C901, PLR0912  # a case each
                 yield Fault(f"{place}.timezone", "needs a unit of time, such as s or us")
         case AudioFeature(rate=0, resample=True):
             yield Fault(f"{place}.rate", "must be at least 1 to resample files")
-        case AudioFeature() | TextFeature() | BytesFeature():
+        case AudioFeature() | TextFeature() | BytesFeature() | BoxFeature():
             pass
         case _:
             assert_never(feature)

@@ -3,8 +3,9 @@
 import builtins
 import re
 import textwrap
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard, assert_never, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeGuard, assert_never, get_args
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +32,7 @@ Dtype = Literal[
     "float64",
 ]
 Unit = Literal["D", "s", "ms", "us", "ns"]
+BoxFormat = Literal["xyxy", "xywh", "cxcywh"]
 _SHOWN = 10  # maximum class names in a `repr`
 
 
@@ -193,6 +195,27 @@ class NumberFeature(Column, frozen=True, kw_only=True, tag="number"):
     missing: tuple[str, ...] = ()
 
 
+class BoxFeature(Column, frozen=True, kw_only=True, tag="box"):
+    """Bounding box of an object in an image.
+
+    Rows are arrays of shape (4,), and lists of boxes have shape (boxes, 4). The origin is the top
+    left corner of the image.
+
+    Attributes:
+        format: `xyxy` for left, top, right and bottom; `xywh` for left, top, width and height; or
+            `cxcywh` for the center, width and height.
+        relative: whether the numbers are fractions of the width and height of the image instead of
+            pixels.
+        dtype: type of one number.
+    """
+
+    shape: ClassVar[tuple[int, ...]] = (4,)
+
+    format: BoxFormat = "xyxy"
+    relative: bool = False
+    dtype: Literal["float32", "float64"] = "float32"
+
+
 class TextFeature(Column, frozen=True, kw_only=True, tag="text"):
     """String."""
 
@@ -244,6 +267,7 @@ Feature = (
     | AudioFeature
     | LabelFeature
     | NumberFeature
+    | BoxFeature
     | TextFeature
     | DateFeature
     | BytesFeature
@@ -266,12 +290,23 @@ def is_image_file(feature: Feature) -> TypeGuard[ImageFeature | MaskFeature]:
     return isinstance(feature, ImageFeature | MaskFeature) and feature.encoding != "raw"
 
 
+def boxes_in(feature: Feature) -> Iterator[BoxFeature]:
+    """Yield the features of boxes in a feature, at any depth."""
+    if isinstance(feature, BoxFeature):
+        yield feature
+    elif isinstance(feature, ListFeature):
+        yield from boxes_in(feature.of)
+    elif isinstance(feature, StructFeature):
+        for of in feature.fields.values():
+            yield from boxes_in(of)
+
+
 def row_bytes(feature: Feature) -> int:
     """Return the bytes per row of a column; 0 if rows differ in size."""
     match feature:
         case ImageFeature() | MaskFeature() if feature.encoding != "raw":
             return 0
-        case ImageFeature() | MaskFeature() | NumberFeature():
+        case ImageFeature() | MaskFeature() | NumberFeature() | BoxFeature():
             return prod(feature.shape) * _BYTES[feature.dtype]
         case LabelFeature() | DateFeature():
             return 8
@@ -304,6 +339,8 @@ def describe(feature: Feature) -> str:  # noqa: C901, PLR0912  # a case each
             facts = ["label", f"{len(feature.names):,} classes"]
         case NumberFeature():
             facts = ["number", _dimensions(feature.shape), feature.dtype]
+        case BoxFeature():
+            facts = ["box", feature.format, "relative" if feature.relative else "pixels"]
         case ImageFeature():
             content = _FILES.get(feature.encoding, feature.dtype)
             deep = feature.dtype if content != feature.dtype != "uint8" else ""

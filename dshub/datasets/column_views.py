@@ -4,16 +4,17 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 
-from dshub._validate import DEVICE, NAME, called, flag, whole
+from dshub._validate import DEVICE, NAME, called, choice, flag, whole
 from dshub.cache.paths import DATASET_FILE, DERIVED
 from dshub.cache.usage import touch
-from dshub.catalog.features import Feature
+from dshub.catalog.features import BoxFormat, Feature
 from dshub.catalog.manifest import AnyPair, Inputs, Pair
 from dshub.catalog.spellings import spelled
+from dshub.datasets.boxes import BoxSource, check_boxes
 from dshub.datasets.derived import (
     CastSource,
     FilledSource,
@@ -154,14 +155,39 @@ class ColumnViews(RowView):
 
         Raises:
             UnknownNameError: a column does not exist.
-            SchemaError: one of the first rows cannot be converted. Other rows raise this error
-                when they are read.
+            SchemaError: one of the first rows cannot be converted, or boxes have another format.
+                Other rows raise this error when they are read.
         """
         check_columns(list(features), self._names, self.manifest)
         check_features(features)
+        for name, feature in features.items():
+            check_boxes(name, self.features[name], feature)
         source = CastSource(self._base(), features)
         source.batch(list(features), range(min(BLOCK, len(self))))
         return self._derived(source)
+
+    def convert_boxes(self, format: BoxFormat, *, relative: bool | None = None) -> Self:  # noqa: A002  # the field's term
+        """Convert all bounding boxes to another format when they are read.
+
+        ::
+
+            ds.convert_boxes("xyxy")                      # as torchvision needs them
+            ds.convert_boxes("cxcywh", relative=True)     # as YOLO stores them
+
+        Args:
+            format: `xyxy`, `xywh` or `cxcywh`; see `dshub.catalog.features.BoxFeature`.
+            relative: True for fractions of the width and height of the image, False for pixels, or
+                None for no change. A change takes the size from the columns `width` and `height`,
+                or else from the image.
+
+        Raises:
+            ArgumentError: `format` or `relative` is invalid.
+            SchemaError: no column has boxes, or the size of the image is unknown.
+            ReadError: an image cannot be read; raised when its row is read.
+        """
+        chosen = choice("format", format, get_args(BoxFormat))
+        relative = None if relative is None else flag("relative", relative)
+        return self._derived(BoxSource(self._base(), chosen, relative=relative))
 
     def valid(self, column: str) -> np.ndarray:
         """Return which rows have a value in a column, bool (rows,).
@@ -275,6 +301,7 @@ class ColumnViews(RowView):
         Raises:
             ArgumentError: `size` or `encode` is invalid.
             SchemaError: there is no image column, or its pixels are not uint8.
+            DshubError: the dataset has boxes in pixels, which would not be resized.
         """
         resizing = resizing_of(self, size, encode)
         base, names = self._base(), tuple(resizing.encodings)

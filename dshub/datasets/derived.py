@@ -16,7 +16,8 @@ from msgspec.structs import replace
 
 from dshub.catalog.features import Feature
 from dshub.datasets.arrow import arrow_values
-from dshub.datasets.from_memory import conform_chunks, damage_error, from_zero
+from dshub.datasets.from_memory import conform_chunks, damage_error
+from dshub.datasets.inference import from_zero
 from dshub.datasets.selection import Selection, fingerprint, rows_at
 from dshub.datasets.sources import Source
 from dshub.errors import ArgumentError, SchemaError

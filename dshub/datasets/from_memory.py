@@ -20,7 +20,14 @@ from dshub.catalog.features import (
     Unit,
     is_encoded,
 )
-from dshub.datasets.inference import SUPPORTED, cast_column, feature_of, mismatch, number_feature
+from dshub.datasets.inference import (
+    SUPPORTED,
+    cast_column,
+    feature_of,
+    mismatch,
+    number_feature,
+    rounded_boxes,
+)
 from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
@@ -77,8 +84,9 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
         if not isinstance(row, Mapping):
             expected = "dicts of values by column name"
             raise ArgumentError(name="rows", value=row, expected=expected)
-        for name in row.keys() - columns.keys():
-            columns[name] = [None] * number
+        for name in row:
+            if name not in columns:
+                columns[name] = [None] * number
         for name, column in columns.items():
             column.append(row.get(name))
     return columns
@@ -116,6 +124,7 @@ def _column(where: str, values: Any, feature: Feature | None) -> tuple[Column, F
     normalized = _normalize(values)
     if isinstance(normalized, np.ndarray) and not isinstance(feature, ListFeature):
         feature = feature or _infer(where, normalized)
+        normalized = rounded_boxes(normalized, feature)
         if not _fits(normalized, feature):
             raise mismatch(where, _describe_values(feature), _describe_array(normalized))
         return ArrayColumn(normalized), feature
@@ -241,6 +250,7 @@ def _list_column(where: str, rows: Any, feature: Feature | None) -> tuple[Column
     shape = row_shape(feature.of) if feature else ()
     flat = _supported(np.concatenate(arrays)) if arrays else np.empty((0, *shape), dtype)
     item = feature.of if feature else _infer(where, flat)
+    flat = rounded_boxes(flat, item)
     if not _fits(flat, item):
         raise mismatch(
             where, f"lists of {_describe_values(item)}", f"lists of {_describe_array(flat)}"
@@ -372,15 +382,6 @@ def conform_chunks(
         converted.append(conform(batch, {name: feature}, where=title, first_row=row).column(0))
         row += len(chunk)
     return converted
-
-
-def from_zero(feature: Feature) -> Feature:
-    """Return a feature with classes numbered from 0, as in arrays of dshub."""
-    if isinstance(feature, ListFeature):
-        return msgspec.structs.replace(feature, of=from_zero(feature.of))
-    if isinstance(feature, LabelFeature):
-        return msgspec.structs.replace(feature, first=0)
-    return feature
 
 
 def column_of_chunks(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub.catalog.features import (
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Dtype,
     Feature,
+    LabelFeature,
     ListFeature,
     NumberFeature,
     StructFeature,
@@ -160,3 +162,21 @@ def mismatch(where: str, expected: str, got: str, hint: str = _CONVERT_HINT) -> 
 def number_feature(dtype: np.dtype, shape: tuple[int, ...]) -> NumberFeature:
     """Return the feature of numbers with a dtype and row shape."""
     return msgspec.convert({"dtype": dtype.name, "shape": shape}, NumberFeature)
+
+
+def rounded_boxes(array: np.ndarray, feature: Feature) -> np.ndarray:
+    """Convert the numbers of boxes to their dtype, and return other arrays unchanged."""
+    is_box = isinstance(feature, BoxFeature) and array.dtype.kind in "iuf"
+    return array.astype(feature.dtype, copy=False) if is_box else array  # type: ignore[union-attr]
+
+
+def from_zero(feature: Feature) -> Feature:
+    """Return a feature with classes numbered from 0, as in arrays of dshub."""
+    if isinstance(feature, ListFeature):
+        return msgspec.structs.replace(feature, of=from_zero(feature.of))
+    if isinstance(feature, StructFeature):
+        fields = {name: from_zero(of) for name, of in feature.fields.items()}
+        return msgspec.structs.replace(feature, fields=fields)
+    if isinstance(feature, LabelFeature):
+        return msgspec.structs.replace(feature, first=0)
+    return feature

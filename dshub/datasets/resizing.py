@@ -18,6 +18,7 @@ from dshub.catalog.features import Feature, ImageFeature
 from dshub.datasets.mapping import MappedSource
 from dshub.datasets.sources import Source
 from dshub.errors import ArgumentError, SchemaError
+from dshub.loading.transforms.callables import check_boxes
 from dshub.loading.transforms.geometry import CenterCrop, Resize
 from dshub.loading.transforms.transform import Size
 
@@ -138,6 +139,7 @@ def resizing_of(view: "RowView", size: Size, encode: str | None) -> Resizing:
     Raises:
         ArgumentError: `size` or `encode` is invalid.
         SchemaError: there is no image column, or its pixels are not uint8.
+        DshubError: the view has boxes, which would not be resized.
     """
     size = Resize(size).size
     encodings = {}
@@ -154,4 +156,6 @@ def resizing_of(view: "RowView", size: Size, encode: str | None) -> Resizing:
         columns = ", ".join(view.features)
         got = f"columns {columns}"
         raise SchemaError(where="resize", expected="a column of images", got=got, hint=_HINT)
+    is_cropped = any(encoding.square for encoding in encodings.values())
+    check_boxes([CenterCrop(size)] if is_cropped else [Resize(size)], view.features)
     return Resizing(size, encodings)

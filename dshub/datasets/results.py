@@ -15,8 +15,8 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.datasets.arrow import arrow_values
-from dshub.datasets.from_memory import conform_chunks, from_zero
-from dshub.datasets.inference import cast_column, check_missing, feature_of
+from dshub.datasets.from_memory import conform_chunks
+from dshub.datasets.inference import cast_column, check_missing, feature_of, from_zero
 from dshub.errors import DshubError, SchemaError
 from dshub.tables.types import arrow_type, is_text, may_miss, row_dtype, row_shape, shaped
 

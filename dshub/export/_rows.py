@@ -206,7 +206,7 @@ def kind_of(feature: Feature) -> str:
     if isinstance(feature, NumberFeature):
         return "arrays" if feature.shape else "numbers"
     kind = str(type(feature).__struct_config__.tag)
-    return kind if kind in {"audio", "text", "bytes"} else f"{kind}s"
+    return {"box": "boxes"}.get(kind, kind if kind in {"audio", "text", "bytes"} else f"{kind}s")
 
 
 def json_value(value: Any, feature: Feature) -> Any:  # noqa: PLR0911  # a case each

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dshub.catalog.features import (
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Feature,
@@ -133,7 +134,7 @@ def _converter(feature: Feature) -> Callable[[Any], Any]:
         return _encode
     if isinstance(item, BytesFeature):
         return lambda value: value
-    if isinstance(item, NumberFeature) and item.dtype == "float64":
+    if isinstance(item, NumberFeature | BoxFeature) and item.dtype == "float64":
         return lambda numbers: np.asarray(numbers, "<f8").tobytes()
     if isinstance(item, DateFeature):  # as counts of the unit since 1970
         return lambda dates: np.asarray(dates).astype(np.int64)

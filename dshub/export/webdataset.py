@@ -18,6 +18,7 @@ import numpy as np
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     Feature,
     ImageFeature,
     ListFeature,
@@ -89,7 +90,7 @@ def _is_array(feature: Feature) -> bool:
     if feature.optional:
         return False
     if isinstance(feature, ListFeature):
-        return isinstance(feature.of, NumberFeature) and not feature.of.optional
+        return isinstance(feature.of, NumberFeature | BoxFeature) and not feature.of.optional
     return isinstance(feature, ImageFeature | AudioFeature) or bool(getattr(feature, "shape", ()))
 
 

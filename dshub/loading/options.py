@@ -14,7 +14,7 @@ import numpy as np
 
 from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
-from dshub.catalog.manifest import AnyPair, Pair
+from dshub.catalog.manifest import AnyPair, Pair, pair_columns
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
 from dshub.loading.blocks import ImageBlocks
 from dshub.loading.cores import available_cores
@@ -22,7 +22,7 @@ from dshub.loading.decoding.choosing import check_decoder
 from dshub.loading.decoding.pixels import Decoding
 from dshub.loading.order import Blocks, InOrder, Order, Share, Shuffled, Uneven, Weighted
 from dshub.loading.pairs import check_pair
-from dshub.loading.transforms.callables import check_images
+from dshub.loading.transforms.callables import check_boxes, check_images
 from dshub.loading.transforms.compose import check_transforms
 from dshub.loading.transforms.foreign import needs_caller
 from dshub.loading.transforms.transform import AnyTransform, Batch, Layout
@@ -243,13 +243,17 @@ class BatchOptions:
         """Check `transform`, `supervised` and `bucket` against the columns of `rows`.
 
         Raises:
-            DshubError: a transform needs images, and the rows have none.
+            DshubError: a transform needs images, and the rows have none; or it moves objects in
+                images, and the rows have boxes.
             ArgumentError: `supervised` is set, but the rows have no pair `(x, y)`; or the rows of
                 the column `bucket` have no length.
             UnknownNameError: the column `bucket` does not exist.
         """
+        pair = self.pair(rows) if self.supervised else None
+        used = rows.features if pair is None else {n: rows.features[n] for n in pair_columns(pair)}
         check_images(self.transforms, rows.image_columns, rows.features)
-        if self.supervised and self.pair(rows) is None:
+        check_boxes(self.transforms, used)
+        if self.supervised and pair is None:
             raise ArgumentError(
                 name="supervised",
                 value=True,

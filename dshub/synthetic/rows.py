@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Feature,
@@ -109,6 +110,8 @@ def _column(feature: Feature, kinds: _Kinds, random: np.ndarray) -> pa.Array:  #
         case NumberFeature():
             near = (kinds.classes[:, None] * 8 + _spread(random, feature.shape) % 8) % 128
             return nested(near.astype(feature.dtype).reshape(len(random), *feature.shape))
+        case BoxFeature():
+            return nested(_boxes(feature, random))
         case TextFeature():
             return pa.array([" ".join(words(c, r, 4 + r % 9)) for c, r, _ in rows], pa.string())
         case BytesFeature():
@@ -132,6 +135,15 @@ def _labels(feature: LabelFeature, kinds: _Kinds) -> pa.Array:
         return pa.array(feature.codes or feature.names, pa.string()).take(pa.array(labels))
     small = feature.first + len(feature.names) <= 256
     return pa.array((labels + feature.first).astype(np.uint8 if small else np.int32))
+
+
+def _boxes(feature: BoxFeature, random: np.ndarray) -> np.ndarray:
+    """Generate boxes within an image of 100 by 100 pixels, (rows, 4)."""
+    left_top, size = np.split(_spread(random, (4,)) % 40 + [[0, 0, 10, 10]], 2, axis=1)
+    first = left_top + size / 2 if feature.format == "cxcywh" else left_top
+    second = left_top + size if feature.format == "xyxy" else size
+    boxes = np.concatenate([first, second], axis=1) / (100 if feature.relative else 1)
+    return boxes.astype(feature.dtype)
 
 
 def _dates(feature: DateFeature, kinds: _Kinds, random: np.ndarray) -> pa.Array:

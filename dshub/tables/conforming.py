@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Feature,
@@ -120,6 +121,8 @@ def conform(
 def _conform_column(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:
     if feature.optional:
         return _conform_optional(column, feature, place)
+    if pa.types.is_null(column.type) and not len(column):  # the items of empty lists
+        return pa.nulls(0, arrow_type(feature))
     _check_not_null(column, place)
     return _conform_values(column, feature, place)
 
@@ -152,6 +155,8 @@ def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
             return _conform_files(column, feature.encoding, place)
         case ImageFeature() | MaskFeature() | NumberFeature():
             return _conform_array(column, feature, place)
+        case BoxFeature():
+            return _conform_box(column, feature, place)
         case LabelFeature():
             return _conform_label(column, feature, place)
         case ListFeature():
@@ -240,6 +245,18 @@ def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.A
 
     values = _conform_column(column.flatten(), feature.of, replace(place, row_of=row_of))
     return pa.ListArray.from_arrays(pa.array(offsets), values)
+
+
+def _conform_box(column: pa.Array, feature: BoxFeature, place: _Place) -> pa.Array:
+    """Convert arrays or lists of four numbers; numbers can be rounded to the feature's dtype."""
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        lengths = pc.list_value_length(column)
+        wrong = pc.index(pc.not_equal(lengths, 4), value=True).as_py()
+        if wrong >= 0:
+            got = f"{lengths[wrong].as_py()} numbers"
+            raise place.error(wrong, expected="a box of four numbers", got=got)
+        column = pa.FixedSizeListArray.from_arrays(column.flatten(), 4)
+    return _conform_array(column, NumberFeature(dtype=feature.dtype, shape=(4,)), place)
 
 
 def _conform_array(

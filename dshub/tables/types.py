@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Feature,
@@ -28,7 +29,7 @@ def arrow_type(feature: Feature) -> pa.DataType:  # noqa: C901, PLR0911  # a cas
     if is_encoded(feature):
         return pa.binary()
     match feature:
-        case ImageFeature() | MaskFeature() | NumberFeature():
+        case ImageFeature() | MaskFeature() | NumberFeature() | BoxFeature():
             kind = pa.from_numpy_dtype(np.dtype(feature.dtype))
             for length in reversed(feature.shape):
                 kind = pa.list_(pa.field("item", kind, nullable=True), length)
@@ -67,7 +68,7 @@ def _describe(feature: Feature) -> Any:  # noqa: C901, PLR0911, PLR0912  # a cas
     if is_encoded(feature):
         return {"dtype": "binary", "_type": "Value"}
     match feature:
-        case ImageFeature() | MaskFeature() | NumberFeature():
+        case ImageFeature() | MaskFeature() | NumberFeature() | BoxFeature():
             described: dict[str, Any] = {"dtype": feature.dtype, "_type": "Value"}
             for length in reversed(feature.shape):
                 described = {"feature": described, "length": length, "_type": "Sequence"}
@@ -122,7 +123,7 @@ def may_miss(feature: Feature) -> bool:
 
 def row_shape(feature: Feature) -> tuple[int, ...]:
     """Return the NumPy shape of a row, which is empty for single values and varying shapes."""
-    if isinstance(feature, ImageFeature | MaskFeature | NumberFeature) and not is_encoded(feature):
+    if isinstance(feature, ImageFeature | MaskFeature | NumberFeature | BoxFeature) and not is_encoded(feature):
         return feature.shape
     return ()
 
@@ -133,6 +134,6 @@ def row_dtype(feature: Feature) -> np.dtype[Any] | None:
         return np.dtype(np.int64)
     if isinstance(feature, DateFeature):
         return np.dtype(f"datetime64[{feature.unit}]")
-    if isinstance(feature, ImageFeature | MaskFeature | NumberFeature) and not is_encoded(feature):
+    if isinstance(feature, ImageFeature | MaskFeature | NumberFeature | BoxFeature) and not is_encoded(feature):
         return np.dtype(feature.dtype)
     return None

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Dtype,
@@ -166,7 +167,7 @@ def types(feature: Feature, version: Version, *, numbers: bool) -> dict[str, Any
     return {"dataType": kinds[0] if len(kinds) == 1 else kinds} | array
 
 
-def _kinds(  # noqa: C901, PLR0911  # a case each
+def _kinds(  # noqa: C901, PLR0911, PLR0912  # a case each
     feature: Feature, *, numbers: bool
 ) -> list[str]:
     match feature:
@@ -182,6 +183,8 @@ def _kinds(  # noqa: C901, PLR0911  # a case each
                 return ["sc:Boolean"]
             floats = feature.dtype.startswith("float")
             return ["sc:Float" if floats else "sc:Integer", WIDTHS[feature.dtype]]
+        case BoxFeature():
+            return ["cr:BoundingBox", WIDTHS[feature.dtype]]
         case TextFeature():
             return ["sc:Text"]
         case DateFeature():
@@ -198,7 +201,7 @@ def _shape(feature: Feature) -> tuple[int, ...]:
     """Return the shape of an array, with -1 for any length; empty for a single value."""
     if isinstance(feature, ListFeature):
         return (-1, *_shape(feature.of))
-    if isinstance(feature, NumberFeature) or (
+    if isinstance(feature, NumberFeature | BoxFeature) or (
         isinstance(feature, ImageFeature | MaskFeature) and feature.encoding == "raw"
     ):
         return feature.shape

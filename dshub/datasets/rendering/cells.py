@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Feature,
@@ -184,7 +185,7 @@ def words(  # noqa: C901, PLR0911  # a case each
         case LabelFeature():
             number = int(value)
             return feature.names[number] if 0 <= number < len(feature.names) else str(number)
-        case NumberFeature():
+        case NumberFeature() | BoxFeature():
             return _numbers(value)
         case TextFeature() | DateFeature():
             return str(value)

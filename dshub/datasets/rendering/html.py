@@ -12,6 +12,7 @@ import numpy as np
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     BytesFeature,
     DateFeature,
     Feature,
@@ -163,7 +164,7 @@ def _cell(  # noqa: PLR0911  # a case each
             return _chips([words(item, feature.of) for item in value])
         case TextFeature() | ListFeature() | StructFeature():
             return _folded(words(value, feature))
-        case NumberFeature() | DateFeature() | BytesFeature():
+        case NumberFeature() | BoxFeature() | DateFeature() | BytesFeature():
             return _text(words(value, feature))
 
 

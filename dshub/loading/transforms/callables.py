@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from PIL import Image
@@ -15,12 +15,13 @@ from dshub.catalog.features import (
     LabelFeature,
     MaskFeature,
     NumberFeature,
+    boxes_in,
     describe,
 )
 from dshub.errors import ArgumentError, DshubError
 from dshub.loading.calling import describe_values, name_of
 from dshub.loading.order import Draws
-from dshub.loading.transforms.foreign import package_of
+from dshub.loading.transforms.foreign import moves_pixels, package_of
 from dshub.loading.transforms.transform import (
     AnyTransform,
     Batch,
@@ -42,9 +43,12 @@ class BaseTransform(ABC):
 
     Attributes:
         needs_images: whether a batch must have a column of images.
+        moves: `no` if objects keep their place in the image; `scales` if their place changes only
+            in pixels, not in fractions of the image; otherwise `yes`.
     """
 
     needs_images: ClassVar[bool] = True
+    moves: ClassVar[Literal["no", "scales", "yes"]] = "no"
 
     @abstractmethod
     def apply(self, batch: Batch, context: Context) -> Batch:
@@ -175,6 +179,29 @@ def check_images(
             raise DshubError(
                 f"{name_of(transform)} requires an image column{note}", hint=_hint(features)
             )
+
+
+def check_boxes(transforms: Sequence[AnyTransform], features: Mapping[str, Feature]) -> None:
+    """Raise DshubError if a transform moves objects in an image, but not their boxes.
+
+    Args:
+        transforms: transforms in order.
+        features: features of all columns.
+    """
+    boxes = {name: box for name, feature in features.items() for box in boxes_in(feature)}
+    for transform in transforms if boxes else ():
+        moves = getattr(transform, "moves", "yes" if moves_pixels(transform) else "no")
+        wrong = [n for n, box in boxes.items() if moves == "yes" or not box.relative]
+        if moves == "no" or not wrong:
+            continue
+        others = [name for name in features if name not in boxes]
+        relative = 'convert them with ds.convert_boxes("xyxy", relative=True), or '
+        raise DshubError(
+            f"{name_of(transform)} would move the objects in images, but not the boxes of column "
+            f"{wrong[0]}",
+            hint=f"{relative if moves == 'scales' else ''}transform images and boxes together in a "
+            f"function for ds.map or DataLoader, or leave the boxes out with ds.columns({others})",
+        )
 
 
 def _hint(features: Mapping[str, Feature]) -> str:

@@ -36,6 +36,26 @@ _COLORS = {  # version 1 of torchvision's transforms that do not move pixels
     "RandomGrayscale",
     "ToTensor",
 }
+_GEOMETRIC = {  # of version 1 of torchvision's transforms
+    "CenterCrop",
+    "ElasticTransform",
+    "FiveCrop",
+    "Pad",
+    "RandomAffine",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "RandomPerspective",
+    "RandomResizedCrop",
+    "RandomRotation",
+    "RandomVerticalFlip",
+    "Resize",
+    "TenCrop",
+    "AutoAugment",
+    "RandAugment",
+    "TrivialAugmentWide",
+    "AugMix",
+}
+
 _lock = threading.Lock()  # threads share transforms, which hold random generators
 
 
@@ -59,6 +79,22 @@ def package_of(transform: Any) -> str:
 def needs_caller(transforms: Sequence[Any]) -> bool:
     """Return True if a transform must run in the thread that requests the batch."""
     return any(package_of(transform) == "torchvision" for transform in transforms)
+
+
+def moves_pixels(transform: Any) -> bool:
+    """Return True if a torchvision or albumentations transform changes where objects are."""
+    if not package_of(transform):
+        return False
+    inner = getattr(transform, "transforms", None) or getattr(transform, "transform", None) or ()
+    if isinstance(inner, list | tuple):
+        if inner:
+            return any(map(moves_pixels, inner))
+    elif moves_pixels(inner):
+        return True
+    kinds = [kind for kind in type(transform).__mro__ if kind.__module__ != "builtins"]
+    modules = {kind.__module__.rpartition(".")[2] for kind in kinds}
+    names = {kind.__name__ for kind in kinds}
+    return bool("_geometry" in modules or names & {"DualTransform", *_GEOMETRIC})
 
 
 def apply_to_images(

@@ -47,6 +47,8 @@ class RandomCrop(GeometricTransform):
     size: Size | None = None
     padding: int = 0
 
+    moves = "yes"
+
     def __post_init__(self) -> None:
         if self.size is not None:
             object.__setattr__(self, "size", check_size("size of RandomCrop", self.size))
@@ -122,6 +124,8 @@ class RandomHorizontalFlip(GeometricTransform):
 
     probability: float = 0.5
 
+    moves = "yes"
+
     def __post_init__(self) -> None:
         number("probability of RandomHorizontalFlip", self.probability, least=0, most=1)
 
@@ -149,6 +153,8 @@ class CenterCrop(GeometricTransform):
     """
 
     size: Size
+
+    moves = "yes"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of CenterCrop", self.size))
@@ -229,6 +235,8 @@ class Resize(GeometricTransform):
     size: Size
     antialias: bool = True
 
+    moves = "scales"
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of Resize", self.size))
         flag("antialias of Resize", self.antialias)
@@ -272,6 +280,8 @@ class RandomResizedCrop(GeometricTransform):
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     antialias: bool = True
+
+    moves = "yes"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", check_size("size of RandomResizedCrop", self.size))

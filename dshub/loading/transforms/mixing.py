@@ -79,6 +79,8 @@ class MixUp(BaseTransform):
 
     alpha: float = 0.2
 
+    moves = "yes"
+
     def __post_init__(self) -> None:
         above("alpha of MixUp", self.alpha)
 
@@ -115,6 +117,8 @@ class CutMix(BaseTransform):
     """
 
     alpha: float = 1.0
+
+    moves = "yes"
 
     def __post_init__(self) -> None:
         above("alpha of CutMix", self.alpha)
