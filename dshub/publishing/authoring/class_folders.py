@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
+from dshub.datasets.labels import class_order
+from dshub.datasets.tabular.columns import common_audio
 from dshub.errors import DshubError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring.columns import common_audio
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
 from dshub.publishing.authoring.scanning import audio_feature, image_feature
 from dshub.publishing.authoring.survey import (
     Entry,
     Survey,
-    class_order,
     ordered_splits,
     some,
     split_word,

@@ -8,10 +8,10 @@ import re
 
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.folders import AUDIO, IMAGES
+from dshub.datasets.tabular.dialects import sniff
+from dshub.datasets.tabular.texts import is_text
 from dshub.errors import DshubError
-from dshub.publishing.authoring.dialects import sniff
 from dshub.publishing.authoring.survey import Entry
-from dshub.publishing.authoring.texts import is_text
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "image",

@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
+from dshub.datasets.tabular.readers import TextOptions
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders, described, tables
@@ -20,6 +22,7 @@ from dshub.publishing.authoring.scanning import check_columns, scan
 from dshub.publishing.authoring.survey import (
     Entry,
     Survey,
+    key,
     ordered_splits,
     some,
     split_in,
@@ -137,7 +140,7 @@ class Request:
     paths: tuple[Path, ...]
     splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
-    text: tables.TextOptions = field(default_factory=tables.TextOptions)
+    text: TextOptions = field(default_factory=partial(TextOptions, naming=key))
 
     @property
     def tops(self) -> list[Path]:

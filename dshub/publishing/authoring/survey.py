@@ -6,15 +6,15 @@ import stat
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.checks import unused
 from dshub.datasets.folders import AUDIO, IMAGES
+from dshub.datasets.tabular.files import LooseFile
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
 
@@ -76,17 +76,6 @@ def key(text: str, taken: Collection[str] = (), *, default: str = "part") -> str
 def dataset_name(text: str) -> str:
     """Convert the name of a folder or file to the last part of a dataset name."""
     return key(text.partition(".")[0] or text, default="data").replace("_", "-")
-
-
-def class_order(names: Iterable[str]) -> list[str]:
-    """Sort classes as numbers if all of them are integers, and as strings otherwise.
-
-    Other loaders of class folders also sort strings in the order of Python.
-    """
-    classes = sorted(set(names))
-    if all(re.fullmatch(r"-?\d{1,18}", name) for name in classes):
-        classes.sort(key=int)
-    return classes
 
 
 def stem(name: str) -> str:
@@ -152,29 +141,6 @@ class Survey:
     entries: list[Entry] = field(default_factory=list)
     members: dict[Path, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class LooseFile:
-    """File on disk that is open only while it is read, because a dataset can have many files."""
-
-    path: Path
-    name: str
-    member: str = ""
-
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """Open the file for reading, decompressed.
-
-        Raises:
-            ReadError: the file cannot be read.
-        """
-        with archives.open_files(self.path, title=self.name) as (file,), file.open() as stream:
-            yield stream
-
-    def check_size(self, size: int) -> None:
-        """Check an uncompressed size against the limits; see `dshub.formats.File`."""
-        archives.check_size(size, self.path.stat().st_size, self.name)
 
 
 def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:

@@ -23,8 +23,8 @@ from dshub.catalog.features import (
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.inference import cast_type, infer_feature, missing_paths
+from dshub.datasets.labels import class_order
 from dshub.errors import DshubError, SchemaError
-from dshub.publishing.authoring.survey import class_order
 from dshub.tables.conforming import SIGNATURES
 from dshub.tables.types import is_text
 
