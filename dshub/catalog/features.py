@@ -5,7 +5,16 @@ import re
 import textwrap
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeGuard, assert_never, get_args
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    TypeGuard,
+    assert_never,
+    get_args,
+)
 
 import msgspec
 from msgspec import Meta

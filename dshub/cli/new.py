@@ -20,6 +20,7 @@ from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.cli.info import columns_text, splits_text
+from dshub.datasets.tabular.readers import TextOptions
 from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.formats._texts import Encoding
@@ -29,7 +30,6 @@ from dshub.progress import Progress, Task, size
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
 from dshub.publishing.authoring.outline import PACKED, Outline
 from dshub.publishing.authoring.survey import dataset_name, key, some
-from dshub.publishing.authoring.tables import TextOptions
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
 from dshub.publishing.measuring import measure
 from dshub.settings import Settings
@@ -143,7 +143,7 @@ def command(
         raise click.UsageError("Missing argument 'PATH...'.")
     options = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in options.items() for column in columns}
-    text_options = TextOptions(header, delimiter, encoding, decimal_comma)
+    text_options = TextOptions(header, delimiter, encoding, decimal_comma, naming=key)
     request = Request(paths, splits, kinds, text_options)
     target = _target(request, name, output)
     if not force:

@@ -28,12 +28,13 @@ from dshub.datasets.beside import LABELS, Beside, pair_masks, read_beside
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.depths import image_feature, mask_feature
 from dshub.datasets.from_memory import from_arrays
+from dshub.datasets.labels import class_order
 from dshub.datasets.media import IMAGES, MediaTree, check_pointers, find_media, refuse_pointer
 from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
 from dshub.datasets.split_folders import Chosen, choose
-from dshub.datasets.trees import class_order, empty_classes, find_splits, shown
+from dshub.datasets.trees import empty_classes, find_splits, shown
 from dshub.datasets.walking import Place
 from dshub.errors import ReadError, SchemaError
 from dshub.tables.columns import Values
@@ -155,7 +156,7 @@ def from_folder(
         logging.getLogger("dshub").warning("%s: %s", root, note)
     if column == "image" and (pairs := pair_masks(files)):
         return _masked(root, pairs, dtype), ("image", "mask")
-    feature = _feature(root, column, files or [file for _, file in all_rows], dtype)
+    feature = _feature(root, column, files or [file for _, file in found.all_rows], dtype)
     all_files = [file for _, file in found.all_rows]
     beside = read_beside(root, files, all_files, sorted(tree.tables)) or Beside(files)
     return _described(found, column, feature, beside)

@@ -1,5 +1,6 @@
-"""Renumber the classes of a column, for example in the order of a model's outputs."""
+"""Order classes, and renumber those of a column, for example as in a model's outputs."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -13,6 +14,17 @@ from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import Source
 from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 from dshub.tables.columns import Values
+
+
+def class_order(names: Iterable[str]) -> list[str]:
+    """Sort classes as numbers if all of them are integers, and as strings otherwise.
+
+    Other loaders of class folders also sort strings in the order of Python.
+    """
+    classes = sorted(set(names))
+    if all(re.fullmatch(r"-?[0-9]{1,18}", name) for name in classes):
+        classes.sort(key=int)
+    return classes
 
 
 class AlignedSource(Source):

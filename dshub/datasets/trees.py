@@ -45,17 +45,6 @@ def ordered_splits(names: Iterable[str]) -> list[str]:
     return [name for name in _SPLIT_WORDS if name in splits] + sorted(splits - _SPLIT_WORDS.keys())
 
 
-def class_order(names: Iterable[str]) -> list[str]:
-    """Sort classes as numbers if all of them are integers, and as strings otherwise.
-
-    Other loaders of class folders also sort strings in the order of Python.
-    """
-    classes = sorted(set(names))
-    if all(re.fullmatch(r"-?[0-9]{1,18}", name) for name in classes):
-        classes.sort(key=int)
-    return classes
-
-
 def pair_of(folder: str) -> tuple[str, str] | None:
     """Return the key and the value of a folder such as `year=2024`; None for other folders.
 

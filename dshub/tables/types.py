@@ -23,6 +23,8 @@ from dshub.catalog.features import (
     is_encoded,
 )
 
+_ARRAYS = ImageFeature | MaskFeature | NumberFeature | BoxFeature
+
 
 def arrow_type(feature: Feature) -> pa.DataType:  # noqa: C901, PLR0911  # a case each
     """Return the Arrow type of a column."""
@@ -123,7 +125,7 @@ def may_miss(feature: Feature) -> bool:
 
 def row_shape(feature: Feature) -> tuple[int, ...]:
     """Return the NumPy shape of a row, which is empty for single values and varying shapes."""
-    if isinstance(feature, ImageFeature | MaskFeature | NumberFeature | BoxFeature) and not is_encoded(feature):
+    if isinstance(feature, _ARRAYS) and not is_encoded(feature):
         return feature.shape
     return ()
 
@@ -134,6 +136,6 @@ def row_dtype(feature: Feature) -> np.dtype[Any] | None:
         return np.dtype(np.int64)
     if isinstance(feature, DateFeature):
         return np.dtype(f"datetime64[{feature.unit}]")
-    if isinstance(feature, ImageFeature | MaskFeature | NumberFeature | BoxFeature) and not is_encoded(feature):
+    if isinstance(feature, _ARRAYS) and not is_encoded(feature):
         return np.dtype(feature.dtype)
     return None

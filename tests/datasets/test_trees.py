@@ -1,6 +1,7 @@
 import pytest
 
-from dshub.datasets.trees import class_order, find_classes, find_splits, pair_of
+from dshub.datasets.labels import class_order
+from dshub.datasets.trees import find_classes, find_splits, pair_of
 from dshub.datasets.walking import Place
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dshub import formats
 from dshub.errors import ManifestError, ReadError, SchemaError
+from dshub.formats.delimited import blocks
 from dshub.testing.readers import MemoryFile, MemoryOutput, ReaderTests
 from tests.independent import delimited
 
@@ -349,6 +350,36 @@ def test_rows_are_read_lazily() -> None:
     assert next(batches).column("a")[0].as_py() == "a"
     with pytest.raises(ReadError, match="line 1,000,001 has 1 of 2 fields"):
         list(batches)
+
+
+@given(
+    data=st.lists(st.sampled_from([*PIECES, b"b,c\n", b'"d\n",e\r\n', b"f\tg\n"])).map(b"".join),
+    options=st.sampled_from(
+        [CSV, TSV, CSV | {"delimiter": ", "}, CSV | {"trailing": True}, TSV | {"short": "fill"}]
+    ),
+    block=st.integers(1, 20),
+)
+def test_rows_and_errors_do_not_depend_on_blocks(
+    data: bytes, options: dict[str, Any], block: int
+) -> None:
+    def outcome() -> Any:
+        try:
+            return read(options, data)
+        except ReadError as error:
+            return str(error)
+
+    whole = outcome()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", block)
+        assert outcome() == whole
+
+
+def test_error_after_many_lines_names_the_line() -> None:
+    lines = b"1,2\n" * 5_000 + b'"3\n",4\n' * 5_000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", 1000)
+        assert "line 15,001 has 1 of 2 fields" in error_of(CSV, lines + b"5\n" + lines)
+        assert "line 5,001 cannot be read" in error_of(CSV, b"1,2\n" * 5_000 + b'"3"4,5\n')
 
 
 text = st.text(st.sampled_from('ab",;\t \n\r\\é\0'), max_size=8)

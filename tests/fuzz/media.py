@@ -10,9 +10,9 @@ from PIL import Image
 from dshub.archives import open_files
 from dshub.catalog.features import AudioFeature, ImageFeature
 from dshub.datasets.decoding import decode_all, detect_audio
+from dshub.datasets.tabular.json_records import read_records
 from dshub.publishing.authoring import scanning as media
 from dshub.publishing.authoring.detection import form
-from dshub.publishing.authoring.json_records import read_records
 from dshub.publishing.authoring.survey import Entry
 
 from . import mutations
@@ -43,7 +43,7 @@ def headers(data: bytes) -> None:
                 with tried:
                     assert read(entry)
             with tried:
-                assert read_records([entry])
+                assert read_records([file])
 
 
 def _encode_image(kind: str, mode: str = "RGB") -> bytes:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
+from dshub.datasets.labels import class_order
 from dshub.datasets.media import is_other
+from dshub.datasets.tabular.columns import common_audio
 from dshub.datasets.trees import (
     Groups,
     Split,
-    class_order,
     empty_classes,
     find_classes,
     find_splits,
@@ -25,7 +26,6 @@ from dshub.datasets.trees import (
 from dshub.datasets.walking import Place
 from dshub.errors import DshubError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring.columns import common_audio
 from dshub.publishing.authoring.folder_columns import FolderColumn, folder_columns, folder_path
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
 from dshub.publishing.authoring.scanning import audio_feature, image_feature

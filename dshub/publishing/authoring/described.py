@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import split_word
 from dshub.progress import Progress
 from dshub.publishing.authoring import class_folders, tables
@@ -48,7 +49,7 @@ def outline(
     form: str,
     splits: Mapping[str, Sequence[Entry]],
     files: Sequence[Entry],
-    options: tables.TextOptions,
+    options: TextOptions,
 ) -> tuple[Outline, dict[str, Names]] | None:
     """Outline the tables of splits, or return None if they do not name the files.
 

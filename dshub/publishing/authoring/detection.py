@@ -9,10 +9,10 @@ import re
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.media import AUDIO, IMAGES
 from dshub.datasets.pointers import pointer_of
+from dshub.datasets.tabular.dialects import sniff
+from dshub.datasets.tabular.texts import is_text
 from dshub.errors import DshubError
-from dshub.publishing.authoring.dialects import sniff
 from dshub.publishing.authoring.survey import Entry
-from dshub.publishing.authoring.texts import is_text
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "image",

@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
+from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
@@ -18,7 +20,15 @@ from dshub.publishing.authoring import class_folders, described, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
-from dshub.publishing.authoring.survey import Entry, Survey, some, split_in, stem, survey_files
+from dshub.publishing.authoring.survey import (
+    Entry,
+    Survey,
+    key,
+    some,
+    split_in,
+    stem,
+    survey_files,
+)
 from dshub.tables.building import rows_of
 
 _ELSEWHERE = "choose another location with -o"
@@ -129,7 +139,7 @@ class Request:
     paths: tuple[Path, ...]
     splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
-    text: tables.TextOptions = field(default_factory=tables.TextOptions)
+    text: TextOptions = field(default_factory=partial(TextOptions, naming=key))
 
     @property
     def tops(self) -> list[Path]:

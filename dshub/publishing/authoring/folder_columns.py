@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dshub.catalog.features import Feature, LabelFeature, NumberFeature, TextFeature
-from dshub.datasets.trees import Split, class_order, pair_of
+from dshub.datasets.labels import class_order
+from dshub.datasets.trees import Split, pair_of
 from dshub.datasets.walking import Place
 from dshub.formats.folder.names import DERIVED
 from dshub.publishing.authoring.columns import LABELS

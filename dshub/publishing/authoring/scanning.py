@@ -14,10 +14,10 @@ from dshub import formats
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.media import refuse_pointer
+from dshub.datasets.tabular.columns import Column, guess
 from dshub.errors import DshubError
 from dshub.loading.decoding import images
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring.columns import Column, guess
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key
 

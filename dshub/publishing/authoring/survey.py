@@ -4,15 +4,16 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.checks import unused
 from dshub.datasets.media import AUDIO, IMAGES
+from dshub.datasets.tabular.files import LooseFile
 from dshub.datasets.trees import shown, split_word
 from dshub.datasets.walking import HIDDEN, Place, is_junk, list_files
 from dshub.errors import DshubError, StoreError
@@ -137,29 +138,6 @@ class Survey:
         if self.links:
             notes.append(f"followed {len(self.links):,} links: {some(self.links)}")
         return notes
-
-
-@dataclass(frozen=True, slots=True)
-class LooseFile:
-    """File on disk that is open only while it is read, because a dataset can have many files."""
-
-    path: Path
-    name: str
-    member: str = ""
-
-    @contextmanager
-    def open(self) -> Iterator[BinaryIO]:
-        """Open the file for reading, decompressed.
-
-        Raises:
-            ReadError: the file cannot be read.
-        """
-        with archives.open_files(self.path, title=self.name) as (file,), file.open() as stream:
-            yield stream
-
-    def check_size(self, size: int) -> None:
-        """Check an uncompressed size against the limits; see `dshub.formats.File`."""
-        archives.check_size(size, self.path.stat().st_size, self.name)
 
 
 def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:

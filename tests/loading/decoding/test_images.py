@@ -16,10 +16,11 @@ from PIL import Image
 
 from dshub import Dataset
 from dshub.catalog.features import ImageFeature
+from dshub.datasets.tabular.files import LooseFile
 from dshub.errors import ReadError, SchemaError
 from dshub.loading.decoding import images
 from dshub.publishing.authoring.scanning import image_feature
-from dshub.publishing.authoring.survey import Entry, LooseFile
+from dshub.publishing.authoring.survey import Entry
 
 ANY = ImageFeature(encoding="any")
 COLORS = np.random.default_rng(0).integers(0, 256, (40, 30, 3), np.uint8)

@@ -173,7 +173,7 @@ def test_ascii_file_takes_the_encoding_of_the_others(new: New, data: Path) -> No
         (data / f"train-{i}.csv").write_bytes(f"a,b\n{i},é\n".encode("cp1252"))
     assert list(new(data)["train"]["b"]) == ["x", "é", "é"]
     (data / "train-3.csv").write_bytes("a,b\n3,é\n".encode())
-    with pytest.raises(DshubError, match=r"several encodings: train-2\.csv is cp1252, train-3"):
+    with pytest.raises(DshubError, match=r"several encodings: .*train-2\.csv is cp1252, .*train-3"):
         new(data, "--force")
 
 

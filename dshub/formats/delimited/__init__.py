@@ -25,11 +25,12 @@ import pyarrow.compute as pc
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, only_part, spread
-from dshub.formats._texts import LARGEST_LINE, Encoding, gathered, texts_of_lines
+from dshub.formats._texts import BATCH_ROWS, LARGEST_LINE, Encoding
+from dshub.formats.delimited.blocks import Lines, columns_of, parse, parse_quoted
 
 LARGEST_ROW = LARGEST_LINE  # characters in a row with quotes
 MOST_DELIMITERS = 1 << 20  # in a row with quotes, because a field takes much more memory than text
-BYTE_ORDER_MARK = "\ufeff"
+_PIECE_SIZE = 2 << 20  # characters per batch of rows that are read one by one
 Delimiter = Literal[",", "\t", ";", "|", " ", "::", ", ", "; ", "| ", "blanks"]
 
 _QUOTED_WORDS = re.compile(r'"([^"]*)"|([^ \t]+)')
@@ -89,34 +90,73 @@ class Reader(Format, frozen=True):
                 raise ValueError(f"{name!r} in `decimal_comma` is not in `columns`")
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
-        rows = (row for file in only_part(files)[1] for row in self._rows(file))
-        yield from gathered(rows, pa.schema([(name, pa.string()) for name in self.columns]))
+        for file in only_part(files)[1]:
+            for columns in self._blocks(file):
+                batch = pa.RecordBatch.from_arrays(columns, list(self.columns))
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    yield batch.slice(start, BATCH_ROWS)
 
-    def _rows(self, file: File) -> Iterator[list[str]]:
-        """Yield the rows after the header, with short rows filled."""
-        lines = self._lines(file)
+    def _blocks(self, file: File) -> Iterator[list[pa.Array]]:
+        """Yield the columns of each block of lines after the header."""
+        lines = Lines(file, self.encoding)
+        csv.field_size_limit(max(csv.field_size_limit(), LARGEST_ROW))  # of the whole process
         if len(list(islice(lines, self.skip))) < self.skip:
             raise ReadError(file=file.name, reason=f"it has fewer than {self.skip} lines to skip")
-        is_csv = self.quoting and self.delimiter != "blanks"
-        rows = self._quoted(file, lines) if is_csv else self._plain(lines)
-        rows = map(self._without_trailing, rows) if self.trailing else rows
         if self.header:
-            self._check_header(file, next(rows, None))
+            self._check_header(file, next(self._rows(file, lines), None))
+        while lines.has_more():
+            columns = self._parsed(lines.rest(), lines.encoding)
+            if columns is None:
+                yield from self._read_rows(file, lines)
+            else:
+                lines.skip_rest()
+                yield columns
+
+    def _parsed(self, block: bytes, encoding: Encoding) -> list[pa.Array] | None:
+        """Parse a block at once; return None if its rows must be read one by one."""
+        delimiter = self._delimiter
+        if self.decimal_comma or len(delimiter) > 1:
+            return None
+        width = len(self.columns) + self.trailing
+        if self.quoting and b'"' in block:
+            spaces = self._strips_spaces
+            columns = parse_quoted(block, width, delimiter, encoding, spaces=spaces)
+        else:
+            columns = parse(block, width, delimiter, encoding)
+            if columns is not None and self._strips_spaces:
+                columns = [pc.utf8_ltrim(column, " ") for column in columns]
+        if not self.trailing or columns is None:
+            return columns
+        return columns[:-1] if pc.all(pc.equal(columns[-1], "")).as_py() else None
+
+    def _read_rows(self, file: File, lines: Lines) -> Iterator[list[pa.Array]]:
+        """Yield the columns of the rows that begin in the current block of lines."""
+        rows, waiting, size = self._filled_rows(file, lines), list[list[str]](), 0
+        while lines.is_within_block() and (row := next(rows, None)) is not None:
+            waiting.append(row)
+            size += sum(map(len, row))
+            if size >= _PIECE_SIZE or len(waiting) >= BATCH_ROWS:
+                yield columns_of(waiting)
+                waiting, size = [], 0
+        if waiting:
+            yield columns_of(waiting)
+
+    def _filled_rows(self, file: File, lines: Lines) -> Iterator[list[str]]:
+        """Yield rows with one field per column, with a point in decimal numbers."""
         count = len(self.columns)
         commas = [self.columns.index(name) for name in self.decimal_comma]
-        for number, row in rows:
+        for number, row in self._rows(file, lines):
             if len(row) != count:
                 self._fill(row, file, number)
-            if commas:
-                for i in commas:
-                    row[i] = self._with_point(row[i], file, number, i)
+            for i in commas:
+                row[i] = self._with_point(row[i], file, number, i)
             yield row
 
-    def _lines(self, file: File) -> Iterator[str]:
-        """Yield the lines without line feeds."""
-        for number, text in texts_of_lines(file, self.encoding):
-            is_marked = number == 1 and self.encoding == "utf-8"
-            yield text.removeprefix(BYTE_ORDER_MARK) if is_marked else text
+    def _rows(self, file: File, lines: Lines) -> Iterator[Row]:
+        """Yield the number and the fields of each row."""
+        is_csv = self.quoting and self.delimiter != "blanks"
+        rows = self._quoted(file, lines) if is_csv else self._plain(lines)
+        return map(self._without_trailing, rows) if self.trailing else rows
 
     def _without_trailing(self, numbered: Row) -> Row:
         number, row = numbered
@@ -150,31 +190,36 @@ class Reader(Format, frozen=True):
             raise ReadError(file=file.name, reason=reason)
         row.extend([""] * missing)
 
-    def _plain(self, lines: Iterator[str]) -> Iterator[Row]:
-        for number, line in enumerate(lines, self.skip + 1):
-            text = line.removesuffix("\r")
-            if self.delimiter == "blanks":
-                text = text.strip(" \t")
-            if text:
-                yield number, self._fields(text)
+    def _plain(self, lines: Lines) -> Iterator[Row]:
+        for line in lines:
+            if fields := self._fields(line):
+                yield lines.number - 1, fields
 
-    def _fields(self, text: str) -> list[str]:
+    def _fields(self, line: str) -> list[str]:
+        """Split a line into fields without CSV quotes; an empty line has none."""
+        text = line.removesuffix("\r")
+        text = text.strip(" \t") if self.delimiter == "blanks" else text
+        if not text:
+            return []
         splits = len(self.columns) - (self.long == "last")  # one extra detects excess fields
         if self.delimiter == "blanks":
             if self.quoting:
                 return [inner or word for inner, word in _QUOTED_WORDS.findall(text)]
             return re.split(r"[ \t]+", text, maxsplit=splits)
-        if self._strips_spaces:
-            return [field.lstrip(" ") for field in text.split(self.delimiter[0], splits)]
-        return text.split(self.delimiter, splits)
+        fields = text.split(self._delimiter, splits)
+        return [field.lstrip(" ") for field in fields] if self._strips_spaces else fields
 
     @property
     def _strips_spaces(self) -> bool:
         return len(self.delimiter) == 2 and self.delimiter != "::"
 
-    def _quoted(self, file: File, lines: Iterator[str]) -> Iterator[Row]:
-        first, size, fields = self.skip + 1, 0, 0
-        csv.field_size_limit(max(csv.field_size_limit(), LARGEST_ROW))  # of the whole process
+    @property
+    def _delimiter(self) -> str:
+        """Delimiter without the spaces after it."""
+        return self.delimiter[0] if self._strips_spaces else self.delimiter
+
+    def _quoted(self, file: File, lines: Lines) -> Iterator[Row]:
+        first, size, fields = lines.number, 0, 0
 
         def bounded() -> Iterator[str]:
             """Yield the lines, and raise ReadError if a lone quote makes a row too long."""
@@ -192,13 +237,13 @@ class Reader(Format, frozen=True):
                     raise ReadError(file=file.name, reason=reason)
                 yield line + "\n"
 
-        spaces, delimiter = self._strips_spaces, self.delimiter[0]
+        spaces, delimiter = self._strips_spaces, self._delimiter
         rows = csv.reader(bounded(), delimiter=delimiter, skipinitialspace=spaces, strict=True)
         try:
             for row in rows:
                 if row:
                     yield first, row
-                first, size, fields = self.skip + rows.line_num + 1, 0, 0
+                first, size, fields = lines.number, 0, 0
         except csv.Error as error:
             reason = f"the row at line {first:,} cannot be read: {error}"
             raise ReadError(file=file.name, reason=reason) from None
@@ -225,7 +270,7 @@ class Reader(Format, frozen=True):
         joint = " " if self.delimiter == "blanks" else self.delimiter
         shown = (f'"{field}"' for field in fields) if self.quoting else fields
         line = joint.join(shown)
-        if "\n" in line or [row for _, row in self._plain(iter([line]))] != [list(fields)]:
+        if "\n" in line or self._fields(line) != list(fields):
             expected = "text without delimiters or line breaks, because `quoting` is false"
             raise SchemaError(where="delimited text", expected=expected, got=repr(line))
         return line

@@ -23,7 +23,7 @@ from dshub.catalog.features import (
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.inference import cast_type, infer_feature, missing_paths
-from dshub.datasets.trees import class_order
+from dshub.datasets.labels import class_order
 from dshub.errors import DshubError, SchemaError
 from dshub.tables.conforming import SIGNATURES
 from dshub.tables.types import is_text
@@ -56,6 +56,7 @@ class Column:
         all_numbers: True if all strings can be parsed as numbers.
         all_bools: True if all strings are `true` or `false`, in any case.
         has_leading_zeros: True if a string has leading zeros, such as the identifier `007`.
+        has_negatives: True if a string begins with a minus sign.
         missing: strings for missing values, such as `NA`.
         missing_paths: paths of missing values, as in `dshub.datasets.inference.missing_paths`.
         beginnings: distinct first four bytes of binary values.
@@ -72,6 +73,7 @@ class Column:
     all_numbers: bool = True
     all_bools: bool = True
     has_leading_zeros: bool = False
+    has_negatives: bool = False
     missing: set[str] = field(default_factory=set)
     missing_paths: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
@@ -86,12 +88,12 @@ class Column:
         self.missing_paths.update(missing_paths(values))
         self._add_type(split, values.type)
         values = values.drop_null()
-        if is_text(values.type):
-            self._add_texts(values)
         if _is_binary(values.type):
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
             self._add_audio(values)
-        self._count(split, values)
+        unseen = self._count(split, values)
+        if is_text(values.type) and (self.all_numbers or self.all_bools):
+            self._add_texts(unseen)
 
     def _add_type(self, split: str, kind: pa.DataType) -> None:
         """Add a type, merging structs and lists that differ only in fields and missing values."""
@@ -121,35 +123,53 @@ class Column:
                 self.audio = None
 
     def _add_texts(self, values: pa.Array) -> None:
+        """Note what all texts have in common; `values` can lack values that were added before."""
         missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
-        self.missing.update(values.filter(missing).unique().to_pylist())
-        values = values.filter(pc.invert(missing))
-        self.has_leading_zeros = (
-            self.has_leading_zeros or pc.any(pc.match_substring_regex(values, r"^-?0\d")).as_py()
-        )
+        if pc.any(missing).as_py():
+            self.missing.update(values.filter(missing).unique().to_pylist())
+            values = values.filter(pc.invert(missing))
         if self.all_bools:
             self.all_bools = set(pc.utf8_lower(values.unique()).to_pylist()) <= {"true", "false"}
-        is_digits = pc.all(pc.match_substring_regex(values, r"^[-+]?\d+$")).as_py()
-        self.all_digits = self.all_digits and is_digits is not False
-        if self.all_integers == "int64" and not _casts(values, pa.int64()):
-            self.all_integers = "uint64"
-        if self.all_integers == "uint64" and not _casts(values, pa.uint64()):
-            self.all_integers = ""
-        self.all_numbers = self.all_numbers and _casts(values, pa.float64())
+        if self.all_numbers:
+            self._add_numbers(values)
 
-    def _count(self, split: str, values: pa.Array) -> None:
+    def _add_numbers(self, values: pa.Array) -> None:
+        """Note whether texts are integers, other numbers, or have leading zeros."""
+        if not self.has_leading_zeros:
+            zeros = pc.match_substring_regex(values, r"^-?0\d")
+            self.has_leading_zeros = pc.any(zeros).as_py() is True
+        self.has_negatives = self.has_negatives or _has_negatives(values)
+        if self.all_integers == "int64" and _casts(values, pa.int64()):
+            return
+        if self.all_integers:
+            fits = not self.has_negatives and _casts(values, pa.uint64())
+            self.all_integers = "uint64" if fits else ""
+        digits = pc.match_substring_regex(values, r"^[-+]?\d+$")
+        self.all_digits = self.all_digits and pc.all(digits).as_py() is not False
+        self.all_numbers = _casts(values, pa.float64())
+
+    def _count(self, split: str, values: pa.Array) -> pa.Array:
+        """Count values, and return those that were not counted before, or all of them."""
         kind = values.type
         if not (is_text(kind) or types.is_integer(kind) or types.is_boolean(kind)):
             self.counts = None
         if self.counts is None:
-            return
+            return values
         counted = pc.value_counts(values)
-        if len(counted) <= MAX_CLASSES:
-            texts, numbers = (counted.field(name) for name in ("values", "counts"))
-            added = dict(zip(texts.cast(pa.string()).to_pylist(), numbers.to_pylist(), strict=True))
-            self.counts.setdefault(split, Counter()).update(added)
-        if len(counted) > MAX_CLASSES or len(self.counts[split]) > MAX_CLASSES:
+        distinct, numbers = (counted.field(name) for name in ("values", "counts"))
+        if len(counted) > MAX_CLASSES:
             self.counts = None
+            return distinct
+        texts = distinct.cast(pa.string()).to_pylist()
+        known = self.counts.setdefault(split, Counter())
+        unseen = [i for i, text in enumerate(texts) if text not in known]
+        for text, number in zip(texts, numbers.to_pylist(), strict=True):
+            known[text] += number
+        if len(known) > MAX_CLASSES:
+            self.counts = None
+        return (
+            distinct if len(unseen) == len(texts) else distinct.take(pa.array(unseen, pa.int64()))
+        )
 
     @property
     def type(self) -> pa.DataType:
@@ -170,9 +190,14 @@ class Column:
         return max(self.types, key=lambda kind: (types.is_floating(kind), kind.bit_width))
 
     @property
+    def distinct(self) -> set[str]:
+        """Distinct values; empty for too many values."""
+        return set().union(*(self.counts or {}).values())
+
+    @property
     def values(self) -> list[str]:
         """Distinct values in the order of classes; empty for too many values."""
-        return class_order(text for counter in (self.counts or {}).values() for text in counter)
+        return class_order(self.distinct)
 
     def has_classes(self, most: int) -> bool:
         """Return True if there are at most `most` distinct values, all short and some repeated."""
@@ -214,6 +239,10 @@ def _absent(kind: pa.DataType, other: pa.DataType, path: str = "") -> Iterator[s
             else:
                 inner = other.field(field.name).type
                 yield from _absent(field.type, inner, f"{path}.{field.name}")
+
+
+def _has_negatives(values: pa.Array) -> bool:
+    return bool(pc.any(pc.starts_with(values, "-")).as_py())
 
 
 def _casts(values: pa.Array, kind: pa.DataType) -> bool:
@@ -269,7 +298,7 @@ def _of_text(  # a case each
 ) -> Guess:
     if stated == "text":
         return TextFeature(), ""
-    some_value = column.counts is None or len(column.values) > len(column.missing)
+    some_value = column.counts is None or len(column.distinct) > len(column.missing)
     numbers = column.all_numbers and not column.has_leading_zeros and some_value
     numbers = numbers and (bool(column.all_integers) or not column.all_digits)
     if column.all_bools and some_value and column.name not in LABELS:

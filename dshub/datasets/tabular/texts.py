@@ -8,9 +8,10 @@ import codecs
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from dshub.formats import File
 from dshub.formats._texts import LARGEST_LINE, Encoding
-from dshub.publishing.authoring.survey import HEAD, Entry
 
+HEAD = 1 << 16  # bytes that the beginning has at least, if the file is as long
 _PIECE = 1 << 20  # bytes per read
 _LINES = 3  # lines that the beginning contains at least, if the file has as many
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -39,17 +40,17 @@ class Text:
     complete: bool
 
 
-def read_text(entry: Entry, encoding: Encoding | None = None) -> Text | None:
+def read_text(file: File, encoding: Encoding | None = None) -> Text | None:
     """Read the beginning of a text file; return None if it is not text.
 
     Args:
-        entry: file to read.
+        file: file to read.
         encoding: encoding of the file; None to detect it.
 
     Raises:
         ReadError: the file cannot be read.
     """
-    with entry.file.open() as stream:
+    with file.open() as stream:
         head = _beginning(stream)
         if encoding == "utf-16" or (encoding is None and head.startswith(_UTF16)):
             text = head[: len(head) // 2 * 2].decode("utf-16", "replace")

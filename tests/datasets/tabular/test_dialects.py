@@ -1,7 +1,7 @@
 import pytest
 
+from dshub.datasets.tabular.dialects import shown, sniff
 from dshub.errors import DshubError
-from dshub.publishing.authoring.dialects import shown, sniff
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from dshub.publishing.authoring.survey import HEAD, Entry, LooseFile
-from dshub.publishing.authoring.texts import Text, is_text, read_text
+from dshub.datasets.tabular.files import LooseFile
+from dshub.datasets.tabular.texts import HEAD, Text, is_text, read_text
 
 LINES = b"id,text\n" + b"1,abcdefghijkl\n" * 20_000  # longer than HEAD
 
@@ -11,7 +11,7 @@ LINES = b"id,text\n" + b"1,abcdefghijkl\n" * 20_000  # longer than HEAD
 def read(folder: Path, data: bytes) -> Text:
     path = folder / "a.csv"
     path.write_bytes(data)
-    text = read_text(Entry("a.csv", path, LooseFile(path, "a.csv")))
+    text = read_text(LooseFile(path, "a.csv"))
     assert text is not None
     return text
 
@@ -76,4 +76,4 @@ def test_binary_data_is_not_text(tmp_path: Path) -> None:
     assert is_text("é\t\x01".encode()[:-1])
     path = tmp_path / "a.bin"
     path.write_bytes(b"\0\1")
-    assert read_text(Entry("a.bin", path, LooseFile(path, "a.bin"))) is None
+    assert read_text(LooseFile(path, "a.bin")) is None

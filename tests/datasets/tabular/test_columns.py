@@ -14,7 +14,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.catalog.manifest import Rename
-from dshub.publishing.authoring.columns import Column, guess
+from dshub.datasets.tabular.columns import Column, guess
 from tests.independent.own_files import write_text
 from tests.publishing.authoring.conftest import New
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from dshub.datasets.tabular.columns import LABELS, MISSING
 from dshub.errors import DshubError
 from dshub.formats._texts import LARGEST_LINE
-from dshub.publishing.authoring.columns import LABELS, MISSING
 
 # strongest first: a character that is rarer in text wins if two give the same number of fields
 DELIMITERS = ("\t", "::", "|", ";", ",")
@@ -92,7 +92,7 @@ def sniff(
         raise DshubError(
             f"{name} is not a table: lines have different numbers of fields",
             hint="separate fields with commas, tabs or semicolons, in the same number per line, or "
-            "name the delimiter with --delimiter",
+            "state the delimiter (--delimiter, or delimiter=)",
         )
     best, *others = readings
     rows = best.rows
@@ -105,7 +105,7 @@ def sniff(
     elif count > 1:
         raise DshubError(
             f"{name}: the header has more than one column {column!r}",
-            hint="rename a column, or use --no-header if the first line is data",
+            hint="rename a column, or state that it is data (--no-header, or header=False)",
         )
     return Dialect(
         best.delimiter,

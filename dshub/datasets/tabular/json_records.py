@@ -2,14 +2,15 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 from dshub.errors import DshubError, ReadError
+from dshub.formats import File
 from dshub.formats._texts import numbered_lines, read_all
 from dshub.formats.json import LARGEST_DOCUMENT
-from dshub.publishing.authoring.survey import Entry, key
 
 _KINDS: dict[type, str] = {
     bool: "boolean",
@@ -67,12 +68,16 @@ class Records:
                 hint="replace keys that vary between rows with a list of objects",
             )
 
-    def reader(self) -> dict[str, Any]:
-        """Return the reader options of the columns; add notes about keys that cannot be one."""
+    def reader(self, naming: Callable[[str, Collection[str]], str]) -> dict[str, Any]:
+        """Return the reader options of the columns; add notes about keys that cannot be one.
+
+        Args:
+            naming: function that returns the name of a column, given its path and the names in use.
+        """
         paths: dict[str, str] = {}
         types: dict[str, str] = {}
         for path, kind in self._columns():
-            name = key(path.removeprefix(f"{self.path}."), paths)
+            name = naming(path.removeprefix(f"{self.path}."), paths)
             paths[name] = path
             types[name] = kind
         types = {name: kind for name, kind in types.items() if kind != "string"}
@@ -178,7 +183,7 @@ def _values(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
             yield from _values(item, f"{path}[]", depth + 1)
 
 
-def read_records(entries: Sequence[Entry]) -> Records:
+def read_records(files: Sequence[File]) -> Records:
     """Read the rows of JSON files, and collect their keys.
 
     Raises:
@@ -186,34 +191,34 @@ def read_records(entries: Sequence[Entry]) -> Records:
         DshubError: a file has no list of rows or several, or files differ in structure.
     """
     records: Records | None = None
-    for entry in entries:
-        path, rows = _rows(entry)
+    for file in files:
+        path, rows = _rows(file)
         records = records or Records(path)
         if path != records.path:
             raise DshubError(
-                f"{entries[0].name} and {entry.name} differ in structure",
+                f"{files[0].name} and {file.name} differ in structure",
                 hint="pass only files with the same structure",
             )
         for row in rows:
-            records.add(row, entry.file.name)
+            records.add(row, file.name)
     if records is None or not records.rows:
-        raise DshubError(f"{entries[0].name} has no rows", hint="pass files with at least one row")
+        raise DshubError(f"{files[0].name} has no rows", hint="pass files with at least one row")
     return records
 
 
-def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
+def _rows(file: File) -> tuple[str, Iterable[Any]]:
     """Return the path of the list of rows (empty if each line is a row), and the rows."""
-    name = entry.file.name
-    with entry.file.open() as stream:
+    name = file.name
+    with file.open() as stream:
         first, second = stream.readline(), stream.readline()
     try:
         document = json.loads(first)
     except (ValueError, RecursionError):
         document = None
-    is_lines = second.strip() or entry.suffix in {".jsonl", ".ndjson"} or not _lists(document)
+    is_lines = second.strip() or _is_lines(file) or not _lists(document)
     if isinstance(document, dict) and is_lines:
-        return "", _lines(entry)
-    document = _parsed(read_all(entry.file, LARGEST_DOCUMENT), name)
+        return "", _lines(file)
+    document = _parsed(read_all(file, LARGEST_DOCUMENT), name)
     if isinstance(document, list):
         return "[]", document
     lists = _lists(document)
@@ -226,10 +231,14 @@ def _rows(entry: Entry) -> tuple[str, Iterable[Any]]:
     return lists.popitem()
 
 
-def _lines(entry: Entry) -> Iterator[Any]:
-    for number, line in numbered_lines(entry.file):
+def _is_lines(file: File) -> bool:
+    return PurePosixPath(file.member or file.name).suffix.lower() in {".jsonl", ".ndjson"}
+
+
+def _lines(file: File) -> Iterator[Any]:
+    for number, line in numbered_lines(file):
         if line.strip():
-            yield _parsed(line, entry.file.name, f"line {number:,}: ")
+            yield _parsed(line, file.name, f"line {number:,}: ")
 
 
 def _parsed(data: bytes, name: str, location: str = "") -> Any:

@@ -1,0 +1,1 @@
+"""Read tables in files, and infer their structure and the features of their columns."""

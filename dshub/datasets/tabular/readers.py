@@ -1,0 +1,210 @@
+"""Choose the reader of tables in files, with the options that fit them."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import pyarrow as pa
+
+from dshub import formats
+from dshub.catalog.checks import unused
+from dshub.datasets.tabular.dialects import Dialect, shown, sniff
+from dshub.datasets.tabular.json_records import read_records
+from dshub.datasets.tabular.texts import Text, read_text
+from dshub.errors import DshubError
+from dshub.formats import File
+from dshub.formats._texts import Encoding
+
+Naming = Callable[[str, Collection[str]], str]
+"""Function that returns the name of a column, given its name in the file and the names in use."""
+
+
+def unchanged(text: str, taken: Collection[str] = ()) -> str:
+    """Keep the name of a column, unless another column has it."""
+    return unused(text, taken, "_")
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """Stated facts about text files; None if they are to be detected.
+
+    Attributes:
+        header: whether delimited text has a header.
+        delimiter: delimiter between fields.
+        encoding: encoding of the files.
+        decimal_comma: columns of numbers such as `1,5`; None for all columns of such numbers.
+        python: whether notes name keyword arguments instead of options of a command.
+        naming: function that names columns.
+    """
+
+    header: bool | None = None
+    delimiter: str | None = None
+    encoding: Encoding | None = None
+    decimal_comma: tuple[str, ...] | None = ()
+    python: bool = False
+    naming: Naming = unchanged
+
+    def how(self, option: str, argument: str) -> str:
+        """Tell how to state a fact, by an option of a command or an argument of a function."""
+        return f"pass {argument}" if self.python else f"use {option}"
+
+    def has_decimal_comma(self, column: str) -> bool:
+        """Return True if a column is stated to have numbers with a decimal comma."""
+        stated = self.decimal_comma
+        return stated is None or bool({column, self.naming(column, ())} & set(stated))
+
+
+def choose_reader(
+    form: str, files: Sequence[File], options: TextOptions
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the reader options for files of one format, and notes about what is uncertain.
+
+    Raises:
+        DshubError: the files have different structures.
+        ReadError: a file does not match its format.
+    """
+    notes: list[str] = []
+    if form == "delimited":
+        chosen = _delimited(files, notes, options)
+    elif form == "json":
+        chosen = _json(files, notes, options)
+    elif form == "lines":
+        texts = _texts(files, options)
+        chosen = {"blank": "drop", **_encoding(texts, notes, options)}
+    else:
+        chosen = _nested_columns(form, files[0], options)
+    return {"format": form, **chosen}, notes
+
+
+def _delimited(files: Sequence[File], notes: list[str], options: TextOptions) -> dict[str, Any]:
+    """Return the reader options for delimited text, which must be the same for all files."""
+    texts = _texts(files, options)
+    dialects: dict[Dialect, str] = {}
+    for name, text in texts.items():
+        dialect = sniff(
+            text.head,
+            name,
+            header=options.header,
+            delimiter=options.delimiter,
+            complete=text.complete,
+            late=text.late,
+        )
+        dialects.setdefault(dialect, name)
+    if len(dialects) > 1:
+        names = list(dialects.values())
+        more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        raise DshubError(
+            f"{', '.join(names[:3])}{more} differ in columns, delimiter, quotes or header",
+            hint="pass only files of one dataset, or use --split NAME=PATH for each file",
+        )
+    (first,) = dialects
+    notes += _doubts(first, options)
+    commas = first.columns if options.decimal_comma is not None else first.decimal_commas
+    stated = {
+        "header": first.header,
+        "delimiter": first.delimiter,
+        "quoting": first.quoting,
+        "trailing": first.trailing,
+        "decimal_comma": [name for name in commas if options.has_decimal_comma(name)],
+    }
+    defaults = {"header": False, "delimiter": ",", "quoting": True, "trailing": False}
+    stated = {name: value for name, value in stated.items() if value != defaults.get(name, [])}
+    return {"columns": list(first.columns), **stated, **_encoding(texts, notes, options)}
+
+
+def _doubts(dialect: Dialect, options: TextOptions) -> Iterator[str]:
+    """Yield what is uncertain about delimited text, with the options that decide it."""
+    delimiter = options.how("--delimiter", "delimiter=")
+    if dialect.others and options.delimiter is None:
+        others = " and ".join(map(shown, dialect.others))
+        yield (
+            f"fields are separated by {shown(dialect.delimiter)}, but {others} would also fit; "
+            f"{delimiter} to change this"
+        )
+    if dialect.delimiter == "blanks" and options.delimiter is None:
+        yield f"fields are separated by blanks; {delimiter} to change this"
+    if not dialect.sure and options.header is None:
+        role = "a header" if dialect.header else "data"
+        option = "--no-header" if dialect.header else "--header"
+        how = options.how(option, f"header={not dialect.header}")
+        yield f"the first line is read as {role}; {how} to change this"
+    for name in dialect.decimal_commas:
+        if not options.has_decimal_comma(name):
+            how = options.how(f"--decimal-comma {options.naming(name, ())}", 'decimal=","')
+            yield f"column {name!r} looks like numbers with a decimal comma; if it is, {how}"
+
+
+def _texts(files: Sequence[File], options: TextOptions) -> dict[str, Text]:
+    """Return the beginning of each file by name.
+
+    Raises:
+        DshubError: a file is not text.
+    """
+    texts = {}
+    for file in files:
+        text = read_text(file, options.encoding)
+        if text is None:
+            raise DshubError(f"{file.name} is not text", hint="pass only text files")
+        texts[file.name] = text
+    return texts
+
+
+def _encoding(texts: Mapping[str, Text], notes: list[str], options: TextOptions) -> dict[str, Any]:
+    """Return the reader option for the encoding, which must be the same for all files."""
+    how = options.how("--encoding", "encoding=")
+    found = {text.encoding: name for name, text in texts.items() if not text.ascii}
+    if len(found) > 1:
+        names = ", ".join(f"{name} is {encoding}" for encoding, name in found.items())
+        raise DshubError(
+            f"the files have several encodings: {names}",
+            hint=f"{how} to state one, or convert the files to UTF-8",
+        )
+    for encoding, name in found.items():
+        if not texts[name].sure:
+            base = PurePath(name).name
+            notes.append(f"{base} is not UTF-8 and is read as {encoding}; {how} to change this")
+        return {"encoding": encoding} if encoding != "utf-8" else {}
+    return {}
+
+
+def _json(files: Sequence[File], notes: list[str], options: TextOptions) -> dict[str, Any]:
+    records = read_records(files)
+    chosen = records.reader(options.naming)
+    notes += records.notes
+    if not chosen["columns"]:
+        raise DshubError(
+            f"{files[0].name} has no key with values of one type",
+            hint="write a manifest; see https://dshub.github.io/dshub/manifests.html",
+        )
+    return chosen
+
+
+def _nested_columns(form: str, file: File, options: TextOptions) -> dict[str, Any]:
+    """Return the reader option `columns` for a file with struct columns, or no options.
+
+    For a Hugging Face image, a struct of `bytes` and `path`, only `bytes` is used.
+    """
+    schema = schema_of(form, file)
+    paths = {} if schema is None else dict(_paths(schema))
+    columns: dict[str, str] = {}
+    for path, name in paths.items():
+        columns[options.naming(name, columns)] = path
+    return {"columns": columns} if any("." in path for path in paths) else {}
+
+
+def _paths(fields: Iterable[pa.Field]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the name of each column, descending into structs."""
+    for field in fields:
+        if not pa.types.is_struct(field.type):
+            yield field.name, field.name
+        elif any(inner.name == "bytes" for inner in field.type):
+            yield f"{field.name}.bytes", field.name
+        else:
+            yield from _paths(field.flatten())
+
+
+def schema_of(form: str, file: File) -> pa.Schema | None:
+    """Return the schema of a file; None if the file has no rows."""
+    batch = next(iter(formats.create({"format": form}).read({"rows": [file]})), None)
+    return None if batch is None else batch.schema
