@@ -6,6 +6,7 @@ Images and audio files are recognized by suffix, and all other formats by conten
 import codecs
 import re
 
+from dshub.cache.pointers import pointer_in
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError
@@ -28,12 +29,6 @@ _UNSUPPORTED = {
     "a spreadsheet; save each sheet as CSV": {".xlsx", ".xls"},
     "a pickle, which can run code; save it as npz, parquet or CSV": {".pkl", ".pickle", ".pt"},
     "an HDF5 file, which dshub cannot read; save it as npz": {".h5", ".hdf5"},
-}
-_POINTERS = {  # beginnings of small files in place of others
-    b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the file itself; run "
-    "`git lfs pull` in its repository",
-    b"/annex/objects/": "a git-annex pointer, not the file itself; run `git annex get`",
-    b"outs:\n- md5:": "a DVC pointer, not the file itself; run `dvc pull`",
 }
 _MARKUP = {
     "<?xml": "an XML file, which dshub cannot read; save its rows as CSV or JSON",
@@ -95,9 +90,8 @@ def _form_of_text(entry: Entry, head: bytes) -> str:
 
 def _foreign(head: bytes) -> str:
     """Name a text format that dshub cannot read, and say what to do; empty for other formats."""
-    for beginning, text in _POINTERS.items():
-        if head.startswith(beginning) or (beginning in head[:200] and len(head) < 1000):
-            return text
+    if (pointer := pointer_in(head)) is not None:
+        return f"{pointer.name}, not the file itself; run `{pointer.command}` in its repository"
     text = (decoded(head[:4096]) or "").lstrip("\ufeff \t\r\n")
     for start, name in _MARKUP.items():
         if text[: len(start)].lower() == start:
