@@ -9,7 +9,6 @@
 
 import html
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,15 +17,13 @@ LONGEST = 1 << 14  # bytes; real errors are shorter
 _AGAIN = "try again later"
 _MOVED = "look for a newer version of the dataset (the file was moved or removed)"
 _ACCESS = "check that the URL has not expired and that you have access to the file"
-_STEPS = {  # next step by words in the error
-    r"slow.?down|throttl|too.?many|rate.?limit|quota|unavailable|busy": _AGAIN,
-    r"internal|time.?out|try again|\b50\d\b|\b429\b": _AGAIN,
-    r"no.?such|not.?found|does not exist|no longer|\b404\b|\b410\b": _MOVED,
-    r"denied|forbidden|unauthori[sz]ed|expired|log.?in|sign|token": _ACCESS,
-    r"auth|credential|permission|\b40[13]\b": _ACCESS,
+_STEPS = {  # parts of errors without blanks and punctuation, by next step
+    _AGAIN: "slowdown throttl toomany ratelimit quota unavailable busy internal timeout timedout "
+    "tryagain 429 500 502 503 504",
+    _MOVED: "nosuch notfound notexist nolonger 404 410",
+    _ACCESS: "denied forbidden unauthori expired login signin signature token authent credential "
+    "permission 401 403",
 }
-_XML = re.compile(r"<Error\b[^>]{0,200}>(.*)", re.DOTALL)
-_FIELD = r"<{0}>\s*([^<]{{1,1000}}?)\s*</{0}>"
 _KEYS = ("code", "status", "error", "errors", "message", "detail", "title", "reason", "msg")
 _MARKS = frozenset({"error", "errors", "message", "detail", "msg"})
 
@@ -51,17 +48,22 @@ def error_in(head: bytes, *, binary: bool) -> tuple[str, str] | None:
     shown = " ".join("".join(filter(str.isprintable, told.replace("\n", " "))).split())[:200]
     if not shown:
         return None
-    words = shown.lower()
-    step = next((step for pattern, step in _STEPS.items() if re.search(pattern, words)), "")
-    return f"it is an error of the server, {shown!r}", step or "open the URL in a browser"
+    return f"it is an error of the server, {shown!r}", _step(shown)
+
+
+def _step(told: str) -> str:
+    """Return the next step for an error."""
+    letters = "".join(filter(str.isalnum, told.lower()))
+    steps = (step for step, parts in _STEPS.items() if any(p in letters for p in parts.split()))
+    return next(steps, "open the URL in a browser")
 
 
 def _in_xml(text: str) -> str:
     """Return the code and message of an error in XML, or an empty string."""
-    if not text.startswith("<") or (match := _XML.search(text)) is None:
+    if not text.startswith("<") or "<Error>" not in text[:1000]:
         return ""
-    fields = (re.search(_FIELD.format(name), match[1]) for name in ("Code", "Message"))
-    return ": ".join(html.unescape(field[1]) for field in fields if field)
+    fields = (text.partition(f"<{tag}>")[2].partition(f"</{tag}>") for tag in ("Code", "Message"))
+    return ": ".join(html.unescape(value[:1000]) for value, end, _ in fields if end)
 
 
 def _in_json(text: str) -> str:
@@ -93,5 +95,4 @@ def _texts(value: Any, depth: int = 3) -> list[str]:
 
 def _in_line(text: str) -> str:
     """Return text of one or a few lines, or an empty string."""
-    words = re.search("[A-Za-z]{3}", text)
-    return text if words and len(text) < 1000 and text.count("\n") < 5 else ""
+    return text if len(text) < 1000 and text.count("\n") < 5 else ""

@@ -9,6 +9,7 @@ from dshub.catalog.features import ImageFeature
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
+from dshub.loading.tolerance import Failures, collecting
 from dshub.loading.transforms.fused_files import FilePass, FusedFiles
 from dshub.loading.transforms.transform import Context, Images, Layout
 from dshub.loading.workers import Workers
@@ -42,7 +43,13 @@ class EncodedImages:
         self._workers = Workers(options.workers(rows))
 
     def gather(
-        self, name: str, rows: np.ndarray, context: Context, layout: Layout, pool: Pool
+        self,
+        name: str,
+        rows: np.ndarray,
+        context: Context,
+        layout: Layout,
+        pool: Pool,
+        failures: Failures | None = None,
     ) -> Images:
         """Decode the images of a column, and apply the fused transforms.
 
@@ -52,6 +59,7 @@ class EncodedImages:
             context: context of the batch.
             layout: layout of images of one size; other images always have channels last.
             pool: memory for images of one size.
+            failures: receives the errors of rows, whose images are undefined; None raises them.
 
         Raises:
             ReadError: a file cannot be decoded.
@@ -59,7 +67,7 @@ class EncodedImages:
         """
         feature, files = self._features[name], self._rows.contents(name, rows)
         if name not in self.fixed:
-            return self._list(name, rows, files)
+            return self._list(name, rows, files, failures)
         height, width = self.fused.size(feature) or (0, 0)
         channels = feature.shape[2] if feature.shape else 3
         shape = (channels, height, width) if layout == "chw" else (height, width, channels)
@@ -69,10 +77,12 @@ class EncodedImages:
         def fill(i: int) -> None:
             work.fill(i, files[i], functools.partial(self._where, name, rows, i))
 
-        self._workers.run(fill, len(rows))
+        self._workers.run(collecting(fill, failures), len(rows))
         return out
 
-    def _list(self, name: str, rows: np.ndarray, files: Any) -> list[np.ndarray]:
+    def _list(
+        self, name: str, rows: np.ndarray, files: Any, failures: Failures | None
+    ) -> list[np.ndarray]:
         """Decode images that can differ in size."""
         feature = self._features[name]
         images: list[Any] = [None] * len(rows)
@@ -81,7 +91,7 @@ class EncodedImages:
             where = functools.partial(self._where, name, rows, i)
             images[i] = decode_image(files[i], feature, self._decoding, where)
 
-        self._workers.run(fill, len(rows))
+        self._workers.run(collecting(fill, failures), len(rows))
         return images
 
     def _where(self, name: str, rows: np.ndarray, index: int) -> str:

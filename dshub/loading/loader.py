@@ -13,6 +13,7 @@ from dshub.catalog.spellings import familiar
 from dshub.display import short
 from dshub.errors import StateError
 from dshub.loading._cursor import Cursor
+from dshub.loading.bad_rows import BadRows
 from dshub.loading.decoding.choosing import Decoder
 from dshub.loading.options import BatchOptions, Rows, image_files
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
@@ -79,6 +80,17 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         """
         has_files = bool(image_files(self.rows))
         return self.options.decoding(self.rows).decoder if has_files else None
+
+    @property
+    def errors(self) -> BadRows:
+        """Rows that could not be decoded, if `on_error` is `skip` or `substitute`.
+
+        ``loader.errors.counts`` has the number of different rows by epoch, and
+        ``loader.errors.first`` the messages of the first ones by row number. They include batches
+        that are prepared in advance, but not batches of other processes, such as `DataLoader`
+        workers. The end of an epoch with such rows gives a warning.
+        """
+        return self._cursor.errors
 
     @property
     def epoch(self) -> int:
@@ -154,6 +166,7 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
             [repr(transform) for transform in options.transforms],
             *([options.pad] if options.pad else []),
             *([self.decoder.name] if self.decoder is not None else []),
+            *([options.on_error] if options.on_error != "raise" else []),
         ]
         return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
