@@ -11,6 +11,7 @@ Many downloads have this layout, and torchvision's `ImageFolder` reads it::
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import chain
@@ -25,7 +26,7 @@ from dshub.catalog.manifest import Pair
 from dshub.datasets.beside import TABLES, Beside, pair_masks, read_beside
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.from_memory import from_arrays
-from dshub.datasets.selection import encoded_features
+from dshub.datasets.selection import digest, encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
 from dshub.errors import ArgumentError, ReadError, SchemaError
@@ -75,6 +76,12 @@ class FolderSource(Source):
                 _refuse(self._root / file, error)
             hasher.update(msgspec.json.encode([file, status.st_size, status.st_mtime_ns]))
         return [hasher.hexdigest()]
+
+    @cached_property
+    def row_identity(self) -> str:
+        """Hash of file names, which are the same after a copy to another machine."""
+        names = "\n".join(chain(*self._paths.values()))
+        return digest(names if names.isascii() else unicodedata.normalize("NFC", names))
 
     def where(self, row: int) -> str:
         return str(self._root / self._files[row])

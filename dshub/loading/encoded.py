@@ -95,4 +95,4 @@ class EncodedImages:
         return images
 
     def _where(self, name: str, rows: np.ndarray, index: int) -> str:
-        return f"{self._rows.where(int(rows[index]))}, column {name}"
+        return self._rows.where(int(rows[index]), name)

@@ -114,8 +114,8 @@ class FileRows(Rows, Protocol):
     def without(self, names: Sequence[str]) -> "FileRows":
         """Return the rows without the named columns."""
 
-    def where(self, row: int) -> str:
-        """Describe a row for an error message."""
+    def where(self, row: int, column: str = "") -> str:
+        """Describe a row for an error message, with one of its columns if it is passed."""
 
 
 def image_files(rows: Rows) -> Sequence[str]:
