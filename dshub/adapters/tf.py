@@ -154,6 +154,8 @@ def batches(loader: Loader) -> Any:
 
 def _is_even(loader: Loader) -> bool:
     """Return True if all batches of the resumed epoch and of later epochs are equally large."""
+    if loader.options.on_error == "skip":
+        return False
     starts = {0, *cursor_of(loader).starts()[:1]}
     size = loader.options.size
     return loader.options.drop_last or all(loader.share.count(s) % size == 0 for s in starts)

@@ -400,7 +400,7 @@ class _TensorBatches:
         self.options = options = replace(options, layout="hwc") if own else options
         self._pinned = pinned
         pool = Pool(allocate=_allocate_pinned) if pinned else Pool()
-        self._gatherer = _TorchGatherer(loader.rows, options, pool)
+        self._gatherer = _TorchGatherer(loader.rows, options, pool, found=loader.errors)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         batch = convert(self._gatherer.batch(rows, epoch), self._column, self._pair)

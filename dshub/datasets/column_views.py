@@ -423,6 +423,7 @@ class ColumnViews(RowView):
             source=self._base(),
             names=self._names,
             identity=identity,
+            row_identity=self.row_identity,
             title=title,
             version=version,
             supervised=self.supervised,

@@ -491,6 +491,9 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
                 picklable. Transforms that need the training thread stay there.
             prefetch: maximum size of batches prepared in advance, in bytes.
             decoder: library that decodes images; see `decode`. `auto` uses that of the dataset.
+            on_error: what to do with a row that cannot be decoded: `raise` the error, `skip` the
+                row, so that its batch is smaller, or `substitute` the next row of the dataset that
+                can be decoded. `loader.errors` counts and names these rows.
 
         Raises:
             ArgumentError: an option has an invalid value.
@@ -498,5 +501,6 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             SettingsError: the rank in the environment is not below the world size.
             DshubError: a transform needs images, but no column has images.
             FunctionError: a transform fails. Iterating raises this error.
+            ReadError, SchemaError: a row cannot be decoded. Iterating raises these errors.
         """
         return Loader(self, options)

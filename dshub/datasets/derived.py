@@ -18,8 +18,8 @@ from dshub.catalog.features import Feature
 from dshub.datasets.arrow import arrow_values
 from dshub.datasets.from_memory import conform_chunks, damage_error
 from dshub.datasets.inference import from_zero
-from dshub.datasets.selection import Selection, fingerprint, rows_at
-from dshub.datasets.sources import Source
+from dshub.datasets.selection import Selection, digest, fingerprint, row_identity, rows_at
+from dshub.datasets.sources import SameRows, Source
 from dshub.errors import ArgumentError, SchemaError
 from dshub.loading.order import groups
 from dshub.tables.columns import Values, column_of
@@ -47,8 +47,15 @@ class SelectedSource(Source):
         names = tuple(self.features)
         return [fingerprint(self._source.identity, self._selection, names, decoded=True)]
 
+    @cached_property
+    def row_identity(self) -> str:
+        return row_identity(self._source.row_identity, self._selection, self._source.rows)
+
     def where(self, row: int) -> str:
         return self._source.where(int(rows_at(self._selection, np.array([row]))[0]))
+
+    def file(self, name: str, row: int) -> str:
+        return self._source.file(name, int(rows_at(self._selection, np.array([row]))[0]))
 
     def read(self, name: str, rows: Rows) -> Values:
         return self._source.read(name, self._rows(rows))
@@ -86,7 +93,7 @@ class SelectedSource(Source):
         return list(column.chunks)
 
 
-class RenamedSource(Source):
+class RenamedSource(SameRows):
     """Rows of another source, with renamed columns.
 
     Args:
@@ -103,8 +110,8 @@ class RenamedSource(Source):
     def identity(self) -> list[str]:
         return [*self._source.identity, _text({"renamed": self._names})]
 
-    def where(self, row: int) -> str:
-        return self._source.where(row)
+    def file(self, name: str, row: int) -> str:
+        return self._source.file(self._names[name], row)
 
     def read(self, name: str, rows: Rows) -> Values:
         return self._source.read(self._names[name], rows)
@@ -127,7 +134,7 @@ class RenamedSource(Source):
         return self._source.arrow(self._names[name])
 
 
-class WidenedSource(Source):
+class WidenedSource(SameRows):
     """Columns of two sources side by side.
 
     Args:
@@ -145,8 +152,8 @@ class WidenedSource(Source):
     def identity(self) -> list[str]:
         return [*self._source.identity, "with", *self._added.identity]
 
-    def where(self, row: int) -> str:
-        return self._source.where(row)
+    def file(self, name: str, row: int) -> str:
+        return self._of(name).file(name, row)
 
     def read(self, name: str, rows: Rows) -> Values:
         return self._of(name).read(name, rows)
@@ -194,9 +201,22 @@ class StackedSource(Source):
     def identity(self) -> list[str]:
         return [text for source in self._sources for text in source.identity]
 
+    @cached_property
+    def row_identity(self) -> str:
+        return digest(*(source.row_identity for source in self._sources))
+
     def where(self, row: int) -> str:
+        source, row = self._source_of(row)
+        return source.where(row)
+
+    def file(self, name: str, row: int) -> str:
+        source, row = self._source_of(row)
+        return source.file(name, row)
+
+    def _source_of(self, row: int) -> tuple[Source, int]:
+        """Return the source of a row, and its row number there."""
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._sources[number].where(row - int(self._starts[number]))
+        return self._sources[number], row - int(self._starts[number])
 
     def read(self, name: str, rows: Rows) -> Values:
         return self.batch([name], rows)[name]
@@ -237,7 +257,7 @@ class StackedSource(Source):
         return None if None in chunks else [array for several in chunks for array in several or ()]
 
 
-class CastSource(Source):
+class CastSource(SameRows):
     """Rows of another source, with some columns converted when they are read.
 
     Args:
@@ -253,9 +273,6 @@ class CastSource(Source):
     @cached_property
     def identity(self) -> list[str]:
         return [*self._source.identity, _text({"cast": self._cast})]
-
-    def where(self, row: int) -> str:
-        return self._source.where(row)
 
     def read(self, name: str, rows: Rows) -> Values:
         return self.batch([name], rows)[name]
@@ -280,7 +297,7 @@ class CastSource(Source):
         return None if name in self._cast else self._source.arrow(name)
 
 
-class FilledSource(Source):
+class FilledSource(SameRows):
     """Rows of another source, with missing values of some columns replaced.
 
     Args:
@@ -303,9 +320,6 @@ class FilledSource(Source):
     def identity(self) -> list[str]:
         fills = {name: repr(value) for name, value in self._fills.items()}
         return [*self._source.identity, _text({"filled": fills})]
-
-    def where(self, row: int) -> str:
-        return self._source.where(row)
 
     def read(self, name: str, rows: Rows) -> Values:
         return self.batch([name], rows)[name]

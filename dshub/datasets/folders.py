@@ -12,6 +12,7 @@ Many downloads have this layout, and torchvision's `ImageFolder` reads it::
 import hashlib
 import logging
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,7 @@ from dshub.datasets.depths import image_feature, mask_feature
 from dshub.datasets.from_memory import from_arrays
 from dshub.datasets.labels import class_order
 from dshub.datasets.media import IMAGES, MediaTree, check_pointers, find_media, refuse_pointer
-from dshub.datasets.selection import encoded_features
+from dshub.datasets.selection import digest, encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
 from dshub.datasets.split_folders import Chosen, choose
@@ -80,6 +81,12 @@ class FolderSource(Source):
                 _refuse(self._root / file, error)
             hasher.update(msgspec.json.encode([file, status.st_size, status.st_mtime_ns]))
         return [hasher.hexdigest()]
+
+    @cached_property
+    def row_identity(self) -> str:
+        """Hash of file names, which are the same after a copy to another machine."""
+        names = "\n".join(chain(*self._paths.values()))
+        return digest(names if names.isascii() else unicodedata.normalize("NFC", names))
 
     def where(self, row: int) -> str:
         return str(self._root / self._files[row])

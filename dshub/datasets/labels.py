@@ -11,7 +11,7 @@ import pyarrow as pa
 from dshub.catalog.features import Feature, LabelFeature, ListFeature
 from dshub.catalog.manifest import Pair
 from dshub.datasets.selection import encoded_features
-from dshub.datasets.sources import Source
+from dshub.datasets.sources import SameRows, Source
 from dshub.errors import ArgumentError, SchemaError, UnknownNameError
 from dshub.tables.columns import Values
 
@@ -27,7 +27,7 @@ def class_order(names: Iterable[str]) -> list[str]:
     return classes
 
 
-class AlignedSource(Source):
+class AlignedSource(SameRows):
     """Rows of another source, with the classes of one column renumbered.
 
     Args:
@@ -59,9 +59,6 @@ class AlignedSource(Source):
     def identity(self) -> list[str]:
         feature = encoded_features({self._column: self.features[self._column]}).decode()
         return [*self._source.identity, self._column, feature]
-
-    def where(self, row: int) -> str:
-        return self._source.where(row)
 
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         values = self._source.read(name, rows)

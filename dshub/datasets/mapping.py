@@ -13,7 +13,7 @@ from dshub.catalog.features import Feature
 from dshub.datasets.derived import joined
 from dshub.datasets.from_memory import damage_error
 from dshub.datasets.results import HINT, first_unfit, fit, infer
-from dshub.datasets.sources import Source
+from dshub.datasets.sources import SameRows, Source
 from dshub.errors import FunctionError, SchemaError
 from dshub.loading.calling import calling, describe_values, name_of
 from dshub.tables.columns import Values, column_of
@@ -28,7 +28,7 @@ SAMPLE = 100  # number of first rows from which features are inferred
 Rows = range | np.ndarray
 
 
-class MappedSource(Source):
+class MappedSource(SameRows):
     """Rows of another source, with columns that a function adds or replaces.
 
     Args:
@@ -69,9 +69,6 @@ class MappedSource(Source):
     def _described(self) -> list[Any]:
         """Return values that identify the function; empty for functions of callers."""
         return []
-
-    def where(self, row: int) -> str:
-        return self._source.where(row)
 
     def _where(self, rows: np.ndarray, place: int) -> str:
         return self.where(int(rows[place]))

@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
+from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.datasets.beside import TABLES
-from dshub.datasets.pointers import SIZE, pointer_of
 from dshub.datasets.trees import Split, count_endings, shown
 from dshub.datasets.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
 from dshub.errors import ReadError
@@ -164,12 +164,12 @@ def check_pointers(root: Path, files: Sequence[str]) -> None:
         first.setdefault(file.rpartition("/")[0], file)
     for file in islice(first.values(), _MOST_CHECKED):
         with (root / file).open("rb") as stream:
-            refuse_pointer(stream.read(SIZE), str(root / file))
+            refuse_pointer(stream.read(LONGEST), str(root / file))
 
 
 def refuse_pointer(data: bytes, name: str) -> None:
     """Raise ReadError if a file is a pointer of Git LFS, git-annex or DVC."""
-    if len(data) < SIZE and (pointer := pointer_of(data)):
-        kind, command = pointer
-        reason, hint = f"it is {kind}, not the file itself", f"run {command} in its repository"
+    if len(data) < LONGEST and (pointer := pointer_in(data)) is not None:
+        reason = f"it is {pointer.name}, not the file itself"
+        hint = f"run `{pointer.command}` in its repository"
         raise ReadError(file=name, reason=reason, hint=hint)

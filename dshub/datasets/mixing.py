@@ -10,6 +10,7 @@ import numpy as np
 
 from dshub.catalog.features import Feature
 from dshub.datasets.derived import check_equal_columns, joined
+from dshub.datasets.selection import digest
 from dshub.errors import ArgumentError
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchOptions, FileRows, check_weights, takes
@@ -68,6 +69,11 @@ class Mixture:
         parts = [[part.fingerprint for part in self.parts], self.weights]
         return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
+    @cached_property
+    def row_identity(self) -> str:
+        """SHA-256 that identifies the rows in states of loaders."""
+        return digest(*(getattr(part, "row_identity", part.fingerprint) for part in self.parts))
+
     @takes(BatchOptions)
     def batches(self, options: BatchOptions) -> Loader:
         """Return a loader of mixed batches; for arguments, see `Dataset.batches`.
@@ -109,10 +115,10 @@ class Mixture:
                 found[i] = files[place]
         return found
 
-    def where(self, row: int) -> str:
-        """Describe a row for an error message."""
+    def where(self, row: int, column: str = "") -> str:
+        """Describe a row for an error message, with one of its columns if it is passed."""
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self.parts[number].where(row - int(self._starts[number]))
+        return self.parts[number].where(row - int(self._starts[number]), column)
 
     def without(self, names: Sequence[str]) -> Self:
         """Return a mixture without the named columns."""

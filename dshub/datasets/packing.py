@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dshub.catalog.features import LabelFeature, ListFeature, NumberFeature
+from dshub.datasets.selection import digest
 from dshub.datasets.sources import Source
 from dshub.errors import SchemaError
 from dshub.tables.columns import Values
@@ -84,6 +85,10 @@ class PackedSource(Source):
     @cached_property
     def identity(self) -> list[str]:
         return [self._view.fingerprint, "packed", str(self._length), *self.features]
+
+    @cached_property
+    def row_identity(self) -> str:
+        return digest(self._view.row_identity, "packed", str(self._length))
 
     def where(self, row: int) -> str:
         return f"window {row} of column {self._column}"

@@ -59,6 +59,7 @@ class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
         features: features by column name, in column order.
         supervised: columns that become `(x, y)`, or None.
         identity: SHA-256 that identifies the rows.
+        row_identity: SHA-256 of the rows that the saved rows come from, for states of loaders.
         shards: files of the rows, in order.
         manifest: manifest of the dataset that the rows come from; None for your own data.
     """
@@ -70,6 +71,7 @@ class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
     features: dict[str, Feature]
     supervised: Pair | None = None
     identity: Sha256
+    row_identity: Sha256 | None = None
     shards: tuple[Shard, ...]
     manifest: Manifest | None = None
 
@@ -104,6 +106,10 @@ class SavedSource(Source):
     @property
     def identity(self) -> list[str]:
         return [self.record.identity]
+
+    @property
+    def row_identity(self) -> str:
+        return self.record.row_identity or super().row_identity
 
     def where(self, row: int) -> str:
         return f"{self.record.title}, row {row}"
@@ -161,6 +167,7 @@ class Saving:
         source: source of the rows.
         names: columns to save.
         identity: SHA-256 that identifies the rows and columns.
+        row_identity: see `SavedRecord`.
         title: name of the dataset, for errors and progress.
         version: see `SavedRecord`.
         supervised: see `SavedRecord`.
@@ -169,6 +176,7 @@ class Saving:
     source: Source
     names: Sequence[str]
     identity: str
+    row_identity: str
     title: str
     version: str = ""
     supervised: Pair | None = None
@@ -284,6 +292,7 @@ class Saving:
             features=self.features,
             supervised=self.supervised,
             identity=self.identity,
+            row_identity=self.row_identity,
             shards=tuple(shards),
             manifest=self.source.manifest,
         )

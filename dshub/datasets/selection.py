@@ -120,6 +120,47 @@ def fingerprint(
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
+def digest(*texts: str) -> str:
+    """Return the SHA-256 of texts in order."""
+    return hashlib.sha256(msgspec.json.encode(texts)).hexdigest()
+
+
+def row_identity(identity: str, selection: Selection, rows: int) -> str:
+    """Return a text that identifies selected rows; see `Source.row_identity`.
+
+    Args:
+        identity: text that identifies all rows of the source.
+        selection: selected rows.
+        rows: number of rows of the source.
+    """
+    described = _summary(selection)
+    return identity if described == _summary(range(rows)) else digest(identity, described)
+
+
+def _summary(selection: Selection) -> str:
+    """Return a short text that identifies a selection; equal for ranges and equal arrays."""
+    match selection:
+        case range():
+            step = selection.step if len(selection) > 1 else 1
+            return f"{selection.start} {len(selection)} {step}"
+        case np.ndarray():
+            return _summary_of_array(selection)
+        case Shuffled():
+            inner, positions = _summary(selection.inner), _summary(selection.positions)
+            return digest("shuffled", str(selection.seed), positions, inner)
+        case _:
+            assert_never(selection)
+
+
+def _summary_of_array(rows: np.ndarray) -> str:
+    count = len(rows)
+    start, step = (int(rows[0]), int(rows[1] - rows[0])) if count > 1 else (0, 1)
+    even = count > 1 and step and int(rows[-1]) == start + step * (count - 1)
+    if count == 1 or (even and np.array_equal(rows, np.arange(count) * step + start)):
+        return _summary(range(int(rows[0]), int(rows[0]) + step * count, step))
+    return hashlib.blake2b(rows.astype("<i8", copy=False).tobytes()).hexdigest()
+
+
 def table_identity(recipe: Mapping[str, Any]) -> str:
     """Return a text that identifies a table by its recipe."""
     return msgspec.json.encode(recipe, order="sorted").decode()

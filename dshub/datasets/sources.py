@@ -13,13 +13,15 @@ import pyarrow as pa
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.arrow import arrow_values, stored_rows
-from dshub.datasets.selection import encoded_features, table_identity
+from dshub.datasets.selection import digest, encoded_features, table_identity
 from dshub.loading.blocks import ImageBlocks
 from dshub.tables.columns import ArrayColumn, BytesColumn, ChunkedColumn, Column, Values
 from dshub.tables.table import Shards, Table
 from dshub.tables.types import arrow_type, row_shape
 
 BLOCK = 1024  # rows hashed per update
+SAMPLE = 256  # rows hashed to identify rows of own data
+SAMPLE_BYTES = 16 << 20  # bytes per column
 
 
 class Source(Protocol):
@@ -44,9 +46,29 @@ class Source(Protocol):
     def identity(self) -> list[str]:
         """Strings that identify the rows in fingerprints."""
 
+    @property
+    def row_identity(self) -> str:
+        """Text that identifies the rows in states of loaders.
+
+        Unlike `identity`, it does not depend on the columns that views add, convert or compute. The
+        same rows have the same text on every machine.
+        """
+        return digest(*self.identity)
+
     @abstractmethod
     def where(self, row: int) -> str:
         """Describe a row for error messages."""
+
+    def file(self, name: str, row: int) -> str:
+        """Return the name of the original file of an encoded column, or empty if it is unknown."""
+        del name, row
+        return ""
+
+    def describe(self, row: int, column: str = "") -> str:
+        """Describe a row, with one of its columns and the original file if they are known."""
+        file = self.file(column, row) if column else ""
+        named = f"{self.where(row)} ({file})" if file else self.where(row)
+        return f"{named}, column {column}" if column else named
 
     @abstractmethod
     def read(self, name: str, rows: range | np.ndarray) -> Values:
@@ -85,6 +107,22 @@ class Source(Protocol):
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         """Return the Arrow chunks of a column, or None if it is not stored as Arrow."""
         return None
+
+
+class SameRows(Source):
+    """Base class of sources with the rows of another source, `_source`, and other columns."""
+
+    _source: Source
+
+    @property
+    def row_identity(self) -> str:
+        return self._source.row_identity
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+    def file(self, name: str, row: int) -> str:
+        return self._source.file(name, row) if name in self._source.features else ""
 
 
 class TableSource(Source):
@@ -173,6 +211,20 @@ class ColumnSource(Source):
                     hasher.update(len(piece).to_bytes(8, "little"))
                     hasher.update(piece)
         return [hasher.hexdigest()]
+
+    @cached_property
+    def row_identity(self) -> str:
+        """Hash of the features and of up to `SAMPLE` rows, because hashing all would be slow."""
+        hasher = hashlib.sha256(encoded_features(self.features))
+        for column in self._columns.values() if self.rows else ():
+            first = column.gather(np.zeros(1, np.int64))
+            size = first.nbytes if isinstance(first, np.ndarray) else 1
+            count = min(self.rows, max(2, min(SAMPLE, SAMPLE_BYTES // max(1, size))))
+            rows = np.linspace(0, self.rows - 1, count).astype(np.int64)
+            for piece in _pieces(column.gather(rows)):
+                hasher.update(len(piece).to_bytes(8, "little"))
+                hasher.update(piece)
+        return hasher.hexdigest()
 
     def where(self, row: int) -> str:
         return f"own data, row {row}"

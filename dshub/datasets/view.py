@@ -24,6 +24,7 @@ from dshub.datasets.selection import (
     fingerprint,
     position_of,
     positions_of,
+    row_identity,
     rows_at,
     slice_positions,
 )
@@ -63,7 +64,7 @@ _PLUMBING = {
         "image_columns",
         "lengths",
     ),
-    *("numbers", "pixels", "positions", "row_range"),
+    *("numbers", "pixels", "positions", "row_identity", "row_range"),
 }
 
 
@@ -138,6 +139,15 @@ class RowView(plugins.FrameworkMethods):
         if self._decoded and self.decoding.order != "rgb":
             identity = [*identity, self.decoding.order]
         return fingerprint(identity, self._selection, self._names, decoded=self._decoded)
+
+    @cached_property
+    def row_identity(self) -> str:
+        """SHA-256 that identifies the rows in states of loaders, whatever their columns.
+
+        For your own data, it comes from the features and a sample of the rows; for folders, from
+        the names of the files.
+        """
+        return row_identity(self._source.row_identity, self._selection, self._source.rows)
 
     def __repr__(self) -> str:
         return f"<Dataset {self._title}: {len(self):,} rows of {', '.join(self._names)}>"
@@ -313,7 +323,7 @@ class RowView(plugins.FrameworkMethods):
         return batch
 
     def _where(self, rows: range | np.ndarray, name: str, index: int) -> str:
-        return f"{self._source.where(int(rows[index]))}, column {name}"
+        return self._source.describe(int(rows[index]), name)
 
     def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
         """Return the files of an encoded column at positions, without copies if possible."""
@@ -352,9 +362,12 @@ class RowView(plugins.FrameworkMethods):
         """Return a `tf.data.Dataset` of rows; see `dshub.adapters.tf.rows`."""
         return self.to("tf", supervised=supervised)
 
-    def where(self, row: int) -> str:
-        """Describe a row for an error message: `mnist@1.0.0, split train, row 3`."""
-        return self._source.where(int(self.numbers(np.array([row]))[0]))
+    def where(self, row: int, column: str = "") -> str:
+        """Describe a row for an error message, with one of its columns if it is passed.
+
+        An example is `flowers@1.0.0, split train, row 3 (rose/4.jpg), column image`.
+        """
+        return self._source.describe(int(self.numbers(np.array([row]))[0]), column)
 
     @overload
     def numpy(self, *, supervised: Literal[False] = ...) -> Batch: ...

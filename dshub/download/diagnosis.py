@@ -4,7 +4,9 @@ import html
 import re
 from pathlib import Path
 
+from dshub.cache.pointers import pointer_in
 from dshub.catalog.manifest import Resource
+from dshub.download.error_bodies import error_in
 
 HEAD = 1 << 16  # bytes to examine
 
@@ -13,6 +15,7 @@ _TITLE = re.compile(r"<title[^<>]*>([^<]{0,1000})", re.IGNORECASE)
 _QUOTA = re.compile(r"quota|limit exceeded|too many|rate.?limit", re.IGNORECASE)
 _LOGIN = re.compile(r"sign.?in|log.?in|password|welcome|captive|portal|consent", re.IGNORECASE)
 _GZIP = b"\x1f\x8b"
+_BINARY = (".gz", ".tgz", ".zip", ".xz", ".bz2", ".tar", ".zst", ".parquet", ".npz", ".mat", ".h5")
 _MAGIC = {".gz": _GZIP, ".tgz": _GZIP, ".zip": b"PK", ".xz": b"\xfd7zXZ\x00", ".bz2": b"BZh"}
 
 
@@ -34,8 +37,10 @@ def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
         return "it is empty", "try again later"
     if _is_page(head):
         return _page(head)
-    if is_lfs_pointer(head):
-        return "it is a Git LFS pointer", "run `git lfs pull` in the repository of the file"
+    if (pointer := pointer_in(head)) is not None:
+        return f"it is {pointer.name}", f"run `{pointer.command}` in the repository of the file"
+    if (error := error_in(head, binary=resource.name.endswith(_BINARY))) is not None:
+        return error
     if resource.size is not None and length < resource.size:
         return "it is cut short", "try again later, in case a proxy sent only part of the file"
     return _difference(head, resource, length), ""
@@ -49,11 +54,6 @@ def _difference(head: bytes, resource: Resource, length: int) -> str:
     if any(name.endswith(end) and head.startswith(magic) for end, magic in _MAGIC.items()):
         return "it looks complete, but was damaged in transit or changed upstream"
     return ""
-
-
-def is_lfs_pointer(head: bytes) -> bool:
-    """Return whether a file is a Git LFS pointer, which `git lfs pull` replaces with a file."""
-    return head.startswith(b"version https://git-lfs.github.com/spec/")
 
 
 def _is_page(head: bytes) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dshub._validate import whole
+from dshub.loading.bad_rows import BadRows
 from dshub.loading.gathering import Gatherer
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Order, Share, key_of, permute
@@ -34,6 +35,7 @@ class Cursor:
         epoch, position: place after the last yielded batch.
         resume: position in `epoch` where the next iteration starts.
         ahead: number of batches that are prepared in advance at the same time.
+        errors: rows that could not be decoded.
     """
 
     def __init__(self, rows: Rows, options: BatchOptions, order: Order) -> None:
@@ -41,6 +43,7 @@ class Cursor:
         self.share, self.ahead = options.share(order.length), options.ahead(rows)
         self._window = (-1, -1), np.empty(0, np.int64)
         self._process: tuple[BatchOptions, BatchProcess] | None = None
+        self.errors = BadRows(options.on_error)
         self.seek(0, 0)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -51,7 +54,7 @@ class Cursor:
     @cached_property
     def gatherer(self) -> Gatherer:
         """Gatherer of the loader's batches."""
-        return Gatherer(self.rows, self.options)
+        return Gatherer(self.rows, self.options, found=self.errors)
 
     @property
     def step(self) -> int:
@@ -71,6 +74,7 @@ class Cursor:
         """Record the place after the last yielded batch."""
         if epoch != self.epoch:
             self.resume = 0
+            self.errors.warn(before=epoch)
         self.epoch, self.position = epoch, min(position, self.share.total)
 
     def starts(self, position: int | None = None) -> range:
@@ -169,7 +173,7 @@ class Cursor:
             engine: _Engine = _Threads(lambda rows: make(rows, epoch), threads)
             if self.options.where == "process":
                 process = self._started(options or self.options)
-                engine = _Child(process, epoch, finish)
+                engine = _Child(process, epoch, finish, self.errors)
             batches = _prefetch(engine, requests, threads=threads, limit=limit)
         for position, batch in zip(starts, batches, strict=True):
             # callers that know `len(loader)` never ask again, so the last batch ends the epoch
@@ -246,12 +250,16 @@ class _Child(_Engine):
     process: BatchProcess
     epoch: int
     finish: Callable[[Any], Any]
+    errors: BadRows
 
     def submit(self, rows: np.ndarray) -> int:
         return self.process.submit(rows, self.epoch)
 
     def result(self, ticket: int) -> Any:
-        return self.finish(self.process.result(ticket))
+        batch = self.process.result(ticket)
+        for epoch, row, message in self.process.take_bad_rows():
+            self.errors.add(epoch, row, message)
+        return self.finish(batch)
 
     def close(self, tickets: Sequence[int]) -> None:
         self.process.cancel(list(tickets))

@@ -9,6 +9,7 @@ from dshub.catalog.features import ImageFeature, MaskFeature
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
+from dshub.loading.tolerance import Failures, collecting
 from dshub.loading.transforms.fused_files import FilePass, FusedFiles
 from dshub.loading.transforms.fused_masks import MaskPass
 from dshub.loading.transforms.transform import Context, Images, Layout
@@ -51,7 +52,13 @@ class EncodedImages:
         self._workers = Workers(options.workers(rows))
 
     def gather(
-        self, name: str, rows: np.ndarray, context: Context, layout: Layout, pool: Pool
+        self,
+        name: str,
+        rows: np.ndarray,
+        context: Context,
+        layout: Layout,
+        pool: Pool,
+        failures: Failures | None = None,
     ) -> Images:
         """Decode the images of a column, and apply the fused transforms.
 
@@ -61,6 +68,7 @@ class EncodedImages:
             context: context of the batch.
             layout: layout of images of one size; other images always have channels last.
             pool: memory for images of one size.
+            failures: receives the errors of rows, whose images are undefined; None raises them.
 
         Raises:
             ReadError: a file cannot be decoded.
@@ -78,15 +86,17 @@ class EncodedImages:
             out = pool.empty((len(rows), *shape), self.fused.dtype)
             work = FilePass(self.fused, context, feature, self._decoding, out, layout)
         else:
-            return self._decoded(name, rows, files, pool)
+            return self._decoded(name, rows, files, pool, failures)
 
         def fill(i: int) -> None:
             work.fill(i, files[i], functools.partial(self._where, name, rows, i))
 
-        self._workers.run(fill, len(rows))
+        self._workers.run(collecting(fill, failures), len(rows))
         return out
 
-    def _decoded(self, name: str, rows: np.ndarray, files: Any, pool: Pool) -> Images:
+    def _decoded(
+        self, name: str, rows: np.ndarray, files: Any, pool: Pool, failures: Failures | None
+    ) -> Images:
         """Decode images without transforms, into one array if the feature has a shape."""
         feature = self._features[name]
         images: Any = [None] * len(rows)
@@ -97,9 +107,9 @@ class EncodedImages:
             where = functools.partial(self._where, name, rows, i)
             images[i] = decode_image(files[i], feature, self._decoding, where)
 
-        self._workers.run(fill, len(rows))
+        self._workers.run(collecting(fill, failures), len(rows))
         decoded: Images = images
         return decoded
 
     def _where(self, name: str, rows: np.ndarray, index: int) -> str:
-        return f"{self._rows.where(int(rows[index]))}, column {name}"
+        return self._rows.where(int(rows[index]), name)

@@ -13,14 +13,25 @@ from dshub.catalog.features import (
     is_encoded,
 )
 from dshub.errors import DshubError, UnknownNameError
+from dshub.loading.bad_rows import BadRows
 from dshub.loading.blocks import ImageBlocks
 from dshub.loading.encoded import EncodedImages
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.pairs import paired
+from dshub.loading.tolerance import Failures, Tolerance
 from dshub.loading.transforms.fused import Fused
-from dshub.loading.transforms.transform import Batch, Context, apply, channels_first, each, is_own
+from dshub.loading.transforms.transform import (
+    Batch,
+    Context,
+    Images,
+    Layout,
+    apply,
+    channels_first,
+    each,
+    is_own,
+)
 
 
 class Gatherer:
@@ -30,9 +41,17 @@ class Gatherer:
         rows: rows to read.
         options: options of the batches.
         pool: memory pool for images.
+        found: record of rows that cannot be decoded.
     """
 
-    def __init__(self, rows: Rows, options: BatchOptions, pool: Pool | None = None) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        options: BatchOptions,
+        pool: Pool | None = None,
+        *,
+        found: BadRows | None = None,
+    ) -> None:
         self.options, self.pool = options, pool or Pool()
         own = [is_own(transform) for transform in options.transforms]
         self.own_count = (
@@ -51,6 +70,16 @@ class Gatherer:
         self._pixels = {name: array for name, array in pixels.items() if array is not None}
         separate = [*self._pixels, *self.encoded.names]
         self._others = rows.without(separate) if separate else rows
+        self._tolerance = None
+        if options.on_error != "raise":
+            self._tolerance = Tolerance(
+                mode=options.on_error,
+                total=len(rows),
+                decode=self._decode,
+                read=self._others.gather,
+                gather=self._gather,
+                found=BadRows(options.on_error) if found is None else found,
+            )
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         """Create a batch from rows, with the random numbers of an epoch.
@@ -63,7 +92,10 @@ class Gatherer:
         draws = Draws.of(rows, options.seed, epoch)
         columns = self._images, self._labels
         context = Context(draws, self._features, *columns, planes, mask_columns=self._masks)
-        batch = self._gather(rows, context)
+        if self._tolerance is None:
+            batch = self._gather(rows, context, self._decode(rows, context))
+        else:
+            batch, context = self._tolerance.batch(rows, context, epoch)
         fused, transforms = self.fused_count, options.transforms
         batch = apply(transforms[fused : self.own_count], batch, context, first=fused)
         for name in self._images if planes else ():
@@ -76,15 +108,26 @@ class Gatherer:
             batch[name] = padded(batch[name], fill, name)
         return batch if self._pair is None else paired(batch, self._pair, self._features)
 
-    def _gather(self, rows: np.ndarray, context: Context) -> Batch:
-        """Gather rows, and apply the fused transforms to images."""
-        batch = self._others.gather(rows)
+    @property
+    def _layout(self) -> Layout:
+        """Layout of images after the fused transforms."""
+        return self.options.layout if self.fused_count == self.own_count else "hwc"
+
+    def _decode(
+        self, rows: np.ndarray, context: Context, failures: Failures | None = None
+    ) -> dict[str, Images]:
+        """Decode the columns of image files, and apply the fused transforms."""
+        return {
+            name: self.encoded.gather(name, rows, context, self._layout, self.pool, failures)
+            for name in self.encoded.names
+        }
+
+    def _gather(self, rows: np.ndarray, context: Context, decoded: Mapping[str, Images]) -> Batch:
+        """Gather rows with their decoded images, and apply the fused transforms to others."""
+        batch = {**self._others.gather(rows), **decoded}
         numbers = self._all.numbers(rows) if self._pixels else rows
-        layout = self.options.layout if self.fused_count == self.own_count else "hwc"
         for name in dict.fromkeys([*self._images, *self.encoded.names]):
-            if name in self.encoded.names:
-                batch[name] = self.encoded.gather(name, rows, context, layout, self.pool)
-            elif name in self._pixels:
+            if name in self._pixels:
                 batch[name] = self.gather_images(self._pixels[name], numbers, context)
             elif self.fused.count:  # images that are not one array need a separate pass
                 indices = np.arange(len(rows), dtype=np.int64)
@@ -111,10 +154,9 @@ class Gatherer:
             numbers: indices of the images to gather, int64 (rows,).
             context: context of the batch.
         """
-        layout = self.options.layout if self.fused.count == self.own_count else "hwc"
-        shape = self.fused.shape(pixels.shape, layout)
+        shape = self.fused.shape(pixels.shape, self._layout)
         out = self.pool.empty((len(numbers), *shape), self.fused.dtype)
-        self.fused.run(pixels, numbers, context, out, layout)
+        self.fused.run(pixels, numbers, context, out, self._layout)
         return out
 
 

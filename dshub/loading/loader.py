@@ -13,6 +13,7 @@ from dshub.catalog.spellings import familiar
 from dshub.display import short
 from dshub.errors import StateError
 from dshub.loading._cursor import Cursor
+from dshub.loading.bad_rows import BadRows
 from dshub.loading.decoding.choosing import Decoder
 from dshub.loading.options import BatchOptions, Rows, image_files
 from dshub.loading.order import ORDER_VERSION, InOrder, Order, Share
@@ -79,6 +80,17 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         """
         has_files = bool(image_files(self.rows))
         return self.options.decoding(self.rows).decoder if has_files else None
+
+    @property
+    def errors(self) -> BadRows:
+        """Rows that could not be decoded, if `on_error` is `skip` or `substitute`.
+
+        ``loader.errors.counts`` has the number of different rows by epoch, and
+        ``loader.errors.first`` the messages of the first ones by row number. They include batches
+        that are prepared in advance, but not batches of other processes, such as `DataLoader`
+        workers. The end of an epoch with such rows gives a warning.
+        """
+        return self._cursor.errors
 
     @property
     def epoch(self) -> int:
@@ -154,13 +166,15 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
             [repr(transform) for transform in options.transforms],
             *([options.pad] if options.pad else []),
             *([self.decoder.name] if self.decoder is not None else []),
+            *([options.on_error] if options.on_error != "raise" else []),
         ]
         return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
     def state_dict(self) -> dict[str, int | str]:
         """Return the position: `{"order": 1, "seed": 0, …, "epoch": 3, "position": 512}`.
 
-        `position` counts the rows that all ranks have yielded in the epoch.
+        `position` counts the rows that all ranks have yielded in the epoch. `data` identifies the
+        rows; it is the same on every machine, and after `map` and `cache`.
         """
         return self._state(self._cursor.epoch, self._cursor.position)
 
@@ -179,6 +193,9 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         options = self.options
         state: dict[str, int | str] = {"order": ORDER_VERSION, "seed": options.seed}
         state |= {"rows": len(self.rows), **self._cursor.order.describe()}
+        identity = getattr(self.rows, "row_identity", None)  # rows of other packages can lack it
+        if identity is not None:
+            state["data"] = identity[:16]
         if options.bucket is not None:
             state |= {"bucket": options.bucket, "size": self._cursor.step}
         return state | {"epoch": epoch, "position": position}
@@ -187,14 +204,15 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         """Continue from a state of `state_dict` in the next iteration.
 
         Raises:
-            StateError: the state is invalid, or belongs to a loader with a different seed, order or
-                number of rows.
+            StateError: the state is invalid, or belongs to a loader with a different seed or order,
+                or with other rows. Columns do not count as rows.
         """
         if not isinstance(state, Mapping):
             message = f"a state must be a dict from `state_dict()`, not {type(state).__name__}"
             raise StateError(message)
         expected = self.state_dict()
-        for name in expected.keys() - {"epoch", "position"}:
+        _check_data(state, expected)
+        for name in expected.keys() - {"epoch", "position", "data"}:
             value = state.get(name)
             if not isinstance(value, int | float | str) or value != expected[name]:
                 raise StateError(
@@ -253,6 +271,18 @@ def repeated(batches: Any, count: int | None) -> Iterator[Any]:
     counts = () if count is None else (whole("count", count, least=0),)
     epochs = itertools.repeat(batches, *counts)
     return itertools.chain.from_iterable(epochs if len(batches) else ())
+
+
+def _check_data(state: Mapping[str, Any], expected: Mapping[str, int | str]) -> None:
+    """Raise StateError if a state was saved with other rows; older states do not tell."""
+    data, own = state.get("data"), expected.get("data")
+    if data is None or own is None or data == own:
+        return
+    raise StateError(
+        f"this state belongs to other rows: it has data {short(data)}, but the loader has {own!r}",
+        hint="create the loader with the dataset, split and selection that saved the state, or "
+        "remove `data` from the state to continue at its position in these rows",
+    )
 
 
 def _is_count(value: object) -> bool:

@@ -16,6 +16,7 @@ from dshub._validate import choice, flag, number, whole
 from dshub.catalog.features import Feature, ListFeature, TextFeature, is_encoded
 from dshub.catalog.manifest import AnyPair, Pair, pair_columns
 from dshub.errors import ArgumentError, SettingsError, UnknownNameError
+from dshub.loading.bad_rows import OnError
 from dshub.loading.blocks import ImageBlocks
 from dshub.loading.cores import available_cores
 from dshub.loading.decoding.choosing import check_decoder
@@ -46,6 +47,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "where": partial(choice, choices=("thread", "process")),
     "prefetch": partial(number, least=0),
     "decoder": lambda _, value: check_decoder(value),
+    "on_error": partial(choice, choices=("raise", "skip", "substitute")),
 }
 
 _RANK_VARIABLES = (
@@ -112,8 +114,8 @@ class FileRows(Rows, Protocol):
     def without(self, names: Sequence[str]) -> "FileRows":
         """Return the rows without the named columns."""
 
-    def where(self, row: int) -> str:
-        """Describe a row for an error message."""
+    def where(self, row: int, column: str = "") -> str:
+        """Describe a row for an error message, with one of its columns if it is passed."""
 
 
 def image_files(rows: Rows) -> Sequence[str]:
@@ -140,6 +142,7 @@ class BatchKeywords(TypedDict, total=False):
     where: Where
     prefetch: int
     decoder: str
+    on_error: OnError
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +174,7 @@ class BatchOptions:
     where: Where = "thread"
     prefetch: int = 256 << 20
     decoder: str = "auto"
+    on_error: OnError = "raise"
 
     def __post_init__(self) -> None:
         if not isinstance(self.shuffle, np.bool_):

@@ -21,6 +21,7 @@ from dshub.catalog.features import (
 )
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
+from dshub.loading.bad_rows import OnError
 from dshub.loading.loader import Loader
 from dshub.loading.transforms.colors import ToFloat
 from dshub.loading.transforms.transform import Batch, Layout
@@ -65,6 +66,14 @@ def varied() -> Dataset:
             "sound": AudioFeature(rate=8000, channels=2),
         },
     )
+
+
+def damaged() -> Dataset:
+    """Create a dataset in which every tenth image file is cut."""
+    files = [_png(i, (2, 2)) for i in range(ROWS)]
+    files[::10] = [file[:40] for file in files[::10]]
+    features = {"thumb": ImageFeature(encoding="png", shape=(2, 2, 3))}
+    return Dataset.from_arrays({"thumb": files, "row": np.arange(ROWS)}, features=features)
 
 
 def kinds() -> Dataset:
@@ -305,6 +314,11 @@ class BatchesTests(AdapterSuite):
 
     def test_files_stay_bytes_without_decoding(self) -> None:
         self.check_batches(varied().columns(["photo"]).decode(on=False), size=8)
+
+    @pytest.mark.parametrize("on_error", ["skip", "substitute"])
+    @pytest.mark.filterwarnings("ignore:epoch")
+    def test_batches_without_damaged_rows_match_the_loader(self, on_error: OnError) -> None:
+        self.check_batches(damaged(), size=8, shuffle=True, on_error=on_error)
 
     def test_transform_can_crop_images_to_one_array(self) -> None:
         def crop(batch: Batch) -> Batch:

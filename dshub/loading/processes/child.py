@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from dshub.errors import DshubError
+from dshub.loading.bad_rows import BadRows
 from dshub.loading.gathering import Gatherer
 from dshub.loading.memory import LARGE, Pool
 from dshub.loading.options import BatchOptions, Rows
@@ -60,12 +61,17 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A message to the parent: a batch with `Placed` arrays, or an error."""
+    """A message to the parent: a batch with `Placed` arrays, or an error.
+
+    Attributes:
+        bad_rows: epoch, number and error of rows that could not be decoded.
+    """
 
     number: int
     regions: tuple[Region, ...] = ()
     batch: Any = None
     error: Exception | None = None
+    bad_rows: tuple[tuple[int, int, str], ...] = ()
 
 
 def send(stream: IO[bytes], message: Any) -> None:
@@ -167,7 +173,8 @@ class Maker:
 
     def __init__(self, work: Work, allocator: Allocator, output: IO[bytes]) -> None:
         pool = Pool(allocate=allocator.allocate)
-        self._gatherer = Gatherer(work.rows, work.options, pool)
+        self._found = BadRows(work.options.on_error, warns=False)
+        self._gatherer = Gatherer(work.rows, work.options, pool, found=self._found)
         self._packer, self._output = Packer(allocator, pool), output
         self._threads = ThreadPoolExecutor(work.ahead, thread_name_prefix="dshub-loader")
         self._writing, self._packing = threading.Lock(), threading.Lock()
@@ -191,7 +198,7 @@ class Maker:
             with self._packing:
                 regions, owners, packed = self._packer.pack(batch)
             self._sent |= {(number, index): owner for index, owner in enumerate(owners)}
-            answer = Answer(number, regions, packed)
+            answer = Answer(number, regions, packed, bad_rows=self._found.take())
         except Exception as error:  # noqa: BLE001  # the parent raises it
             answer = Answer(number, error=sendable(error))
         with self._writing:

@@ -60,6 +60,7 @@ class BatchProcess:
         self._maps: dict[Region, np.ndarray] = {}
         self._ready: dict[int, Answer] = {}
         self._cancelled: set[int] = set()
+        self._bad_rows: list[tuple[int, int, str]] = []
         self._next = 0
         self._finalizer = weakref.finalize(self, _end, self._process, self._descriptor, os.getpid())
         self._send((_main_path() if b"__main__" in data else None, data))
@@ -108,6 +109,12 @@ class BatchProcess:
             raise answer.error
         return self._opened(answer)
 
+    def take_bad_rows(self) -> list[tuple[int, int, str]]:
+        """Return the epoch, number and error of rows that failed since the last call."""
+        with self._lock:
+            taken, self._bad_rows = self._bad_rows, []
+        return taken
+
     def _send(self, message: Any) -> None:
         try:
             send(self._requests, message)
@@ -127,6 +134,7 @@ class BatchProcess:
         if not data:
             raise self._death()
         answer: Answer = pickle.loads(data)  # noqa: S301  # from the child
+        self._bad_rows += answer.bad_rows
         if answer.number < 0 and answer.error is not None:
             self.close()
             raise _unsendable(answer.error)

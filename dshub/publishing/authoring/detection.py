@@ -6,9 +6,9 @@ Images and audio files are recognized by suffix, and all other formats by conten
 import codecs
 import re
 
+from dshub.cache.pointers import pointer_in
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.media import AUDIO, IMAGES
-from dshub.datasets.pointers import pointer_of
 from dshub.datasets.tabular.dialects import sniff
 from dshub.datasets.tabular.texts import is_text
 from dshub.errors import DshubError
@@ -90,9 +90,8 @@ def _form_of_text(entry: Entry, head: bytes) -> str:
 
 def _foreign(head: bytes) -> str:
     """Name a text format that dshub cannot read, and say what to do; empty for other formats."""
-    if pointer := pointer_of(head):
-        kind, command = pointer
-        return f"{kind}, not the file itself; run {command} in its repository"
+    if (pointer := pointer_in(head)) is not None:
+        return f"{pointer.name}, not the file itself; run `{pointer.command}` in its repository"
     text = (decoded(head[:4096]) or "").lstrip("\ufeff \t\r\n")
     for start, name in _MARKUP.items():
         if text[: len(start)].lower() == start:
