@@ -126,7 +126,7 @@ def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.Re
     waiting, size = list[Sequence[Any]](), 0
     for row in rows:
         waiting.append(row)
-        size += sum(map(_size, row))
+        size += sum(map(size_of, row))
         if size >= BATCH_BYTES or len(waiting) >= BATCH_ROWS:
             yield _batch(waiting, schema)
             waiting, size = [], 0
@@ -134,18 +134,19 @@ def gathered(rows: Iterable[Sequence[Any]], schema: pa.Schema) -> Iterator[pa.Re
         yield _batch(waiting, schema)
 
 
-def _size(value: object) -> int:
-    if isinstance(value, str):
+def size_of(value: object) -> int:
+    """Return the approximate bytes of a value in memory."""
+    if isinstance(value, str | bytes):
         return len(value)
     if isinstance(value, dict):
         value = list(value.values())
-    return sum(map(_size, value)) + 8 if isinstance(value, list) else 8
+    return sum(map(size_of, value)) + 8 if isinstance(value, list) else 8
 
 
 def _batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
     columns = zip(schema, zip(*rows, strict=True), strict=True)
     arrays = [
-        _inferred(values, field.name)
+        inferred(values, field.name)
         if pa.types.is_null(field.type)
         else pa.array(values, field.type)
         for field, values in columns
@@ -153,10 +154,20 @@ def _batch(rows: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema.names)
 
 
-def _inferred(values: Sequence[Any], name: str) -> pa.Array:
+def inferred(values: Sequence[Any], name: str) -> pa.Array:
+    """Convert Python values to a column of the type that holds all of them.
+
+    Raises:
+        ReadError: the values have different types.
+    """
     try:
         return pa.array(values)
     except OverflowError:
-        return pa.array(values, pa.uint64())
+        kind = pa.uint64()
     except pa.ArrowException as error:
         raise ReadError(file=f"column {name}", reason=f"its values differ: {error}") from None
+    try:
+        return pa.array(values, kind)
+    except (OverflowError, pa.ArrowException):
+        reason = "its integers need more than 64 bits"
+        raise ReadError(file=f"column {name}", reason=reason) from None

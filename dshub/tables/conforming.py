@@ -234,7 +234,7 @@ def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
 
 
 def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.Array:
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+    if not (_is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
         raise place.type_error("lists", column)
     column = column.cast(pa.list_(column.type.value_type))
     offsets = cast("np.ndarray", column.offsets.to_numpy())
@@ -262,11 +262,18 @@ def _conform_box(column: pa.Array, feature: BoxFeature, place: _Place) -> pa.Arr
 def _conform_array(
     column: pa.Array, feature: ImageFeature | MaskFeature | NumberFeature, place: _Place
 ) -> pa.Array:
-    """Convert arrays to a feature's dtype and shape, adding or dropping dimensions of length 1."""
+    """Convert arrays to a feature's dtype and shape, adding or dropping dimensions of length 1.
+
+    Lists of any length, such as those of JSON, become arrays if their lengths are those of the
+    shape.
+    """
     shape: tuple[int, ...] = ()
     values, inner = column, place
-    while pa.types.is_fixed_size_list(values.type):
-        shape, values = (*shape, values.type.list_size), values.flatten()
+    while pa.types.is_fixed_size_list(values.type) or (
+        _is_list(values.type) and len(shape) < len(feature.shape)
+    ):
+        length = _length(values, feature.shape, len(shape), inner)
+        shape, values = (*shape, length), values.flatten()
         inner = place.of_parts(prod(shape))
         _check_not_null(values, inner)
     kind = pa.from_numpy_dtype(np.dtype(feature.dtype))
@@ -281,6 +288,22 @@ def _conform_array(
     for length in reversed(feature.shape):
         values = pa.FixedSizeListArray.from_arrays(values, length)
     return values
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _length(lists: pa.Array, shape: tuple[int, ...], axis: int, place: _Place) -> int:
+    """Return the length of all lists, after comparing lists of any length with the shape."""
+    if pa.types.is_fixed_size_list(lists.type):
+        return cast("int", lists.type.list_size)
+    lengths = cast("np.ndarray", lists.value_lengths().to_numpy(zero_copy_only=False))
+    wrong = np.flatnonzero(lengths != shape[axis])
+    if len(wrong):
+        expected, got = (f"{count:,} values" for count in (shape[axis], int(lengths[wrong[0]])))
+        raise place.error(int(wrong[0]), expected=expected, got=got)
+    return shape[axis]
 
 
 def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ import scipy.io
 
 from dshub import formats
 from dshub.catalog.features import Feature, LabelFeature, ListFeature, NumberFeature, TextFeature
+from dshub.formats.recordio import MAGIC
+from dshub.formats.tfrecord.records import crc32c, framed
 from dshub.tables.conforming import conform
 from dshub.testing.readers import MemoryFile, MemoryOutput
 
@@ -228,6 +230,59 @@ def _arrow() -> dict[str, bytes]:
     return seeds
 
 
+def _npy(values: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    np.save(sink, values)
+    return sink.getvalue()
+
+
+def _webdataset() -> dict[str, bytes]:
+    """Build the files of a sample, all read from each input."""
+    return {
+        "number.cls": b"7\n",
+        "object.json": '{"a": [1, null], "b": {"c": "é", "d": 0.5}}'.encode(),
+        "array.npy": _npy(np.arange(6, dtype=">i2").reshape(2, 3)),
+        "text.txt": "zwölf\r\n".encode(),
+    }
+
+
+def _samples(data: bytes) -> None:
+    """Read the input as each file of a sample."""
+    columns = {"n": "cls", "t": "txt", "j": "json", "a": "json:a", "x": "npy", "i": "jpg"}
+    for name, ending in columns.items():
+        reader = formats.create({"format": "webdataset", "columns": {name: ending}})
+        file = MemoryFile("input", data, f"a/1.{ending.partition(':')[0]}")
+        with tried:
+            for batch in reader.read({"rows": [file]}):
+                batch.validate(full=True)
+
+
+def _tfrecord() -> dict[str, bytes]:
+    numbers = {"i": [1, -2], "f": pa.array([0.5, 1], pa.float32()), "t": ["x", "é"]}
+    lists = {"i": [[1, 300], []], "t": [["é", ""], []], "f": pixels(2, 2)}
+    return {
+        "one.tfrecord": written(EXAMPLE, numbers),
+        "lists.tfrecord": written({**EXAMPLE, "lists": ["i", "t"], "shape": {"f": [2]}}, lists),
+    }
+
+
+def _tfrecord_sums(data: bytes, random: Any, change: Callable[[bytes], bytes]) -> bytes:
+    """Change the data of a record, and correct its checksums."""
+    if random.random() < 0.3:
+        return change(data)
+    return framed(change(data[12:-4]), crc32c())
+
+
+def _recordio() -> dict[str, bytes]:
+    columns = {"image": [MAGIC * 2 + b"abc", b""], "label": [1, 2]}
+    lists = {"image": ["é", "x"], "label": pa.array([[0.5], [1, 2]], pa.list_(pa.float32()))}
+    options = {"format": "recordio", "label": "list", "text": True}
+    return {
+        "classes.rec": written({"format": "recordio"}, columns, part="image"),
+        "lists.rec": written(options, lists, part="image"),
+    }
+
+
 def _stl10(data: bytes) -> None:
     """Read the input as labels of three generated images."""
     reader = formats.create({"format": "stl10"})
@@ -248,6 +303,11 @@ def _target(
     return Target(f"reader-{name}", run, seeds, mutate, tokens, share)
 
 
+EXAMPLE: Options = {
+    "format": "tfrecord",
+    "columns": {"i": "i", "f": "f", "t": "t"},
+    "types": {"t": "text"},
+}
 FIELDS: Options = {"columns": {"image": "image.bytes", "label": "label"}}
 TARGETS = (
     _target("idx", reading({"format": "idx"}, parts=("image",)), _idx, share=0.5),
@@ -343,5 +403,28 @@ TARGETS = (
     ),
     _target("parquet", reading({"format": "parquet"}, {"format": "parquet", **FIELDS}), _parquet),
     _target("arrow", reading({"format": "arrow"}, {"format": "arrow", **FIELDS}), _arrow),
+    _target("webdataset", _samples, _webdataset, bytewise, b"NaN", b"1e999", b"\\ud800"),
+    _target(
+        "tfrecord",
+        reading(
+            EXAMPLE,
+            {**EXAMPLE, "types": {"t": "float64"}, "lists": ["i", "t"], "shape": {"f": [2]}},
+            {**EXAMPLE, "types": {}, "lists": ["t"]},
+        ),
+        _tfrecord,
+        _tfrecord_sums,
+    ),
+    _target(
+        "recordio",
+        reading(
+            {"format": "recordio"},
+            {"format": "recordio", "label": "number", "text": True},
+            {"format": "recordio", "label": "list"},
+            parts=("image",),
+        ),
+        _recordio,
+        bytewise,
+        MAGIC,
+    ),
     _target("stl10", _stl10, lambda: {"three": b"\1\2\3"}, share=0.3),
 )
