@@ -27,7 +27,7 @@ from dshub.catalog.manifest import Pair
 from dshub.datasets.beside import LABELS, Beside, pair_masks, read_beside
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.from_memory import from_arrays
-from dshub.datasets.media import IMAGES, MediaTree, check_pointers, find_media, refuse_pointer
+from dshub.datasets.media import IMAGES, MediaTree, find_media, refuse_pointer
 from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
@@ -138,17 +138,18 @@ def from_folder(root: Path, split: str | None) -> tuple[FolderSource, Pair | Non
     """Create the source of a folder or of splits in it, and return it with its supervised pair."""
     try:
         tree = find_media(root)
+        if not tree.files:
+            tree.refuse()
+        chosen = choose(root, find_splits(tree.files), split)
+        for name, _ in chosen.parts:
+            tree.check_pointers(chosen.splits[name])
     except OSError as error:
         _refuse(Path(error.filename or root), error)
-    if not tree.files:
-        tree.refuse()
-    chosen = choose(root, find_splits(tree.files), split)
     by_split = {name: tree.rows(item) for name, item in chosen.splits.items()}
     rows = [row for name, part in chosen.parts for row in _sliced(by_split[name], part)]
     found = _Found(tree, chosen, rows, [row for part in by_split.values() for row in part])
     files = [file for _, file in rows]
     column, feature = _feature(root, files or [file for _, file in found.all_rows])
-    _check_pointers(root, files)
     for note in (*tree.notes(), *found.notes()):
         logging.getLogger("dshub").warning("%s: %s", root, note)
     if column == "image" and (pairs := pair_masks(files)):
@@ -241,8 +242,8 @@ def _described(
         raise ReadError(file=str(root / found.loose[0]), reason=reason, hint=hint)
     if found.classes and not found.loose and "label" not in values:
         numbers = {name: number for number, name in enumerate(found.classes)}
-        classes = {file: numbers[name] for name, file in found.rows}
-        values["label"] = np.array([classes[file] for file in beside.files], np.int64)
+        classes = {file: name for name, file in found.rows}
+        values["label"] = np.array([numbers[classes[file]] for file in beside.files], np.int64)
         features["label"] = LabelFeature(names=tuple(found.classes))
         target = target or "label"
     paths = {column: beside.files, **beside.paths}
@@ -273,29 +274,22 @@ def _add_column(
         values[name] = [text or None for text in texts]
 
 
-def _check_pointers(root: Path, files: Sequence[str]) -> None:
-    try:
-        check_pointers(root, files)
-    except OSError as error:
-        _refuse(Path(error.filename or root), error)
-
-
 def _feature(root: Path, files: Sequence[str]) -> tuple[str, Feature]:
     """Return the name and feature of the file column."""
-    kinds: dict[str, str] = {}
-    extensions: set[str] = set()
-    for file in files:
-        extension = f".{file.rpartition('.')[2].lower()}"  # a `Path` takes ten times as long
-        kinds.setdefault("image" if extension in IMAGES else "audio", file)
-        extensions.add(extension)
-    if len(kinds) > 1:
-        got = " and ".join(f"{kind} ({file})" for kind, file in kinds.items())
+    extensions = {file[file.rfind(".") :] for file in files}
+    images = {extension for extension in extensions if extension.lower() in IMAGES}
+    if images and images != extensions:
+        examples = {"image": images, "audio": extensions - images}
+        got = " and ".join(
+            f"{kind} ({next(file for file in files if file.endswith((*endings,)))})"
+            for kind, endings in examples.items()
+        )
         hint = "move files of one kind to another folder"
         raise SchemaError(where=str(root), expected="files of one kind", got=got, hint=hint)
-    if "image" in kinds:
+    if images:
         return "image", ImageFeature(encoding="any")
     first = root / files[0]
     feature = detect_audio(_read(first), str(first))
-    if len(extensions) > 1:
+    if len({extension.lower() for extension in extensions}) > 1:
         feature = msgspec.structs.replace(feature, encoding="any")
     return "audio", feature
