@@ -21,6 +21,7 @@ from typing import Any, NoReturn, TextIO
 import numpy as np
 
 from dshub.catalog.features import Feature, LabelFeature
+from dshub.catalog.file_names import FileNames
 from dshub.errors import ReadError, SchemaError
 
 TABLES = (".csv", ".tsv", ".jsonl")
@@ -108,16 +109,28 @@ class _Table:
         self.rows: list[dict[str, Any]] = list(_rows_of(self.place))
         self.columns = list(self.rows[0]) if self.rows else []
         names = _names(self._scope(all_files), path.rpartition("/")[0])
-        self.key = max(self.columns, key=lambda column: self._rank(column, names), default="")
-        self.paths = [names.get(str(row.get(self.key))) for row in self.rows]
+        spellings = FileNames(names)
+        self.key = max(self.columns, key=lambda column: self._rank(column, spellings), default="")
+        self.paths = [self._path(row, names, spellings) for row in self.rows]
         self.described = {file for file in self.paths if file is not None}
         if self.key.lower() not in _NAMES and 2 * len(self.described) < len(self.rows):
             self.described = set()  # numbers of epochs can be names of files by chance
 
-    def _rank(self, column: str, names: Mapping[str, str]) -> tuple[int, bool, int]:
+    def _path(
+        self, row: Mapping[str, Any], names: Mapping[str, str], spellings: FileNames
+    ) -> str | None:
+        """Return the path of the file that a row names, in any Unicode form and case."""
+        name = str(row.get(self.key))
+        paths = {names[spelling] for spelling in spellings.find(name)}
+        if len(paths) > 1:
+            reason = f"it names {name!r}, which could be {' or '.join(sorted(paths))}"
+            raise ReadError(file=str(self.place), reason=reason, hint="rename one of these files")
+        return next(iter(paths), None)
+
+    def _rank(self, column: str, names: FileNames) -> tuple[int, bool, int]:
         """Return how likely a column has the names of files."""
         values = [str(row.get(column)) for row in self.rows]
-        matches = sum(value in names for value in values)
+        matches = sum(bool(names.find(value)) for value in values)
         return matches, column.lower() in _NAMES, len(set(values))
 
     def _scope(self, all_files: Sequence[str]) -> Sequence[str]:

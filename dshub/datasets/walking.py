@@ -82,26 +82,34 @@ class _Walk:
 
     def scan(self, place: Place, *, linked: bool) -> list[tuple[Place, bool]]:
         """List a folder, and return its sorted subfolders, and whether they are below a link."""
+        names, folders, links = self._entries(place)
+        subfolders = dict.fromkeys(folders, linked)
+        for name in sorted(links):
+            self._follow(place, name, names, subfolders, linked=linked)
+        self.listing.places[place] = sorted(names)
+        return [((*place, name), subfolders[name]) for name in sorted(subfolders)]
+
+    def _entries(self, place: Place) -> tuple[list[str], list[str], list[str]]:
+        """Return the names of the files, folders and links in a folder."""
         names: list[str] = []
-        folders: dict[str, bool] = {}
+        folders: list[str] = []
         links: list[str] = []
         with os.scandir(self._path(place)) as entries:
             for entry in entries:
-                name = entry.name
-                if is_junk(name):
-                    self._skip(HIDDEN, place, name)
+                if entry.is_file(follow_symlinks=False):
+                    names.append(entry.name)
                 elif entry.is_symlink():
-                    links.append(name)
-                elif entry.is_file(follow_symlinks=False):
-                    names.append(name)
+                    links.append(entry.name)
                 elif entry.is_dir(follow_symlinks=False):
-                    folders[name] = linked
+                    folders.append(entry.name)
                 else:
-                    self._skip(SPECIAL, place, name)
-        for name in sorted(links):
-            self._follow(place, name, names, folders, linked=linked)
-        self.listing.places[place] = sorted(names)
-        return [((*place, name), folders[name]) for name in sorted(folders)]
+                    self._skip(SPECIAL, place, entry.name)
+        for group in (names, folders, links):
+            if any(name[0] == "." for name in group) or not _JUNK.isdisjoint(map(str.lower, group)):
+                for name in filter(is_junk, group):
+                    self._skip(HIDDEN, place, name)
+                group[:] = [name for name in group if not is_junk(name)]
+        return names, folders, links
 
     def _path(self, place: Place) -> str:
         return os.path.join(self._root, *place)  # noqa: PTH118  # a Path takes ten times as long

@@ -11,6 +11,7 @@ from dshub import archives, formats
 from dshub.archives._sources import prefetched
 from dshub.cache.locks import Waiting
 from dshub.cache.store import Store
+from dshub.catalog.file_names import FileNames
 from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Reader, Skipping
@@ -74,20 +75,26 @@ class _Parts:
             part: [file for name in self._facts.references(part) for file in files.files(name)]
             for part in self._facts.files
         }
-        self._members: dict[str, dict[str, File]] = {}
+        self._members: dict[str, tuple[dict[str, File], FileNames]] = {}
 
     def files(self, part: str) -> list[File]:
         """Return all files of a part, in reference order."""
         return self._files[part]
 
     def member(self, part: str, name: str) -> File:
-        """Return the file of a part with this name in its archive."""
+        """Return the file of a part with this name in its archive, in any Unicode form and case."""
         if part not in self._members:
-            self._members[part] = {file.member: file for file in self._files[part]}
-        if name not in self._members[part]:
-            title = ", ".join(map(str, self._facts.references(part)))
-            raise ReadError(file=title, reason=f"it has no file {name!r}, which a row refers to")
-        return self._members[part][name]
+            members = {file.member: file for file in self._files[part]}
+            self._members[part] = members, FileNames(members)
+        members, names = self._members[part]
+        found = names.find(name)
+        if len(found) == 1:
+            return members[found[0]]
+        title = ", ".join(map(str, self._facts.references(part)))
+        if found:
+            reason = f"a row refers to {name!r}, which could be {' or '.join(map(repr, found))}"
+            raise ReadError(file=title, reason=reason, hint="rename one of these files")
+        raise ReadError(file=title, reason=f"it has no file {name!r}, which a row refers to")
 
 
 def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterator[pa.RecordBatch]:

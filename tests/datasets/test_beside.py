@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,22 @@ def test_image_without_a_mask_is_an_error(tmp_path: Path) -> None:
 def test_folders_of_other_names_stay_classes(tmp_path: Path) -> None:
     images(tmp_path, "cat/1.png", "dog/1.png", "labels/1.png")
     assert len(Dataset.from_folder(tmp_path).features["label"].names) == 3
+
+
+@pytest.mark.parametrize(
+    ("stored", "named"),
+    [("caf\u00e9.png", "cafe\u0301.png"), ("cafe\u0301.png", "caf\u00e9"), ("A1.PNG", "a1.png")],
+)
+def test_names_match_in_any_unicode_form_and_case(stored: str, named: str, tmp_path: Path) -> None:
+    images(tmp_path, stored, "b.png")
+    (tmp_path / "labels.csv").write_text(f"file,age\n{named},3\nb.png,4\n", encoding="utf-8")
+    dataset = Dataset.from_folder(tmp_path)
+    assert dict(shown(dataset, "age")) == {0: 3, 1: 4}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that differ in case")
+def test_name_of_two_files_is_an_error(tmp_path: Path) -> None:
+    images(tmp_path, "aB.png", "Ab.png")
+    (tmp_path / "labels.csv").write_text("file,age\nab.png,3\nAb.png,3\n")
+    with pytest.raises(ReadError, match=r"could be Ab\.png or aB\.png"):
+        Dataset.from_folder(tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from dshub.catalog.file_names import FileNames, composed
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import split_word
 from dshub.progress import Progress
@@ -131,21 +132,26 @@ def _names(split: SplitOutline, known: set[str]) -> Names | None:
     for batch in batches(split):
         for column, texts in zip(batch.schema.names, batch.columns, strict=True):
             values.setdefault(column, []).extend(map(str, texts.to_pylist()))
+    spellings = FileNames(known)
     for column in sorted(values, key=lambda column: column not in ONLY_NAMES):
         for before, after in _contexts(values[column][:1], known):
-            names = {f"{before}{value}{after}" for value in values[column]}
-            if names <= known:
-                return Names(column, before, after, names)
+            found = [spellings.find(f"{before}{value}{after}") for value in values[column]]
+            if all(len(names) == 1 for names in found):
+                return Names(column, before, after, {names[0] for names in found})
     return None
 
 
 def _contexts(values: Sequence[str], known: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield the text before and after a value in each file that it can name."""
-    for value in values:
-        for name in sorted(known):
+    """Yield the text before and after a value in each file that it can name.
+
+    Names can differ in Unicode form and case.
+    """
+    for value in map(composed, values):
+        for name in sorted(map(composed, known)):
             stem, dot, extension = name.rpartition(".")
-            after = "" if name.endswith(value) else f"{dot}{extension}"
-            before = (name if not after else stem).removesuffix(value)
+            is_whole = name.lower().endswith(value.lower())
+            text, after = (name, "") if is_whole else (stem, f"{dot}{extension}")
+            before = text[: len(text) - len(value)]
             whole = not before or before.endswith("/")
-            if value and whole and f"{before}{value}{after}" == name:
+            if value and whole and text.lower() == f"{before}{value}".lower():
                 yield before, after

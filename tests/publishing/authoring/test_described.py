@@ -90,3 +90,19 @@ def test_other_tables_are_skipped_with_a_doubt(new: New, data: Path, text: str) 
     result = new(data)
     assert result.manifest.features["label"] == LabelFeature(names=("x", "y"))
     assert result.doubts("table.")
+
+
+@pytest.mark.parametrize(
+    ("stored", "named"),
+    [("cafe\u0301.png", "caf\u00e9.png"), ("caf\u00e9.png", "cafe\u0301"), ("1.PNG", "1.png")],
+)
+def test_names_match_in_any_unicode_form_and_case(
+    new: New, data: Path, stored: str, named: str
+) -> None:
+    write_image(data / "images" / stored, 1)
+    write_image(data / "images" / "b.png", 2)
+    extension = ".png" if "." in named else ""
+    write_text(data / "labels.csv", f"file,label\nb{extension},dog\n{named},cat\n")
+    result = new(data, "--label", "label")
+    assert result["train"]["label"][:].tolist() == [1, 0]
+    assert len(result["train"][1]["image"]) == 8
