@@ -8,8 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
+from dshub.datasets.depths import common
 from dshub.datasets.labels import class_order
 from dshub.datasets.media import is_other
 from dshub.datasets.tabular.columns import common_audio
@@ -302,8 +306,27 @@ def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple
             task.advance(1)
     images = [feature for feature in features if isinstance(feature, ImageFeature)]
     if images:
-        return _any_image(images), ""
+        dtype, doubt = _dtype_of(features)
+        return msgspec.structs.replace(_any_image(images), dtype=dtype), doubt
     return common_audio([feature for feature in features if isinstance(feature, AudioFeature)])
+
+
+def _dtype_of(features: Mapping[Any, str]) -> tuple[str, str]:
+    """Return a dtype for images, and a note if their values have to be reduced to 8 bits.
+
+    Args:
+        features: the first file with each feature.
+    """
+    files: dict[str, str] = {}
+    for feature, name in features.items():
+        files.setdefault(feature.dtype, name)
+    if len(files) == 1 or "uint8" not in files:
+        return common(files), ""
+    deep = next(dtype for dtype in files if dtype != "uint8")
+    return "uint8", (
+        f"images such as {files[deep]} have {deep} pixels, which become uint8 like the others; to "
+        f'keep values, set dtype = "{common(files)}" in features.image'
+    )
 
 
 def _any_image(images: Sequence[ImageFeature]) -> ImageFeature:

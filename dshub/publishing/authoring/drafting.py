@@ -11,12 +11,11 @@ from pathlib import Path
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
-from dshub.datasets.beside import pair_masks
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring import class_folders, described, tables
+from dshub.publishing.authoring import class_folders, described, masks, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
@@ -170,8 +169,12 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     doubts += _skipped(by_form, main_form)
-    if main_form == "image":
-        _refuse_masks(entries)
+    if main_form == "image" and (pairs := masks.find_pairs(entries)):
+        stated = _stated_splits(request, entries)
+        outline = masks.outline(survey, pairs, stated=stated, progress=progress)
+        check_columns(request.kinds, outline.features)
+        outline.doubts[:0] = doubts
+        return outline
     if main_form in MEDIA and (tables_found := described.find_tables(by_form)):
         found = _described(request, survey, tables_found, entries, main_form, progress)
         if found is not None:
@@ -232,16 +235,6 @@ def _described(
     described.attach(outline, names, survey, files=entries, kind=kind, progress=progress)
     outline.doubts[:0] = doubts
     return outline
-
-
-def _refuse_masks(entries: Sequence[Entry]) -> None:
-    """Raise DshubError if the images are pairs of an image and its mask."""
-    pairs = pair_masks([entry.name for entry in entries])
-    if pairs is not None:
-        raise DshubError(
-            f"{len(pairs[0]):,} images have masks, such as {pairs[1][0]}",
-            hint="load pairs with `Dataset.from_folder`, or pass only the folder of images",
-        )
 
 
 def _choose(files: Mapping[str, Sequence[Entry]]) -> str:

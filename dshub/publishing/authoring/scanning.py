@@ -11,15 +11,19 @@ import pyarrow as pa
 from PIL import Image
 
 from dshub import formats
-from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature
+from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature, MaskFeature
 from dshub.datasets.decoding import detect_audio
+from dshub.datasets.depths import header_dtype
 from dshub.datasets.media import refuse_pointer
 from dshub.datasets.tabular.columns import Column, guess
-from dshub.errors import DshubError
+from dshub.errors import DshubError, SchemaError
 from dshub.loading.decoding import images
+from dshub.loading.decoding.pixels import DEFAULT, decode_image
+from dshub.loading.decoding.values import dtype_of
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key
+from dshub.tables.conforming import SIGNATURES
 
 _ROTATED = range(5, 9)  # EXIF orientations that swap width and height
 
@@ -39,14 +43,34 @@ def image_feature(entry: Entry) -> ImageFeature:
     with warnings.catch_warnings(), images.decoding_errors(lambda: entry.file.name, hint=""):
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are allowed
         with images.open_image(stream, len(data)) as image:
+            dtype: Any = dtype_of(image)
             width, height = image.size
             image.draft(None, (1, 1))
             images.load(image, stream)
             if images.orientation(image) in _ROTATED:
                 width, height = height, width
-            channels = 1 if image.mode in {"1", "L", "I", "I;16", "F"} else 3
+            is_gray = image.mode in {"1", "L", "F"} or image.mode.startswith("I")
             encoding: Any = {"JPEG": "jpeg", "PNG": "png"}.get(image.format, "any")
-    return ImageFeature(shape=(height, width, channels), encoding=encoding)
+    return ImageFeature(shape=(height, width, 1 if is_gray else 3), encoding=encoding, dtype=dtype)
+
+
+def mask_feature(entry: Entry) -> MaskFeature | None:
+    """Read the shape, dtype and encoding of a mask; return None if it has colors.
+
+    Raises:
+        ReadError: the mask cannot be decoded.
+    """
+    with entry.file.open() as file:
+        data = file.read()
+    encoding: Any = "png" if data.startswith(SIGNATURES["png"]) else "any"
+    try:
+        decoded = decode_image(
+            data, MaskFeature(encoding="any", dtype="int32"), DEFAULT, lambda: entry.file.name
+        )
+    except SchemaError:
+        return None
+    dtype: Any = header_dtype(io.BytesIO(data), len(data)).replace("float32", "int32")
+    return MaskFeature(shape=decoded.shape, encoding=encoding, dtype=dtype)
 
 
 def audio_feature(entry: Entry) -> AudioFeature:

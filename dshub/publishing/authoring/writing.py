@@ -16,6 +16,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     TextFeature,
 )
@@ -103,8 +104,9 @@ def _head(name: str, version: str, outline: Outline) -> str:
 
 
 def supervised(features: Mapping[str, Feature]) -> list[str]:
-    """Return the input and label columns if there is exactly one of each, or an empty list."""
-    labels = [name for name, item in features.items() if isinstance(item, LabelFeature)]
+    """Return the input and target columns if there is exactly one of each, or an empty list."""
+    targets = LabelFeature | MaskFeature
+    labels = [name for name, item in features.items() if isinstance(item, targets)]
     inputs = [name for name in features if name not in labels]
     return inputs + labels if len(labels) == len(inputs) == 1 else []
 
@@ -112,6 +114,8 @@ def supervised(features: Mapping[str, Feature]) -> list[str]:
 def task(features: Mapping[str, Feature]) -> str:
     """Guess the task from the kinds of columns."""
     count = Counter(map(type, features.values()))
+    if count[MaskFeature] and count[ImageFeature]:
+        return "image-segmentation"
     if not count[LabelFeature]:
         return "unknown"
     if count[ImageFeature] or count[AudioFeature]:

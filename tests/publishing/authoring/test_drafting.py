@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from dshub.catalog.features import LabelFeature, NumberFeature, TextFeature
 from dshub.errors import DshubError
@@ -33,17 +32,6 @@ def test_files_of_several_formats_are_an_error(new: New, data: Path) -> None:
     np.save(data / "x.npy", np.zeros((3, 2)))
     with pytest.raises(DshubError, match="several formats: 1 delimited, 1 npz"):
         new(data)
-
-
-@pytest.mark.parametrize("mask", ["masks/{}.png", "masks/{}_mask.png", "images/{}_mask.png"])
-def test_images_with_masks_are_not_taken_for_classes(new: New, data: Path, mask: str) -> None:
-    for number in "123":
-        for name in (f"images/{number}.png", mask.format(number)):
-            (data / name).parent.mkdir(exist_ok=True)
-            Image.new("L", (4, 4)).save(data / name)
-    with pytest.raises(DshubError, match=r"3 images have masks, such as .*1.*\.png") as caught:
-        new(data)
-    assert "Dataset.from_folder" in caught.value.hint
 
 
 def test_folder_without_files_is_an_error(new: New, data: Path) -> None:
