@@ -1,0 +1,122 @@
+"""Images with labels in the YOLO format: a text file per image, and a line per object.
+
+A line has the class number, and then either four fractions of the image's width and height, the
+center and the size of a box; or the points of a polygon, also as fractions. An image without a
+file has no objects. Ultralytics documents the format:
+https://docs.ultralytics.com/datasets/detect/ and https://docs.ultralytics.com/datasets/segment/
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from math import isfinite
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from dshub.errors import ReadError
+from dshub.formats import File, Output
+from dshub.formats._annotations import (
+    ANNOTATIONS,
+    BOXES,
+    IMAGE,
+    LIST,
+    POLYGONS,
+    Annotated,
+    Row,
+    numbered,
+    objects_type,
+    paired,
+)
+from dshub.formats._texts import line_texts
+
+_HINT = "correct the line, or remove it"
+
+
+class Reader(Annotated, frozen=True):
+    """Read the parts `image` and `annotations`, which have the same names without extension.
+
+    Folders named like `images` and `labels` do not matter, so `train/images/1.jpg` has the labels
+    of `train/labels/1.txt`. The optional part `list` has names of images to read, one per line, in
+    the order of rows; otherwise, rows have the order of the images.
+
+    The column `objects` has the fields `boxes` (cxcywh, relative), `labels`, and `segmentation`, a
+    list of polygons for each object: x1, y1, x2, y2, … as fractions. The box of a polygon is the
+    smallest one around its points.
+
+    Attributes:
+        keypoints: numbers after each box, such as 51 for 17 keypoints (x, y, visibility); 0 if
+            files have no keypoints. They become the field `keypoints`.
+    """
+
+    optional_parts: ClassVar[tuple[str, ...]] = (LIST,)
+
+    keypoints: int = 0
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        fields = {"boxes": BOXES, "labels": pa.list_(pa.int64()), "segmentation": POLYGONS}
+        if self.keypoints:
+            fields["keypoints"] = pa.list_(pa.list_(pa.float64(), self.keypoints))
+        return pa.schema([("objects", objects_type(fields))])
+
+    def described(self, files: Mapping[str, Sequence[File]]) -> Iterator[tuple[File, Row]]:
+        for image, file in paired(files):
+            yield image, {"objects": self.objects(file)}
+
+    def objects(self, file: File | None) -> dict[str, list[Any]]:
+        """Return the fields of the objects in a file of labels.
+
+        Raises:
+            ReadError: a line is not an object.
+        """
+        objects: dict[str, list[Any]] = {field.name: [] for field in self.schema.field(0).type}
+        for number, text in line_texts(file) if file else ():
+            words = text.removeprefix("\ufeff").split()
+            if words and file is not None:
+                for name, value in self._object(words, file, number).items():
+                    objects[name].append(value)
+        return objects
+
+    def _object(self, words: Sequence[str], file: File, line: int) -> dict[str, Any]:
+        try:
+            label, *values = map(float, words)
+        except ValueError:
+            reason = f"line {line:,} has words that are not numbers"
+            raise ReadError(file=file.name, reason=reason, hint=_HINT) from None
+        if not (label >= 0 and label.is_integer() and all(map(isfinite, values))):
+            reason = f"line {line:,} does not begin with a class number, or has infinite numbers"
+            raise ReadError(file=file.name, reason=reason, hint=_HINT)
+        fields: dict[str, Any] = {"labels": int(label), "segmentation": []}
+        if self.keypoints and len(values) == 4 + self.keypoints:
+            return {**fields, "boxes": values[:4], "keypoints": values[4:]}
+        if len(values) == 4 and not self.keypoints:
+            return {**fields, "boxes": values}
+        if len(values) >= 6 and len(values) % 2 == 0 and not self.keypoints:
+            return {**fields, "boxes": around(values), "segmentation": [values]}
+        expected = 5 + self.keypoints
+        more = "" if self.keypoints else ", or a polygon of at least 3 points"
+        reason = f"line {line:,} has {len(words)} numbers, not {expected} for a box{more}"
+        raise ReadError(file=file.name, reason=reason, hint=_HINT)
+
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
+        self.check_parts(parts)
+        self.write_images(rows, parts[IMAGE])
+        for number, objects in enumerate(rows.column("objects").to_pylist()):
+            with parts[ANNOTATIONS].create(numbered(parts[ANNOTATIONS].members[0], number)) as sink:
+                sink.write("".join(map(self._line, *map(objects.get, self._fields))).encode())
+
+    @property
+    def _fields(self) -> list[str]:
+        return ["labels", "boxes", "segmentation", *(["keypoints"] if self.keypoints else [])]
+
+    @staticmethod
+    def _line(label: int, box: Sequence[float], polygons: Any, points: Sequence[float] = ()) -> str:
+        numbers = polygons[0] if polygons and len(polygons[0]) >= 6 else [*box, *points]
+        return f"{label} {' '.join(map(repr, map(float, numbers)))}\n"
+
+
+def around(points: Sequence[float]) -> list[float]:
+    """Return the smallest box around points x1, y1, x2, y2, …, as center, width and height."""
+    x, y = points[::2], points[1::2]
+    left, right, top, bottom = min(x), max(x), min(y), max(y)
+    return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
