@@ -17,13 +17,20 @@ To support another framework, add a module named like the argument of `.to("…"
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from dshub._validate import choice
 from dshub.catalog.manifest import Pair
 from dshub.datasets.decoding import LazyColumn
-from dshub.errors import DshubError
+from dshub.errors import ArgumentError, DshubError
+from dshub.loading.options import BatchOptions
+from dshub.loading.transforms.colors import Normalize
+
+NormalizeOn = Literal["auto", "device", "loader"]
+"""Where `Normalize` or `ToFloat` runs: on the device of the batches, or in the loader on the CPU;
+`auto` is the device if it is not a CPU."""
 
 
 def convert(batch: Any, column: Callable[[Any, str], Any], pair: Pair | None = None) -> Any:
@@ -79,6 +86,35 @@ def missing_error(name: str) -> DshubError:
         hint=f'fill them with ds.fill({{"{name}": 0}}), drop the rows with '
         f'ds.drop_missing("{name}"), or leave the column out',
     )
+
+
+def normalization_on_device(
+    options: BatchOptions, normalize: NormalizeOn, *, device_type: str | None
+) -> Normalize | None:
+    """Return the last transform if an adapter has to apply it on the device, or else None.
+
+    The adapter then gathers batches without this transform, and copies uint8 pixels to the device:
+    a quarter of the bytes.
+
+    Args:
+        options: options of the batches.
+        normalize: argument of the adapter.
+        device_type: type of the device, such as `cpu` or `cuda`, or None if no device is set.
+
+    Raises:
+        ArgumentError: `normalize` is invalid, or it is `device` and there is no device, or the last
+            transform is not `Normalize` or `ToFloat`.
+    """
+    choice("normalize", normalize, ("auto", "device", "loader"))
+    last = options.transforms[-1] if options.transforms else None
+    found = last if isinstance(last, Normalize) else None
+    if normalize == "device" and (device_type is None or found is None):
+        reason = "the last transform is not Normalize or ToFloat"
+        reason = "`device` is not set" if device_type is None else reason
+        expected = f"'auto' or 'loader', because {reason}"
+        raise ArgumentError(name="normalize", value=normalize, expected=expected)
+    on_device = normalize == "device" or (normalize == "auto" and device_type not in {None, "cpu"})
+    return found if on_device else None
 
 
 def each_array(values: Any, function: Callable[[Any], Any]) -> Any:

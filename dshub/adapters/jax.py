@@ -6,15 +6,18 @@ and files stay a list of `bytes`. If rows differ in shape, a batch is a list of 
 """
 
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from dshub.adapters import convert, each_array
+from dshub.adapters import NormalizeOn, convert, each_array, normalization_on_device
 from dshub.datasets.dataset import Dataset
 from dshub.errors import ArgumentError, DshubError, needs
+from dshub.loading.gathering import Gatherer
 from dshub.loading.loader import Loader, cursor_of, repeated
+from dshub.loading.transforms.colors import Normalize, scales
 
 with needs("jax", extra="jax"):
     import jax
@@ -39,20 +42,27 @@ def rows(dataset: Dataset, *, device: Any = None) -> dict[str, Any]:
     return columns
 
 
-def batches(loader: Loader, *, device: Any = None) -> "JaxBatches":
+def batches(loader: Loader, *, device: Any = None, normalize: NormalizeOn = "auto") -> "JaxBatches":
     """Return batches as dicts of arrays (size, …), or as `(x, y)` if `supervised` is set.
 
     Args:
         loader: loader of the batches; each iteration is its next epoch.
         device: `jax.Device` or `jax.sharding.Sharding`, or None for the default device of JAX.
+        normalize: where `Normalize` or `ToFloat` runs if it is the last transform: on the `device`,
+            so that uint8 pixels are copied, or in the `loader`, on the CPU. The values are the same
+            up to float32 rounding. `auto` is the device, unless it is a CPU.
 
     Raises:
-        ArgumentError: `device` is not a device or sharding.
+        ArgumentError: `device` is not a device or sharding, or `normalize` is invalid, or it is
+            `device` and there is no such transform.
         DshubError: the devices do not divide a batch evenly, or integers need 64 bits. Iterating
             raises this error.
     """
     _check_device(device)
-    return JaxBatches(loader, device)
+    kind = _device_type(device)
+    return JaxBatches(
+        loader, device, normalization_on_device(loader.options, normalize, device_type=kind)
+    )
 
 
 def _check_device(device: Any) -> None:
@@ -61,14 +71,24 @@ def _check_device(device: Any) -> None:
         raise ArgumentError(name="device", value=device, expected=expected)
 
 
+def _device_type(device: Any) -> str:
+    """Return the type of a device, or of the devices of a sharding, such as `cpu` or `gpu`."""
+    device = jax.config.jax_default_device if device is None else device
+    if isinstance(device, jax.sharding.Sharding):
+        device = next(iter(device.device_set))
+    if device is None or isinstance(device, str):  # JAX also accepts the name of a platform
+        return str(device or jax.default_backend())
+    return str(device.platform)
+
+
 class JaxBatches:
     """Batches that loader threads copy to a device in advance.
 
     `loader.state_dict()` counts only the yielded batches.
     """
 
-    def __init__(self, loader: Loader, device: Any = None) -> None:
-        self.loader, self.device = loader, device
+    def __init__(self, loader: Loader, device: Any = None, scale: Normalize | None = None) -> None:
+        self.loader, self.device, self._scale = loader, device, scale
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -78,7 +98,7 @@ class JaxBatches:
         return repeated(self, count)
 
     def __iter__(self) -> Iterator[Any]:
-        cursor, pair = cursor_of(self.loader), self.loader.pair
+        cursor, pair, gatherer = cursor_of(self.loader), self.loader.pair, self._gatherer
         # `with jax.enable_x64(True)` and `with jax.default_device(…)` affect only this thread, so
         # its settings are passed to the loader threads
         device = jax.config.jax_default_device if self.device is None else self.device
@@ -86,12 +106,41 @@ class JaxBatches:
 
         def finish(batch: Any) -> Any:
             with enable_x64(wide):
-                return convert(batch, partial(_put_column, device=device), pair)
+                batch = convert(batch, partial(_put_column, device=device), pair)
+                return batch if self._scale is None else convert(batch, self._normalized, pair)
 
         def make(rows: np.ndarray, epoch: int) -> Any:
-            return finish(cursor.gatherer.batch(rows, epoch))
+            return finish(gatherer.batch(rows, epoch))
 
-        return cursor.batches(make, finish=finish)
+        return cursor.batches(make, finish=finish, options=gatherer.options)
+
+    @cached_property
+    def _gatherer(self) -> Gatherer:
+        if self._scale is None:
+            return cursor_of(self.loader).gatherer
+        options = self.loader.options
+        return Gatherer(self.loader.rows, replace(options, transform=options.transforms[:-1]))
+
+    def _normalized(self, values: Any, name: str) -> Any:
+        """Normalize a column of images on its device."""
+        if self._scale is None or name not in self.loader.rows.image_columns:
+            return values
+        planes = self.loader.options.layout == "chw"
+        put = partial(_normalized_array, scale=self._scale, planes=planes)
+        return [put(image) for image in values] if isinstance(values, list) else put(values)
+
+
+def _normalized_array(images: Any, *, scale: Normalize, planes: bool) -> Any:
+    """Normalize images (…, height, width, channels), or with channels first, on their device."""
+    factors, biases = scales(scale, images.shape[-3 if planes else -1])
+    if planes:
+        factors, biases = factors[:, None, None], biases[:, None, None]
+    return _multiply_add(images, factors, biases)
+
+
+_multiply_add = jax.jit(
+    lambda images, factors, biases: images.astype(np.float32) * factors + biases
+)
 
 
 def _put_column(values: Any, name: str, device: Any) -> Any:

@@ -11,15 +11,21 @@ convolutions faster. Callables in `transform` receive contiguous arrays in the r
 their results keep their own layout.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Generic
 
 import numpy as np
 
-from dshub.adapters import convert, each_array
+from dshub.adapters import NormalizeOn, convert, each_array, normalization_on_device
+from dshub.adapters._torch_devices import (
+    Scaling,
+    allocate_pinned,
+    checked_device,
+    copy_batches,
+    each_tensor,
+)
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import AnyPair
 from dshub.datasets.dataset import Dataset
@@ -31,7 +37,7 @@ from dshub.loading.loader import B, Loader, cursor_of, repeated
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.pairs import Row
-from dshub.loading.transforms.colors import scales_of_values
+from dshub.loading.transforms.colors import Normalize, scales_of_values
 from dshub.loading.transforms.compiled import kernels
 from dshub.loading.transforms.transform import AnyTransform, Context, Layout, is_own
 
@@ -68,33 +74,38 @@ def rows(
     return TorchRows(dataset, options)
 
 
-def batches(loader: Loader[B], device: Any = None, *, pin: bool | None = None) -> "TorchBatches[B]":
+def batches(
+    loader: Loader[B],
+    device: Any = None,
+    *,
+    pin: bool | None = None,
+    normalize: NormalizeOn = "auto",
+) -> "TorchBatches[B]":
     """Return batches as dicts of tensors (size, …), or as `(x, y)` if `supervised` is set.
 
     Args:
         loader: loader of the batches.
-        device: device of the tensors, such as `"cuda"`. Copies from pinned memory run while the
-            device does other work.
+        device: device of the tensors, such as `"cuda"`. Copies from pinned memory do not block the
+            training loop.
         pin: whether to gather images into pinned memory; by default if `device` is a CUDA device.
+        normalize: where `Normalize` or `ToFloat` runs if it is the last transform: on the `device`,
+            so that uint8 pixels are copied, or in the `loader`, on the CPU. The values are the
+            same. `auto` is the device, unless it is a CPU.
 
     Raises:
-        ArgumentError: `device` is invalid, or pinning is requested without a CUDA device.
+        ArgumentError: an option is invalid, pinning is requested without a CUDA device, or
+            `normalize` is `device` and there is no device or no such transform.
     """
-    target = None if device is None else _device(device)
+    target = None if device is None else checked_device(device)
+    scale = normalization_on_device(
+        loader.options, normalize, device_type=None if target is None else target.type
+    )
     pinned = pin if pin is not None else target is not None and target.type == "cuda"
     if pinned and not torch.cuda.is_available():
         name, value = ("device", device) if pin is None else ("pin", pin)
         expected = "left out, because torch does not find a CUDA device"
         raise ArgumentError(name=name, value=value, expected=expected)
-    return TorchBatches(loader, target, pinned=pinned)
-
-
-def _device(device: Any) -> torch.device:
-    try:
-        return torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        expected = "a torch device, such as 'cuda', 'cuda:1', 'mps' or 'cpu'"
-        raise ArgumentError(name="device", value=device, expected=expected) from error
+    return TorchBatches(loader, target, pinned=pinned, scale=scale)
 
 
 def collate(rows: Sequence[Any]) -> Any:
@@ -271,9 +282,16 @@ class TorchBatches(data.IterableDataset[B], Generic[B]):
     collects the state of each worker. Setting `epoch` moves to another epoch, also in workers.
     """
 
-    def __init__(self, loader: Loader[B], device: Any = None, *, pinned: bool = False) -> None:
+    def __init__(
+        self,
+        loader: Loader[B],
+        device: Any = None,
+        *,
+        pinned: bool = False,
+        scale: Normalize | None = None,
+    ) -> None:
         self.loader, self._cursor = loader, cursor_of(loader)
-        self._device, self._pinned = device, pinned
+        self._device, self._pinned, self._scale = device, pinned, scale
         # A DataLoader does not pass epochs to its workers, and workers cannot report back. So the
         # next place (moves, epoch, position) and the progress of each worker (moves, epoch) are in
         # memory that all copies share. `moves` counts the calls that moved the loader.
@@ -301,7 +319,9 @@ class TorchBatches(data.IterableDataset[B], Generic[B]):
         batches = self._cursor.batches(
             gatherer.batch, finish=gatherer.finish, options=gatherer.options
         )
-        return batches if self._device is None else _copy_batches(batches, self._device)
+        if self._device is None:
+            return batches
+        return copy_batches(batches, self._device, gatherer.scaling)
 
     @property
     def dataset(self) -> Rows:
@@ -349,7 +369,7 @@ class TorchBatches(data.IterableDataset[B], Generic[B]):
 
     @cached_property
     def _gatherer(self) -> "_TensorBatches":
-        return _TensorBatches(self.loader, pinned=self._pinned)
+        return _TensorBatches(self.loader, self._scale, pinned=self._pinned)
 
     def _share_of(self, worker: int, workers: int) -> Iterator[Any]:
         """Yield every `workers`-th batch; the position counts rounds of all workers."""
@@ -390,17 +410,27 @@ class TorchBatches(data.IterableDataset[B], Generic[B]):
 
 
 class _TensorBatches:
-    """Factory of batches of tensors."""
+    """Factory of batches of tensors.
 
-    def __init__(self, loader: Loader, *, pinned: bool) -> None:
+    Args:
+        loader: loader of the batches.
+        scale: last transform of the loader if it runs on the device.
+        pinned: whether to gather images into pinned memory.
+    """
+
+    def __init__(self, loader: Loader, scale: Normalize | None, *, pinned: bool) -> None:
         options = loader.options
+        if scale is not None:
+            options = replace(options, transform=options.transforms[:-1])
         own = all(is_own(transform) for transform in options.transforms)
         self._planes = list(loader.rows.image_columns) if own and options.layout == "chw" else []
         self._pair = loader.pair
         self.options = options = replace(options, layout="hwc") if own else options
         self._pinned = pinned
-        pool = Pool(allocate=_allocate_pinned) if pinned else Pool()
+        pool = Pool(allocate=allocate_pinned) if pinned else Pool()
         self._gatherer = _TorchGatherer(loader.rows, options, pool, found=loader.errors)
+        images = {name: name in self._planes for name in loader.rows.image_columns}
+        self.scaling = None if scale is None else Scaling(scale, images, loader.pair)
 
     def batch(self, rows: np.ndarray, epoch: int) -> Any:
         batch = convert(self._gatherer.batch(rows, epoch), self._column, self._pair)
@@ -409,7 +439,7 @@ class _TensorBatches:
     def finish(self, batch: Any) -> Any:
         """Convert a batch of a child process, whose memory cannot be pinned."""
         batch = convert(batch, self._column, self._pair)
-        batch = _each_tensor(batch, torch.Tensor.pin_memory) if self._pinned else batch
+        batch = each_tensor(batch, torch.Tensor.pin_memory) if self._pinned else batch
         return Row(batch) if isinstance(batch, dict) else batch
 
     def _column(self, values: Any, name: str) -> Any:
@@ -454,44 +484,3 @@ def _from_numpy(array: Any) -> Any:
 def _channels_first(array: np.ndarray) -> Any:
     """Return a tensor (…, channels, height, width) that shares the memory of the array."""
     return _from_numpy(array).movedim(-1, -3)
-
-
-def _each_tensor(value: Any, function: Callable[[torch.Tensor], Any]) -> Any:
-    """Apply a function to the tensors of a batch, leaving text unchanged."""
-    if isinstance(value, torch.Tensor):
-        return function(value)
-    if isinstance(value, dict):
-        return type(value)({n: _each_tensor(values, function) for n, values in value.items()})
-    if isinstance(value, tuple | list):
-        return type(value)(_each_tensor(values, function) for values in value)
-    return value
-
-
-def _copy(value: Any, device: Any) -> Any:
-    """Copy the tensors of a batch to a device."""
-    asynchronous = device.type == "cuda"
-    return _each_tensor(value, lambda tensor: tensor.to(device, non_blocking=asynchronous))
-
-
-def _copy_batches(batches: Iterator[Any], device: Any) -> Iterator[Any]:
-    """Copy batches to a device.
-
-    Each batch is kept until its copy is complete, because gatherers reuse unreferenced memory.
-    """
-    waiting: deque[tuple[Any, Any]] = deque()
-    for batch in batches:
-        moved = _copy(batch, device)
-        if device.type == "cuda":
-            event = torch.cuda.Event()
-            event.record(torch.cuda.current_stream(device))
-            waiting.append((event, batch))
-            while waiting and waiting[0][0].query():
-                waiting.popleft()
-        del batch
-        yield moved
-        del moved
-
-
-def _allocate_pinned(size: int) -> np.ndarray:
-    memory: np.ndarray = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
-    return memory

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 import msgspec
 
@@ -252,9 +252,16 @@ class Loader(FrameworkMethods, Generic[B], LoaderNames):  # noqa: PYI059  # obje
         """Return the loader itself, because its batches are NumPy arrays."""
         return self
 
-    def torch(self, device: Any = None, *, pin: bool | None = None) -> "TorchBatches[B]":
+    def torch(
+        self,
+        device: Any = None,
+        *,
+        pin: bool | None = None,
+        normalize: Literal["auto", "device", "loader"] = "auto",
+    ) -> "TorchBatches[B]":
         """Return batches of PyTorch tensors; see `dshub.adapters.torch.batches`."""
-        return cast("TorchBatches[B]", self.to("torch", device=device, pin=pin))
+        batches = self.to("torch", device=device, pin=pin, normalize=normalize)
+        return cast("TorchBatches[B]", batches)
 
     def tf(self) -> "tf.data.Dataset[Any]":
         """Return a `tf.data.Dataset` of batches; see `dshub.adapters.tf.batches`."""

@@ -10,8 +10,11 @@ import pytest
 from dshub import Dataset, DshubError
 from dshub.catalog.features import ImageFeature
 from dshub.datasets.decoding import LazyColumn
+from dshub.errors import ArgumentError
 from dshub.loading.loader import Loader
-from dshub.testing.adapters import AdapterTests, example, unbatched
+from dshub.loading.transforms.colors import Normalize, ToFloat
+from dshub.loading.transforms.geometry import RandomCrop, RandomResizedCrop
+from dshub.testing.adapters import AdapterTests, example, unbatched, varied
 
 jax = pytest.importorskip("jax")
 enable_x64 = pytest.importorskip("dshub.adapters.jax").enable_x64
@@ -156,6 +159,40 @@ try:
 except DshubError as error:
     print(error, error.hint)
 """
+
+
+@pytest.mark.parametrize("layout", ["hwc", "chw"])
+@pytest.mark.parametrize("supervised", [False, True])
+def test_normalization_on_the_device_equals_that_of_the_cpu(layout: Any, supervised: bool) -> None:
+    crop = [RandomCrop(4, padding=1), Normalize((0.5, 0.4, 0.3), (0.2, 0.3, 0.4))]
+
+    def loader() -> Loader:
+        options: dict[str, Any] = {"transform": crop, "layout": layout, "supervised": supervised}
+        return example().batches(16, shuffle=True, **options)
+
+    expected = loader().to("jax", normalize="loader")
+    for cpu, device in zip(expected, loader().to("jax", normalize="device"), strict=True):
+        x, y = (cpu, device) if supervised else (cpu.values(), device.values())
+        for one, other in zip(x, y, strict=True):
+            if not isinstance(one, list):
+                assert (one.dtype, one.shape) == (other.dtype, other.shape)
+                np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-6)
+
+
+def test_image_files_are_normalized_on_the_device() -> None:
+    files = varied().columns(["photo"])
+    for transform in ([RandomResizedCrop(6), ToFloat()], [ToFloat()]):
+        cpu = files.batches(53, transform=transform).to("jax", normalize="loader")
+        device = files.batches(53, transform=transform).to("jax", normalize="device")
+        for expected, actual in zip(
+            next(iter(cpu))["photo"], next(iter(device))["photo"], strict=True
+        ):
+            np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_normalization_that_cannot_run_on_the_device_is_an_error() -> None:
+    with pytest.raises(ArgumentError, match="the last transform is not Normalize or ToFloat"):
+        example().batches(8).to("jax", normalize="device")
 
 
 def test_rows_that_do_not_divide_among_devices_are_an_error() -> None:
