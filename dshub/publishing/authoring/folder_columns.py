@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from dshub.catalog.features import Feature, LabelFeature, NumberFeature, TextFeature
 from dshub.datasets.labels import class_order
+from dshub.datasets.tabular.columns import LABELS
 from dshub.datasets.trees import Split, pair_of
 from dshub.datasets.walking import Place
 from dshub.formats.folder.names import DERIVED
-from dshub.publishing.authoring.columns import LABELS
 from dshub.publishing.authoring.outline import SplitOutline
 from dshub.publishing.authoring.survey import key
 
