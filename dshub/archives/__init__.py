@@ -147,6 +147,7 @@ def open_archive(
     *,
     title: str,
     limits: Limits | None = None,
+    encoding: str | None = None,
     scratch: Path | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Archive]:
@@ -156,6 +157,7 @@ def open_archive(
         path: path of the resource.
         title: name of the resource in errors.
         limits: limits on the unpacked content.
+        encoding: encoding of member names that do not state it; see `Resource.member_encoding`.
         scratch: folder for unpacked containers; the system's temporary folder if None.
         progress: progress display for unpacking.
 
@@ -175,7 +177,7 @@ def open_archive(
             return peel(region.open(), title, budget.spend, advance=advance)
 
         total = Budget(limits, file.size, title, None)
-        shared = Shared(limits, space, progress or Silent(), total, count(1))
+        shared = Shared(limits, space, progress or Silent(), total, count(1), encoding)
         yield Archive(Origin(file.size, region, peeled), shared, title)
 
 

@@ -21,6 +21,10 @@ _LAYERS = 4  # maximum nested compressions, because a file can contain itself
 _BUFFER = 1 << 16  # bytes
 _LARGEST_PIECE = 1 << 20  # bytes per read in `readall`
 _RAISE_LIMITS = "if you trust the file, raise `limits.{}` of this resource in the manifest"
+_STATE_ENCODING = (
+    "the name can be in another encoding, which `dshub new --zip-encoding` or `member_encoding` of "
+    "the resource states"
+)
 
 Spend = Callable[[int], None]
 
@@ -130,6 +134,7 @@ class Entry(NamedTuple):
         kind: type of the entry. `unsupported` entries cannot be read. An `unsafe` entry makes the
             whole archive unsafe.
         note: reason why the entry cannot be read, such as `is encrypted`.
+        raw_name: stored bytes of the name, if its encoding is unknown; empty otherwise.
     """
 
     name: str
@@ -138,6 +143,25 @@ class Entry(NamedTuple):
     place: tuple[int, ...]
     kind: Kind = "file"
     note: str = ""
+    raw_name: bytes = b""
+
+
+def decoded_names(entries: Iterable[Entry], encoding: str | None, title: str) -> Iterator[Entry]:
+    """Decode the names whose encoding is unknown; None for names as the container gives them.
+
+    Raises:
+        ReadError: a name does not have the encoding.
+    """
+    for entry in entries:
+        if encoding is None or not entry.raw_name:
+            yield entry
+            continue
+        try:
+            yield entry._replace(name=entry.raw_name.decode(encoding))
+        except UnicodeDecodeError:
+            reason = f"the name of its member {entry.raw_name!r} is not {encoding}"
+            hint = "state the encoding of its names"
+            raise ReadError(file=title, reason=reason, hint=hint) from None
 
 
 _NAMES, _LONG = 16 << 20, 256  # maximum characters of all names, plus extra per entry
@@ -177,7 +201,8 @@ def check_entries(
             reason = f"and the entries before it have {characters:,} characters in their names"
             raise UnsafeArchiveError(archive=title, member=entry.name[:80], reason=reason)
         if fault := _fault(entry, name, seen):
-            raise UnsafeArchiveError(archive=title, member=entry.name, reason=fault)
+            hint = _STATE_ENCODING if entry.raw_name and "\\" in entry.name else ""
+            raise UnsafeArchiveError(archive=title, member=entry.name, reason=fault, hint=hint)
         total.spend(entry.size)
         if entry.size > RATIO_FROM:  # smaller entries only count toward the total
             Budget(limits, entry.packed, title, entry.name).spend(entry.size)

@@ -16,6 +16,7 @@ from dshub.archives._members import (
     Spend,
     as_read_error,
     check_entries,
+    decoded_names,
     normalize,
     peek,
     peel,
@@ -50,6 +51,11 @@ class ArchiveFile:
     def member(self) -> str:
         """Name in the archive, `inner.tar:a.jpg` if nested; empty for a whole resource."""
         return self.archive.prefix + self.entry.name if self.entry else ""
+
+    @property
+    def raw_name(self) -> bytes:
+        """Stored name in the archive if its encoding is unknown; empty otherwise."""
+        return self.entry.raw_name if self.entry else b""
 
     def open(self) -> AbstractContextManager[BinaryIO]:
         """Open the decompressed bytes for one sequential read.
@@ -91,6 +97,7 @@ class Shared:
     Attributes:
         total: budget for all unpacked bytes in the resource.
         entries: counter of the entries of all archives.
+        encoding: encoding of member names that do not state it; None for the default.
     """
 
     limits: Limits
@@ -98,6 +105,7 @@ class Shared:
     progress: Progress
     total: Budget
     entries: Iterator[int]
+    encoding: str | None = None
 
 
 class Archive:
@@ -239,7 +247,7 @@ class Archive:
         with as_read_error(self.title):
             container = kind.open(region)
             entries = check_entries(
-                container.entries(),
+                decoded_names(container.entries(), self._shared.encoding, self.title),
                 title=self.title,
                 packed=self._origin.packed,
                 limits=self._shared.limits,

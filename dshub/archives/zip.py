@@ -79,15 +79,31 @@ def _directory(file: Region) -> tuple[list[zipfile.ZipInfo], int]:
     return items, place
 
 
-def _name(item: zipfile.ZipInfo, raw_name: bytes) -> str:
-    """Return the name of an entry, from Info-ZIP's UTF-8 extra field if there is one."""
+def _name(item: zipfile.ZipInfo, raw_name: bytes) -> tuple[str, bytes]:
+    """Return the name of an entry, and its bytes if their encoding is unknown.
+
+    Info-ZIP's UTF-8 extra field has the name, or the flag for UTF-8 is set. Programs on Windows
+    often write neither, but names in the code page of the system; some others write UTF-8.
+    """
+    if name := _extra_name(item, raw_name):
+        return name, b""
+    if item.flag_bits & _UTF8 or raw_name.isascii():
+        return item.orig_filename, b""
+    try:
+        return raw_name.decode(), b""
+    except UnicodeDecodeError:
+        return item.orig_filename, raw_name
+
+
+def _extra_name(item: zipfile.ZipInfo, raw_name: bytes) -> str:
+    """Return the name in Info-ZIP's UTF-8 extra field; empty without one."""
     extra, mark = item.extra, b"\x01" + zlib.crc32(raw_name).to_bytes(4, "little")
     while len(extra) >= 4:
         key, size = struct.unpack_from("<2H", extra)
         if key == 0x7075 and extra[4:9] == mark:
             return extra[9 : 4 + size].decode("utf-8", "surrogateescape")
         extra = extra[4 + size :]
-    return item.orig_filename
+    return ""
 
 
 def _kind(item: zipfile.ZipInfo) -> tuple[Kind, str]:
@@ -122,8 +138,8 @@ def _entry(file: Region, item: zipfile.ZipInfo, end: int) -> Entry:
         kind, note = "unsafe", "has different compressions in its own header and in the directory"
     elif place + item.compress_size > end:
         kind, note = "unsafe", "shares bytes with another member"
-    name, size, packed = _name(item, raw_name), item.file_size, item.compress_size
-    return Entry(name, size, packed, (place, method, item.CRC), kind, note)
+    (name, unknown), size, packed = _name(item, raw_name), item.file_size, item.compress_size
+    return Entry(name, size, packed, (place, method, item.CRC), kind, note, unknown)
 
 
 class Zip:

@@ -202,6 +202,24 @@ class Limits(Fields, frozen=True, kw_only=True, omit_defaults=True):
     ratio: Positive = 250
 
 
+MemberEncoding = Literal[
+    "big5",
+    "cp437",
+    "cp850",
+    "cp852",
+    "cp866",
+    "cp932",
+    "cp949",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "euc_kr",
+    "gb18030",
+    "gbk",
+    "shift_jis",
+]
+
+
 class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
     """File that upstream publishes.
 
@@ -218,6 +236,8 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
         access: `manual` if a person must obtain the file.
         instructions: how to obtain a `manual` file.
         limits: limits for unpacking the file.
+        member_encoding: encoding of the names in a zip archive that does not state it; by default
+            UTF-8 if they are valid UTF-8, else cp437 (APPNOTE 6.3.10, appendix D).
     """
 
     urls: tuple[str, ...] = ()
@@ -237,6 +257,12 @@ class Resource(Fields, frozen=True, kw_only=True, omit_defaults=True):
     access: Literal["open", "manual"] = "open"
     instructions: str | None = None
     limits: Limits = Limits()
+    member_encoding: MemberEncoding | None = None
+
+    @property
+    def encodings(self) -> tuple[str, ...]:
+        """Stated encoding of member names, if any, for keys that depend on it."""
+        return (self.member_encoding,) if self.member_encoding else ()
 
     @property
     def by_hand(self) -> bool:
@@ -436,7 +462,7 @@ class Manifest(Fields, ManifestNames, frozen=True, kw_only=True, omit_defaults=T
             "name": self.name,
             "version": self.version,
             "resources": {
-                name: [str(item.digest), item.size, item.content_sha256]
+                name: [str(item.digest), item.size, item.content_sha256, *item.encodings]
                 for name, item in self.resources.items()
             },
             "features": self.features,

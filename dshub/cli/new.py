@@ -14,7 +14,7 @@ import msgspec
 from dshub._validate import NAME
 from dshub.cache.disk import disk_faults
 from dshub.catalog.features import LabelFeature
-from dshub.catalog.manifest import Manifest
+from dshub.catalog.manifest import Manifest, MemberEncoding
 from dshub.catalog.parsing import parse
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
@@ -107,6 +107,11 @@ def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | No
     metavar="COLUMN",
     help="Read numbers such as 1.234,5 in a column of a CSV file.",
 )
+@click.option(
+    "--zip-encoding",
+    type=click.Choice(get_args(MemberEncoding)),
+    help="Encoding of file names in zip archives that do not state it, such as gbk.",
+)
 @click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Replace an existing manifest.")
@@ -123,6 +128,7 @@ def command(
     delimiter: str | None,
     encoding: Encoding | None,
     decimal_comma: tuple[str, ...],
+    zip_encoding: MemberEncoding | None,
     no_import: bool,
     dry_run: bool,
     force: bool,
@@ -144,7 +150,7 @@ def command(
     options = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in options.items() for column in columns}
     text_options = TextOptions(header, delimiter, encoding, decimal_comma, naming=key)
-    request = Request(paths, splits, kinds, text_options)
+    request = Request(paths, splits, kinds, text_options, zip_encoding)
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()

@@ -59,6 +59,7 @@ class _Files:
                 self.paths[name],
                 title=resource.name or name,
                 limits=resource.limits,
+                encoding=resource.member_encoding,
                 scratch=self.scratch,
                 progress=self.progress,
             )

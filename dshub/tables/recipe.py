@@ -71,7 +71,8 @@ def _identify(manifest: Manifest, facts: Split, part: str) -> list[Any]:
     pairs = []
     for reference in facts.references(part):
         resource, _, member = reference.partition(":")
-        pairs.append([str(manifest.resources[resource].digest), member])
+        facts_of_file = manifest.resources[resource]
+        pairs.append([str(facts_of_file.digest), member, *facts_of_file.encodings])
     return pairs[0] if isinstance(facts.files[part], str) else pairs
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dshub import archives
 from dshub.cache.disk import disk_faults
-from dshub.catalog.manifest import Manifest
+from dshub.catalog.manifest import Manifest, MemberEncoding
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
 from dshub.errors import DshubError, SchemaError
@@ -133,12 +133,14 @@ class Request:
         splits: split name by file or folder.
         kinds: `label`, `text` or `number` by column, to override the guess.
         text: stated facts about text files.
+        zip_encoding: encoding of names in zip archives that do not state it.
     """
 
     paths: tuple[Path, ...]
     splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     text: TextOptions = field(default_factory=partial(TextOptions, naming=key))
+    zip_encoding: MemberEncoding | None = None
 
     @property
     def tops(self) -> list[Path]:
@@ -147,7 +149,12 @@ class Request:
 
 
 def _is_in(path: Path, tops: Iterable[Path]) -> bool:
-    return any(path.resolve().is_relative_to(top.resolve()) for top in tops)
+    """Return True if a path is below one of the others, with or without following links."""
+    return any(
+        path.absolute().is_relative_to(top.absolute())
+        or path.resolve().is_relative_to(top.resolve())
+        for top in tops
+    )
 
 
 def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
@@ -162,7 +169,13 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         DshubError: the files have unknown, different or incompatible formats.
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
-    survey = survey_files(request.tops, stack)
+    survey = survey_files(request.tops, stack, encoding=request.zip_encoding)
+    outline = _outline(request, survey, progress)
+    outline.encodings = {path: name for path, name in survey.encodings.items() if name}
+    return outline
+
+
+def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
     by_form: dict[str, list[Entry]] = {}
     for entry in survey.entries:
         by_form.setdefault(form(entry), []).append(entry)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dshub.catalog.features import Feature
+from dshub.catalog.manifest import MemberEncoding
 from dshub.errors import DshubError
 from dshub.publishing.authoring.survey import Entry
 
@@ -55,6 +56,7 @@ class Outline:
         features: feature of each column, by name.
         members: name and path of each file to pack into an archive.
         doubts: notes on uncertain guesses, and on skipped files and columns.
+        encodings: encoding of names in zip archives that do not state it.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class Outline:
     features: dict[str, Feature] = field(default_factory=dict)
     members: list[tuple[str, Path]] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    encodings: dict[Path, MemberEncoding] = field(default_factory=dict)
 
 
 def cover(names: Collection[str], members: Sequence[str], prefix: str) -> list[str]:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -12,6 +12,7 @@ from typing import NoReturn
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.checks import unused
+from dshub.catalog.manifest import MemberEncoding
 from dshub.datasets.media import AUDIO, IMAGES
 from dshub.datasets.tabular.files import LooseFile
 from dshub.datasets.trees import shown, split_word
@@ -22,6 +23,7 @@ from dshub.formats import File
 HEAD = 1 << 16  # bytes to read when detecting the format of a file
 _MAX_NAME = 200  # characters of a name to use for a key
 _EMPTY = "empty files"
+_LIKELY = ("gbk", "cp932", "euc_kr", "big5", "cp1251", "cp1252")  # code pages of Windows
 _CHOOSE = "pass files and folders that you have permission to read"
 _ARCHIVE = re.compile(r"(?<=.)\.(tar|zip|tgz|tbz2|txz|tzst)(\.\w{1,3})?\Z", re.IGNORECASE)
 
@@ -119,6 +121,8 @@ class Survey:
         folders: folders on disk, also those without files.
         skipped: names of skipped files, by reason.
         links: names of the links that were followed.
+        encodings: encoding of names in archives that do not state it, or None.
+        doubts: notes about names in these archives.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -126,10 +130,12 @@ class Survey:
     folders: set[Place] = field(default_factory=set)
     skipped: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     links: list[str] = field(default_factory=list)
+    encodings: dict[Path, MemberEncoding | None] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def notes(self) -> list[str]:
-        """Notes about skipped files and links."""
+        """Notes about skipped files and links, and about names."""
         notes = [
             f"skipped {len(names):,} {reason}: {some(names)}"
             for reason, names in self.skipped.items()
@@ -137,15 +143,18 @@ class Survey:
         ]
         if self.links:
             notes.append(f"followed {len(self.links):,} links: {some(self.links)}")
-        return notes
+        return self.doubts + notes
 
 
-def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:
+def survey_files(
+    paths: Sequence[Path], stack: ExitStack, *, encoding: MemberEncoding | None = None
+) -> Survey:
     """List the files in paths, and the members of archives.
 
     Args:
         paths: files and folders.
         stack: receives the open archives; close it after reading the entries.
+        encoding: encoding of names in zip archives that do not state it.
 
     Raises:
         StoreError: a file or folder cannot be read.
@@ -157,12 +166,16 @@ def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:
         _refuse_nested(top, paths)
         inner = f"{top.name}/" if len(paths) > 1 and top.is_dir() else ""
         for name, path in _walk(top, survey, inner):
-            archive = _open_container(path, stack)
+            archive = _open_container(path, stack, encoding)
             if archive is None:
                 survey.entries.append(Entry(inner + name, path, LooseFile(path, str(path))))
                 continue
             folder = "" if [path] == list(paths) else _ARCHIVE.sub("", inner + name) + "/"
-            members = [Entry(folder + file.member, path, file) for file in archive.files("*")]
+            found = archive.files("*")
+            if unknown := [file for file in found if file.raw_name]:
+                survey.encodings[path] = encoding
+                survey.doubts += [] if encoding else [_doubt_of_names(path, unknown)]
+            members = [Entry(folder + file.member, path, file) for file in found]
             survey.members[path] = [entry.file.member for entry in members]
             survey.entries += [entry for entry in members if not _is_hidden(entry)]
             hidden = [f"{path.name}:{e.file.member}" for e in members if _is_hidden(e)]
@@ -170,6 +183,21 @@ def survey_files(paths: Sequence[Path], stack: ExitStack) -> Survey:
     for entry in survey.entries:
         _refuse_unencodable(entry)
     return survey
+
+
+def _doubt_of_names(path: Path, files: Sequence[archives.ArchiveFile]) -> str:
+    """Return a doubt about names in a zip archive that does not state their encoding."""
+    name = max(files, key=lambda file: len(file.raw_name)).raw_name
+    others = []
+    for encoding in _LIKELY:
+        with suppress(UnicodeDecodeError):
+            if all(file.raw_name.decode(encoding).isprintable() for file in files):
+                others.append(f"{encoding} gives {name.decode(encoding)}")
+    hint = f" ({', '.join(others[:3])})" if others else ""
+    return (
+        f"{path.name} does not state the encoding of {len(files):,} names; they are read as cp437, "
+        f"such as {name.decode('cp437')}; use --zip-encoding to change this{hint}"
+    )
 
 
 def _refuse_nested(top: Path, paths: Sequence[Path]) -> None:
@@ -186,14 +214,17 @@ def _refuse_unencodable(entry: Entry) -> None:
             raise DshubError(f"the file name {name!r} is not UTF-8", hint="rename the file")
 
 
-def _open_container(path: Path, stack: ExitStack) -> archives.Archive | None:
+def _open_container(
+    path: Path, stack: ExitStack, encoding: MemberEncoding | None
+) -> archives.Archive | None:
     """Open an archive; return None for other files."""
     with disk_faults(path, "read", hint=_CHOOSE), path.open("rb"):
         pass
     if path.suffix.lower() in IMAGES + AUDIO:
         return None
     with ExitStack() as local_stack:
-        archive = local_stack.enter_context(archives.open_archive(path, title=str(path)))
+        opened = archives.open_archive(path, title=str(path), encoding=encoding)
+        archive = local_stack.enter_context(opened)
         if not archive.is_container:
             return None
         stack.enter_context(local_stack.pop_all())

@@ -80,7 +80,7 @@ def manifest_text(
         resources: resources, by path in the outline.
     """
     blocks = [_head(name, version, outline), _LICENSE]
-    blocks += map(_resource, resources.values())
+    blocks += [_resource(item, outline.encodings.get(path)) for path, item in resources.items()]
     for feature_name, feature in outline.features.items():
         blocks.append(_table(f"features.{feature_name}", msgspec.to_builtins(feature)))
     for split_name, split in outline.splits.items():
@@ -125,8 +125,9 @@ def task(features: Mapping[str, Feature]) -> str:
     return "text-classification" if is_text else "tabular-classification"
 
 
-def _resource(resource: Resource) -> str:
+def _resource(resource: Resource, encoding: str | None) -> str:
     fields = {"filename": resource.path.name, **asdict(resource.measured)}
+    fields |= {"member_encoding": encoding} if encoding else {}
     return _table(f"resources.{resource.key}", fields, _URLS)
 
 

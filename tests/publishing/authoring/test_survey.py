@@ -1,3 +1,4 @@
+import io
 import os
 import sys
 import tarfile
@@ -7,7 +8,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from dshub.catalog.features import LabelFeature
 from dshub.errors import DshubError, ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Silent
 from dshub.publishing.authoring.drafting import Request, draft
@@ -102,6 +105,66 @@ def test_name_that_is_not_utf_8_is_an_error(new: New, data: Path, folder: str) -
     (data / folder / os.fsdecode(b"train-\xff.csv")).write_text("a,b\n1,2\n")
     with pytest.raises(DshubError, match=r"udcff.*is not UTF-8"):
         new(data)
+
+
+def zip_with_names(path: Path, names: list[bytes]) -> Path:
+    """Write a zip of images as programs on Windows do, with names in a code page and no flag."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            sink = io.BytesIO()
+            Image.new("RGB", (4, 4), (number, 0, 0)).save(sink, "PNG")
+            archive.writestr(chr(number + 1) * len(name), sink.getvalue())
+    content = path.read_bytes()
+    for number, name in enumerate(names):
+        content = content.replace(bytes([number + 1]) * len(name), name)
+    path.write_bytes(content)
+    return path
+
+
+CODE_PAGES = {
+    "gbk": ("\u82f9\u679c", "\u9999\u8549\u8549"),
+    "shift_jis": ("\u8868", "\u30bd\u30d5\u30c8"),  # with bytes like a backslash
+    "cp1252": ("caf\u00e9", "\u00fcber"),
+    "cp866": ("\u043a\u043e\u0442", "\u0441\u043e\u0431\u0430\u043a\u0430"),
+    "cp437": ("caf\u00e9", "\u00fcber"),
+}
+
+
+@pytest.mark.parametrize("encoding", CODE_PAGES)
+def test_encoding_of_names_in_a_zip_can_be_stated(new: New, data: Path, encoding: str) -> None:
+    names = CODE_PAGES[encoding]
+    path = zip_with_names(data / "d.zip", [f"{name}/1.png".encode(encoding) for name in names])
+    result = new(path, "--zip-encoding", encoding)
+    label = result.manifest.features["label"]
+    assert isinstance(label, LabelFeature)
+    assert label.names == tuple(sorted(names))
+    reds = {int(row["image"][0, 0, 0]): label.names[row["label"]] for row in result["train"]}
+    assert reds == dict(enumerate(names))
+    assert not result.doubts("encoding")
+
+
+def test_unknown_encoding_of_names_in_a_zip_is_a_doubt(new: New, data: Path) -> None:
+    names = [f"{name}/1.png".encode("gbk") for name in CODE_PAGES["gbk"]]
+    (doubt,) = new(zip_with_names(data / "d.zip", names)).doubts("cp437")
+    assert "--zip-encoding" in doubt
+    assert f"gbk gives {CODE_PAGES['gbk'][1]}/1.png" in doubt
+
+
+def test_utf_8_names_in_a_zip_need_no_flag(new: New, data: Path) -> None:
+    names = [f"{name}/1.png".encode() for name in CODE_PAGES["gbk"]]
+    result = new(zip_with_names(data / "d.zip", names))
+    assert set(result.manifest.features["label"].names) == set(CODE_PAGES["gbk"])
+    assert not result.doubts("cp437")
+
+
+def test_wrong_encoding_of_names_in_a_zip_is_an_error(new: New, data: Path) -> None:
+    path = zip_with_names(data / "d.zip", [b"caf\xe9/1.png", b"a/1.png"])
+    with pytest.raises(ReadError, match="is not big5"):
+        new(path, "--zip-encoding", "big5")
+    path = zip_with_names(data / "e.zip", ["\u8868/1.png".encode("shift_jis"), b"a/1.png"])
+    with pytest.raises(UnsafeArchiveError, match="backslash") as caught:
+        new(path)
+    assert "--zip-encoding" in caught.value.hint
 
 
 def test_duplicate_path_is_an_error(new: New, data: Path) -> None:
