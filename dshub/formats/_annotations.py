@@ -131,7 +131,7 @@ def _listed(files: Mapping[str, Sequence[File]]) -> Iterator[File]:
             yield image
 
 
-class Annotated(Format, frozen=True):
+class AnnotationReader(Format, frozen=True):
     """Base class of readers of images with annotations.
 
     The part `image` has the images, and `annotations` the files about them. Rows have the column

@@ -7,10 +7,11 @@ such as `instances_train2017.json` and `captions_train2017.json`, are combined.
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import pyarrow as pa
+from msgspec import Meta
 
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
@@ -19,7 +20,7 @@ from dshub.formats._annotations import (
     BOXES,
     IMAGE,
     POLYGONS,
-    Annotated,
+    AnnotationReader,
     Names,
     Row,
     objects_type,
@@ -37,6 +38,8 @@ _FIELDS = {
     "rle": pa.list_(pa.list_(pa.int64())),
 }
 Identifier = int | str
+Pixels = Annotated[int, Meta(ge=0, lt=1 << 31)]
+MOST_KEYPOINTS = 10_000
 
 
 class Image(msgspec.Struct):
@@ -44,8 +47,8 @@ class Image(msgspec.Struct):
 
     id: Identifier
     file_name: str
-    width: int | None = None
-    height: int | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
 
 
 class Category(msgspec.Struct):
@@ -104,7 +107,7 @@ def document(file: File) -> Document:
         raise ReadError(file=file.name, reason=f"it is not COCO annotations: {error}") from None
 
 
-class Reader(Annotated, frozen=True):
+class Reader(AnnotationReader, frozen=True):
     """Read the parts `image` and `annotations`.
 
     Rows have the order of the images in the files. Images are found by their `file_name`, whose
@@ -128,6 +131,10 @@ class Reader(Annotated, frozen=True):
     fields: tuple[Field, ...] = ()
     keypoints: int = 0
     skip_missing: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.keypoints <= MOST_KEYPOINTS:
+            raise ValueError(f"`keypoints` must be from 0 to {MOST_KEYPOINTS:,}")
 
     @cached_property
     def schema(self) -> pa.Schema:
