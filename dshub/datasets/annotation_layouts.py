@@ -16,17 +16,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, cast
 
 import msgspec
 
+from dshub import formats
+from dshub.catalog.file_matching import Names, parts_of
 from dshub.datasets.split_expressions import synonyms
 from dshub.errors import DshubError, ReadError
 from dshub.formats import File
-from dshub.formats._annotations import ANNOTATIONS, IMAGE, LIST, Names, parts_of
-from dshub.formats._texts import read_all
-from dshub.formats.coco import LARGEST, Category, Image
-from dshub.formats.yolo import Reader as YoloReader
 
 Files = dict[str, list["Member"]]
 """Files of each part of a reader."""
@@ -94,6 +92,21 @@ class Layout:
     notes: list[str] = field(default_factory=list)
 
 
+class Image(msgspec.Struct):
+    """Image in a COCO file."""
+
+    file_name: str
+
+
+class Category(msgspec.Struct):
+    """Class of objects in a COCO file."""
+
+    id: int | str
+    name: str = ""
+    supercategory: str | None = None
+    keypoints: list[str] | None = None
+
+
 class Header(msgspec.Struct):
     """Images and classes of a COCO file, without its annotations."""
 
@@ -157,7 +170,7 @@ def _coco(members: Mapping[str, Member], images: Sequence[Member]) -> Layout | N
         inside = by_split.get(split) or images
         if not _complete(chosen, [headers[file.member] for file in chosen], inside, layout):
             continue
-        layout.splits[split] = {IMAGE: list(inside), ANNOTATIONS: chosen}
+        layout.splits[split] = {"image": list(inside), "annotations": chosen}
         for file in chosen:
             _add_classes(classes, headers[file.member].categories, file)
     if not layout.splits:
@@ -173,7 +186,8 @@ def _header(file: Member) -> Header | None:
     if not _COCO.match(head.removeprefix(b"\xef\xbb\xbf")):
         return None
     try:
-        header = msgspec.json.decode(read_all(file, LARGEST), type=Header)
+        with file.open() as stream:
+            header = msgspec.json.decode(stream.read(), type=Header)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return header if header.images else None
@@ -200,7 +214,7 @@ def _complete(
     files: Sequence[Member], headers: Sequence[Header], images: Sequence[Member], layout: Layout
 ) -> bool:
     """Note missing images, and return False if all are missing."""
-    names = Names(images)
+    names = Names({image.member: image for image in images})
     listed = {image.file_name for header in headers for image in header.images}
     missing = sorted(name for name in listed if names.find(name) is None)
     title = files[0].member
@@ -270,8 +284,8 @@ def _lists(found: Mapping[str, list[Member]]) -> dict[str, list[Member]]:
 
 def _of_images(files: Sequence[Member], images: Sequence[Member]) -> list[Member]:
     """Return the files with the name of an image, without extension."""
-    stems = {parts_of(image)[0] for image in images}
-    return [file for file in files if parts_of(file)[0] in stems]
+    stems = {_stem(image.member) for image in images}
+    return [file for file in files if _stem(file.member) in stems]
 
 
 def _head(file: Member, size: int = 4096) -> bytes:
@@ -286,8 +300,8 @@ def _split_files(
     layout: Layout,
 ) -> dict[str, Files]:
     """Return the files of each split, which lists or folders state."""
-    stems = {parts_of(image)[0] for image in images}
-    alone = [file.member for file in files if parts_of(file)[0] not in stems]
+    stems = {_stem(image.member) for image in images}
+    alone = [file.member for file in files if _stem(file.member) not in stems]
     if alone:
         layout.notes.append(f"skipped {len(alone):,} annotations without an image: {alone[0]}, …")
     splits: dict[str, Files] = {}
@@ -299,7 +313,7 @@ def _split_files(
             if f not in present
         ]
         if present:
-            splits[split] = {IMAGE: list(images), ANNOTATIONS: list(files), LIST: present}
+            splits[split] = {"image": list(images), "annotations": list(files), "list": present}
     if splits:
         return splits
     by_split = _by_split(images)
@@ -310,18 +324,18 @@ def _split_files(
     stated = any(map(_folder_split, files))
     for split, inside in by_split.items():
         own = [file for file in files if not stated or _folder_split(file) == split]
-        splits[split] = {IMAGE: inside, ANNOTATIONS: own}
+        splits[split] = {"image": inside, "annotations": own}
     return splits
 
 
 def _has_images(file: Member, stems: set[str]) -> bool:
     """Return True if one of the first lines of a list names an image."""
     lines = _head(file, HEAD).decode("utf-8", "replace").splitlines()
-    return any(_stem(line) in stems for line in lines[:SAMPLE] if line.strip())
+    return any(_stem(line.split(maxsplit=1)[0]) in stems for line in lines[:SAMPLE] if line.strip())
 
 
-def _stem(line: str) -> str:
-    return Names.parts(line.split(maxsplit=1)[0], stems=True)[0]
+def _stem(name: str) -> str:
+    return parts_of(name, stems=True)[0]
 
 
 def _yolo(members: Mapping[str, Member], images: Sequence[Member]) -> Layout | None:
@@ -338,7 +352,7 @@ def _yolo(members: Mapping[str, Member], images: Sequence[Member]) -> Layout | N
     others = [file for file in texts if file.member.rpartition("/")[0] in folders]
     files += [file for file in others if file not in files and _is_label(file)]
     lists = defaultdict[str, list[Member]](list)
-    stems = {parts_of(image)[0] for image in images}
+    stems = {_stem(image.member) for image in images}
     for file in texts:
         stem = file.member.rpartition("/")[2].rpartition(".")[0]
         if file not in files and synonyms(stem) and _has_images(file, stems):
@@ -349,7 +363,7 @@ def _yolo(members: Mapping[str, Member], images: Sequence[Member]) -> Layout | N
 
 def _are_labels(files: Sequence[Member], layout: Layout) -> bool:
     """Return True if most files are labels; empty ones count if there are class names."""
-    reader, valid, filled = YoloReader(**layout.options), 0, 0
+    reader, valid, filled = _labels(layout.options), 0, 0
     for file in files[:SAMPLE]:
         try:
             found = reader.objects(file)
@@ -361,10 +375,19 @@ def _are_labels(files: Sequence[Member], layout: Layout) -> bool:
     return 2 * valid > filled if filled else bool(layout.names)
 
 
+class _Labels(Protocol):
+    def objects(self, file: File) -> dict[str, list[Any]]: ...
+
+
+def _labels(options: Mapping[str, Any]) -> _Labels:
+    """Return the reader of labels in the YOLO format."""
+    return cast("_Labels", formats.create({"format": "yolo", **options}))
+
+
 def _is_label(file: Member) -> bool:
     """Return True if a file has labels, but not the name of an image."""
     try:
-        return bool(YoloReader().objects(file)["labels"])
+        return bool(_labels({}).objects(file)["labels"])
     except ReadError:
         return False
 

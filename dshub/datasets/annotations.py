@@ -21,7 +21,7 @@ from dshub.catalog.features import (
 )
 from dshub.datasets.annotation_layouts import Files, Layout
 from dshub.errors import SchemaError
-from dshub.formats._annotations import AnnotationReader
+from dshub.formats import Describing
 
 BATCH = 1 << 12  # rows converted at a time
 BOXES = {
@@ -77,7 +77,7 @@ def read_annotations(layout: Layout) -> Annotations:
     options = {"format": layout.form, **layout.options}
     if layout.form == "coco":
         options["fields"] = _FIELDS
-    reader = cast("AnnotationReader", formats.create(options))
+    reader = cast("Describing", formats.create(options))
     splits = {name: _read(reader, files) for name, files in layout.splits.items()}
     notes, facts = list(layout.notes), list[str]()
     table = pa.concat_tables([split.table for split in splits.values()])
@@ -94,7 +94,7 @@ def read_annotations(layout: Layout) -> Annotations:
     return Annotations(splits, features, options, notes, facts)
 
 
-def _read(reader: AnnotationReader, files: Files) -> Split:
+def _read(reader: Describing, files: Files) -> Split:
     images, batches = list[str](), list[pa.RecordBatch]()
     rows = reader.described(files)
     while some := list(islice(rows, BATCH)):

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Meta
 
+from dshub.catalog.file_matching import Names
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._annotations import (
@@ -21,8 +22,8 @@ from dshub.formats._annotations import (
     IMAGE,
     POLYGONS,
     AnnotationReader,
-    Names,
     Row,
+    name_of,
     objects_type,
 )
 from dshub.formats._records import matching_name
@@ -51,15 +52,6 @@ class Image(msgspec.Struct):
     height: Pixels | None = None
 
 
-class Category(msgspec.Struct):
-    """Class of objects."""
-
-    id: Identifier
-    name: str = ""
-    supercategory: str | None = None
-    keypoints: list[str] | None = None
-
-
 class Annotation(msgspec.Struct):
     """Object in an image, or caption of an image."""
 
@@ -84,7 +76,6 @@ class Document(msgspec.Struct):
 
     images: list[Image]
     annotations: list[Annotation] = []
-    categories: list[Category] = []
 
 
 class _Runs(msgspec.Struct):
@@ -155,7 +146,7 @@ class Reader(AnnotationReader, frozen=True):
         )
 
     def described(self, files: Mapping[str, Sequence[File]]) -> Iterator[tuple[File, Row]]:
-        names = Names(files[IMAGE])
+        names = Names({name_of(file): file for file in files[IMAGE]})
         for image, annotations in combined(files[ANNOTATIONS]):
             file = names.find(image.file_name)
             if file is not None:
