@@ -133,6 +133,8 @@ def each_array(values: Any, function: Callable[[Any], Any]) -> Any:
 
 def _holds_arrays(values: list[Any]) -> bool:
     first = next((value for value in values if value is not None and len(value)), None)
+    if first is None:  # empty arrays
+        return any(isinstance(value, np.ndarray) for value in values)
     if isinstance(first, dict):
         return any(isinstance(value, np.ndarray | list | dict) for value in first.values())
     return _holds_arrays(first) if isinstance(first, list) else isinstance(first, np.ndarray)

@@ -11,6 +11,7 @@ from dshub._validate import choice, flag, whole
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.catalog.spellings import FamiliarClass, familiar, spelled
+from dshub.datasets.annotated_folders import from_annotated_folder
 from dshub.datasets.column_views import ColumnViews
 from dshub.datasets.derived import (
     StackedSource,
@@ -165,6 +166,9 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         - ``images/1.jpg``, ``masks/1.png`` or ``1_mask.png``: columns `image` and `mask`. Masks
           are class numbers (height, width), or images if they have colors.
 
+        - Annotations in the formats COCO (JSON), Pascal VOC (XML) and YOLO (text): column
+          `objects` with arrays of boxes and labels, and others. See the guide about detection.
+
         Rows are sorted by class and file name. Folders such as `train`, `val` and `test` are
         splits that share the same classes. Files are read when their rows are read. The
         fingerprint covers file names, sizes and modification times.
@@ -190,7 +194,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         """
         if dtype is not None:
             choice("dtype", dtype, ("uint8", "uint16", "int32", "float32"))
-        return cls._of(*from_folder(Path(path), split, dtype))
+        annotated = from_annotated_folder(Path(path), split)
+        return cls._of(*(annotated or from_folder(Path(path), split, dtype)))
 
     @classmethod
     def from_hf(

@@ -121,6 +121,23 @@ class Skipping(Protocol):
         """Drop leading files, so that `read` skips the first `count` rows."""
 
 
+@runtime_checkable
+class Describing(Protocol):
+    """A reader of images with annotations, which can read the annotations alone."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of a row, without the image."""
+
+    def described(
+        self, files: Mapping[str, Sequence[File]]
+    ) -> Iterator[tuple[File, dict[str, Any]]]:
+        """Yield the image and the other columns of each row, without reading the image."""
+
+    def table(self, rows: Sequence[dict[str, Any]]) -> pa.RecordBatch:
+        """Convert rows to the columns of `schema`."""
+
+
 def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
     """Create the reader that `reader = { format = …, … }` in a manifest describes.
 

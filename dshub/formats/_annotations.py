@@ -1,13 +1,12 @@
 """Images with annotations in other files: rows, names of files, and the reader's base class."""
 
-import unicodedata
 from abc import abstractmethod
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 
+from dshub.catalog.file_matching import Names, parts_of, plain
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, matching_name, mismatch
@@ -21,75 +20,10 @@ BATCH_BYTES = 16 << 20  # bytes of images per batch; a larger image has a batch 
 BATCH_ROWS = 1 << 14
 LARGEST_FILE = 1 << 30  # bytes; Arrow's offsets are 32 bits wide
 
-_ROLES = {"image", "images", "img", "imgs", "jpegimages", "photos", "pictures", "rgb"}
-_ROLES |= {"annotation", "annotations", "annots", "label", "labels", "xml", "xmls", "txt", "bbox"}
-
 
 def name_of(file: File) -> str:
     """Return the name of a file in its archive or folder, with `/` between folders."""
     return plain(file.member or file.name)
-
-
-def plain(name: str) -> str:
-    r"""Return a name in composed Unicode (NFC), with `/` for `\` and without `./`."""
-    return unicodedata.normalize("NFC", name).replace("\\", "/").removeprefix("./")
-
-
-class Names:
-    """Files that other files name, with some of their folders or none.
-
-    Case and the normalization of Unicode do not matter if only one file matches.
-
-    Args:
-        files: files with distinct names.
-        stems: whether names lack the extension, or have that of another format.
-    """
-
-    def __init__(self, files: Sequence[File], *, stems: bool = False) -> None:
-        self._stems = stems
-        self._files = defaultdict[str, list[tuple[list[str], File]]](list)
-        for file in files:
-            parts = self.parts(name_of(file), stems=stems)
-            self._files[parts[0].casefold()].append((parts, file))
-
-    @staticmethod
-    def parts(name: str, *, stems: bool) -> list[str]:
-        """Return the parts of a path, the last one first; without extension if `stems` is set."""
-        folders, _, base = plain(name).rpartition("/")
-        if stems:
-            base = base.rpartition(".")[0] or base
-            folders = "/".join(part for part in folders.split("/") if part.lower() not in _ROLES)
-        return [base, *reversed([part for part in folders.split("/") if part])]
-
-    def find(self, name: str) -> File | None:
-        """Return the file with the most folders in common, or None if no file has the name.
-
-        Raises:
-            ReadError: several files match equally well.
-        """
-        parts = self.parts(name, stems=self._stems)
-        candidates = self._files.get(parts[0].casefold(), ())
-        if len(candidates) < 2:
-            return candidates[0][1] if candidates else None
-        scores = [(_common(parts, own), own[0] == parts[0], -len(own)) for own, _ in candidates]
-        best = [
-            file
-            for (_, file), score in zip(candidates, scores, strict=True)
-            if score == max(scores)
-        ]
-        if len(best) > 1:
-            reason = f"{name!r} can be {name_of(best[0])} or {name_of(best[1])}"
-            raise ReadError(file=best[0].name, reason=reason, hint="keep one of these files")
-        return best[0]
-
-
-def _common(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return the number of equal leading items, without regard to case."""
-    pairs = zip(first, second, strict=False)
-    return next(
-        (i for i, (a, b) in enumerate(pairs) if a.casefold() != b.casefold()),
-        min(len(first), len(second)),
-    )
 
 
 def paired(files: Mapping[str, Sequence[File]]) -> Iterator[tuple[File, File | None]]:
@@ -103,22 +37,22 @@ def paired(files: Mapping[str, Sequence[File]]) -> Iterator[tuple[File, File | N
     Raises:
         ReadError: a listed image is missing, or several files have its name.
     """
-    exact = {tuple(parts_of(file)): file for file in files[ANNOTATIONS]}
-    pairs = [(image, exact.get(tuple(parts_of(image)))) for image in files[IMAGE]]
-    used = {id(file) for _, file in pairs}
-    others = Names([file for file in files[ANNOTATIONS] if id(file) not in used], stems=True)
-    found = {id(image): file or others.find(name_of(image)) for image, file in pairs}
+    names = {name_of(file): file for file in files[ANNOTATIONS]}
+    exact = {parts_of(name, stems=True): name for name in names}
+    pairs = {
+        name_of(image): exact.get(parts_of(name_of(image), stems=True)) for image in files[IMAGE]
+    }
+    used = set(pairs.values())
+    others = Names({name: file for name, file in names.items() if name not in used}, stems=True)
     images = _listed(files) if files.get(LIST) else files[IMAGE]
-    yield from ((image, found[id(image)]) for image in images)
-
-
-def parts_of(file: File) -> list[str]:
-    """Return what the names of an image and of its annotations have in common."""
-    return Names.parts(name_of(file), stems=True)
+    for image in images:
+        name = pairs[name_of(image)]
+        yield image, names[name] if name else others.find(name_of(image))
 
 
 def _listed(files: Mapping[str, Sequence[File]]) -> Iterator[File]:
-    stems, exact = Names(files[IMAGE], stems=True), Names(files[IMAGE])
+    images = {name_of(image): image for image in files[IMAGE]}
+    stems, exact = Names(images, stems=True), Names(images)
     for file in files[LIST]:
         for number, text in line_texts(file):
             name = text.removeprefix("\ufeff").strip()
@@ -131,7 +65,7 @@ def _listed(files: Mapping[str, Sequence[File]]) -> Iterator[File]:
             yield image
 
 
-class Annotated(Format, frozen=True):
+class AnnotationReader(Format, frozen=True):
     """Base class of readers of images with annotations.
 
     The part `image` has the images, and `annotations` the files about them. Rows have the column

@@ -7,11 +7,13 @@ such as `instances_train2017.json` and `captions_train2017.json`, are combined.
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import pyarrow as pa
+from msgspec import Meta
 
+from dshub.catalog.file_matching import Names
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._annotations import (
@@ -19,9 +21,9 @@ from dshub.formats._annotations import (
     BOXES,
     IMAGE,
     POLYGONS,
-    Annotated,
-    Names,
+    AnnotationReader,
     Row,
+    name_of,
     objects_type,
 )
 from dshub.formats._records import matching_name
@@ -37,6 +39,8 @@ _FIELDS = {
     "rle": pa.list_(pa.list_(pa.int64())),
 }
 Identifier = int | str
+Pixels = Annotated[int, Meta(ge=0, lt=1 << 31)]
+MOST_KEYPOINTS = 10_000
 
 
 class Image(msgspec.Struct):
@@ -44,17 +48,8 @@ class Image(msgspec.Struct):
 
     id: Identifier
     file_name: str
-    width: int | None = None
-    height: int | None = None
-
-
-class Category(msgspec.Struct):
-    """Class of objects."""
-
-    id: Identifier
-    name: str = ""
-    supercategory: str | None = None
-    keypoints: list[str] | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
 
 
 class Annotation(msgspec.Struct):
@@ -81,7 +76,6 @@ class Document(msgspec.Struct):
 
     images: list[Image]
     annotations: list[Annotation] = []
-    categories: list[Category] = []
 
 
 class _Runs(msgspec.Struct):
@@ -104,7 +98,7 @@ def document(file: File) -> Document:
         raise ReadError(file=file.name, reason=f"it is not COCO annotations: {error}") from None
 
 
-class Reader(Annotated, frozen=True):
+class Reader(AnnotationReader, frozen=True):
     """Read the parts `image` and `annotations`.
 
     Rows have the order of the images in the files. Images are found by their `file_name`, whose
@@ -129,6 +123,10 @@ class Reader(Annotated, frozen=True):
     keypoints: int = 0
     skip_missing: bool = False
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.keypoints <= MOST_KEYPOINTS:
+            raise ValueError(f"`keypoints` must be from 0 to {MOST_KEYPOINTS:,}")
+
     @cached_property
     def schema(self) -> pa.Schema:
         fields = {"boxes": BOXES, "labels": pa.list_(pa.string())}
@@ -148,7 +146,7 @@ class Reader(Annotated, frozen=True):
         )
 
     def described(self, files: Mapping[str, Sequence[File]]) -> Iterator[tuple[File, Row]]:
-        names = Names(files[IMAGE])
+        names = Names({name_of(file): file for file in files[IMAGE]})
         for image, annotations in combined(files[ANNOTATIONS]):
             file = names.find(image.file_name)
             if file is not None:

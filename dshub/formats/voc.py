@@ -20,7 +20,7 @@ from dshub.formats._annotations import (
     BOXES,
     IMAGE,
     LIST,
-    Annotated,
+    AnnotationReader,
     Row,
     numbered,
     objects_type,
@@ -35,7 +35,7 @@ _FLAGS = ("difficult", "truncated", "occluded")
 _HINT = "correct or remove the file"
 
 
-class Reader(Annotated, frozen=True):
+class Reader(AnnotationReader, frozen=True):
     """Read the parts `image` and `annotations`, which have the same names without extension.
 
     Folders named like `JPEGImages` and `Annotations` do not matter. The optional part `list` has

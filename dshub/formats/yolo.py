@@ -21,7 +21,7 @@ from dshub.formats._annotations import (
     IMAGE,
     LIST,
     POLYGONS,
-    Annotated,
+    AnnotationReader,
     Row,
     numbered,
     objects_type,
@@ -29,10 +29,12 @@ from dshub.formats._annotations import (
 )
 from dshub.formats._texts import line_texts
 
+LARGEST_CLASS = 1 << 31
+MOST_KEYPOINTS = 10_000
 _HINT = "correct the line, or remove it"
 
 
-class Reader(Annotated, frozen=True):
+class Reader(AnnotationReader, frozen=True):
     """Read the parts `image` and `annotations`, which have the same names without extension.
 
     Folders named like `images` and `labels` do not matter, so `train/images/1.jpg` has the labels
@@ -44,19 +46,30 @@ class Reader(Annotated, frozen=True):
     smallest one around its points.
 
     Attributes:
-        keypoints: numbers after each box, such as 51 for 17 keypoints (x, y, visibility); 0 if
-            files have no keypoints. They become the field `keypoints`.
+        keypoints: shape of the keypoints after each box, such as (17, 3) for x, y and visibility
+            of 17 points; empty if files have no keypoints. They become the field `keypoints`.
     """
 
     optional_parts: ClassVar[tuple[str, ...]] = (LIST,)
 
-    keypoints: int = 0
+    keypoints: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        valid = all(1 <= length <= MOST_KEYPOINTS for length in self.keypoints)
+        if len(self.keypoints) not in {0, 2} or not valid:
+            raise ValueError("`keypoints` must be a number of points, and of values per point")
+
+    @property
+    def _numbers(self) -> int:
+        """Number of values of the keypoints of an object."""
+        return self.keypoints[0] * self.keypoints[1] if self.keypoints else 0
 
     @cached_property
     def schema(self) -> pa.Schema:
         fields = {"boxes": BOXES, "labels": pa.list_(pa.int64()), "segmentation": POLYGONS}
         if self.keypoints:
-            fields["keypoints"] = pa.list_(pa.list_(pa.float64(), self.keypoints))
+            count, length = self.keypoints
+            fields["keypoints"] = pa.list_(pa.list_(pa.list_(pa.float64(), length), count))
         return pa.schema([("objects", objects_type(fields))])
 
     def described(self, files: Mapping[str, Sequence[File]]) -> Iterator[tuple[File, Row]]:
@@ -83,17 +96,19 @@ class Reader(Annotated, frozen=True):
         except ValueError:
             reason = f"line {line:,} has words that are not numbers"
             raise ReadError(file=file.name, reason=reason, hint=_HINT) from None
-        if not (label >= 0 and label.is_integer() and all(map(isfinite, values))):
+        if not (0 <= label < LARGEST_CLASS and label.is_integer() and all(map(isfinite, values))):
             reason = f"line {line:,} does not begin with a class number, or has infinite numbers"
             raise ReadError(file=file.name, reason=reason, hint=_HINT)
         fields: dict[str, Any] = {"labels": int(label), "segmentation": []}
-        if self.keypoints and len(values) == 4 + self.keypoints:
-            return {**fields, "boxes": values[:4], "keypoints": values[4:]}
+        if self.keypoints and len(values) == 4 + self._numbers:
+            step = self.keypoints[1]
+            points = [values[i : i + step] for i in range(4, len(values), step)]
+            return {**fields, "boxes": values[:4], "keypoints": points}
         if len(values) == 4 and not self.keypoints:
             return {**fields, "boxes": values}
         if len(values) >= 6 and len(values) % 2 == 0 and not self.keypoints:
             return {**fields, "boxes": around(values), "segmentation": [values]}
-        expected = 5 + self.keypoints
+        expected = 5 + self._numbers
         more = "" if self.keypoints else ", or a polygon of at least 3 points"
         reason = f"line {line:,} has {len(words)} numbers, not {expected} for a box{more}"
         raise ReadError(file=file.name, reason=reason, hint=_HINT)
@@ -103,15 +118,17 @@ class Reader(Annotated, frozen=True):
         self.write_images(rows, parts[IMAGE])
         for number, objects in enumerate(rows.column("objects").to_pylist()):
             with parts[ANNOTATIONS].create(numbered(parts[ANNOTATIONS].members[0], number)) as sink:
-                sink.write("".join(map(self._line, *map(objects.get, self._fields))).encode())
+                columns = [objects[name] for name in self._fields]
+                sink.write("".join(map(self._line, *columns)).encode())
 
     @property
     def _fields(self) -> list[str]:
         return ["labels", "boxes", "segmentation", *(["keypoints"] if self.keypoints else [])]
 
     @staticmethod
-    def _line(label: int, box: Sequence[float], polygons: Any, points: Sequence[float] = ()) -> str:
-        numbers = polygons[0] if polygons and len(polygons[0]) >= 6 else [*box, *points]
+    def _line(label: int, box: Sequence[float], polygons: Any, points: Any = ()) -> str:
+        values = [*box, *(value for point in points for value in point)]
+        numbers = polygons[0] if polygons and len(polygons[0]) >= 6 else values
         return f"{label} {' '.join(map(repr, map(float, numbers)))}\n"
 
 

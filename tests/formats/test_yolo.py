@@ -53,9 +53,9 @@ def test_polygon_has_the_box_around_its_points() -> None:
 
 
 def test_keypoints_follow_the_box() -> None:
-    found = labels("0 0.5 0.5 1 1 0.1 0.2 2 0.3 0.4 0\n", keypoints=6)
+    found = labels("0 0.5 0.5 1 1 0.1 0.2 2 0.3 0.4 0\n", keypoints=(2, 3))
     assert found["boxes"] == [[0.5, 0.5, 1, 1]]
-    assert found["keypoints"] == [[0.1, 0.2, 2, 0.3, 0.4, 0]]
+    assert found["keypoints"] == [[[0.1, 0.2, 2], [0.3, 0.4, 0]]]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "\ufeff"])
