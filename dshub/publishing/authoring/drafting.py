@@ -13,7 +13,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring import class_folders, described, tables
+from dshub.publishing.authoring import class_folders, described, exports, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
@@ -162,6 +162,10 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
     survey = survey_files(request.tops, stack)
+    if request == Request(request.paths):  # no options
+        exported = exports.outline(request.tops, survey, progress)
+        if exported is not None:
+            return exported
     by_form: dict[str, list[Entry]] = {}
     for entry in survey.entries:
         by_form.setdefault(form(entry), []).append(entry)
