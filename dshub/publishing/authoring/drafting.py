@@ -13,12 +13,13 @@ from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring import class_folders, described, exports, tables
+from dshub.publishing.authoring import class_folders, described, exports, records, shards, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
 from dshub.publishing.authoring.survey import (
     Entry,
+    LooseFile,
     Survey,
     ordered_splits,
     some,
@@ -31,7 +32,7 @@ from dshub.tables.building import rows_of
 
 _ELSEWHERE = "choose another location with -o"
 MEDIA = ("image", "audio")
-_TITLES = class_folders.TITLES | tables.TITLES
+_TITLES = class_folders.TITLES | tables.TITLES | records.TITLES
 
 
 def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) -> None:
@@ -162,12 +163,14 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
     survey = survey_files(request.tops, stack)
-    if request == Request(request.paths):  # no options
-        exported = exports.outline(request.tops, survey, progress)
-        if exported is not None:
-            return exported
+    has_options = request != Request(request.paths)
+    exported = None if has_options else exports.outline(request.tops, survey, progress)
+    if exported is not None:
+        return exported
+    if paths := shards.find_webdataset(survey):
+        return _of_shards(request, survey, paths, progress)
     by_form: dict[str, list[Entry]] = {}
-    for entry in survey.entries:
+    for entry in records.without_indexes(survey.entries):
         by_form.setdefault(form(entry), []).append(entry)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
@@ -185,10 +188,40 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)
-        outline = tables.outline(main_form, splits, request.text)
+        outline = _of_rows(main_form, splits, request.text)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
+
+
+def _of_rows(
+    form_name: str, splits: Mapping[str, Sequence[Entry]], options: tables.TextOptions
+) -> Outline:
+    if form_name in records.TITLES:
+        return records.outline(form_name, splits)
+    return tables.outline(form_name, splits, options)
+
+
+def _of_shards(
+    request: Request, survey: Survey, paths: Sequence[Path], progress: Progress
+) -> Outline:
+    """Outline WebDataset shards."""
+    doubts = list(survey.notes)
+    entries = [Entry(_shard_name(path, request.tops), path, LooseFile(path, "")) for path in paths]
+    splits = _by_split(entries, _stated_splits(request, entries), doubts)
+    outline = shards.outline_webdataset(splits, survey)
+    scan(outline, request.kinds, progress)
+    others = [entry.name for entry in survey.entries if not entry.file.member]
+    if others:
+        doubts.append(f"skipped files that are not in shards: {some(others)}")
+    outline.doubts[:0] = doubts
+    return outline
+
+
+def _shard_name(path: Path, tops: Sequence[Path]) -> str:
+    """Return the name of a shard in its folder of the command line."""
+    top = next((top for top in tops if top.is_dir() and path.is_relative_to(top)), path.parent)
+    return path.relative_to(top).as_posix()
 
 
 def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
@@ -250,7 +283,7 @@ def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
     Raises:
         DshubError: there is no known format, or more than one.
     """
-    for kind in class_folders.TITLES:
+    for kind in (*class_folders.TITLES, *records.TITLES):  # JSON beside records describes them
         if kind in files:
             return kind
     kinds = [kind for kind in files if kind in _TITLES and kind != "lines"]

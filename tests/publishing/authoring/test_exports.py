@@ -36,7 +36,7 @@ NULLS = {
 }
 CHANGED = {
     "jsonl": NULLS,
-    "webdataset": NULLS,
+    "webdataset": {**NULLS, "list of NaN": "list of number, float64"},
     "tfrecord": {"pixels of two channels": "number, 4 x 5 x 2, uint8"},
 }
 ENCODED = {"jsonl", "webdataset", "tfrecord", "recordio", "imagefolder"}  # pixels become PNG
