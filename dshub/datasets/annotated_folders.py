@@ -14,8 +14,9 @@ from dshub.catalog.features import ImageFeature
 from dshub.catalog.manifest import Pair
 from dshub.datasets.annotation_layouts import Layout, recognize
 from dshub.datasets.annotations import Annotations, read_annotations
-from dshub.datasets.folders import IMAGES, FolderSource
+from dshub.datasets.folders import FolderSource
 from dshub.datasets.from_memory import from_arrow
+from dshub.datasets.media import IMAGES
 from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
 from dshub.errors import ArgumentError, ReadError
 

@@ -8,7 +8,7 @@ channels) if there are several channels.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,15 +24,17 @@ Encoded = ImageFeature | MaskFeature | AudioFeature
 
 
 def decode_all(
-    files: Sequence[bytes],
+    files: Sequence[bytes | None],
     feature: Encoded,
     where: Callable[[int], str],
     decoding: Decoding = DEFAULT,
-) -> np.ndarray | list[np.ndarray]:
+) -> np.ndarray | list[Any]:
     """Decode files into one array (files, …) if the feature has a shape, or else into a list.
 
+    If files are missing, the result is a list with None for them.
+
     Args:
-        files: contents of the files.
+        files: contents of the files; None for a missing file.
         feature: feature of the column.
         where: function that describes the row and column of a file by its index, for errors.
         decoding: decoder of images.
@@ -42,6 +44,20 @@ def decode_all(
         SchemaError: an image or audio file does not fit the feature.
         MissingExtraError: an audio file needs soundfile, which is not installed.
     """
+    present = [i for i, data in enumerate(files) if data is not None]
+    if len(present) == len(files):
+        return _decode_present(cast("Sequence[bytes]", files), feature, where, decoding)
+    values: list[Any] = [None] * len(files)
+    contents = cast("Sequence[bytes]", [files[i] for i in present])
+    decoded = _decode_present(contents, feature, lambda i: where(present[i]), decoding)
+    for i, value in zip(present, decoded, strict=True):
+        values[i] = value
+    return values
+
+
+def _decode_present(
+    files: Sequence[bytes], feature: Encoded, where: Callable[[int], str], decoding: Decoding
+) -> np.ndarray | list[np.ndarray]:
     if isinstance(feature, AudioFeature):
         return [_decode_audio(data, feature, partial(where, i)) for i, data in enumerate(files)]
     if not feature.shape:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -32,12 +32,18 @@ from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
 from dshub.loading.transforms.transform import Batch
-from dshub.tables.missing import uses_mask
+from dshub.tables.missing import item, uses_mask
 from dshub.tables.types import arrow_schema, may_miss, row_dtype
+
+if TYPE_CHECKING:
+    from dshub.export._stored import Stored
 
 BLOCK_BYTES = 8 << 20  # approximate size of the rows in memory
 BLOCK_ROWS = 4096
 SAMPLE = 64  # rows that are read to estimate the bytes per row
+Columns = Sequence[str | tuple[str, ...]]
+"""Names of columns, some of which are grouped, as in a supervised pair."""
+
 _MAX_LENGTH = 100  # characters of a folder name
 
 
@@ -145,6 +151,19 @@ class Exporter(Protocol):
         """
         return
 
+    def stored(
+        self,
+        features: Mapping[str, Feature],  # noqa: ARG002  # for subclasses
+        supervised: Columns,  # noqa: ARG002
+    ) -> "Stored | None":
+        """Return how dshub reads the files, or None if it needs to look at them.
+
+        Args:
+            features: features of the exported columns.
+            supervised: names of the supervised pair, or nothing.
+        """
+        return None
+
     def write(self, path: Path, rows: Rows) -> None:  # noqa: ARG002  # for subclasses
         """Write rows to files named `path` with each suffix, or to files in the folder `path`.
 
@@ -201,6 +220,34 @@ def suffix_of(data: bytes) -> str:
     return next((suffix for magic, suffix in _SUFFIXES.items() if data.startswith(magic)), "bin")
 
 
+def json_text(rows: Rows, number: int, row: Mapping[str, Any]) -> str:
+    """Convert plain values of a row to JSON.
+
+    Raises:
+        DshubError: a value is infinite, which JSON cannot represent.
+    """
+    try:
+        return _ENCODE(row)
+    except ValueError as error:
+        name = next(name for name, value in row.items() if _has_infinity(value))
+        raise DshubError(
+            f"{rows.title}, row {number}, column {name}: JSON cannot represent an infinite number",
+            hint="export to parquet, arrow or npz",
+        ) from error
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _has_infinity(value: Any) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(_has_infinity, value)) if isinstance(value, list) else value in _INFINITE
+
+
+_INFINITE = (math.inf, -math.inf)
+
+
 def kind_of(feature: Feature) -> str:
     """Return a word for the content of a column, such as `images`."""
     if isinstance(feature, NumberFeature):
@@ -214,7 +261,7 @@ def json_value(value: Any, feature: Feature) -> Any:  # noqa: PLR0911  # a case 
 
     Labels become names, dates ISO 8601, bytes base64, and NaN and missing values None.
     """
-    if value is None or value is np.ma.masked:
+    if is_missing(value, feature):
         return None
     match feature:
         case ListFeature():
@@ -224,10 +271,24 @@ def json_value(value: Any, feature: Feature) -> Any:  # noqa: PLR0911  # a case 
         case LabelFeature():
             return feature.names[value]
         case DateFeature():
-            return None if np.isnat(value) else str(value)
+            return date_text(value, feature)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     return _json_number(value)
+
+
+def is_missing(value: Any, feature: Feature) -> bool:
+    """Return True for a missing value of a row; NaN is a value."""
+    if isinstance(feature, ListFeature):  # can have missing items
+        return value is None
+    if isinstance(value, np.datetime64):
+        return bool(np.isnat(value))
+    return item(value) is None
+
+
+def date_text(value: Any, feature: DateFeature) -> str:
+    """Return a date in ISO 8601; times that have a time zone are in UTC."""
+    return f"{value}Z" if feature.timezone else str(value)
 
 
 def _json_number(value: Any) -> Any:

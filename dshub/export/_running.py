@@ -55,6 +55,7 @@ class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
         rows: number of rows.
         shards: number of shards of the complete export.
         features: features of the columns, with class names that some formats cannot hold.
+        supervised: names of the supervised pair.
         done: files of each complete shard, by shard number.
     """
 
@@ -65,6 +66,7 @@ class SplitRecord(msgspec.Struct, frozen=True, kw_only=True):
     rows: Count
     shards: Count
     features: dict[str, Feature]
+    supervised: tuple[str | tuple[str, ...], ...] = ()
     done: dict[str, tuple[File, ...]] = {}
 
 
@@ -97,6 +99,14 @@ def read(folder: Path, to: str) -> Record:
             hint="export each format to its own folder",
         )
     return record
+
+
+def find_record(folder: Path) -> Record | None:
+    """Return the record of the exports in a folder, or None if there is none or it is damaged."""
+    try:
+        return decode(read_file(folder / NAME), Record)
+    except (OSError, ValueError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -160,6 +170,7 @@ class SplitExport:
             rows=len(dataset),
             shards=1 if exporter.kind in _WHOLE else max(min(shards, len(dataset)), 1),
             features=dict(self._dataset.features),
+            supervised=self._dataset.supervised or (),
         )
         joined = exporter.kind == "joined"
         self.key = f"{self.joined_name}/{self.stem}" if joined else self.stem
@@ -213,7 +224,8 @@ class SplitExport:
         return no_folder or not self._is_same(recorded)
 
     def _is_same(self, recorded: SplitRecord) -> bool:
-        return msgspec.structs.replace(recorded, done={}) == self.plan
+        supervised = self.plan.supervised  # older records lack it
+        return msgspec.structs.replace(recorded, done={}, supervised=supervised) == self.plan
 
     def space(self, record: Record) -> int:
         """Estimate the size of the missing shards in bytes."""

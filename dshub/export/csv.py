@@ -5,7 +5,7 @@ back the same value. Missing values are empty fields.
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,8 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
-from dshub.export._rows import Exporter, Rows, kind_of, refuse
+from dshub.export._rows import Columns, Exporter, Rows, date_text, is_missing, kind_of, refuse
+from dshub.export._stored import Stored, by_name
 
 
 class Csv(Exporter):
@@ -40,19 +41,24 @@ class Csv(Exporter):
                 columns = [_cells(batch[name], feature) for name, feature in rows.features.items()]
                 writer.writerows(zip(*columns, strict=True))
 
+    def stored(self, features: Mapping[str, Feature], supervised: Columns) -> Stored:
+        del supervised
+        missing = [name for name, feature in features.items() if feature.optional]
+        options = {"columns": list(features), "header": True}
+        options |= {"missing": missing} if missing else {}
+        shown = {name: by_name(feature) for name, feature in features.items()}
+        return Stored({"format": "delimited", **options}, shown)
+
 
 def _cells(values: Any, feature: Feature) -> Iterable[Any]:
     # NumPy prints numbers with as few digits as their dtype allows
     if isinstance(feature, LabelFeature):
         values = [number if number is np.ma.masked else feature.names[number] for number in values]
-    if not feature.optional and not isinstance(feature, DateFeature):
+    if isinstance(feature, DateFeature):
+        return ["" if is_missing(value, feature) else date_text(value, feature) for value in values]
+    if not feature.optional:
         return cast("Iterable[Any]", values)
-    return ["" if _is_missing(value) else value for value in values]
-
-
-def _is_missing(value: Any) -> bool:
-    is_nat = isinstance(value, np.datetime64) and bool(np.isnat(value))
-    return value is None or value is np.ma.masked or is_nat
+    return ["" if is_missing(value, feature) else value for value in values]
 
 
 exporter = Csv()

@@ -8,10 +8,14 @@ These programs number classes by the sorted names of the folders. A folder is na
 without characters that any common file system forbids.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from dshub.catalog.features import LabelFeature
+import msgspec
+
+from dshub.catalog.features import Feature, LabelFeature
 from dshub.export._rows import (
+    Columns,
     Exporter,
     Rows,
     as_file,
@@ -20,6 +24,9 @@ from dshub.export._rows import (
     is_file,
     suffix_of,
 )
+from dshub.export._stored import Stored, as_stored_file
+
+RESERVED = {"name", "file", "stem"}  # columns of the reader of folders
 
 
 class ImageFolder(Exporter):
@@ -42,6 +49,20 @@ class ImageFolder(Exporter):
                 created.add(folder)
             data = as_file(row[content])
             (folder / f"{number:08d}.{suffix_of(data)}").write_bytes(data)
+
+    def stored(self, features: Mapping[str, Feature], supervised: Columns) -> Stored | None:
+        del supervised
+        classes = {n: item for n, item in features.items() if isinstance(item, LabelFeature)}
+        label = next(iter(classes), "")
+        content = next(name for name in features if name != label)
+        if {content, label} & RESERVED:
+            return None
+        shown = {content: as_stored_file(features[content])}
+        if label:
+            codes = tuple(folder_names(classes[label].names))
+            shown[label] = msgspec.structs.replace(classes[label], codes=codes, first=0)
+        inner = f"{{{label}}}/" if label else ""
+        return Stored({"format": "folder", "path": f"{inner}{{name}}"}, shown, part=content)
 
 
 def _columns(rows: Rows) -> tuple[str, str | None]:

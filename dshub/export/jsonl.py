@@ -6,14 +6,28 @@ become `null`, because JSON has no NaN.
 """
 
 import base64
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dshub.catalog.features import Feature, ImageFeature
-from dshub.errors import DshubError
-from dshub.export._rows import Exporter, Rows, as_file, is_file, json_value, refuse
+from dshub.catalog.features import (
+    BytesFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    TextFeature,
+)
+from dshub.export._rows import (
+    Columns,
+    Exporter,
+    Rows,
+    as_file,
+    is_file,
+    json_text,
+    json_value,
+    refuse,
+)
+from dshub.export._stored import Stored, as_stored_file, by_name
 
 
 class JsonLines(Exporter):
@@ -28,17 +42,35 @@ class JsonLines(Exporter):
 
     def write(self, path: Path, rows: Rows) -> None:
         plain = {name: _plain(feature) for name, feature in rows.features.items()}
-        encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
         with path.with_suffix(".jsonl").open("w", encoding="utf-8", newline="\n") as sink:
             for number, row in rows.each():
-                try:
-                    line = encode({name: plain[name](value) for name, value in row.items()})
-                except ValueError as error:
-                    raise DshubError(
-                        f"{rows.title}, row {number}: JSON cannot represent an infinite number",
-                        hint="export to parquet, arrow or npz",
-                    ) from error
-                sink.write(f"{line}\n")
+                line = {name: plain[name](value) for name, value in row.items()}
+                sink.write(f"{json_text(rows, number, line)}\n")
+
+    def stored(self, features: Mapping[str, Feature], supervised: Columns) -> Stored:
+        del supervised
+        types = {name: _json_type(feature) for name, feature in features.items()}
+        shown = {
+            name: as_stored_file(feature) if types[name] == "base64" else by_name(feature)
+            for name, feature in features.items()
+        }
+        types = {name: kind for name, kind in types.items() if kind != "string"}
+        return Stored(
+            {
+                "format": "json",
+                "columns": dict(zip(features, features, strict=True)),
+                "types": types,
+            },
+            shown,
+        )
+
+
+def _json_type(feature: Feature) -> str:
+    """Return the type of a column for the JSON reader; `any` can be missing."""
+    if is_file(feature) or isinstance(feature, BytesFeature):
+        return "base64"
+    is_text = isinstance(feature, TextFeature | LabelFeature) and not feature.optional
+    return "string" if is_text else "any"
 
 
 def _plain(feature: Feature) -> Callable[[Any], Any]:

@@ -6,13 +6,14 @@ Text is an array of `str` with a fixed length, and images are pixels. Class name
 
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import msgspec
 import numpy as np
 
 from dshub.catalog.features import (
@@ -26,7 +27,8 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.errors import DshubError
-from dshub.export._rows import Exporter, Rows, kind_of, refuse, refuse_missing
+from dshub.export._rows import Columns, Exporter, Rows, kind_of, refuse, refuse_missing
+from dshub.export._stored import Stored, by_number
 from dshub.progress import size
 from dshub.tables.types import row_dtype, row_shape
 
@@ -68,6 +70,17 @@ class Npz(Exporter):
                 rows = replace(rows, advance=int)  # count rows only for the first column
                 if isinstance(feature, LabelFeature):
                     _write_names(archive, name, feature)
+
+    def stored(self, features: Mapping[str, Feature], supervised: Columns) -> Stored:
+        del supervised
+        shown = {name: _as_array(by_number(feature)) for name, feature in features.items()}
+        return Stored({"format": "npz", "columns": {name: name for name in features}}, shown)
+
+
+def _as_array(feature: Feature) -> Feature:
+    if isinstance(feature, ImageFeature):  # decoded
+        return msgspec.structs.replace(feature, encoding="raw")
+    return feature
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> BinaryIO:

@@ -5,11 +5,14 @@ Each file of records has an index with lines `<key>\t<offset>`. Keys are row num
 `dshub.formats.recordio` describes the format.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from dshub.catalog.features import TextFeature
+from dshub.catalog.features import Feature, LabelFeature, TextFeature
 from dshub.errors import DshubError
-from dshub.export._rows import Exporter, Rows, as_file, content_and_label, is_file
+from dshub.export._rows import Columns, Exporter, Rows, as_file, content_and_label, is_file
+from dshub.export._stored import Stored, as_stored_file, by_number
 from dshub.formats.recordio import HEADER, LARGEST_PART, framed
 
 
@@ -38,6 +41,23 @@ class RecordIo(Exporter):
                         hint="export to parquet, arrow or webdataset",
                     )
                 sink.writelines(framed(header + data))
+
+    def stored(self, features: Mapping[str, Feature], supervised: Columns) -> Stored:
+        del supervised
+        content = next(
+            name for name, item in features.items() if not isinstance(item, LabelFeature)
+        )
+        label = next((name for name in features if name != content), None)
+        shown = {content: as_stored_file(features[content])}
+        if label is None:
+            return Stored(_reader(shown[content]), shown, part=content)
+        shown["label"] = by_number(features[label])
+        return Stored(_reader(shown[content]), shown, part=content)
+
+
+def _reader(feature: Feature) -> dict[str, Any]:
+    text = {"text": True} if isinstance(feature, TextFeature) else {}
+    return {"format": "recordio", **text}
 
 
 def _columns(rows: Rows) -> tuple[str, str | None]:

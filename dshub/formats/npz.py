@@ -45,7 +45,9 @@ _LENGTHS = r"\(\s*(?:(?:\d{1,18}L?\s*,\s*)+(?:\d{1,18}L?\s*)?)?\)"  # Python 2 w
 _ITEM = rf"""["'](\w+)["']\s*:\s*(["'][^"']*["']|True|False|{_LENGTHS})\s*(?:,|(?=\}}))"""
 _ITEMS = re.compile(_ITEM)
 _HEADER = re.compile(rf"\s*\{{\s*(?:{_ITEM}\s*)*+\}}\s*")
-_NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])")
+_DTYPES = re.compile(
+    r"[<>=|]?(?:b1|[iu][1248]|f[248]|U[1-9]\d{0,6}|M8\[(?:D|s|ms|us|ns)\])"  # U is text
+)
 
 
 class Reader(Format, frozen=True):
@@ -73,7 +75,7 @@ class Reader(Format, frozen=True):
                 arrays = self._open_npz(group, stack) if self.columns else self._open(group, stack)
                 for pieces in together(arrays):
                     columns = {
-                        column: nested(self._shaped(column, values, arrays[column].name))
+                        column: self._column(column, values, arrays[column].name)
                         for column, values in pieces.items()
                     }
                     yield pa.RecordBatch.from_pydict(columns)
@@ -102,6 +104,13 @@ class Reader(Format, frozen=True):
         dtype, shape, fortran = _header(stream, name)
         axis = self.row_axis.get(column, 0)
         return Stored(stream, name, dtype, shape, fortran=fortran, axis=axis)
+
+    def _column(self, column: str, values: np.ndarray, name: str) -> pa.Array:
+        values = self._shaped(column, values, name)
+        if values.dtype.kind != "U":
+            return nested(values)
+        with translated(name, "its text is damaged"):
+            return nested(values)
 
     def _shaped(self, column: str, values: np.ndarray, name: str) -> np.ndarray:
         """Apply the options `shape` and `axes`."""
@@ -180,8 +189,8 @@ def _header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...], boo
     items = dict(_ITEMS.findall(text)) if _HEADER.fullmatch(text) else {}  # never evaluated
     if not items.keys() >= {"descr", "fortran_order", "shape"}:
         raise ReadError(file=name, reason=f"its header is malformed: {text[:200]!r}")
-    if not _NUMBERS.fullmatch(items["descr"][1:-1]):
-        reason = f"its dtype is {items['descr']}, but only numbers are supported"
+    if not _DTYPES.fullmatch(items["descr"][1:-1]):
+        reason = f"its dtype is {items['descr']}, but only numbers, text and dates are supported"
         raise ReadError(file=name, reason=reason)
     shape = tuple(int(length) for length in re.findall(r"\d+", items["shape"]))
     return np.dtype(items["descr"][1:-1]), shape, items["fortran_order"] == "True"

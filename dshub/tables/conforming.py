@@ -119,6 +119,8 @@ def conform(
 
 
 def _conform_column(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:
+    if pa.types.is_null(column.type) and not len(column):  # such as the items of empty lists
+        return pa.nulls(0, arrow_type(feature))
     if feature.optional:
         return _conform_optional(column, feature, place)
     if pa.types.is_null(column.type) and not len(column):  # the items of empty lists
@@ -200,8 +202,14 @@ def _conform_struct(column: pa.Array, feature: StructFeature, place: _Place) -> 
 
 
 def _conform_date(column: pa.Array, feature: DateFeature, place: _Place) -> pa.Array:
-    """Convert dates, times, or their text in ISO 8601; times cannot become days."""
+    """Convert dates, times, their text in ISO 8601, or counts of the unit since 1970.
+
+    Times cannot become days.
+    """
     kind = arrow_type(feature)
+    if pa.types.is_integer(column.type):
+        column = column.cast(pa.int32() if feature.unit == "D" else pa.int64())
+        return column.cast(kind)
     if not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
         if not is_text(column.type):
             raise place.type_error("dates", column)
@@ -275,6 +283,8 @@ def _conform_array(
         length = _length(values, feature.shape, len(shape), inner)
         shape, values = (*shape, length), values.flatten()
         inner = place.of_parts(prod(shape))
+        if pa.types.is_floating(values.type):
+            values = values.fill_null(float("nan"))  # JSON has no NaN
         _check_not_null(values, inner)
     kind = pa.from_numpy_dtype(np.dtype(feature.dtype))
     if isinstance(feature, NumberFeature):

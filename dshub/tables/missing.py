@@ -93,9 +93,15 @@ def concatenated(pieces: Sequence[Any]) -> np.ndarray:
 
 
 def item(value: Any) -> Any:
-    """Return one row of a column as a plain value: None if missing, a Python number, or itself."""
+    """Return one row of a column as a plain value: None if missing, a Python number, or itself.
+
+    A list with some missing items stays a masked array.
+    """
     if value is np.ma.masked:
         return None
     if isinstance(value, np.ma.MaskedArray):
-        return None if np.ma.getmaskarray(value).any() else value.data
+        mask = np.ma.getmaskarray(value)
+        if not mask.any():
+            return value.data
+        return None if mask.all() else value
     return value.item() if isinstance(value, np.number | np.bool_) else value

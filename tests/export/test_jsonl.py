@@ -39,7 +39,9 @@ def test_nan_becomes_null_and_infinity_is_refused(tmp_path: Path) -> None:
     (path,) = written(dataset, "jsonl", tmp_path / "nan")
     assert path.read_text() == '{"x": 1.5}\n{"x": null}\n'
     dataset = Dataset.from_arrays({"x": np.array([1.5, math.inf])})
-    with pytest.raises(DshubError, match="row 1: JSON cannot represent an infinite number"):
+    with pytest.raises(
+        DshubError, match="row 1, column x: JSON cannot represent an infinite number"
+    ):
         written(dataset, "jsonl", tmp_path / "inf")
 
 

@@ -83,8 +83,9 @@ def test_numbers_above_63_bits_are_refused(tmp_path: Path) -> None:
         [2**63 - 1],
     ]
     too_large = Dataset.from_arrays({"n": numbers + np.array([0, 1], np.uint64)}, features=feature)
-    with pytest.raises(DshubError, match="row 1: TFRecord integers are at most"):
+    with pytest.raises(DshubError, match=r"column n holds integers above 2\*\*63 - 1"):
         written(too_large, "tfrecord", tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_missing_extra_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,9 +158,17 @@ def test_tfrecord_is_recognized_by_its_first_checksum() -> None:
     assert not is_tfrecord(data[:11])
 
 
-def test_column_of_two_shapes_is_refused() -> None:
-    with pytest.raises(ManifestError, match="both `lists` and `shape`"):
-        formats.create({**FORMAT, "columns": {"a": "a"}, "lists": ["a"], "shape": {"a": [2]}})
+def test_lists_can_hold_arrays() -> None:
+    examples = [encode({"a": np.arange(4)}), encode({"a": np.arange(2)}), encode({"a": []})]
+    expected = {"a": [[[0, 1], [2, 3]], [[0, 1]], []]}
+    assert read({"a": "a"}, *examples, lists=["a"], shape={"a": [2]}) == expected
+    with pytest.raises(ReadError, match="has the shape 3, not 1x2"):
+        read({"a": "a"}, encode({"a": np.arange(3)}), lists=["a"], shape={"a": [2]})
+
+
+def test_shape_without_values_is_refused() -> None:
+    with pytest.raises(ManifestError, match="positive lengths"):
+        formats.create({**FORMAT, "columns": {"a": "a"}, "shape": {"a": [0]}})
 
 
 def test_values_equal_those_of_tensorflow(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from dshub import Dataset
+from dshub.catalog.features import ListFeature, NumberFeature
 from dshub.tables.missing import concatenated, hidden, is_valid, item, present, replaced
 from tests.tables.example import MISSING
 
@@ -125,3 +126,10 @@ def test_present_values_are_not_masked() -> None:
 def test_concatenation_keeps_masks() -> None:
     joined = concatenated([hidden(np.arange(3), VALID), np.arange(2)])
     assert is_valid(joined).tolist() == [True, False, True, True, True]
+
+
+def test_row_of_a_list_keeps_its_other_items() -> None:
+    feature = ListFeature(of=NumberFeature(dtype="int64", optional=True))
+    ds = Dataset.from_arrays({"x": [[1, None], [2]]}, features={"x": feature})
+    assert ds[0]["x"].tolist() == [1, None]
+    assert [row["x"].tolist() for row in ds] == [[1, None], [2]]

@@ -59,6 +59,7 @@ class Reader(Format, frozen=True):
             quotes, put the rest of the line into the `last` column, delimiters included.
         trailing: whether lines can end with one more delimiter, which adds no field.
         decimal_comma: columns of numbers such as `1.234,5`, which are read as `1234.5`.
+        missing: columns in which an empty field is a missing value instead of empty text.
         encoding: text encoding; UTF-8 can begin with a byte order mark.
     """
 
@@ -73,6 +74,7 @@ class Reader(Format, frozen=True):
     long: Literal["error", "last"] = "error"
     trailing: bool = False
     decimal_comma: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     encoding: Encoding = "utf-8"
 
     def __post_init__(self) -> None:
@@ -85,16 +87,24 @@ class Reader(Format, frozen=True):
             raise ValueError('`delimiter = "::"` requires `quoting = false`')
         if self.trailing and (self.long == "last" or self.delimiter == "blanks"):
             raise ValueError('`trailing` excludes `long = "last"` and `delimiter = "blanks"`')
-        for name in self.decimal_comma:
+        for name in (*self.decimal_comma, *self.missing):
             if name not in self.columns:
-                raise ValueError(f"{name!r} in `decimal_comma` is not in `columns`")
+                option = "decimal_comma" if name in self.decimal_comma else "missing"
+                raise ValueError(f"{name!r} in `{option}` is not in `columns`")
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         for file in only_part(files)[1]:
             for columns in self._blocks(file):
-                batch = pa.RecordBatch.from_arrays(columns, list(self.columns))
+                batch = self._with_missing(pa.RecordBatch.from_arrays(columns, list(self.columns)))
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield batch.slice(start, BATCH_ROWS)
+
+    def _with_missing(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        for name in self.missing:
+            texts = batch.column(name)
+            texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+            batch = batch.set_column(self.columns.index(name), name, texts)
+        return batch
 
     def _blocks(self, file: File) -> Iterator[list[pa.Array]]:
         """Yield the columns of each block of lines after the header."""

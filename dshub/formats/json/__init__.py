@@ -40,7 +40,8 @@ class Reader(Format, frozen=True):
             `data[].paragraphs[].qas[]`, `data[].title` is the same for all rows of an article.
         rows: path of the rows; empty if each document is a row.
         lines: whether each line is a document; otherwise a file is a document with lists of rows.
-        types: JSON Schema types of the columns that are not `string`, or `any`.
+        types: JSON Schema types of the columns that are not `string`; `base64` for bytes, such as
+            images, which can be null; or `any`.
         spans: text path of each column of spans. A span is an object with the offsets `start` and
             `end` (inclusive) of characters in that text, and is read as those characters.
         distinct: columns of lists that are reduced to distinct values, sorted by code point.

@@ -1,5 +1,6 @@
 """Check values from JSON documents, and convert column values to JSON."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, Literal, NamedTuple
@@ -9,7 +10,7 @@ import pyarrow as pa
 from dshub.errors import SchemaError
 from dshub.formats.json.paths import Misfit, type_name
 
-Type = Literal["string", "integer", "number", "boolean", "any"]
+Type = Literal["string", "integer", "number", "boolean", "base64", "any"]
 
 
 class Kind(NamedTuple):
@@ -41,6 +42,7 @@ KINDS: dict[Type, Kind] = {
     "integer": Kind(pa.int64(), "a 64-bit integer", int),
     "number": Kind(pa.float64(), "a number that a float holds", float),
     "boolean": Kind(pa.bool_(), "a boolean", lambda value: _BOOLEANS[str(value).lower()]),
+    "base64": Kind(pa.binary(), "base64", lambda value: b64encode(value).decode()),
     "any": Kind(pa.null(), "a value", _plain),
 }
 _EXACT = 1 << 53  # a float represents all integers up to this exactly
@@ -56,15 +58,25 @@ def checked(value: Any, kind: Type) -> Any:
     match kind:
         case "any":
             return value
-        case "string" if isinstance(value, str):
-            return value
-        case "boolean" if isinstance(value, bool):
+        case "base64":
+            return _bytes(value)
+        case "string" | "boolean" if isinstance(value, str if kind == "string" else bool):
             return value
         case "integer" if is_integer and -(2**63) <= value < 2**63:
             return value
         case "number" if isinstance(value, float) or (is_integer and abs(value) <= _EXACT):
             return float(value)
     raise Misfit(f"is {type_name(value)}, not {KINDS[kind].words}")
+
+
+def _bytes(value: Any) -> bytes | None:
+    """Decode base64; null is a missing value."""
+    if value is None:
+        return None
+    try:
+        return b64decode(value, validate=True)
+    except (ValueError, TypeError):
+        raise Misfit(f"is {type_name(value)}, not base64") from None
 
 
 def cut(span: Any, text: str) -> str:
@@ -111,4 +123,6 @@ def converted(value: Any, kind: Type, name: str) -> Any:
 
 def numbered(kind: Type, number: int) -> Any:
     """Return a value of a type for a row number; booleans alternate."""
+    if kind == "base64":
+        return str(number).encode()
     return KINDS[kind].convert(number % 2 if kind == "boolean" else number)

@@ -5,6 +5,7 @@ checksums, for which the extra `tfrecord` is needed. Files can be compressed as 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -38,7 +39,7 @@ class Reader(Format, frozen=True):
         columns: feature of each column.
         types: `text` for bytes that are UTF-8, and `float64` for bytes that are little-endian
             doubles, because Examples have only float32. Other bytes stay bytes.
-        lists: columns of any number of values. Others have one value, or those of a shape.
+        lists: columns of any number of values, or of arrays of a shape. Others have one.
         shape: shape of the array in a column.
     """
 
@@ -50,8 +51,9 @@ class Reader(Format, frozen=True):
     def __post_init__(self) -> None:
         if not self.columns:
             raise ValueError("`columns` is empty")
-        if both := {*self.lists} & self.shape.keys():
-            raise ValueError(f"{min(both)!r} is in both `lists` and `shape`")
+        for name, shape in self.shape.items():
+            if not prod(shape):
+                raise ValueError(f"the shape of {name!r} must have positive lengths")
 
     def read(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
         check_options((*self.types, *self.lists, *self.shape), self.columns, files)
@@ -86,13 +88,14 @@ class Reader(Format, frozen=True):
             if len(values) and not isinstance(values, list):
                 raise ReadError(file=file.name, reason=f"{what} holds numbers, not {kind}")
             values = (_doubles if kind == "float64" else _texts)(list(values), file, what)
-        if column in self.lists:
-            return values
-        if not len(values) and 0 not in self.shape.get(column, ()):
+        shape = self.shape.get(column, ())
+        if not len(values) and column not in self.lists:
             return None
         if isinstance(values, list):
-            return _only(values, file, what)
-        return shaped(values, self.shape.get(column, ()), file.name, what)
+            return values if column in self.lists else _only(values, file, what)
+        if column in self.lists:
+            shape = (len(values) // prod(shape), *shape)
+        return shaped(values, shape, file.name, what)
 
     def _batch(self, rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
         columns = {}
@@ -104,7 +107,7 @@ class Reader(Format, frozen=True):
                 raise ReadError(file=f"column {name}", reason=reason)
             is_list = name in self.lists
             if kinds <= {"numbers"}:
-                none = np.empty(0, np.bool_)  # an empty list has no type
+                none = np.empty((0, *self.shape.get(name, ())), np.bool_)  # has no type
                 arrays = [none if isinstance(value, list) else value for value in values]
                 columns[name] = array_column(arrays, None if is_list else self.shape.get(name, ()))
                 continue

@@ -5,6 +5,7 @@ Images and audio files are recognized by suffix, and all other formats by conten
 
 import codecs
 import re
+from collections.abc import Callable
 
 from dshub.cache.pointers import pointer_in
 from dshub.datasets.audio_files import encoding_of
@@ -12,6 +13,8 @@ from dshub.datasets.media import AUDIO, IMAGES
 from dshub.datasets.tabular.dialects import sniff
 from dshub.datasets.tabular.texts import is_text
 from dshub.errors import DshubError
+from dshub.formats.recordio import MAGIC
+from dshub.formats.tfrecord.records import is_tfrecord
 from dshub.publishing.authoring.survey import Entry
 
 _SIGNATURES = {
@@ -21,10 +24,17 @@ _SIGNATURES = {
     b"\x93NUMPY": "npz",
     b"PAR1": "parquet",
     b"ARROW1\0\0": "arrow",
+    MAGIC: "recordio",
     b"\xff\xff\xff\xff": "arrow",  # the first message of an Arrow stream
 }
 _IDX = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\x01-\x20].", re.DOTALL)
 _JSON = re.compile(r"\s*(\{|\[\{)")
+_TESTS: dict[str, Callable[[bytes], object]] = {
+    "tfrecord": is_tfrecord,
+    "idx": _IDX.match,
+    "audio": lambda head: encoding_of(head[:12]),
+    "image": lambda head: head[:4] == b"RIFF",  # WebP
+}
 _UNSUPPORTED = {
     "a spreadsheet; save each sheet as CSV": {".xlsx", ".xls"},
     "a pickle, which can run code; save it as npz, parquet or CSV": {".pkl", ".pickle", ".pt"},
@@ -53,13 +63,9 @@ def form(entry: Entry) -> str:
     for signature, name in _SIGNATURES.items():
         if head.startswith(signature):
             return name
-    if _IDX.match(head):
-        return "idx"
-    if encoding_of(head[:12]):
-        return "audio"
-    if head[:4] == b"RIFF":
-        return "image"  # WebP
-    return _form_of_text(entry, head)
+    return next((name for name, test in _TESTS.items() if test(head)), "") or _form_of_text(
+        entry, head
+    )
 
 
 def advice(entry: Entry) -> str:

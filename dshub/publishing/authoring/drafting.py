@@ -11,28 +11,29 @@ from pathlib import Path
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest, MemberEncoding
+from dshub.datasets.tabular.files import LooseFile
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring import class_folders, described, masks, tables
+from dshub.publishing.authoring import (
+    class_folders,
+    described,
+    exports,
+    masks,
+    records,
+    shards,
+    tables,
+)
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
-from dshub.publishing.authoring.survey import (
-    Entry,
-    Survey,
-    key,
-    some,
-    split_in,
-    stem,
-    survey_files,
-)
+from dshub.publishing.authoring.survey import Entry, Survey, key, some, split_in, stem, survey_files
 from dshub.tables.building import rows_of
 
 _ELSEWHERE = "choose another location with -o"
 MEDIA = ("image", "audio")
-_TITLES = class_folders.TITLES | tables.TITLES
+_TITLES = class_folders.TITLES | tables.TITLES | records.TITLES
 
 
 def verify(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) -> None:
@@ -176,8 +177,14 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
 
 
 def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
+    has_options = request != Request(request.paths)
+    exported = None if has_options else exports.outline(request.tops, survey, progress)
+    if exported is not None:
+        return exported
+    if paths := shards.find_webdataset(survey):
+        return _of_shards(request, survey, paths, progress)
     by_form: dict[str, list[Entry]] = {}
-    for entry in survey.entries:
+    for entry in records.without_indexes(survey.entries):
         by_form.setdefault(form(entry), []).append(entry)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
@@ -199,10 +206,40 @@ def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)
-        outline = tables.outline(main_form, splits, request.text)
+        outline = _of_rows(main_form, splits, request.text)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
+
+
+def _of_rows(
+    form_name: str, splits: Mapping[str, Sequence[Entry]], options: TextOptions
+) -> Outline:
+    if form_name in records.TITLES:
+        return records.outline(form_name, splits)
+    return tables.outline(form_name, splits, options)
+
+
+def _of_shards(
+    request: Request, survey: Survey, paths: Sequence[Path], progress: Progress
+) -> Outline:
+    """Outline WebDataset shards."""
+    doubts = list(survey.notes)
+    entries = [Entry(_shard_name(path, request.tops), path, LooseFile(path, "")) for path in paths]
+    splits = _by_split(entries, _stated_splits(request, entries), doubts)
+    outline = shards.outline_webdataset(splits, survey)
+    scan(outline, request.kinds, progress)
+    others = [entry.name for entry in survey.entries if not entry.file.member]
+    if others:
+        doubts.append(f"skipped files that are not in shards: {some(others)}")
+    outline.doubts[:0] = doubts
+    return outline
+
+
+def _shard_name(path: Path, tops: Sequence[Path]) -> str:
+    """Return the name of a shard in its folder of the command line."""
+    top = next((top for top in tops if top.is_dir() and path.is_relative_to(top)), path.parent)
+    return path.relative_to(top).as_posix()
 
 
 def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
@@ -256,7 +293,7 @@ def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
     Raises:
         DshubError: there is no known format, or more than one.
     """
-    for kind in class_folders.TITLES:
+    for kind in (*class_folders.TITLES, *records.TITLES):  # JSON beside records describes them
         if kind in files:
             return kind
     kinds = [kind for kind in files if kind in _TITLES and kind != "lines"]
