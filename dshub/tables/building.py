@@ -1,9 +1,11 @@
 """Build tables: read rows from files, convert them to their features, and write them."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -13,7 +15,7 @@ from dshub.cache.locks import Waiting
 from dshub.cache.store import Store
 from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename
 from dshub.errors import ReadError, SchemaError
-from dshub.formats import File, Reader, Skipping
+from dshub.formats import File, Naming, Reader, Skipping
 from dshub.importing.holding import LocalFiles
 from dshub.importing.recognition import open_import
 from dshub.progress import Progress, Silent, Task
@@ -90,6 +92,30 @@ class _Parts:
         return self._members[part][name]
 
 
+@dataclass(frozen=True)
+class _NamedParts:
+    """The open files of a split, where the files of rows contain their names."""
+
+    parts: _Parts
+
+    def files(self, part: str) -> list[File]:
+        return self.parts.files(part)
+
+    def member(self, part: str, name: str) -> File:
+        return _NamedFile(self.parts.member(part, name))
+
+
+class _NamedFile:
+    """A file that contains its own name."""
+
+    def __init__(self, file: File) -> None:
+        self.name, self.member, self.check_size = file.name, file.member, file.check_size
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        yield BytesIO(self.name.encode())
+
+
 def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterator[pa.RecordBatch]:
     """Read the files of a split and yield its rows in batches that match its features.
 
@@ -123,6 +149,41 @@ def _rows(
         if remaining.num_rows:
             yield conform(remaining, features, where=where, first_row=end - remaining.num_rows)
         row = end
+
+
+def file_names(
+    origin: Origin, split: str, paths: Mapping[str, Path], column: str
+) -> pa.ChunkedArray | None:
+    """Return the name of the original file of each row of a column, as bytes, without reading it.
+
+    Args:
+        origin: source of the rows.
+        split: name of the split.
+        paths: path of each resource.
+        column: column of files.
+
+    Returns:
+        The names in the order of the rows, or None if the column does not come from one file per
+        row.
+
+    Raises:
+        ReadError, UnsafeArchiveError, SchemaError: the files do not contain the promised rows.
+        StoreError: imported files have changed or are missing.
+    """
+    facts, reader = origin.manifest.splits[split], reader_of(origin.manifest, split)
+    is_attached = any(isinstance(step, Attach) and step.column == column for step in facts.steps)
+    if not is_attached and not isinstance(reader, Naming):
+        return None
+    with ExitStack() as stack:
+        local = None
+        if origin.record is not None and origin.record.path:
+            local = stack.enter_context(open_import(origin.record, origin.manifest))
+        parts = _Parts(_Files(origin.manifest, paths, stack, local=local), split)
+        files = {part: parts.files(part) for part in facts.reader_parts}
+        read = reader.read_names if isinstance(reader, Naming) else reader.read
+        batches = apply_steps(read(files), facts.steps, _NamedParts(parts))
+        chunks = [batch.column(column).cast(pa.binary()) for batch in batches]
+    return pa.chunked_array(chunks, pa.binary())
 
 
 def _can_skip(manifest: Manifest, split: str) -> bool:
