@@ -506,8 +506,10 @@ class ReadError(DshubError):
     exit_code = 9
     hint = "check that the file is complete and has the format that the reader expects"
 
-    def __init__(self, *, file: str, reason: str, hint: str = "") -> None:
-        super().__init__(f"{file}: {reason}", hint=hint)
+    def __init__(
+        self, *, file: str, reason: str, details: Iterable[str] = (), hint: str = ""
+    ) -> None:
+        super().__init__(f"{file}: {reason}", details=details, hint=hint)
         self.file, self.reason = file, reason
 
 

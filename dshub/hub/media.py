@@ -1,6 +1,6 @@
 """Decode every image and audio file of a prepared split."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,26 +52,39 @@ def bad_files(
         StoreError: the table cannot be read.
     """
     view = Dataset.from_tables([folder], manifest).columns([column])
-    threads = available_cores()
-    workers, block = Workers(threads), BLOCK * threads
     title = f"decoding {column} of {manifest.name} {split}"
     with Task(progress, title, len(view), unit="files") as task:
-        for start in range(0, len(view), block):
-            rows = np.arange(start, min(start + block, len(view)))
-            failures: Failures = {}
-
-            def decode(index: int, rows: np.ndarray = rows) -> None:
-                view.gather(rows[index : index + 1])
-
-            workers.run(collecting(decode, failures), len(rows))
-            task.advance(len(rows))
-            for index, error in sorted(failures.items()):
-                row = start + index
-                name = original_file(folder, column, row)
-                yield BadFile(split, row, column, name, _reason(error))
+        for row, error in failing_rows(view, task.advance):
+            name = original_file(folder, column, row)
+            yield BadFile(split, row, column, name, reason_of(error))
 
 
-def _reason(error: ReadError | SchemaError) -> str:
+def failing_rows(
+    view: Dataset, advance: Callable[[int], object]
+) -> Iterator[tuple[int, ReadError | SchemaError]]:
+    """Decode all rows of a view in threads, and yield those that fail, in order.
+
+    Args:
+        view: rows to decode.
+        advance: callback for the number of decoded rows.
+    """
+    threads = available_cores()
+    workers, block = Workers(threads), BLOCK * threads
+    for start in range(0, len(view), block):
+        rows = np.arange(start, min(start + block, len(view)))
+        failures: Failures = {}
+
+        def decode(index: int, rows: np.ndarray = rows) -> None:
+            view.gather(rows[index : index + 1])
+
+        workers.run(collecting(decode, failures), len(rows))
+        advance(len(rows))
+        for index, error in sorted(failures.items()):
+            yield start + index, error
+
+
+def reason_of(error: ReadError | SchemaError) -> str:
+    """Return the reason of an error, without the place."""
     if isinstance(error, SchemaError):
         return f"got {error.got}, expected {error.expected}"
     return error.reason

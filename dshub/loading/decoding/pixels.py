@@ -63,7 +63,7 @@ def decode_image(
     height, width, channels = feature.shape or (0, 0, 3)
     expected = (height, width) if feature.shape else None
     request = Request(channels, expected, decoding.order, reuse=reuse)
-    with decoding_errors(where):
+    with decoding_errors(where, data=data):
         decoded = decoding.decoder.decode(data, request)
     return checked_pixels(decoded, feature, where)
 

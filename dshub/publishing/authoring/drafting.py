@@ -132,12 +132,14 @@ class Request:
         splits: split name by file or folder.
         kinds: `label`, `text` or `number` by column, to override the guess.
         text: stated facts about text files.
+        skip_bad: whether to leave out images and audio files that cannot be decoded.
     """
 
     paths: tuple[Path, ...]
     splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     text: tables.TextOptions = field(default_factory=tables.TextOptions)
+    skip_bad: bool = False
 
     @property
     def tops(self) -> list[Path]:
@@ -177,7 +179,9 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     stated = _stated_splits(request, entries)
     if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
         kind = main_form if main_form in class_folders.TITLES else "text"
-        outline = class_folders.outline(survey, entries, kind, stated=stated, progress=progress)
+        outline = class_folders.outline(
+            survey, entries, kind, stated=stated, progress=progress, skip_bad=request.skip_bad
+        )
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)
