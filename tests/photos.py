@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,35 +30,36 @@ def files() -> dict[str, bytes]:
     return contents | {CUT: contents[CUT][:-30], EMPTY: png(0)[:8] + b"moved"}
 
 
-def tar(prefix: str) -> bytes:
+def tar(prefix: str, contents: Mapping[str, bytes]) -> bytes:
     sink = io.BytesIO()
     with tarfile.open(fileobj=sink, mode="w") as archive:
-        for name, data in files().items():
+        for name, data in contents.items():
             info = tarfile.TarInfo(f"{prefix}{name}")
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return sink.getvalue()
 
 
-def in_zip() -> bytes:
+def in_zip(contents: Mapping[str, bytes]) -> bytes:
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as archive:
-        for name, data in files().items():
+        for name, data in contents.items():
             archive.writestr(f"photos/{name}", data)
     return sink.getvalue()
 
 
-def photos(folder: Path) -> Manifest:
+def photos(folder: Path, images: Mapping[str, bytes] | None = None) -> Manifest:
     """Write the files of a dataset, and return its manifest.
 
     `train` has a file per row in a tar archive, `listed` leaves out one of them with a list, and
     `test` is a table that names files of a zip archive.
     """
     folder.mkdir(exist_ok=True)
+    images = files() if images is None else images
     table = "file\n" + "".join(f"{name}\n" for name in reversed(NAMES))
     contents = {
-        "images.tar": tar("train/"),
-        "images.zip": in_zip(),
+        "images.tar": tar("train/", images),
+        "images.zip": in_zip(images),
         "rows.csv": table.encode(),
         "list.csv": f"file\n{NAMES[0]}\n".encode(),
     }

@@ -13,6 +13,7 @@ from dshub import archives, formats
 from dshub.archives._sources import prefetched
 from dshub.cache.locks import Waiting
 from dshub.cache.store import Store
+from dshub.catalog.features import is_encoded
 from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Naming, Reader, Skipping
@@ -147,8 +148,30 @@ def _rows(
         end = row + batch.num_rows
         remaining = batch.slice(max(0, first - row))
         if remaining.num_rows:
-            yield conform(remaining, features, where=where, first_row=end - remaining.num_rows)
+            try:
+                conformed = conform(
+                    remaining, features, where=where, first_row=end - remaining.num_rows
+                )
+            except SchemaError as error:
+                raise _naming_file(error, manifest, split, parts) from None
+            yield conformed
         row = end
+
+
+def _naming_file(error: SchemaError, manifest: Manifest, split: str, parts: _Parts) -> SchemaError:
+    """Return an error that names the original file of its row, if the row has one."""
+    prefix = f"{manifest.name}, split {split}, column "
+    column = error.where.removeprefix(prefix).partition(",")[0]
+    feature = manifest.split_features(split).get(column)
+    if error.row is None or feature is None or not is_encoded(feature):
+        return error
+    names = _names(manifest, split, parts, column)
+    if names is None or error.row >= len(names):
+        return error
+    where = f"{error.where} ({names[error.row].as_py().decode(errors='replace')})"
+    return SchemaError(
+        where=where, expected=error.expected, got=error.got, hint=error.hint, row=error.row
+    )
 
 
 def file_names(
@@ -170,20 +193,23 @@ def file_names(
         ReadError, UnsafeArchiveError, SchemaError: the files do not contain the promised rows.
         StoreError: imported files have changed or are missing.
     """
-    facts, reader = origin.manifest.splits[split], reader_of(origin.manifest, split)
-    is_attached = any(isinstance(step, Attach) and step.column == column for step in facts.steps)
-    if not is_attached and not isinstance(reader, Naming):
-        return None
     with ExitStack() as stack:
         local = None
         if origin.record is not None and origin.record.path:
             local = stack.enter_context(open_import(origin.record, origin.manifest))
         parts = _Parts(_Files(origin.manifest, paths, stack, local=local), split)
-        files = {part: parts.files(part) for part in facts.reader_parts}
-        read = reader.read_names if isinstance(reader, Naming) else reader.read
-        batches = apply_steps(read(files), facts.steps, _NamedParts(parts))
-        chunks = [batch.column(column).cast(pa.binary()) for batch in batches]
-    return pa.chunked_array(chunks, pa.binary())
+        return _names(origin.manifest, split, parts, column)
+
+
+def _names(manifest: Manifest, split: str, parts: _Parts, column: str) -> pa.ChunkedArray | None:
+    facts, reader = manifest.splits[split], reader_of(manifest, split)
+    is_attached = any(isinstance(step, Attach) and step.column == column for step in facts.steps)
+    if not is_attached and not isinstance(reader, Naming):
+        return None
+    files = {part: parts.files(part) for part in facts.reader_parts}
+    read = reader.read_names if isinstance(reader, Naming) else reader.read
+    batches = apply_steps(read(files), facts.steps, _NamedParts(parts))
+    return pa.chunked_array([batch.column(column).cast(pa.binary()) for batch in batches])
 
 
 def _can_skip(manifest: Manifest, split: str) -> bool:

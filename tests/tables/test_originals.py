@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dshub import Dataset, Hub, Registry, Settings
-from dshub.errors import ReadError
-from tests.photos import CUT, EMPTY, NAMES, photos
+from dshub.errors import ReadError, SchemaError
+from tests.photos import CUT, EMPTY, NAMES, files, photos
 
 
 @pytest.fixture
@@ -78,3 +78,16 @@ def test_without_the_raw_files_the_row_must_do(hub: Hub, tmp_path: Path) -> None
     text = message(lambda: ds[3])
     assert "row 3, column image" in text
     assert CUT not in text
+
+
+def test_preparing_names_a_file_without_an_image(tmp_path: Path) -> None:
+    """Files that cannot be images are refused before the table is written."""
+    contents = files() | {CUT: b"<html><title>Moved</title>"}
+    manifest = photos(tmp_path / "upstream", contents)
+    registry = Registry(manifests=[manifest], built_in=False)
+    hub = Hub(settings=Settings.read(cache=tmp_path / "cache"), registry=registry)
+    hub.import_files("own/photos", [tmp_path / "upstream"])
+    for split, archive in {"train": "images.tar:train", "test": "images.zip:photos"}.items():
+        with pytest.raises(SchemaError) as caught:
+            hub.load("own/photos", split)
+        assert f"({archive}/{CUT}): got a file that begins with b'<html><t'" in str(caught.value)

@@ -96,9 +96,8 @@ def outline(
     if kind != "text":
         in_order = [entry for files in splits for entry in files.entries]
         read = _read(in_order, kind, progress, skip_bad=skip_bad)
-        if read.bad:
-            entries = [entry for entry in entries if entry.file.name not in read.bad]
-            splits = _splits(entries, stated)
+        entries = [entry for entry in entries if entry.file.name not in read.bad]
+        splits = _splits(entries, stated) if read.bad else splits
     result = Outline(TITLES[kind], features={kind: read.feature}, doubts=read.doubts)
     labels = [label for files in splits for label in files.labels]
     classes = class_order(labels)

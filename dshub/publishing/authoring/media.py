@@ -63,26 +63,33 @@ def read_media(entries: Sequence[Entry], kind: str, title: str, progress: Progre
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large images are allowed
         for start in range(0, len(entries), size):
             block = entries[start : start + size]
-            contents = [entry.content() for entry in block]
-            features: dict[int, MediaFeature] = {}
-            failures: Failures = {}
-
-            def inspect(
-                index: int,
-                block: Sequence[Entry] = block,
-                contents: Sequence[bytes] = contents,
-                features: dict[int, MediaFeature] = features,
-            ) -> None:
-                features[index] = read(contents[index], block[index].file.name)
-
-            workers.run(collecting(inspect, failures), len(block))
-            for index, entry in enumerate(block):
-                if index in failures:
-                    media.bad[entry.file.name] = reason_of(failures[index])
-                else:
-                    media.features.setdefault(features[index], entry.name)
+            features, failures = _inspect(block, read, workers)
+            media.bad |= {block[i].file.name: reason_of(failures[i]) for i in sorted(failures)}
+            for index in sorted(features):
+                media.features.setdefault(features[index], block[index].name)
             task.advance(len(block))
     return media
+
+
+def _inspect(
+    entries: Sequence[Entry], read: Callable[[bytes, str], MediaFeature], workers: Workers
+) -> tuple[dict[int, MediaFeature], Failures]:
+    """Return the features and the errors of files, by index."""
+    contents: dict[int, bytes] = {}
+    features: dict[int, MediaFeature] = {}
+    failures: Failures = {}
+
+    def load(index: int) -> None:
+        contents[index] = entries[index].content()
+
+    def inspect(index: int) -> None:
+        if index in contents:
+            features[index] = read(contents[index], entries[index].file.name)
+
+    for index in range(len(entries)):  # archives allow one reader at a time
+        collecting(load, failures)(index)
+    workers.run(collecting(inspect, failures), len(entries))
+    return features, failures
 
 
 def refuse_bad(bad: Mapping[str, str], total: int, *, hint: str = HINT) -> None:
