@@ -506,8 +506,10 @@ class ReadError(DshubError):
     exit_code = 9
     hint = "check that the file is complete and has the format that the reader expects"
 
-    def __init__(self, *, file: str, reason: str, hint: str = "") -> None:
-        super().__init__(f"{file}: {reason}", hint=hint)
+    def __init__(
+        self, *, file: str, reason: str, details: Iterable[str] = (), hint: str = ""
+    ) -> None:
+        super().__init__(f"{file}: {reason}", details=details, hint=hint)
         self.file, self.reason = file, reason
 
 
@@ -515,14 +517,21 @@ class SchemaError(DshubError):
     """Rows do not match the manifest.
 
     Example: `mnist, split train, column label, row 17: got 12, expected a label from 0 to 9`.
+
+    Attributes:
+        where: position of the value.
+        expected, got: expected and actual value.
+        row: number of the row in its split, or None.
     """
 
     exit_code = 9
     hint = "correct the manifest or the data, or report the error to the author of the manifest"
 
-    def __init__(self, *, where: str, expected: str, got: str, hint: str = "") -> None:
+    def __init__(
+        self, *, where: str, expected: str, got: str, hint: str = "", row: int | None = None
+    ) -> None:
         super().__init__(f"{where}: got {got}, expected {expected}", hint=hint)
-        self.where, self.expected, self.got = where, expected, got
+        self.where, self.expected, self.got, self.row = where, expected, got, row
 
 
 class StateError(DshubError):

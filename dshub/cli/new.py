@@ -28,6 +28,7 @@ from dshub.formats.delimited import Delimiter
 from dshub.hub.hub import Hub
 from dshub.progress import Progress, Task, size
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify
+from dshub.publishing.authoring.media import check_media as check_all_media
 from dshub.publishing.authoring.outline import PACKED, Outline
 from dshub.publishing.authoring.survey import dataset_name, key, some
 from dshub.publishing.authoring.writing import Resource, manifest_text, resource_keys
@@ -112,6 +113,14 @@ def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | No
     type=click.Choice(get_args(MemberEncoding)),
     help="Encoding of file names in zip archives that do not state it, such as gbk.",
 )
+@click.option(
+    "--check-media",
+    is_flag=True,
+    help="Decode every image and audio file completely before writing the manifest.",
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave out files in class folders that cannot be decoded."
+)
 @click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Replace an existing manifest.")
@@ -129,6 +138,8 @@ def command(
     encoding: Encoding | None,
     decimal_comma: tuple[str, ...],
     zip_encoding: MemberEncoding | None,
+    check_media: bool,
+    skip_bad: bool,
     no_import: bool,
     dry_run: bool,
     force: bool,
@@ -143,14 +154,15 @@ def command(
     Recognizes class folders of images, audio or text (in a folder or an archive), CSV, TSV, JSON,
     Parquet, Arrow, npz, IDX and plain text files. Every row is read, and files are copied into the
     cache, so that the dataset can be loaded right away. Your files are never changed. Class folders
-    are also packed into a tar archive next to the manifest, for publishing.
+    are also packed into a tar archive next to the manifest, for publishing. Images and audio files
+    that cannot be decoded are listed.
     """
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
     options = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in options.items() for column in columns}
     text_options = TextOptions(header, delimiter, encoding, decimal_comma, naming=key)
-    request = Request(paths, splits, kinds, text_options, zip_encoding)
+    request = Request(paths, splits, kinds, text_options, zip_encoding, skip_bad)
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()
@@ -160,7 +172,7 @@ def command(
         data = {"name": target.name, **_plain(outline)}
         if dry_run:
             return Answer(data, _described(outline, target.name))
-        data |= _write(outline, target, hub, take=not no_import)
+        data |= _write(outline, target, hub, take=not no_import, decode=check_media)
     sources = [Path(data["packed"])] if data["packed"] else list(request.tops)
     data["next"] = _next_steps(target, sources, taken=not no_import)
     steps = "\n".join(f"  {step}" for step in data["next"])
@@ -214,7 +226,9 @@ def _target(request: Request, name: str | None, output: Path | None) -> _Target:
     return _Target(name, manifest)
 
 
-def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[str, Any]:
+def _write(
+    outline: Outline, target: _Target, hub: Hub, *, take: bool, decode: bool
+) -> dict[str, Any]:
     """Write the manifest and the archive after checking them, and return a JSON object."""
     with staging(target.manifest.parent) as folder:
         resources = _resources(outline, target, folder, hub.progress)
@@ -225,6 +239,8 @@ def _write(outline: Outline, target: _Target, hub: Hub, *, take: bool) -> dict[s
         text = manifest_text(target.name, VERSION, outline, resources)
         manifest = parse(text, source=str(target.manifest))
         files = {item.key: item.path for item in resources.values()}
+        if decode:
+            check_all_media(manifest, files, hub.progress)
         _check(manifest, files, hub, take=take)
         publish(text, target.manifest, folder)
     return {

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -30,6 +31,7 @@ from dshub.datasets.saved import SavedSource, Saving, check_target
 from dshub.datasets.selection import (
     Selection,
     check_columns,
+    row_identity,
 )
 from dshub.datasets.sources import Source
 from dshub.datasets.view import BLOCK, DECODED_BLOCK, RowView
@@ -94,6 +96,15 @@ class ColumnViews(RowView):
             _names=tuple(source.features if names is None else names),
             _supervised=supervised or self._supervised,
         )
+
+    @cached_property
+    def row_identity(self) -> str:
+        """SHA-256 that identifies the rows in states of loaders, whatever their columns.
+
+        For your own data, it comes from the features and a sample of the rows; for folders, from
+        the names of the files.
+        """
+        return row_identity(self._source.row_identity, self._selection, self._source.rows)
 
     def rename(self, names: Mapping[str, str]) -> Self:
         """Rename columns: ``ds.rename({"label": "y"})``.

@@ -71,13 +71,13 @@ def _decode_present(
 
 
 def _decode_audio(data: bytes, feature: AudioFeature, where: Callable[[], str]) -> np.ndarray:
-    with decoding_errors(where):
+    with decoding_errors(where, data=data):
         return decode_audio(data, feature, where)
 
 
 def detect_audio(data: bytes, where: str) -> AudioFeature:
     """Infer the feature of an audio file; raise ReadError for a cut file or another format."""
-    with decoding_errors(lambda: where, hint=""):
+    with decoding_errors(lambda: where, hint="", data=data):
         return probe(data)
 
 

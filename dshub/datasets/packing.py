@@ -12,7 +12,7 @@ from dshub.errors import SchemaError
 from dshub.tables.columns import Values
 
 if TYPE_CHECKING:
-    from dshub.datasets.view import RowView
+    from dshub.datasets.column_views import ColumnViews
 
 BLOCK = 1 << 16  # rows per read
 
@@ -38,7 +38,7 @@ class PackedSource(Source):
             window.
     """
 
-    def __init__(self, view: "RowView", column: str, length: int, target: str) -> None:
+    def __init__(self, view: "ColumnViews", column: str, length: int, target: str) -> None:
         view = view.columns([column])
         feature = view.features[column]
         item = feature.of if isinstance(feature, ListFeature) else None

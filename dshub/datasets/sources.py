@@ -4,6 +4,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -160,10 +161,20 @@ class TableSource(Source):
         return [table_identity(table.record.recipe) for table in self._tables]
 
     def where(self, row: int) -> str:
-        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        number, row = self._place(row)
         record = self._tables[number].record
-        row -= int(self._starts[number])
         return f"{record.manifest.identifier}, split {record.split}, row {row}"
+
+    def file(self, name: str, row: int) -> str:
+        number, row = self._place(row)
+        # imported on errors only, because it reads archives and formats
+        originals = import_module("dshub.tables.originals")
+        return str(originals.original_file(self._folders[number], name, row))
+
+    def _place(self, row: int) -> tuple[int, int]:
+        """Return the number of the table of a row, and the row in this table."""
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return number, row - int(self._starts[number])
 
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         return read_column(self._column(name), rows)

@@ -24,7 +24,6 @@ from dshub.datasets.selection import (
     fingerprint,
     position_of,
     positions_of,
-    row_identity,
     rows_at,
     slice_positions,
 )
@@ -139,15 +138,6 @@ class RowView(plugins.FrameworkMethods):
         if self._decoded and self.decoding.order != "rgb":
             identity = [*identity, self.decoding.order]
         return fingerprint(identity, self._selection, self._names, decoded=self._decoded)
-
-    @cached_property
-    def row_identity(self) -> str:
-        """SHA-256 that identifies the rows in states of loaders, whatever their columns.
-
-        For your own data, it comes from the features and a sample of the rows; for folders, from
-        the names of the files.
-        """
-        return row_identity(self._source.row_identity, self._selection, self._source.rows)
 
     def __repr__(self) -> str:
         return f"<Dataset {self._title}: {len(self):,} rows of {', '.join(self._names)}>"

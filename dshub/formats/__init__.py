@@ -138,6 +138,14 @@ class Describing(Protocol):
         """Convert rows to the columns of `schema`."""
 
 
+@runtime_checkable
+class Naming(Protocol):
+    """A reader whose rows are files, which it can name without reading them."""
+
+    def read_names(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
+        """Yield the same rows as `read`, with the name of each file instead of its content."""
+
+
 def create(options: Mapping[str, Any], *, place: str = "reader") -> Reader:
     """Create the reader that `reader = { format = …, … }` in a manifest describes.
 

@@ -29,7 +29,7 @@ from dshub.tables.table import Table
 Advance = Callable[[int], object]
 """Callback that takes the number of bytes of each read."""
 
-State = Literal["ok", "missing", "damaged", "unlike"]
+State = Literal["ok", "missing", "damaged", "unlike", "bad"]
 _REMOVED = "removed during verification"
 _GONE = "it is missing"
 
@@ -42,7 +42,8 @@ class Finding:
         thing: subject of the check, such as `file train-images`, `table train` or
             `figure label-counts of train`.
         state: `ok`; `missing` from the cache; `damaged`, in which case the next fetch replaces it;
-            or `unlike` if a figure or a list of checksums differs from its record.
+            `unlike` if a figure or a list of checksums differs from its record; or `bad` if
+            upstream's file cannot be decoded.
         detail: explanation of the state.
     """
 

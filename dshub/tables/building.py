@@ -1,9 +1,11 @@
 """Build tables: read rows from files, convert them to their features, and write them."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -11,10 +13,11 @@ from dshub import archives, formats
 from dshub.archives._sources import prefetched
 from dshub.cache.locks import Waiting
 from dshub.cache.store import Store
+from dshub.catalog.features import is_encoded
 from dshub.catalog.file_names import FileNames
 from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename
 from dshub.errors import ReadError, SchemaError
-from dshub.formats import File, Reader, Skipping
+from dshub.formats import File, Naming, Reader, Skipping
 from dshub.importing.holding import LocalFiles
 from dshub.importing.recognition import open_import
 from dshub.progress import Progress, Silent, Task
@@ -98,6 +101,30 @@ class _Parts:
         raise ReadError(file=title, reason=f"it has no file {name!r}, which a row refers to")
 
 
+@dataclass(frozen=True)
+class _NamedParts:
+    """The open files of a split, where the files of rows contain their names."""
+
+    parts: _Parts
+
+    def files(self, part: str) -> list[File]:
+        return self.parts.files(part)
+
+    def member(self, part: str, name: str) -> File:
+        return _NamedFile(self.parts.member(part, name))
+
+
+class _NamedFile:
+    """A file that contains its own name."""
+
+    def __init__(self, file: File) -> None:
+        self.name, self.member, self.check_size = file.name, file.member, file.check_size
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        yield BytesIO(self.name.encode())
+
+
 def rows_of(manifest: Manifest, split: str, paths: Mapping[str, Path]) -> Iterator[pa.RecordBatch]:
     """Read the files of a split and yield its rows in batches that match its features.
 
@@ -129,8 +156,68 @@ def _rows(
         end = row + batch.num_rows
         remaining = batch.slice(max(0, first - row))
         if remaining.num_rows:
-            yield conform(remaining, features, where=where, first_row=end - remaining.num_rows)
+            try:
+                conformed = conform(
+                    remaining, features, where=where, first_row=end - remaining.num_rows
+                )
+            except SchemaError as error:
+                raise _naming_file(error, manifest, split, parts) from None
+            yield conformed
         row = end
+
+
+def _naming_file(error: SchemaError, manifest: Manifest, split: str, parts: _Parts) -> SchemaError:
+    """Return an error that names the original file of its row, if the row has one."""
+    prefix = f"{manifest.name}, split {split}, column "
+    column = error.where.removeprefix(prefix).partition(",")[0]
+    feature = manifest.split_features(split).get(column)
+    if error.row is None or feature is None or not is_encoded(feature):
+        return error
+    names = _names(manifest, split, parts, column)
+    if names is None or error.row >= len(names):
+        return error
+    where = f"{error.where} ({names[error.row].as_py().decode(errors='replace')})"
+    return SchemaError(
+        where=where, expected=error.expected, got=error.got, hint=error.hint, row=error.row
+    )
+
+
+def file_names(
+    origin: Origin, split: str, paths: Mapping[str, Path], column: str
+) -> pa.ChunkedArray | None:
+    """Return the name of the original file of each row of a column, as bytes, without reading it.
+
+    Args:
+        origin: source of the rows.
+        split: name of the split.
+        paths: path of each resource.
+        column: column of files.
+
+    Returns:
+        The names in the order of the rows, or None if the column does not come from one file per
+        row.
+
+    Raises:
+        ReadError, UnsafeArchiveError, SchemaError: the files do not contain the promised rows.
+        StoreError: imported files have changed or are missing.
+    """
+    with ExitStack() as stack:
+        local = None
+        if origin.record is not None and origin.record.path:
+            local = stack.enter_context(open_import(origin.record, origin.manifest))
+        parts = _Parts(_Files(origin.manifest, paths, stack, local=local), split)
+        return _names(origin.manifest, split, parts, column)
+
+
+def _names(manifest: Manifest, split: str, parts: _Parts, column: str) -> pa.ChunkedArray | None:
+    facts, reader = manifest.splits[split], reader_of(manifest, split)
+    is_attached = any(isinstance(step, Attach) and step.column == column for step in facts.steps)
+    if not is_attached and not isinstance(reader, Naming):
+        return None
+    files = {part: parts.files(part) for part in facts.reader_parts}
+    read = reader.read_names if isinstance(reader, Naming) else reader.read
+    batches = apply_steps(read(files), facts.steps, _NamedParts(parts))
+    return pa.chunked_array([batch.column(column).cast(pa.binary()) for batch in batches])
 
 
 def _can_skip(manifest: Manifest, split: str) -> bool:

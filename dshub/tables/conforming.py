@@ -85,7 +85,7 @@ class _Place:
     def error(self, value: int, *, expected: str, got: str, hint: str = "") -> SchemaError:
         row = self.first_row + self.row_of(value)
         where = f"{self.where}, row {row}"
-        return SchemaError(where=where, expected=expected, got=got, hint=hint)
+        return SchemaError(where=where, expected=expected, got=got, hint=hint, row=row)
 
     def type_error(self, expected: str, values: pa.Array) -> SchemaError:
         return SchemaError(where=self.where, expected=expected, got=str(values.type))

@@ -39,9 +39,11 @@ def headers(data: bytes) -> None:
         path = written(data, name)
         with open_files(path, title=name) as (file,):
             entry = Entry(name=name, path=path, file=file)
-            for read in (form, media.image_feature, media.audio_feature):
+            with tried:
+                assert form(entry)
+            for read in (media.image_feature, media.audio_feature):
                 with tried:
-                    assert read(entry)
+                    assert read(entry.content(), name)
             with tried:
                 assert read_records([file])
 

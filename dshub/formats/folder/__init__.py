@@ -66,6 +66,15 @@ class Reader(Format, frozen=True):
         if rows:
             yield self._batch(part, contents, rows)
 
+    def read_names(self, files: Mapping[str, Sequence[File]]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows with the name of each file, as bytes or text, instead of its content."""
+        part = self._part(files)
+        rows = self._rows(files[part])
+        for start in range(0, len(rows), BATCH_ROWS):
+            block = rows[start : start + BATCH_ROWS]
+            names = [file.name.encode() for file in block]
+            yield self._batch(part, names, [self._columns(file) for file in block])
+
     def skip_rows(
         self, files: Mapping[str, Sequence[File]], count: int
     ) -> Mapping[str, Sequence[File]]:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
+from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.errors import DshubError, ReadError
 
 HINT = "use `ds.decode(False)` to get the undecoded files"
@@ -146,8 +147,16 @@ def _last_written(box: tuple[int, int, int, int], *, interlaced: bool) -> tuple[
 
 
 @contextmanager
-def decoding_errors(where: Callable[[], str], *, hint: str = HINT) -> Iterator[None]:
-    """Convert exceptions of decoding libraries to ReadError."""
+def decoding_errors(
+    where: Callable[[], str], *, hint: str = HINT, data: bytes | memoryview = b""
+) -> Iterator[None]:
+    """Convert exceptions of decoding libraries to ReadError.
+
+    Args:
+        where: function that describes the file.
+        hint: next step.
+        data: contents of the file, to recognize pointers of Git LFS, git-annex and DVC.
+    """
     try:
         yield
     except DshubError:
@@ -156,4 +165,8 @@ def decoding_errors(where: Callable[[], str], *, hint: str = HINT) -> Iterator[N
         reason = f"it cannot be decoded: {str(error) or type(error).__name__}"
         if isinstance(error, UnidentifiedImageError):
             reason = f"it is not an image in a supported format: {', '.join(formats())}"
+        pointer = pointer_in(bytes(data[:LONGEST]))
+        if pointer is not None:
+            reason = f"it is {pointer.name}, not the file itself"
+            hint = f"run `{pointer.command}` in its repository"
         raise ReadError(file=where(), reason=reason, hint=hint) from error

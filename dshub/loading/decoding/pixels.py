@@ -70,7 +70,7 @@ def decode_image(
             dtype.
     """
     request = replace(request_of(feature, decoding.order), reuse=reuse)
-    with decoding_errors(where):
+    with decoding_errors(where, data=data):
         decoded = decoding.decoder.decode(data, request)
     pixels = checked_pixels(decoded, feature, where)
     if isinstance(feature, MaskFeature):

@@ -238,7 +238,7 @@ class FilePass:
             return chosen[-1].divisor
 
         request = replace(self._request, divisor=divisor)
-        with decoding_errors(where):
+        with decoding_errors(where, data=data):
             decoded = self._decode(memoryview(data), request)
         source: Any = checked_pixels(decoded, self._feature, where)
         window = chosen[-1] if chosen else self._window_of(index, decoded.height, decoded.width)

@@ -4,9 +4,10 @@ Examples are `train/cat/1.jpg`, and `cat/1.jpg` without splits. There can be add
 above the splits or below the classes.
 """
 
+import glob
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ from dshub.datasets.trees import (
 )
 from dshub.datasets.walking import Place
 from dshub.errors import DshubError
-from dshub.progress import Progress, Task
+from dshub.progress import Progress
 from dshub.publishing.authoring.folder_columns import FolderColumn, folder_columns, folder_path
+from dshub.publishing.authoring.media import Media, read_media, refuse_bad
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
-from dshub.publishing.authoring.scanning import audio_feature, image_feature
 from dshub.publishing.authoring.survey import Entry, Survey, key, some
 
 _PLAIN_FOLDERS = {"images", "image", "imgs", "img", "pictures", "photos", "audio", "wavs", "wav"}
@@ -61,6 +62,28 @@ class _Files:
         return [labels[entry.folders] for entry in self.entries] if labels else []
 
 
+@dataclass(frozen=True)
+class _Contents:
+    """What the files contain.
+
+    Attributes:
+        feature: feature of the column of files.
+        doubts: notes for the user.
+        bad: names of files to leave out, as in errors.
+        bad_members: names of these files in archives.
+    """
+
+    feature: Feature
+    doubts: list[str] = field(default_factory=list)
+    bad: Collection[str] = ()
+    bad_members: Collection[str] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the reader that leave out files in archives."""
+        return {"skip": sorted(map(glob.escape, self.bad_members))} if self.bad_members else {}
+
+
 def outline(
     survey: Survey,
     entries: Sequence[Entry],
@@ -68,6 +91,7 @@ def outline(
     *,
     stated: Mapping[str, str],
     progress: Progress,
+    skip_bad: bool = False,
 ) -> Outline:
     """Outline a dataset with one row per file.
 
@@ -77,17 +101,25 @@ def outline(
         kind: `image`, `audio` or `text`; also the name of the column.
         stated: splits from the command line, by entry name.
         progress: progress display.
+        skip_bad: whether to leave out files that cannot be decoded.
 
     Raises:
         DshubError: the folders do not separate splits and classes, or audio files differ.
-        ReadError: a file cannot be decoded.
+        ReadError: files cannot be decoded; the message lists them.
     """
     result = Outline(TITLES[kind])
     splits = _splits(entries, stated, result.doubts)
     in_order = [entry for files in splits for entry in files.entries]
-    feature, doubt = feature_of(in_order, kind, progress)
-    result.features[kind] = feature
-    result.doubts += [doubt] if doubt else []
+    read = _Contents(TextFeature())
+    if kind != "text":
+        read = _read(in_order, kind, progress, skip_bad=skip_bad)
+    if read.bad:
+        result.doubts.clear()
+        good = [entry for entry in entries if entry.file.name not in read.bad]
+        splits = _splits(good, stated, result.doubts)
+        in_order = [entry for files in splits for entry in files.entries]
+    result.features[kind] = read.feature
+    result.doubts += read.doubts
     classes = _classes(splits, survey, in_order, result.doubts)
     if classes:
         result.kind = f"class folders of {TITLES[kind]}"
@@ -98,9 +130,14 @@ def outline(
     result.features |= {column.name: column.feature for column in columns}
     result.members = [(entry.name, entry.path) for entry in in_order if not entry.file.member]
     check_names(result.members)
-    members = {PACKED: [name for name, _ in result.members], **survey.members}
+    members = {PACKED: [name for name, _ in result.members]}
+    members |= {
+        path: [name for name in names if name not in read.bad_members]
+        for path, names in survey.members.items()
+    }
     for files in splits:
         split = _outline_split(files, kind, classes=classes, columns=columns, members=members)
+        split.reader |= read.options
         result.splits[files.split] = split
         for column in columns:
             column.add_to(split, files.tree, [entry.folders for entry in files.entries])
@@ -294,21 +331,39 @@ def check_names(members: Iterable[tuple[str, Path]]) -> None:
 
 
 def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple[Feature, str]:
-    """Return the feature of the column of files, and a note for the user, or empty."""
+    """Return the feature of the column of files, and a note for the user, or empty.
+
+    Raises:
+        ReadError: files cannot be decoded; the message lists them.
+    """
     if kind == "text":
         return TextFeature(), ""
-    read: Callable[[Entry], ImageFeature | AudioFeature]
-    read = image_feature if kind == "image" else audio_feature
-    features: dict[ImageFeature | AudioFeature, str] = {}
-    with Task(progress, f"reading {TITLES[kind]}", len(entries), unit="files") as task:
-        for entry in entries:
-            features.setdefault(read(entry), entry.name)
-            task.advance(1)
-    images = [feature for feature in features if isinstance(feature, ImageFeature)]
+    media = read_media(entries, kind, f"reading {TITLES[kind]}", progress)
+    refuse_bad(media.bad, len(entries), hint="replace these files, or remove them and their rows")
+    return _common(media)
+
+
+def _read(
+    entries: Sequence[Entry], kind: str, progress: Progress, *, skip_bad: bool
+) -> "_Contents":
+    """Read image or audio files."""
+    media = read_media(entries, kind, f"reading {TITLES[kind]}", progress)
+    if not skip_bad or not media.features:
+        refuse_bad(media.bad, len(entries))
+    feature, doubt = _common(media)
+    bad = [f"{name} ({reason})" for name, reason in media.bad.items()]
+    doubts = [f"skipped {len(bad):,} files that cannot be decoded: {some(bad)}"] if bad else []
+    members = {entry.file.member for entry in entries if entry.file.name in media.bad} - {""}
+    return _Contents(feature, [*doubts, *([doubt] if doubt else [])], media.bad, members)
+
+
+def _common(media: Media) -> tuple[Feature, str]:
+    """Return the feature that fits all files, and a note for the user, or empty."""
+    images = [feature for feature in media.features if isinstance(feature, ImageFeature)]
     if images:
-        dtype, doubt = _dtype_of(features)
+        dtype, doubt = _dtype_of(media.features)
         return msgspec.structs.replace(_any_image(images), dtype=dtype), doubt
-    return common_audio([feature for feature in features if isinstance(feature, AudioFeature)])
+    return common_audio([item for item in media.features if isinstance(item, AudioFeature)])
 
 
 def _dtype_of(features: Mapping[Any, str]) -> tuple[str, str]:

@@ -135,6 +135,7 @@ class Request:
         kinds: `label`, `text` or `number` by column, to override the guess.
         text: stated facts about text files.
         zip_encoding: encoding of names in zip archives that do not state it.
+        skip_bad: whether to leave out images and audio files that cannot be decoded.
     """
 
     paths: tuple[Path, ...]
@@ -142,6 +143,7 @@ class Request:
     kinds: Mapping[str, str] = field(default_factory=dict)
     text: TextOptions = field(default_factory=partial(TextOptions, naming=key))
     zip_encoding: MemberEncoding | None = None
+    skip_bad: bool = False
 
     @property
     def tops(self) -> list[Path]:
@@ -202,7 +204,9 @@ def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
     stated = _stated_splits(request, entries)
     if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
         kind = main_form if main_form in class_folders.TITLES else "text"
-        outline = class_folders.outline(survey, entries, kind, stated=stated, progress=progress)
+        outline = class_folders.outline(
+            survey, entries, kind, stated=stated, progress=progress, skip_bad=request.skip_bad
+        )
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)

@@ -101,6 +101,15 @@ class Entry:
         """Suffix of `name` in lowercase, such as `.jpg`."""
         return PurePosixPath(self.name).suffix.lower()
 
+    def content(self) -> bytes:
+        """Read the file, decompressed.
+
+        Raises:
+            ReadError: the file cannot be read.
+        """
+        with self.file.open() as stream:
+            return stream.read()
+
     def head(self) -> bytes:
         """Read the first `HEAD` bytes, decompressed.
 
