@@ -11,7 +11,7 @@ from dshub import archives, formats
 from dshub.archives._sources import prefetched
 from dshub.cache.locks import Waiting
 from dshub.cache.store import Store
-from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename
+from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename, Stack
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Reader, Skipping
 from dshub.importing.holding import LocalFiles
@@ -128,7 +128,7 @@ def _rows(
 def _can_skip(manifest: Manifest, split: str) -> bool:
     """Return True if the reader and steps of a split can skip rows without reading them."""
     steps = manifest.splits[split].steps
-    one_to_one = all(isinstance(step, Rename | Map | Cut | Join | Attach) for step in steps)
+    one_to_one = all(isinstance(step, Rename | Map | Cut | Join | Attach | Stack) for step in steps)
     return one_to_one and isinstance(reader_of(manifest, split), Skipping)
 
 

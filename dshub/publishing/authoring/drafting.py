@@ -12,6 +12,7 @@ from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
+from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
@@ -135,12 +136,14 @@ class Request:
         splits: split name by file or folder.
         kinds: `label`, `text` or `number` by column, to override the guess.
         text: stated facts about text files.
+        arrays: columns of tables that become arrays, by the name of the array.
     """
 
     paths: tuple[Path, ...]
     splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     text: TextOptions = field(default_factory=partial(TextOptions, naming=key))
+    arrays: Mapping[str, ArrayRange] = field(default_factory=dict)
 
     @property
     def tops(self) -> list[Path]:
@@ -185,7 +188,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     else:
         splits = _by_split(entries, stated, doubts)
         outline = tables.outline(main_form, splits, request.text)
-        scan(outline, request.kinds, progress)
+        scan(outline, request.kinds, progress, arrays=request.arrays)
     outline.doubts[:0] = doubts
     return outline
 
@@ -227,7 +230,7 @@ def _described(
     if named is None:
         return None
     outline, names = named
-    scan(outline, request.kinds, progress)
+    scan(outline, request.kinds, progress, arrays=request.arrays)
     described.attach(outline, names, survey, files=entries, kind=kind, progress=progress)
     outline.doubts[:0] = doubts
     return outline
