@@ -37,6 +37,8 @@ TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content",
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
 _NUMBERED = "numbers are read as classes (replace them with names in the manifest, in this order)"
 
+_BOOLS = {"true", "false"}
+_MISSING = pc.SetLookupOptions(value_set=pa.array(MISSING_TEXTS))
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 Guess = tuple[Feature | None, str]
@@ -95,7 +97,7 @@ class Column:
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
             self._add_audio(values)
         unseen = self._count(split, values)
-        if is_text(values.type) and (self.all_numbers or self.all_bools):
+        if len(unseen) and is_text(values.type) and (self.all_numbers or self.all_bools):
             self._add_texts(unseen)
 
     def _add_type(self, split: str, kind: pa.DataType) -> None:
@@ -127,12 +129,17 @@ class Column:
 
     def _add_texts(self, values: pa.Array) -> None:
         """Note what all texts have in common; `values` can lack values that were added before."""
-        missing = pc.is_in(values, value_set=pa.array(MISSING_TEXTS, values.type))
+        values = values.cast(pa.string())
+        missing = pc.is_in(values, options=_MISSING)
         if pc.any(missing).as_py():
             self.missing.update(values.filter(missing).unique().to_pylist())
             values = values.filter(pc.invert(missing))
+        if not len(values):
+            return
         if self.all_bools:
-            self.all_bools = set(pc.utf8_lower(values.unique()).to_pylist()) <= {"true", "false"}
+            self.all_bools = values[0].as_py().lower() in _BOOLS and _BOOLS.issuperset(
+                pc.utf8_lower(values.unique()).to_pylist()
+            )
         if self.all_numbers:
             self._add_numbers(values)
 
