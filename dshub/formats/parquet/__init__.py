@@ -1,6 +1,7 @@
 """Parquet files, read with Arrow in batches of rows.
 
-Checksums of pages are verified if the file has them. Each file is copied to a temporary file before it is read, because its footer is at the end.
+Each file is copied to a temporary file before it is read, because its footer is at the end. The
+checksums of pages are verified if the file has them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
