@@ -139,8 +139,9 @@ class LabelFeature(Column, LabelNames, frozen=True, kw_only=True, tag="label"):
 
     Attributes:
         names: class names in order, so that the value i means `names[i]`.
-        codes: upstream code of each class, such as a WordNet number, if files contain codes.
-        first: upstream number of the first class, if files contain numbers.
+        codes: upstream code of each class, such as a WordNet number, if files contain codes. Codes
+            that are integers also match columns of integers.
+        first: upstream number of the first class, if files contain consecutive numbers.
     """
 
     names: Annotated[tuple[Text, ...], Meta(min_length=1, description="not be empty")]

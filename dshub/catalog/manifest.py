@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from dshub import _validate
 from dshub._validate import Text
-from dshub.catalog.features import Feature, Fields, Positive, is_encoded, row_bytes
+from dshub.catalog.features import Dtype, Feature, Fields, Positive, is_encoded, row_bytes
 from dshub.catalog.spellings import familiar
 from dshub.checksums import Digest
 
@@ -143,7 +143,25 @@ class Attach(Fields, frozen=True, kw_only=True, tag_field="step", tag="attach"):
     path: str
 
 
-Step = Rename | Map | Cut | Keep | Drop | Number | Match | Join | Attach
+class Stack(Fields, frozen=True, kw_only=True, omit_defaults=True, tag_field="step", tag="stack"):
+    """Combine columns of numbers, such as one per pixel, into a column of arrays.
+
+    Attributes:
+        column: name of the new column, which is the last one.
+        columns: columns to combine and remove, in the order of the values.
+        dtype: type of the values.
+        shape: shape of a row's array, with the last axis contiguous; by default, one axis.
+        missing: text that becomes NaN, if the columns are text and `dtype` is a float.
+    """
+
+    column: str
+    columns: Columns
+    dtype: Dtype
+    shape: tuple[Positive, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+Step = Rename | Map | Cut | Keep | Drop | Number | Match | Join | Attach | Stack
 """Step of a split. The set is closed, and no plugin can extend it."""
 
 

@@ -3,6 +3,7 @@
 import re
 from collections import ChainMap, Counter
 from collections.abc import Iterator, Mapping
+from math import prod
 from string import Formatter
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from dshub.catalog.manifest import (
     Match,
     Resource,
     Split,
+    Stack,
     Step,
 )
 from dshub.display import short
@@ -108,6 +110,9 @@ def _check_step(place: str, step: Step, split: Split) -> Iterator[Fault]:
         yield Fault(f"{place}.part", f"{step.part!r} is not among the split's files")
     if isinstance(step, Match | Join):
         yield from _check_reader(f"{place}.reader", step.reader)
+    if isinstance(step, Stack) and step.shape and prod(step.shape) != len(step.columns):
+        shape = " x ".join(map(str, step.shape))
+        yield Fault(f"{place}.shape", f"{shape} does not fit {len(step.columns):,} columns")
     if isinstance(step, Join) and step.number and step.number not in step.on:
         yield Fault(f"{place}.number", f"{step.number!r} is not among `on`")
     if isinstance(step, Attach):

@@ -20,6 +20,7 @@ from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.cli.info import columns_text, splits_text
+from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.display import flat
 from dshub.errors import DshubError
@@ -53,6 +54,22 @@ def _parse_splits(
             )
         splits[_PATH.convert(path, param, ctx)] = name
     return splits
+
+
+def _parse_arrays(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, ArrayRange]:
+    arrays: dict[str, ArrayRange] = {}
+    for value in values:
+        name, equals, columns = value.partition("=")
+        if not equals or key(name) != name or name in arrays:
+            message = (
+                f"{value!r} is not NAME=FIRST..LAST with a new name of a-z and 0-9, separated by _ "
+                "or -, such as pixels=pixel0..pixel783:28x28"
+            )
+            raise click.BadParameter(message, ctx=ctx, param=param)
+        arrays[name] = ArrayRange.parse(name, columns)
+    return arrays
 
 
 def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -121,6 +138,14 @@ def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | No
 @click.option(
     "--skip-bad", is_flag=True, help="Leave out files in class folders that cannot be decoded."
 )
+@click.option(
+    "--array",
+    "arrays",
+    multiple=True,
+    metavar="NAME=FIRST..LAST",
+    callback=_parse_arrays,
+    help="Read several columns of numbers as one array; a shape can follow: p=p0..p783:28x28.",
+)
 @click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Replace an existing manifest.")
@@ -140,6 +165,7 @@ def command(
     zip_encoding: MemberEncoding | None,
     check_media: bool,
     skip_bad: bool,
+    arrays: Mapping[str, ArrayRange],
     no_import: bool,
     dry_run: bool,
     force: bool,
@@ -150,6 +176,7 @@ def command(
       dshub new ~/flowers                          class folders of images: rose/1.jpg
       dshub new train.csv test.csv --name me/reviews
       dshub new data.zip --split train=old.csv --label grade
+      dshub new mnist.csv --array "pixels=pixel0..pixel783:28x28"
 
     Recognizes class folders of images, audio or text (in a folder or an archive), CSV, TSV, JSON,
     Parquet, Arrow, npz, IDX and plain text files. Every row is read, and files are copied into the
@@ -162,7 +189,15 @@ def command(
     options = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in options.items() for column in columns}
     text_options = TextOptions(header, delimiter, encoding, decimal_comma, naming=key)
-    request = Request(paths, splits, kinds, text_options, zip_encoding, skip_bad)
+    request = Request(
+        paths,
+        splits,
+        kinds,
+        text_options,
+        arrays=arrays,
+        zip_encoding=zip_encoding,
+        skip_bad=skip_bad,
+    )
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()

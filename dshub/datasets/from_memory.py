@@ -30,6 +30,7 @@ from dshub.datasets.inference import (
 )
 from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError
+from dshub.formats import nested
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
 from dshub.tables.types import is_text, row_dtype, row_shape
@@ -163,11 +164,28 @@ def to_arrow(values: Any) -> pa.Array:
     """Convert Python objects to an Arrow array; masked items and None become nulls."""
     if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
         return pa.array(values.data, mask=np.ma.getmaskarray(values))
+    present = [value for value in values if value is not None]
+    if present and all(isinstance(value, np.ndarray) for value in present):
+        return _array_of_arrays(values, present)
     plain = list(map(_plain, values))
     try:
         return pa.array(plain)
     except OverflowError:
         return pa.array(plain, pa.uint64())
+
+
+def _array_of_arrays(values: Any, present: Sequence[np.ndarray]) -> pa.Array:
+    """Convert arrays, some of which can be None, to an Arrow array that keeps their dtype."""
+    shapes = {(array.dtype, array.shape) for array in present}
+    if len(shapes) == 1 and len(present) == len(values) and present[0].dtype.kind in "biuf":
+        return nested(np.stack(present))
+    dtypes = {(array.dtype, array.ndim) for array in present}
+    kind = None
+    if len(dtypes) == 1 and present[0].dtype.kind in "biuf":
+        kind = pa.from_numpy_dtype(present[0].dtype)
+        for _ in range(present[0].ndim):
+            kind = pa.list_(kind)
+    return pa.array(list(map(_plain, values)), kind)
 
 
 def _plain(value: Any) -> Any:
@@ -324,6 +342,8 @@ def from_arrow(table: Any, features: Mapping[str, Feature] | None) -> ColumnSour
     features, columns, arrow = {}, {}, {}
     for name in table.schema.names:
         column, feature = table.column(name), declared.get(name) or _classes(table.column(name))
+        if isinstance(feature, LabelFeature) and name not in declared:
+            column = column.cast(pa.string())  # categories of integers are names, too
         column = cast_column(column)
         chunks = column.chunks or [pa.array([], column.type)]
         if feature is None:
@@ -363,11 +383,14 @@ def _arrow_array(column: Any, name: str) -> pa.Array:
 
 
 def _classes(column: pa.ChunkedArray) -> LabelFeature | None:
-    """Return the feature of a dictionary-encoded column of text, such as a pandas category."""
+    """Return the feature of a dictionary of text or integers, such as a pandas category."""
     kind = column.type
-    if not (pa.types.is_dictionary(kind) and is_text(kind.value_type)):
+    if not pa.types.is_dictionary(kind):
         return None
-    names = column.unify_dictionaries().chunk(0).dictionary.to_pylist() if len(column) else []
+    if not (is_text(kind.value_type) or pa.types.is_integer(kind.value_type)):
+        return None
+    values = column.unify_dictionaries().chunk(0).dictionary if len(column) else pa.array([], kind)
+    names = values.cast(pa.string()).to_pylist()
     optional = bool(column.null_count)
     return LabelFeature(names=tuple(names), optional=optional) if names else None
 
@@ -379,9 +402,21 @@ def conform_chunks(
     converted, row = [], 0
     for chunk in chunks:
         batch = pa.RecordBatch.from_pydict({name: chunk})
-        converted.append(conform(batch, {name: feature}, where=title, first_row=row).column(0))
+        features = {name: _without_codes(feature, chunk.type)}
+        converted.append(conform(batch, features, where=title, first_row=row).column(0))
         row += len(chunk)
     return converted
+
+
+def _without_codes(feature: Feature, kind: pa.DataType) -> Feature:
+    """Return a feature without codes for integers in memory, which are numbers of classes."""
+    if isinstance(feature, LabelFeature) and pa.types.is_integer(kind):
+        return msgspec.structs.replace(feature, codes=())
+    if isinstance(feature, ListFeature) and (
+        pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    ):
+        return msgspec.structs.replace(feature, of=_without_codes(feature.of, kind.value_type))
+    return feature
 
 
 def column_of_chunks(chunks: Sequence[pa.Array], feature: Feature) -> ChunkedColumn:

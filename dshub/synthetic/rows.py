@@ -133,6 +133,8 @@ def _labels(feature: LabelFeature, kinds: _Kinds) -> pa.Array:
     labels = kinds.classes % len(feature.names)
     if kinds.text_labels:
         return pa.array(feature.codes or feature.names, pa.string()).take(pa.array(labels))
+    if feature.codes and all(code.removeprefix("-").isdecimal() for code in feature.codes):
+        return pa.array(map(int, feature.codes), pa.int64()).take(pa.array(labels))
     small = feature.first + len(feature.names) <= 256
     return pa.array((labels + feature.first).astype(np.uint8 if small else np.int32))
 

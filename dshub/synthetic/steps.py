@@ -9,11 +9,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from msgspec.structs import replace
 
 from dshub import formats
-from dshub.catalog.manifest import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
+from dshub.catalog.manifest import (
+    Attach,
+    Cut,
+    Drop,
+    Join,
+    Keep,
+    Map,
+    Match,
+    Number,
+    Rename,
+    Stack,
+    Step,
+)
+from dshub.formats._records import flat
 from dshub.tables.steps import apply, column, paths, pattern_columns, texts, with_column
 
 
@@ -64,7 +78,7 @@ class Undone:
         """
         for i, step in enumerate(self.steps):
             match step:
-                case Rename() | Map() | Cut():
+                case Rename() | Map() | Cut() | Stack():
                     rows = _apply(rows, step)
                 case Number():
                     rows = _apply(rows, replace(step, first=step.first + offset))
@@ -108,12 +122,14 @@ def undo(rows: pa.RecordBatch, steps: Sequence[Step]) -> Undone:  # noqa: C901  
             case Attach():
                 saved[i] = rows.select([step.column])
                 rows = _without(rows, [step.column, *pattern_columns(step.path)])
+            case Stack():
+                rows = _unstack(rows, step)
             case Cut() | Drop():
                 pass
     return Undone(rows, steps, saved)
 
 
-def _apply(rows: pa.RecordBatch, step: Rename | Map | Cut | Number) -> pa.RecordBatch:
+def _apply(rows: pa.RecordBatch, step: Rename | Map | Cut | Number | Stack) -> pa.RecordBatch:
     lookup: Any = None  # these steps read no other files
     return next(apply(iter([rows]), [step], lookup))
 
@@ -126,6 +142,13 @@ def _unmap(rows: pa.RecordBatch, step: Map) -> pa.RecordBatch:
     if pa.types.is_integer(values.type) and all(value.isdecimal() for value in restored):
         return with_column(rows, step.column, pa.array(map(int, restored), values.type))
     return with_column(rows, step.column, pa.array(restored, pa.string()))
+
+
+def _unstack(rows: pa.RecordBatch, step: Stack) -> pa.RecordBatch:
+    values = flat(rows, step.column, where="a step of the split").reshape(rows.num_rows, -1)
+    columns = dict(zip(step.columns, map(pa.array, np.ascontiguousarray(values.T)), strict=True))
+    others = [name for name in rows.schema.names if name != step.column]
+    return pa.RecordBatch.from_pydict({name: rows.column(name) for name in others} | columns)
 
 
 def _without(rows: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:

@@ -15,7 +15,7 @@ from dshub.cache.locks import Waiting
 from dshub.cache.store import Store
 from dshub.catalog.features import is_encoded
 from dshub.catalog.file_names import FileNames
-from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename
+from dshub.catalog.manifest import LOCAL, Attach, Cut, Join, Manifest, Map, Rename, Stack
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Naming, Reader, Skipping
 from dshub.importing.holding import LocalFiles
@@ -223,7 +223,7 @@ def _names(manifest: Manifest, split: str, parts: _Parts, column: str) -> pa.Chu
 def _can_skip(manifest: Manifest, split: str) -> bool:
     """Return True if the reader and steps of a split can skip rows without reading them."""
     steps = manifest.splits[split].steps
-    one_to_one = all(isinstance(step, Rename | Map | Cut | Join | Attach) for step in steps)
+    one_to_one = all(isinstance(step, Rename | Map | Cut | Join | Attach | Stack) for step in steps)
     return one_to_one and isinstance(reader_of(manifest, split), Skipping)
 
 

@@ -1,7 +1,7 @@
 """Convert columns from readers to the types of their features."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
@@ -26,6 +26,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.errors import SchemaError
+from dshub.tables.missing import TEXTS
 from dshub.tables.types import arrow_schema, arrow_type, is_text
 
 SIGNATURES: dict[str, tuple[bytes, ...]] = {
@@ -133,8 +134,8 @@ def _conform_optional(column: pa.Array, feature: Feature, place: _Place) -> pa.A
     """Convert the values that are not missing."""
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), arrow_type(feature))
-    if isinstance(feature, NumberFeature) and feature.missing and is_text(column.type):
-        missing = pc.is_in(column, value_set=pa.array(feature.missing, column.type))
+    if is_text(column.type) and (texts := _missing_texts(feature)):
+        missing = pc.is_in(column, value_set=pa.array(texts, column.type))
         column = pc.if_else(missing, pa.scalar(None, column.type), column)
     if not column.null_count:
         return _conform_values(column, feature, place)
@@ -146,6 +147,14 @@ def _conform_optional(column: pa.Array, feature: Feature, place: _Place) -> pa.A
 
     values = _conform_values(column.drop_null(), feature, replace(place, row_of=row_of))
     return values.take(pa.array(np.cumsum(present) - 1, mask=~present))
+
+
+def _missing_texts(feature: Feature) -> list[str]:
+    """Return the texts that mean a missing value of an optional column."""
+    if isinstance(feature, LabelFeature):
+        classes = feature.codes or feature.names
+        return [text for text in TEXTS if text not in classes]
+    return list(feature.missing) if isinstance(feature, NumberFeature) else []
 
 
 def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:  # noqa: C901, PLR0911, PLR0912  # a case each
@@ -377,6 +386,8 @@ def _first_wrong(values: pa.Array, kind: pa.DataType) -> int:
 
 def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:
     first = feature.first
+    if pa.types.is_integer(column.type) and _are_numbers(feature.codes):
+        column = column.cast(pa.string())
     if is_text(column.type):
         first, column = 0, _look_up_classes(column, feature, place)
     elif pa.types.is_boolean(column.type):
@@ -390,6 +401,10 @@ def _conform_label(column: pa.Array, feature: LabelFeature, place: _Place) -> pa
         got = str(column[row].as_py())
         raise place.error(row, expected=f"a class from {first} to {last}", got=got)
     return pa.array(numbers)
+
+
+def _are_numbers(codes: Sequence[str]) -> bool:
+    return bool(codes) and all(code.removeprefix("-").isdecimal() for code in codes)
 
 
 def _look_up_classes(column: pa.Array, feature: LabelFeature, place: _Place) -> pa.Array:

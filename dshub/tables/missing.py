@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+TEXTS = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
+"""Text of a missing value in the files of many programs."""
+
 
 def uses_mask(dtype: np.dtype[Any]) -> bool:
     """Return True if no value of a dtype means that a value is missing."""

@@ -10,9 +10,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub import formats
-from dshub.catalog.manifest import Attach, Cut, Drop, Join, Keep, Map, Match, Number, Rename, Step
+from dshub.catalog.features import NumberFeature
+from dshub.catalog.manifest import (
+    Attach,
+    Cut,
+    Drop,
+    Join,
+    Keep,
+    Map,
+    Match,
+    Number,
+    Rename,
+    Stack,
+    Step,
+)
 from dshub.errors import ReadError, SchemaError
-from dshub.formats import File
+from dshub.formats import File, nested
+from dshub.tables.conforming import conform
+from dshub.tables.types import is_text
 
 Batches = Iterator[pa.RecordBatch]
 ATTACHED_BYTES = 16 << 20  # bytes of attached files per batch
@@ -41,7 +56,7 @@ def apply(batches: Batches, steps: Sequence[Step], lookup: Lookup) -> Batches:
     return batches
 
 
-def _apply(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C901, PLR0911  # a case each
+def _apply(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C901, PLR0911, PLR0912  # a case each
     match step:
         case Rename():
             return map(partial(renamed, columns=step.columns), batches)
@@ -61,6 +76,8 @@ def _apply(batches: Batches, step: Step, lookup: Lookup) -> Batches:  # noqa: C9
             return _join(batches, step, lookup)
         case Attach():
             return _attach(batches, step, lookup)
+        case Stack():
+            return _stack(batches, step)
         case _:
             assert_never(step)
 
@@ -168,6 +185,33 @@ def _shown(key: str) -> str:
 def _list_error(step: Match | Join, lookup: Lookup, reason: str) -> ReadError:
     names = ", ".join(file.name for file in lookup.files(step.part)[:3])
     return ReadError(file=names, reason=reason)
+
+
+def _stack(batches: Batches, step: Stack) -> Batches:
+    missing = step.missing if step.dtype.startswith("float") else ()
+    features = dict.fromkeys(step.columns, NumberFeature(dtype=step.dtype, missing=missing))
+    row = 0
+    for batch in batches:
+        for name in step.columns:
+            column(batch, name)
+        members = batch.select(list(features))
+        if step.dtype.startswith("float"):
+            filled = list(map(_with_nan, members.columns))
+            members = pa.RecordBatch.from_arrays(filled, members.schema.names)
+        numbers = conform(members, features, where=f"column {step.column}", first_row=row)
+        values = np.array([values.to_numpy(zero_copy_only=False) for values in numbers.columns])
+        arrays = values.T.reshape(-1, *(step.shape or (len(step.columns),)))
+        kept = [name for name in batch.schema.names if name not in features]
+        columns = {name: batch.column(name) for name in kept}
+        yield pa.RecordBatch.from_pydict({**columns, step.column: nested(arrays)})
+        row += batch.num_rows
+
+
+def _with_nan(values: pa.Array) -> pa.Array:
+    """Replace missing numbers by NaN."""
+    if not values.null_count or is_text(values.type):
+        return values
+    return values.cast(pa.float64()).fill_null(float("nan"))
 
 
 def _attach(batches: Batches, step: Attach, lookup: Lookup) -> Batches:

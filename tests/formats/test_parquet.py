@@ -199,3 +199,35 @@ def test_other_files_are_rejected(data: bytes) -> None:
 def test_unknown_option_is_rejected() -> None:
     with pytest.raises(ManifestError, match="column"):
         formats.create(FORMAT | {"column": "x"})
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_page_with_a_wrong_checksum_is_rejected(version: str, dictionary: bool) -> None:
+    values = np.arange(500_000, 501_000, dtype="<i4")
+    options = {
+        "write_page_checksum": True,
+        "compression": "none",
+        "use_dictionary": dictionary,
+        "data_page_version": version,
+    }
+    data = parquet_file(pa.table({"a": values}), **options)
+    assert read(data).column("a").to_pylist() == values.tolist()
+    place = data.index(values[500:510].tobytes())
+    damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    with pytest.raises(ReadError, match=r"some-file: .*CRC checksum verification failed"):
+        read(damaged)
+
+
+def test_checksums_of_nested_pages_and_later_row_groups_are_verified() -> None:
+    lists = pa.array([[i, i + 1] for i in range(700_000, 701_000)], pa.list_(pa.int32()))
+    table = pa.table({"a": range(1000), "l": lists})
+    options = {"write_page_checksum": True, "compression": "none", "use_dictionary": False}
+    data = parquet_file(table, row_group_size=100, **options)
+    place = data.index(np.array([700_950, 700_951], "<i4").tobytes())
+    damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+    with pytest.raises(ReadError, match="CRC checksum verification failed"):
+        read(damaged)
+    with pytest.raises(ReadError, match="CRC checksum verification failed"):
+        read(damaged, l="l")
+    assert read(damaged, a="a").num_rows == 1000  # the damaged column is not read

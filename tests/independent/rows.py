@@ -12,6 +12,8 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from dshub.catalog.features import Feature, LabelFeature, ListFeature, NumberFeature
 from dshub.catalog.manifest import (
     Attach,
@@ -24,6 +26,7 @@ from dshub.catalog.manifest import (
     Number,
     Rename,
     Split,
+    Stack,
     Step,
 )
 from tests.independent import zstd
@@ -136,6 +139,10 @@ def _stepped(  # noqa: C901, PLR0912  # one case per step
             for row in rows:
                 partner = partners[_key(row, step.on)]
                 yield row | {name: partner[name] for name in step.columns}
+        case Stack():
+            for row in rows:
+                values = [np.dtype(step.dtype).type(row.pop(name)) for name in step.columns]
+                yield row | {step.column: np.array(values).reshape(step.shape or -1)}
         case Attach():
             contents = dict(files[step.part])
             for row in rows:

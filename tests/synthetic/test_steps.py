@@ -1,7 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from dshub.catalog.manifest import Keep, Map, Number, Rename, Step
+from dshub.catalog.manifest import Keep, Map, Number, Rename, Stack, Step
 from dshub.synthetic.steps import undo
 from dshub.tables.steps import apply
 
@@ -42,3 +42,13 @@ def test_mapped_integers_stay_integers() -> None:
     undone = undo(rows, [Map(column="label", values={"10": "0", "20": "1"})]).rows
     assert undone.to_pydict() == {"label": [10, 20]}
     assert undone.schema.field("label").type == pa.int32()
+
+
+def test_stacked_arrays_are_restored() -> None:
+    values = pa.FixedSizeListArray.from_arrays(pa.array([1, 2, 3, 4], pa.uint8()), 2)
+    rows = pa.RecordBatch.from_pydict({"label": ["cat", "dog"], "p": values})
+    step = Stack(column="p", columns=("a", "b"), dtype="uint8")
+    undone = undo(rows, [step]).rows
+    assert undone.to_pydict() == {"label": ["cat", "dog"], "a": [1, 3], "b": [2, 4]}
+    (restored,) = apply(iter([undone]), [step], NoFiles())  # type: ignore[arg-type]
+    assert restored == rows

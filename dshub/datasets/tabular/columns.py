@@ -1,5 +1,6 @@
 """Summarize the values of a column, and guess its feature."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,15 +27,19 @@ from dshub.datasets.inference import cast_type, infer_feature, missing_paths
 from dshub.datasets.labels import class_order
 from dshub.errors import DshubError, SchemaError
 from dshub.tables.conforming import SIGNATURES
+from dshub.tables.missing import TEXTS as MISSING_TEXTS
 from dshub.tables.types import is_text
 
 MAX_CLASSES = 1000  # maximum distinct values of a column with classes
 MAX_TEXT_CLASSES = 20  # maximum classes of a text column with a name that is not in `LABELS`
 MAX_CLASS_LENGTH = 60  # maximum characters of a class name
-MISSING = ("", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
 TEXTS = ("text", "sentence", "question", "answer", "title", "review", "content", "comment")
 LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
 _NUMBERED = "numbers are read as classes (replace them with names in the manifest, in this order)"
+
+_BOOLS = {"true", "false"}
+_MISSING = pc.SetLookupOptions(value_set=pa.array(MISSING_TEXTS))
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 Guess = tuple[Feature | None, str]
 """Feature of a column, or None to omit the column; and a note for the user, or empty."""
@@ -92,7 +97,7 @@ class Column:
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
             self._add_audio(values)
         unseen = self._count(split, values)
-        if is_text(values.type) and (self.all_numbers or self.all_bools):
+        if len(unseen) and is_text(values.type) and (self.all_numbers or self.all_bools):
             self._add_texts(unseen)
 
     def _add_type(self, split: str, kind: pa.DataType) -> None:
@@ -124,12 +129,17 @@ class Column:
 
     def _add_texts(self, values: pa.Array) -> None:
         """Note what all texts have in common; `values` can lack values that were added before."""
-        missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
+        values = values.cast(pa.string())
+        missing = pc.is_in(values, options=_MISSING)
         if pc.any(missing).as_py():
             self.missing.update(values.filter(missing).unique().to_pylist())
             values = values.filter(pc.invert(missing))
+        if not len(values):
+            return
         if self.all_bools:
-            self.all_bools = set(pc.utf8_lower(values.unique()).to_pylist()) <= {"true", "false"}
+            self.all_bools = values[0].as_py().lower() in _BOOLS and _BOOLS.issuperset(
+                pc.utf8_lower(values.unique()).to_pylist()
+            )
         if self.all_numbers:
             self._add_numbers(values)
 
@@ -202,15 +212,15 @@ class Column:
     def has_classes(self, most: int) -> bool:
         """Return True if there are at most `most` distinct values, all short and some repeated."""
         values = self.values
-        repeats = len(values) < self.rows.total()
+        repeats = len(values) < self.rows.total() or _are_consecutive(values)
         return 0 < len(values) <= most and repeats and max(map(len, values)) <= MAX_CLASS_LENGTH
 
-    def numbered_classes(self) -> range | None:
-        """Return the range of integer values; None for other types and for a range too large."""
-        values = self.values if types.is_integer(self.type) else []
-        if not values or int(values[-1]) - int(values[0]) >= MAX_CLASSES:
-            return None
-        return range(int(values[0]), int(values[-1]) + 1)
+
+def _are_consecutive(values: Sequence[str]) -> bool:
+    """Return True for a few consecutive integers, which are classes even if none is repeated."""
+    if len(values) > MAX_TEXT_CLASSES or not all(map(_INTEGER.fullmatch, values)):
+        return False
+    return int(values[-1]) - int(values[0]) + 1 == len(values) > 1
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -267,6 +277,8 @@ def guess(column: Column, stated: str, names: Sequence[str] = ()) -> Guess:
         feature, doubt = _named(column, names)
     else:
         feature, doubt = _guess(column, stated)
+    if isinstance(feature, LabelFeature) and (note := _rows_without_class(column, feature)):
+        doubt = f"{doubt}; {note}" if doubt else f"column {column.name!r}: {note}"
     if feature is not None and column.nulls:
         feature = msgspec.structs.replace(feature, optional=True)
     return feature, doubt
@@ -282,13 +294,22 @@ def _named(column: Column, names: Sequence[str]) -> Guess:
     return feature, f"column {column.name!r}: {note}"
 
 
+def _rows_without_class(column: Column, feature: LabelFeature) -> str:
+    """Describe the rows without a class; empty if there are none."""
+    texts = set(MISSING_TEXTS).difference(feature.codes or feature.names)
+    counters = (column.counts or {}).values()
+    rows = column.nulls + sum(counter[text] for counter in counters for text in texts)
+    return f"{rows:,} of {column.rows.total():,} rows have no class" if rows else ""
+
+
 def _guess(column: Column, stated: str) -> Guess:
     kind = column.type
     if stated == "label" or (types.is_boolean(kind) and column.name in LABELS):
         return _label(column), ""
     if is_text(kind):
         return _of_text(column, stated)
-    if column.name in LABELS and stated != "number" and column.numbered_classes():
+    is_class = types.is_integer(kind) and column.name in LABELS and stated != "number"
+    if is_class and column.has_classes(MAX_CLASSES):
         return _label(column), _doubt(column, _NUMBERED, "number")
     return _of_files(column) if _is_binary(kind) else _of_type(column, kind)
 
@@ -367,20 +388,42 @@ def _doubt(column: Column, note: str, option: str) -> str:
 
 def _label(column: Column) -> LabelFeature:
     """Return the label feature of a column; raise DshubError if it cannot have classes."""
-    if types.is_boolean(column.type):
+    kind = column.type
+    if types.is_boolean(kind):
         return LabelFeature(names=("false", "true"))
-    if (numbers := column.numbered_classes()) is not None:
-        return LabelFeature(names=tuple(map(str, numbers)), first=numbers.start)
-    if is_text(column.type) and column.counts is not None:
-        names = tuple(column.values)
-        are_numbers = all(name.lstrip("-").isdigit() for name in names)
-        # codes let the user rename classes that are numbers
-        return LabelFeature(names=names, codes=names if are_numbers else ())
-    raise DshubError(
-        f"column {column.name!r} cannot have classes: its type is {column.type}, or it has more "
-        f"than {MAX_CLASSES:,} distinct values",
-        hint=f"use --text {column.name} or --number {column.name}",
+    if column.counts is None or not (is_text(kind) or types.is_integer(kind)):
+        raise DshubError(
+            f"column {column.name!r} cannot have classes: its type is {kind}, or it has more "
+            f"than {MAX_CLASSES:,} distinct values",
+            hint=f"use --text {column.name} or --number {column.name}",
+        )
+    if types.is_integer(kind):
+        return _of_integers(column.values)
+    return _of_classes(column.values, column)
+
+
+def _of_integers(names: Sequence[str]) -> LabelFeature:
+    """Return the label feature of classes that are named by their numbers."""
+    first, last = int(names[0]), int(names[-1])
+    is_range = last - first + 1 == len(names)
+    return LabelFeature(
+        names=tuple(names), first=first if is_range else 0, codes=() if is_range else tuple(names)
     )
+
+
+def _of_classes(texts: Sequence[str], column: Column) -> LabelFeature:
+    """Return the label feature of texts; missing values are not a class."""
+    present = class_order(text for text in texts if text not in MISSING_TEXTS)
+    are_numbers = all(text.lstrip("-").isdigit() for text in present)
+    if not are_numbers:  # "None" can be a class
+        present = class_order(text for text in texts if text)
+    optional = 0 < len(present) < len(texts)
+    names = tuple(present or texts)
+    if column.all_bools and len(names) == 2:  # as JSON and Parquet have them
+        codes = tuple(sorted(names, key=str.lower))
+        return LabelFeature(names=("false", "true"), codes=codes, optional=optional)
+    # codes let the user rename classes that are numbers
+    return LabelFeature(names=names, codes=names if are_numbers else (), optional=optional)
 
 
 def common_audio(features: Collection[AudioFeature]) -> tuple[AudioFeature, str]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from dshub.datasets.tabular.columns import LABELS, MISSING
+from dshub.datasets.tabular.columns import LABELS
 from dshub.errors import DshubError
 from dshub.formats._texts import LARGEST_LINE
+from dshub.tables.missing import TEXTS as MISSING
 
 # strongest first: a character that is rarer in text wins if two give the same number of fields
 DELIMITERS = ("\t", "::", "|", ";", ",")

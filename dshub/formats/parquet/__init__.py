@@ -1,6 +1,7 @@
 """Parquet files, read with Arrow in batches of rows.
 
-Each file is copied to a temporary file before it is read, because its footer is at the end.
+Each file is copied to a temporary file before it is read, because its footer is at the end. The
+checksums of pages are verified if the file has them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -101,6 +102,7 @@ class _Table:
 
     def _open(self, dictionaries: Sequence[str], **options: Any) -> pq.ParquetFile:
         options |= {"metadata": self.metadata, "pre_buffer": False}
+        options |= {"page_checksum_verification": True}
         return pq.ParquetFile(self._copy, read_dictionary=list(dictionaries), **options)
 
     def unpacked_size(self) -> int:

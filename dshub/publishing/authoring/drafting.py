@@ -11,6 +11,7 @@ from pathlib import Path
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest, MemberEncoding
+from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.files import LooseFile
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
@@ -136,6 +137,7 @@ class Request:
         text: stated facts about text files.
         zip_encoding: encoding of names in zip archives that do not state it.
         skip_bad: whether to leave out images and audio files that cannot be decoded.
+        arrays: columns of tables that become arrays, by the name of the array.
     """
 
     paths: tuple[Path, ...]
@@ -144,6 +146,7 @@ class Request:
     text: TextOptions = field(default_factory=partial(TextOptions, naming=key))
     zip_encoding: MemberEncoding | None = None
     skip_bad: bool = False
+    arrays: Mapping[str, ArrayRange] = field(default_factory=dict)
 
     @property
     def tops(self) -> list[Path]:
@@ -211,7 +214,7 @@ def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
     else:
         splits = _by_split(entries, stated, doubts)
         outline = _of_rows(main_form, splits, request.text)
-        scan(outline, request.kinds, progress)
+        scan(outline, request.kinds, progress, arrays=request.arrays)
     outline.doubts[:0] = doubts
     return outline
 
@@ -285,7 +288,7 @@ def _described(
     if named is None:
         return None
     outline, names = named
-    scan(outline, request.kinds, progress)
+    scan(outline, request.kinds, progress, arrays=request.arrays)
     described.attach(outline, names, survey, files=entries, kind=kind, progress=progress)
     outline.doubts[:0] = doubts
     return outline

@@ -12,7 +12,9 @@ from dshub import formats
 from dshub.catalog.features import AudioFeature, ImageFeature, LabelFeature, MaskFeature
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.depths import header_dtype
-from dshub.datasets.tabular.columns import Column, guess
+from dshub.datasets.tabular.arrays import ArrayRange
+from dshub.datasets.tabular.columns import Column
+from dshub.datasets.tabular.inferring import Inference
 from dshub.errors import DshubError, SchemaError
 from dshub.loading.decoding import images
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
@@ -85,25 +87,30 @@ def audio_feature(data: bytes, name: str) -> AudioFeature:
     return detect_audio(data, name)
 
 
-def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None:
+def scan(
+    outline: Outline,
+    kinds: Mapping[str, str],
+    progress: Progress,
+    *,
+    arrays: Mapping[str, ArrayRange] | None = None,
+) -> None:
     """Add features, row counts and figures to an outline by reading every row.
 
     Args:
         outline: outline with the files of each split.
         kinds: `label`, `text` or `number` by column, to override the guess.
         progress: progress display.
+        arrays: columns that become arrays, by the name of the array.
 
     Raises:
         DshubError: a split has no rows, or two splits have no common column.
         ReadError: a file does not match its format.
     """
-    columns: dict[str, Column] = {}
-    classes: dict[str, tuple[str, ...]] = {}
+    found = Inference()
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
             for batch in batches(split):
-                _summarize(columns, name, batch)
-                classes = classes or stated_classes(batch.schema.metadata, split.rename)
+                found.add(name, batch, split.rename)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
             if not split.rows:
@@ -111,31 +118,18 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
                 raise DshubError(
                     f"split {name} has no rows: {files}", hint="pass only files with rows"
                 )
-    check_columns(kinds, columns)
-    for column, summary in columns.items():
-        feature, doubt = guess(summary, kinds.get(column, ""), classes.get(column, ()))
-        outline.doubts += [doubt] if doubt else []
-        if isinstance(feature, LabelFeature) and "" in feature.names:
-            outline.doubts.append(_doubt_of_empty(column, summary))
-        outline.features |= {column: feature} if feature else {}
-    if not outline.features:
-        raise DshubError("no column can be used", hint="; ".join(outline.doubts))
-    for name in outline.splits:
-        _compare(outline, columns, name)
-
-
-def _doubt_of_empty(column: str, summary: Column) -> str:
-    rows = sum(counter[""] for counter in (summary.counts or {}).values())
-    total = summary.rows.total()
-    return (
-        f"column {column!r}: {rows:,} of {total:,} rows have no value, which becomes a class with "
-        "an empty name; fill or remove these rows"
-    )
-
-
-def _summarize(columns: dict[str, Column], split: str, batch: pa.RecordBatch) -> None:
-    for name, values in zip(batch.schema.names, batch.columns, strict=True):
-        columns.setdefault(name, Column(name)).add(split, values)
+    check_columns(kinds, found.columns)
+    found.infer(kinds, arrays or {}, key)
+    outline.features = found.features
+    outline.doubts += found.notes
+    outline.doubts += [
+        f"the {count:,} columns from {first!r} to {last!r} have numbers of one dtype; to read them "
+        f'as one array, use --array "values={first}..{last}"'
+        for first, last, count in found.offers()
+    ]
+    for name, split in outline.splits.items():
+        split.steps += msgspec.to_builtins(found.stacks_of(name))
+        _compare(outline, found.columns, name)
 
 
 def check_columns(names: Iterable[str], columns: Collection[str]) -> None:
@@ -155,38 +149,6 @@ def batches(split: SplitOutline) -> Iterator[pa.RecordBatch]:
         names = [split.rename.get(name, name) for name in batch.schema.names]
         metadata = batch.schema.metadata
         yield batch.rename_columns(names).replace_schema_metadata(metadata)
-
-
-def stated_classes(
-    metadata: Mapping[bytes, bytes] | None, rename: Mapping[str, str]
-) -> dict[str, tuple[str, ...]]:
-    """Return the class names of columns in the metadata that Hugging Face `datasets` writes.
-
-    Args:
-        metadata: metadata of an Arrow schema.
-        rename: new names of columns, by old name.
-    """
-    try:
-        text = (metadata or {}).get(b"huggingface", b"")
-        features = msgspec.json.decode(text, type=_Metadata).info.features if text else {}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return {}
-    return {
-        rename.get(name, name): tuple(feature["names"])
-        for name, feature in features.items()
-        if isinstance(feature, dict)
-        and feature.get("_type") == "ClassLabel"
-        and isinstance(feature.get("names"), list)
-        and all(isinstance(item, str) and item for item in feature["names"])
-    }
-
-
-class _Info(msgspec.Struct):
-    features: dict[str, Any] = {}
-
-
-class _Metadata(msgspec.Struct):
-    info: _Info
 
 
 def renamed(columns: Sequence[str]) -> dict[str, str]:
@@ -216,7 +178,7 @@ def _compare(outline: Outline, columns: Mapping[str, Column], name: str) -> None
         feature = outline.features[column]
         if isinstance(feature, LabelFeature):
             counts = (columns[column].counts or {}).get(name, Counter())
-            values: Iterable[str] = feature.names
-            if pa.types.is_integer(columns[column].type):
+            values: Iterable[str] = feature.codes or feature.names
+            if pa.types.is_integer(columns[column].type) and not feature.codes:
                 values = map(str, range(feature.first, feature.first + len(feature.names)))
             split.figures[f"{column}-counts"] = tuple(counts[value] for value in values)

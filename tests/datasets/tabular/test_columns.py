@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dshub.catalog.features import (
@@ -46,7 +48,11 @@ def test_features_follow_from_all_values(new: New, data: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "feature"),
     [
-        ("y", [3, 5], LabelFeature(names=("3", "4", "5"), first=3)),
+        ("y", [5, 3, 5], LabelFeature(names=("3", "5"), codes=("3", "5"))),
+        ("y", [-1, 1, 1], LabelFeature(names=("-1", "1"), codes=("-1", "1"))),
+        ("y", [0, 5000, 0], LabelFeature(names=("0", "5000"), codes=("0", "5000"))),
+        ("y", [4, 3], LabelFeature(names=("3", "4"), first=3)),
+        ("y", [3, 5], NumberFeature(dtype="int64")),
         ("y", [0, 5000], NumberFeature(dtype="int64")),
         ("x", [3, 5], NumberFeature(dtype="int64")),
         ("x", ["18446744073709551615", "7"], NumberFeature(dtype="uint64")),
@@ -88,3 +94,45 @@ def test_feature_is_guessed_from_name_and_values(
     guessed, note = guess(column, "")
     assert guessed == feature
     assert note or feature is not None
+
+
+ROUTES = ("csv", "jsonl", "parquet")
+
+
+def write_rows(folder: Path, route: str, label: list[Any]) -> Path:
+    """Write a table with a column of labels and another column."""
+    path = folder / f"rows.{route}"
+    table = pa.table({"x": [i + 0.5 for i in range(len(label))], "label": label})
+    if route == "csv":
+        shown = ["" if value is None else value for value in label]
+        write_text(path, "x,label\n" + "".join(f"{i}.5,{v}\n" for i, v in enumerate(shown)))
+    elif route == "jsonl":
+        write_text(path, "".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    else:
+        pq.write_table(table, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "numbers"),
+    [
+        ([0, 4, 0], ("0", "4"), [0, 1, 0]),
+        ([1, -1, 1], ("-1", "1"), [1, 0, 1]),
+        ([10, 9, 100, 9], ("9", "10", "100"), [1, 0, 2, 0]),
+        ([1, 2, 3, 2], ("1", "2", "3"), [0, 1, 2, 1]),
+        ([0, 70000, 0], ("0", "70000"), [0, 1, 0]),
+        ([5, None, 7, 5], ("5", "7"), [0, None, 1, 0]),
+        (["neg", "pos", None, "neg"], ("neg", "pos"), [0, 1, None, 0]),
+        ([True, False, True], ("false", "true"), [1, 0, 1]),
+    ],
+)
+def test_classes_do_not_depend_on_the_format(
+    new: New, data: Path, label: list[Any], names: tuple[str, ...], numbers: list[int | None]
+) -> None:
+    for route in ROUTES:
+        result = new(write_rows(data, route, label), "--force")
+        feature = result.manifest.features["label"]
+        assert (route, feature.names) == (route, names)
+        assert (route, [row["label"] for row in result["train"]]) == (route, numbers)
+        counts = tuple(numbers.count(number) for number in range(len(names)))
+        assert result.manifest.splits["train"].figures == {"label-counts": counts}

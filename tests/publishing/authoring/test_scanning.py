@@ -7,6 +7,7 @@ from PIL import Image
 
 from dshub.catalog.features import (
     ImageFeature,
+    LabelFeature,
 )
 from dshub.errors import DshubError, ReadError
 from dshub.publishing.authoring.scanning import renamed
@@ -63,12 +64,15 @@ def test_exif_orientation_swaps_height_and_width(new: New, data: Path) -> None:
     assert result["train"][0]["image"].shape == (9, 4, 3)
 
 
-def test_label_without_a_value_is_a_doubt(new: New, data: Path) -> None:
+def test_row_without_a_label_has_no_class(new: New, data: Path) -> None:
     write_text(data / "train.csv", "text,label\na,pos\nb,\nc,pos\nd,neg\n")
-    doubt = "column 'label': 1 of 4 rows have no value, which becomes a class with an empty name"
-    assert [text.startswith(doubt) for text in new(data).doubts("no value")] == [True]
+    result = new(data)
+    assert result.doubts("no class") == ["column 'label': 1 of 4 rows have no class"]
+    assert result.manifest.features["label"] == LabelFeature(names=("neg", "pos"), optional=True)
+    assert [row["label"] for row in result["train"]] == [1, None, 1, 0]
+    assert result.manifest.splits["train"].figures == {"label-counts": (1, 2)}
     write_text(data / "train.csv", "text,label\na,pos\nb,neg\nc,pos\nd,neg\n")
-    assert new(data, "--force").doubts("no value") == []
+    assert new(data, "--force").doubts("no class") == []
 
 
 def test_many_columns_are_renamed_in_linear_time() -> None:
