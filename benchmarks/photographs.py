@@ -45,10 +45,11 @@ class Photographs:
 
     Args:
         seed: seed of the windows.
+        share: smallest and largest share of a photograph's size.
     """
 
-    def __init__(self, seed: int = 0) -> None:
-        self.sources = photographs()
+    def __init__(self, seed: int = 0, share: tuple[float, float] = (0.6, 1)) -> None:
+        self.sources, self._share = photographs(), share
         if not self.sources:
             raise SystemExit("install scikit-learn or scikit-image, which ship photographs")
         self._draw = np.random.default_rng(seed)
@@ -63,7 +64,7 @@ class Photographs:
         draw = self._draw
         number = int(draw.integers(len(self.sources))) if number is None else number
         source = self.sources[number % len(self.sources)]
-        share = min(source.width / width, source.height / height) * draw.uniform(0.6, 1)
+        share = min(source.width / width, source.height / height) * draw.uniform(*self._share)
         across, down = share * width, share * height
         left, top = draw.uniform(0, source.width - across), draw.uniform(0, source.height - down)
         box = (left, top, left + across, top + down)
