@@ -17,6 +17,7 @@ from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders, described, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
+from dshub.publishing.authoring.partitions import read_folders
 from dshub.publishing.authoring.scanning import check_columns, scan
 from dshub.publishing.authoring.survey import Entry, Survey, some, split_in, stem, survey_files
 from dshub.tables.building import rows_of
@@ -187,6 +188,7 @@ def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
     else:
         splits = _by_split(entries, stated, doubts)
         outline = tables.outline(main_form, splits, request.text)
+        read_folders(outline, survey.members)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
