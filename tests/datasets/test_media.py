@@ -113,7 +113,9 @@ def test_folders_of_key_and_value_are_columns(tmp_path: Path) -> None:
     assert dataset["year"].tolist() == [2024, 2025]
     assert names(dataset) == ("cat", "dog")
     assert dataset["label"].tolist() == [0, 1]
-    assert Dataset.from_folder(tmp_path, "test")["label"].tolist() == [0]
+    test = Dataset.from_folder(tmp_path, "test")
+    assert names(test) == ("cat", "dog")
+    assert test["label"].tolist() == [1]
 
 
 def test_values_of_folders_can_be_text_and_missing(tmp_path: Path) -> None:
