@@ -32,7 +32,7 @@ from dshub.datasets.selection import encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
 from dshub.datasets.split_folders import Chosen, choose
-from dshub.datasets.trees import class_order, empty_classes, find_splits, shown
+from dshub.datasets.trees import class_order, empty_classes, find_splits, lone_folder, shown
 from dshub.datasets.walking import Place
 from dshub.errors import ReadError, SchemaError
 from dshub.tables.columns import Values
@@ -213,6 +213,8 @@ class _Found:
         """Yield what is uncertain."""
         yield from self.chosen.notes
         with_files = {name for name, _ in self.all_rows}
+        if not self.classes and (lone := lone_folder(self.chosen.splits.values())):
+            yield f"no labels, because there is only one class folder: {lone}"
         if self.classes and (empty := sorted(self._empty[0] - with_files)):
             yield f"classes without files: {shown(empty)}"
         if self.classes and (used := sorted(self._empty[1])):

@@ -41,8 +41,9 @@ def open_folder(
 
     if expression is not None:
         return open_split(expression)
-    rows = {name: len(open_split(name)) for name in names or [WHOLE]}
-    return Splits(str(root), rows, open_split)
+    splits = {name: open_split(name) for name in names or [WHOLE]}
+    rows = {name: len(split) for name, split in splits.items()}
+    return Splits(str(root), rows, splits.__getitem__)
 
 
 def _selected(root: Path, expression: str) -> Dataset:

@@ -11,7 +11,8 @@ from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest, MemberEncoding
 from dshub.datasets.beside import pair_masks
-from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
+from dshub.datasets.media import is_other
+from dshub.datasets.trees import count_endings, counted, ordered_splits, pair_of, split_word
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders, described, tables
@@ -202,9 +203,9 @@ def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
     named = " ".join(notes)
     others = [e.name for some_files in files.values() for e in some_files if e.name not in named]
     if others:
-        endings = ", ".join(count_endings(others)) if len(others) > 1 else ""
-        listed = f"{some(others)}; endings: {endings}" if endings else some(others)
-        notes.append(f"skipped {len(others):,} files that are not {_TITLES[main_form]}: {listed}")
+        notes.append(f"skipped {counted(others, f'files that are not {_TITLES[main_form]}')}")
+        endings = ", ".join(count_endings([name for name in others if not is_other(name)]))
+        notes += [f"unknown endings of files: {endings}"] if endings else []
     return notes
 
 

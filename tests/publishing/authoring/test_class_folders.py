@@ -1,3 +1,4 @@
+import sys
 import tarfile
 import wave
 import zipfile
@@ -263,3 +264,13 @@ def test_from_folder_reads_the_same_rows(new: New, data: Path, tree: str) -> Non
 
 def summary(row: dict[str, Any]) -> tuple[int, bytes]:
     return int(row.get("label", -1)), row["image"].tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that differ in case")
+def test_names_that_differ_only_in_case_cannot_be_packed(new: New, data: Path) -> None:
+    """Class folders `A` and `a` can be read by `from_folder`."""
+    for name in "Aab":
+        write_image(data / name / "1.png", ord(name))
+    with pytest.raises(DshubError, match=r"A/1\.png and a/1\.png: they differ only in case"):
+        new(data)
+    assert Dataset.from_folder(data)["label"].tolist() == [0, 1, 2]
