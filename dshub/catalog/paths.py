@@ -25,6 +25,15 @@ def only_manifest(name: str) -> str:
     return str(manifests[0]) if name and len(manifests) == 1 else ""
 
 
+def data_folder(name: str) -> Path | None:
+    """Return the folder of a path such as `./photos` or `photos/`, or None if it has manifests."""
+    path = Path(os.path.expanduser(name))  # noqa: PTH111  # without an error
+    is_path = name.startswith(_ROOTS) or name.endswith(("/", "\\")) or path.is_absolute()
+    if not is_path or not path.is_dir() or (path / "dataset.json").is_file():
+        return None
+    return None if _manifests(path) else path
+
+
 def path_hint(name: str) -> str:
     """Return a hint for a path or URL that is not a manifest; empty for other names."""
     path = Path(os.path.expanduser(name))  # noqa: PTH111

@@ -35,11 +35,12 @@ from dshub.datasets.selection import digest, encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
 from dshub.datasets.split_folders import Chosen, choose
-from dshub.datasets.trees import empty_classes, find_splits, shown
+from dshub.datasets.trees import empty_classes, find_splits, lone_folder, shown
 from dshub.datasets.walking import Place
 from dshub.errors import ReadError, SchemaError
 from dshub.tables.columns import Values
 
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 Row = tuple[str, str]
 """Class of a file ("" if it has none), and its path below the root, with `/` separators."""
 
@@ -210,21 +211,21 @@ class _Found:
         loose = [file for name, file in self.rows if not name]
         return loose if self.classes or len(loose) < len(self.rows) else []
 
-    def columns(self, files: Sequence[str]) -> dict[str, list[str]]:
-        """Return the values of folders such as `year=2024` for each file, by key."""
-        values: dict[str, list[str]] = {}
-        keys = dict.fromkeys(key for split in self.chosen.splits.values() for key in split.columns)
-        for key in keys:
-            by_place: dict[Place, str] = {}
-            for split in self.chosen.splits.values():
-                by_place |= split.columns.get(key, {})
-            values[key] = [by_place.get(tuple(file.split("/")[:-1]), "") for file in files]
-        return values
+    @property
+    def columns(self) -> dict[str, dict[Place, str]]:
+        """Values of folders such as `year=2024` in all splits, by key and folder."""
+        columns: dict[str, dict[Place, str]] = {}
+        for split in self.chosen.splits.values():
+            for key, values in split.columns.items():
+                columns.setdefault(key, {}).update(values)
+        return columns
 
     def notes(self) -> Iterator[str]:
         """Yield what is uncertain."""
         yield from self.chosen.notes
         with_files = {name for name, _ in self.all_rows}
+        if not self.classes and (lone := lone_folder(self.chosen.splits.values())):
+            yield f"no labels, because there is only one class folder: {lone}"
         if self.classes and (empty := sorted(self._empty[0] - with_files)):
             yield f"classes without files: {shown(empty)}"
         if self.classes and (used := sorted(self._empty[1])):
@@ -246,8 +247,9 @@ def _described(
     """Create the source of files with their classes and the data beside them."""
     root, values, features = found.tree.root, dict(beside.columns), dict(beside.features)
     target = beside.target
-    for name, texts in found.columns(beside.files).items():
-        _add_column(name, texts, values, features)
+    for name, texts in found.columns.items():
+        places = [tuple(file.split("/")[:-1]) for file in beside.files]
+        values[name] = _column(name, [texts.get(place, "") for place in places], texts, features)
         target = target or (name if name in features else None)
     described = bool(values or beside.paths)
     if found.loose and not described and len(found.loose) < len(found.rows):
@@ -273,19 +275,24 @@ def _described(
     return source, (column, target) if target else None
 
 
-def _add_column(
-    name: str, texts: Sequence[str], values: dict[str, Any], features: dict[str, Feature]
-) -> None:
-    """Add a column of folders such as `year=2024`: classes, integers or text."""
-    if name.lower() in LABELS and "" not in texts:
-        classes = class_order(texts)
-        numbers = {text: number for number, text in enumerate(classes)}
-        values[name] = np.array([numbers[text] for text in texts], np.int64)
+def _column(
+    name: str, texts: Sequence[str], every: Mapping[Place, str], features: dict[str, Feature]
+) -> Any:
+    """Return a column of folders such as `year=2024`: classes, integers or text.
+
+    Args:
+        name: name of the column.
+        texts: value of each row; empty if it is missing.
+        every: values of all splits, which decide the type.
+        features: receives the feature of classes.
+    """
+    if name.lower() in LABELS and "" not in every.values() and "" not in texts:
+        classes = class_order(every.values())
         features[name] = LabelFeature(names=tuple(classes))
-    elif all(not text or re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text) for text in texts):
-        values[name] = [int(text) if text else None for text in texts]
-    else:
-        values[name] = [text or None for text in texts]
+        numbers = {text: number for number, text in enumerate(classes)}
+        return np.array([numbers[text] for text in texts], np.int64)
+    convert = int if all(not text or _INTEGER.fullmatch(text) for text in every.values()) else str
+    return [convert(text) if text else None for text in texts]
 
 
 def _extensions(files: Sequence[str]) -> set[str]:

@@ -4,7 +4,7 @@ A name is `hf:owner/name`, `hf:owner/name/config`, or a local path such as `hf:.
 path starts with a dot or a tilde, or is absolute.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from dshub.datasets.dataset import Dataset
 from dshub.datasets.hugging_face import library
 from dshub.datasets.split_expressions import find_parts
+from dshub.datasets.splits import Splits
 from dshub.errors import DshubError, OfflineError, ReadError, UnknownNameError
 
 PREFIX = "hf:"
@@ -54,6 +55,23 @@ class HubSplits:
             parts.append(dataset.select(part.rows(len(dataset))))
         rows = parts[0] if len(parts) == 1 else library().concatenate_datasets(parts)
         return Dataset.from_hf(rows, title=f"{self._name}, split {expression}")
+
+
+def open_name(
+    name: str, expression: str | None, columns: Sequence[str] | None, *, offline: bool
+) -> Dataset | Splits:
+    """Open a split of a dataset by its name, or all splits if `expression` is None.
+
+    Raises:
+        DshubError: one of the errors of `HubSplits`.
+    """
+    splits = HubSplits(name, offline=offline)
+
+    def open_split(split: str) -> Dataset:
+        dataset = splits.open(split)
+        return dataset if columns is None else dataset.columns(columns)
+
+    return Splits(name, splits.rows, open_split) if expression is None else open_split(expression)
 
 
 def _parse(text: str) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.datasets.beside import TABLES
-from dshub.datasets.trees import Split, count_endings, shown
+from dshub.datasets.trees import Split, count_endings, counted, shown
 from dshub.datasets.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
 from dshub.errors import ReadError
 
@@ -110,10 +110,10 @@ class MediaTree:
         """Yield what a user should know about skipped files."""
         for reason in (BROKEN, ANNEXED, CYCLES, SPECIAL):
             if names := self.skipped.get(reason):
-                yield f"skipped {len(names):,} {reason}: {shown(names)}"
+                yield f"skipped {counted(names, reason)}"
         if self.unknown:
             endings = ", ".join(count_endings(self.unknown))
-            yield f"skipped {len(self.unknown):,} files with unknown endings: {endings}"
+            yield f"skipped files with unknown endings: {endings}"
 
     def refuse(self) -> NoReturn:
         """Raise the error for a folder without image and audio files."""
@@ -121,7 +121,7 @@ class MediaTree:
         found, hint = "", f"add files with the extensions {' '.join(IMAGES + AUDIO)}"
         if annexed or broken:
             names = annexed or broken
-            found = f"{len(names):,} broken links, such as {names[0]}"
+            found = counted(names, "broken links")
             hint = "run `git annex get` in it" if annexed else "restore the files that they link to"
         elif self.pointers:
             found, hint = (

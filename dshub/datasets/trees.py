@@ -30,6 +30,8 @@ _SPLIT_WORDS = {
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _PAIR = re.compile(r"([A-Za-z_][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
 _SPLIT_KEYS = {"split", "subset", "partition", "set", "fold"}
+_PLAIN_FOLDERS = {"images", "image", "imgs", "img", "pictures", "photos", "audio", "wavs", "wav"}
+_PLAIN_FOLDERS |= {"clips", "data", "files", "jpegimages", "texts", "txt"}
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -173,7 +175,7 @@ def _splits_among(groups: Mapping[str, Sequence[Place]], depth: int) -> list[str
     rests = Counter(rest for _, rest in {*found.values()})
     rest, count = max(rests.items(), key=lambda item: (item[1], not item[0]), default=("", 0))
     named = [name for name, item in found.items() if item[1] == rest]
-    if count > 1 or len(groups) == len(named) == 1:
+    if count > 1 or all(map(split_word, groups)):
         return named
     if len(found) == len(groups) and len({split for split, _ in found.values()}) > 1:
         return list(found)
@@ -299,6 +301,20 @@ def empty_classes(
     beside -= {place[: split.depth + 1] for place in split.places}
     used = {place[: split.depth + 1] for place in others} & beside
     return {place[-1] for place in beside - used}, {place[-1] for place in used}
+
+
+def lone_folder(splits: Iterable[Split]) -> str:
+    """Return the only folder of files without classes; empty if its name is not that of a class."""
+    folders = {split.places[0][: split.depth][-1:] for split in splits if split.places}
+    name = next(iter(folders)) if len(folders) == 1 else ()
+    is_class = name and not split_in_folder(name[0]) and name[0].lower() not in _PLAIN_FOLDERS
+    return name[0] if is_class and not pair_of(name[0]) else ""
+
+
+def counted(names: Collection[str], nouns: str) -> str:
+    """Return a number of names with a plural noun, and the first names."""
+    number = f"{len(names):,} " if len(names) > 1 else ""
+    return f"{number}{nouns}: {shown(names)}"
 
 
 def shown(names: Iterable[str], count: int = 3) -> str:

@@ -109,6 +109,7 @@ def load(
         load("glue/sst2", split="train[:10%]")   # also train[:1000], train[90%:], train+test
         load("glue", "sst2", split="val")        # any spelling, and names of other libraries
         load("hf:owner/name", split="train")     # from the Hugging Face hub
+        load("./photos", split="train")          # a folder of images, as Dataset.from_folder
 
     Args:
         name: dataset, `name@version`, or the path of a manifest; `dshub.names()` lists all.

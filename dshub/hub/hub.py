@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from dshub._validate import whole
+from dshub.catalog.paths import data_folder
 from dshub.catalog.registry import Registry
 from dshub.catalog.spellings import spelled
 from dshub.datasets.split_expressions import find_parts, find_split
@@ -330,10 +331,11 @@ class Hub:
 
         Args:
             name: `mnist`, `mnist@1.0.0`, `mnist:test`, or the path of a manifest or of a folder
-                with one manifest. Case, `-`, `_` and spaces do not matter, and names of other
-                libraries work (`ylecun/mnist`). `hf:owner/name` or `hf:owner/name/config` loads a
-                dataset of the Hugging Face hub, which the package `datasets` downloads and prepares
-                in its own cache.
+                with one manifest. The path of a folder of image or audio files, such as `photos/`
+                or `./photos`, is read like `Dataset.from_folder`. Case, `-`, `_` and spaces do not
+                matter, and names of other libraries work (`ylecun/mnist`). `hf:owner/name` or
+                `hf:owner/name/config` loads a dataset of the Hugging Face hub, which the package
+                `datasets` downloads and prepares in its own cache.
             *parts: a member of a family, as in `load("glue", "sst2")`, and the split.
             split: `train`, `train[:10%]`, `train[:1000]`, `train+test`; None returns all splits
                 as a read-only mapping, which opens each split on first use. A list returns a list
@@ -363,8 +365,9 @@ class Hub:
         rows = self.settings.synthetic if synthetic is None else synthetic
         columns = [columns] if isinstance(columns, str) else columns
         name, expression = positional(self.registry, name, parts, split)
-        if name.startswith("hf:"):
-            return self._load_from_hub(name, expression, columns, synthetic=rows)
+        elsewhere = self._load_elsewhere(name, expression, columns, synthetic=bool(rows))
+        if elsewhere is not None:
+            return elsewhere
         ready = None if rows else self._find_ready(name, expression)
         manifest = ready or self._manifest(name, rows)
         for column in columns or ():
@@ -395,24 +398,25 @@ class Hub:
             return None
         return manifest if self._find_tables(manifest, splits) else None
 
-    def _load_from_hub(
-        self, name: str, split: str | None, columns: Columns | None, *, synthetic: int | None
-    ) -> "Dataset | Splits":
+    def _load_elsewhere(
+        self, name: str, split: str | None, columns: Columns | None, *, synthetic: bool
+    ) -> "Dataset | Splits | None":
+        """Load a dataset of the Hugging Face hub, or a folder; None for other names."""
+        root = data_folder(name)
+        if root is not None and not synthetic:
+            from dshub.datasets.local_folders import open_folder
+
+            return open_folder(root, split, columns)
+        if not name.startswith("hf:"):
+            return None
         if synthetic:
             raise DshubError(
                 f"{name} has no manifest to generate synthetic data from",
                 hint="pass synthetic=0 to load the real data",
             )
-        from dshub.datasets.hub_names import HubSplits
-        from dshub.datasets.splits import Splits
+        from dshub.datasets.hub_names import open_name
 
-        splits = HubSplits(name, offline=self.settings.offline)
-
-        def opener(expression: str) -> "Dataset":
-            dataset = splits.open(expression)
-            return dataset if columns is None else dataset.columns(columns)
-
-        return Splits(name, splits.rows, opener) if split is None else opener(split)
+        return open_name(name, split, columns, offline=self.settings.offline)
 
     def _open(self, manifest: "Manifest", expression: str, columns: Columns | None) -> "Dataset":
         """Open a split expression, after preparing missing tables."""

@@ -37,6 +37,8 @@ def classes(*paths: str) -> dict[str, dict[str, str]]:
         (["year=2024/split=train", "year=2025/split=test"], ["test", "train"], []),
         (["train/cat", "train/dog", "holdout/cat"], ["train", "holdout"], []),
         (["train/cat", "train/dog", "samples"], ["train"], ["samples"]),
+        (["Train/a", "train/b"], ["Train", "train"], []),
+        (["val/a", "valid/b"], ["val", "valid"], []),
         (["train", "bus", "car"], [], []),
         (["cat", "dog"], [], []),
         (["bullet_train", "test_tube", "cat"], [], []),

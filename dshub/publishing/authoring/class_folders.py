@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
+from dshub.catalog.file_names import folded
 from dshub.datasets.depths import common
 from dshub.datasets.labels import class_order
 from dshub.datasets.media import is_other
@@ -25,6 +26,7 @@ from dshub.datasets.trees import (
     find_classes,
     find_splits,
     inner_splits,
+    lone_folder,
     ordered_splits,
     split_in_folder,
 )
@@ -36,8 +38,6 @@ from dshub.publishing.authoring.media import Media, read_media, refuse_bad
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
 from dshub.publishing.authoring.survey import Entry, Survey, key, some
 
-_PLAIN_FOLDERS = {"images", "image", "imgs", "img", "pictures", "photos", "audio", "wavs", "wav"}
-_PLAIN_FOLDERS |= {"clips", "data", "files", "jpegimages", "texts", "txt"}
 TITLES = {"image": "images", "audio": "audio files", "text": "texts"}
 
 
@@ -124,7 +124,7 @@ def outline(
     if classes:
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
-    elif lone := _lone_folder(splits):
+    elif lone := lone_folder(files.tree for files in splits):
         result.doubts.append(f"no labels, because there is only one class folder: {lone}")
     columns = folder_columns([files.tree for files in splits], result.features)
     result.features |= {column.name: column.feature for column in columns}
@@ -240,14 +240,6 @@ def _classes(
     return class_order(classes | empty)
 
 
-def _lone_folder(splits: Sequence[_Files]) -> str:
-    """Return the only folder of a dataset without classes; empty if it is not a class."""
-    folders = {files.tree.places[0][files.tree.depth - 1 :] for files in splits}
-    name = next(iter(folders))[:1] if len(folders) == 1 else ()
-    is_class = name and not split_in_folder(name[0]) and name[0].lower() not in _PLAIN_FOLDERS
-    return name[0] if is_class else ""
-
-
 def _doubts_of(files: _Files, split: SplitOutline, classes: Sequence[str]) -> Iterator[str]:
     """Yield what is uncertain about the classes of a split."""
     if "label" in split.without:
@@ -317,16 +309,23 @@ def references(
 
 
 def check_names(members: Iterable[tuple[str, Path]]) -> None:
-    """Raise DshubError for a name with a backslash or a colon.
+    """Raise DshubError for a name with a backslash or a colon, or for two similar names.
 
     A backslash separates folders on Windows, and a colon separates archive and member in a
-    manifest.
+    manifest. Many file systems ignore case and Unicode form.
     """
+    seen: dict[str, str] = {}
     for name, path in members:
         if "\\" in name or ":" in name:
             raise DshubError(
                 f"cannot pack {str(path)!r}: its name has a backslash or a colon",
                 hint="rename the file, or its folder",
+            )
+        other = seen.setdefault(folded(name), name)
+        if other != name:
+            raise DshubError(
+                f"cannot pack {other} and {name}: they differ only in case or Unicode form",
+                hint="rename one of them, or its folder",
             )
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.catalog.manifest import Manifest, MemberEncoding
+from dshub.datasets.media import is_other
 from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.files import LooseFile
 from dshub.datasets.tabular.readers import TextOptions
-from dshub.datasets.trees import count_endings, ordered_splits, pair_of, split_word
+from dshub.datasets.trees import count_endings, counted, ordered_splits, pair_of, split_word
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring import (
@@ -28,6 +29,7 @@ from dshub.publishing.authoring import (
 )
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
+from dshub.publishing.authoring.partitions import read_folders
 from dshub.publishing.authoring.scanning import check_columns, scan
 from dshub.publishing.authoring.survey import Entry, Survey, key, some, split_in, stem, survey_files
 from dshub.tables.building import rows_of
@@ -214,6 +216,7 @@ def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
     else:
         splits = _by_split(entries, stated, doubts)
         outline = _of_rows(main_form, splits, request.text)
+        read_folders(outline, survey.members)
         scan(outline, request.kinds, progress, arrays=request.arrays)
     outline.doubts[:0] = doubts
     return outline
@@ -257,9 +260,9 @@ def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
     named = " ".join(notes)
     others = [e.name for some_files in files.values() for e in some_files if e.name not in named]
     if others:
-        endings = ", ".join(count_endings(others)) if len(others) > 1 else ""
-        listed = f"{some(others)}; endings: {endings}" if endings else some(others)
-        notes.append(f"skipped {len(others):,} files that are not {_TITLES[main_form]}: {listed}")
+        notes.append(f"skipped {counted(others, f'files that are not {_TITLES[main_form]}')}")
+        endings = ", ".join(count_endings([name for name in others if not is_other(name)]))
+        notes += [f"unknown endings of files: {endings}"] if endings else []
     return notes
 
 

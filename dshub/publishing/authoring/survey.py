@@ -15,7 +15,7 @@ from dshub.catalog.checks import unused
 from dshub.catalog.manifest import MemberEncoding
 from dshub.datasets.media import AUDIO, IMAGES
 from dshub.datasets.tabular.files import LooseFile
-from dshub.datasets.trees import shown, split_word
+from dshub.datasets.trees import counted, shown, split_word
 from dshub.datasets.walking import HIDDEN, Place, is_junk, list_files
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
@@ -146,12 +146,10 @@ class Survey:
     def notes(self) -> list[str]:
         """Notes about skipped files and links, and about names."""
         notes = [
-            f"skipped {len(names):,} {reason}: {some(names)}"
-            for reason, names in self.skipped.items()
-            if names
+            f"skipped {counted(names, reason)}" for reason, names in self.skipped.items() if names
         ]
         if self.links:
-            notes.append(f"followed {len(self.links):,} links: {some(self.links)}")
+            notes.append(f"followed {counted(self.links, 'links')}")
         return self.doubts + notes
 
 

@@ -1,7 +1,9 @@
+import sys
 import tarfile
 import wave
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
 )
+from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, ReadError
 from tests.independent.own_files import write_audio, write_image, write_text
 from tests.publishing.authoring.conftest import New
@@ -217,3 +220,57 @@ def test_audio_files_with_different_rates_keep_them_with_a_note(new: New, data: 
     (data / "no" / "b.wav").write_bytes((data / "no" / "b.wav").read_bytes()[:-1])
     with pytest.raises(ReadError, match=r"b\.wav: .* header promises"):
         new(data, "--force")
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+TREES = {
+    "wrapped": ["d/d/train/cat/1", "d/d/train/dog/1", "d/d/test/1"],
+    "kaggle": ["seg_train/seg_train/sea/1", "seg_train/seg_train/ice/1", "seg_test/seg_test/sea/1"],
+    "junk": ["train/cat/1", "train/dog/1", "val/cat/1", "__MACOSX/train/cat/1", "val/@eaDir/1"],
+    "beside": ["train/cat/1", "train/dog/1", "val/cat/1", "samples/bird/1"],
+    "train-is-a-class": ["train/1", "bus/1", "car/1"],
+    "lone": ["images/1", "images/2"],
+    "numeric": ["0/1", "1/1", "2/1", "10/1"],
+    "nested": ["cat/a/1", "cat/b/2", "dog/c/d/3"],
+    "unlabeled-test": ["train/cat/1", "train/dog/1", "test/test/1"],
+    "lone-known-class": ["train/cat/1", "train/dog/1", "val/dog/1"],
+    "holdout": ["train/cat/1", "train/dog/1", "holdout/cat/1"],
+    "unicode": [f"train/{NFC}/1", "train/b/1", f"val/{NFD}/1"],
+    "case": ["train/Cat/1", "train/Dog/1", "val/cat/1", "val/DOG/1"],
+    "hive": ["split=train/label=cat/1", "split=train/label=dog/1", "split=test/label=dog/1"],
+    "empty": ["a/1", "c/1", "b/"],
+    "empty-in-a-split": ["train/a/1", "train/c/1", "val/a/1", "val/b/"],
+    "not-a-class": ["cat/1", "dog/1", "notes/a.txt"],
+}
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_from_folder_reads_the_same_rows(new: New, data: Path, tree: str) -> None:
+    """Images, classes and splits are the same, in the same order within a class."""
+    for number, name in enumerate(TREES[tree]):
+        if name.endswith("/"):
+            (data / name).mkdir(parents=True)
+        elif name.endswith(".txt"):
+            write_text(data / name, "text")
+        else:
+            write_image(data / f"{name}.png", number)
+    result = new(data)
+    for split, rows in result.splits.items():
+        lone = len(result.splits) == 1 and split == "train"
+        folder = Dataset.from_folder(data, None if lone else split)
+        assert folder.features.get("label") == rows.features.get("label")
+        assert sorted(map(summary, folder)) == sorted(map(summary, rows))
+
+
+def summary(row: dict[str, Any]) -> tuple[int, bytes]:
+    return int(row.get("label", -1)), row["image"].tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that differ in case")
+def test_names_that_differ_only_in_case_cannot_be_packed(new: New, data: Path) -> None:
+    """Class folders `A` and `a` can be read by `from_folder`."""
+    for name in "Aab":
+        write_image(data / name / "1.png", ord(name))
+    with pytest.raises(DshubError, match=r"A/1\.png and a/1\.png: they differ only in case"):
+        new(data)
+    assert Dataset.from_folder(data)["label"].tolist() == [0, 1, 2]
