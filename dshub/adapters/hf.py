@@ -1,7 +1,7 @@
 """Hugging Face: a `datasets.Dataset` over the same Arrow files, without a copy.
 
-Labels become `ClassLabel`, encoded images and audio become `Image` and `Audio`, and lists become
-`List`. Arrays and raw images become nested `List`s of fixed lengths, which
+Labels become `ClassLabel`, encoded images, masks and audio become `Image` and `Audio`, and lists
+become `List`. Arrays and raw images become nested `List`s of fixed lengths, which
 ``with_format("numpy")`` returns as arrays. After ``ds.decode(False)``, files are `Value("binary")`.
 
 Prepared tables are memory-mapped, so the result pickles to a few kilobytes. Rows that are not
@@ -66,5 +66,6 @@ def _features(dataset: Dataset) -> Any:
 def _decoder(feature: Feature) -> Any:
     if isinstance(feature, AudioFeature):
         return datasets.Audio(sampling_rate=feature.rate or None)
-    gray = isinstance(feature, ImageFeature) and feature.shape[2:] == (1,)
-    return datasets.Image(mode="L" if gray else "RGB")
+    if not isinstance(feature, ImageFeature) or feature.dtype != "uint8":
+        return datasets.Image()  # keeps palette indices and deep values
+    return datasets.Image(mode="L" if feature.shape[2:] == (1,) else "RGB")

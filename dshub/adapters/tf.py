@@ -21,6 +21,7 @@ from dshub.catalog.features import (
     Feature,
     ImageFeature,
     ListFeature,
+    MaskFeature,
     StructFeature,
     describe,
 )
@@ -28,6 +29,7 @@ from dshub.catalog.manifest import AnyPair, Inputs, pair_columns
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError, needs
 from dshub.loading.loader import Loader, cursor_of
+from dshub.loading.options import image_files
 from dshub.loading.pairs import is_single
 from dshub.tables.types import row_dtype, row_shape
 
@@ -106,8 +108,11 @@ def _row_spec(dataset: Dataset, name: str) -> Any:
                 return tf.TensorSpec(None, tf.int16)
             channels = () if feature.channels == 1 else (feature.channels,)
             return tf.TensorSpec((None, *channels), tf.int16)
-        shape = feature.shape if isinstance(feature, ImageFeature) else ()
-        return tf.TensorSpec(shape or (None, None, 3), tf.uint8)
+        if isinstance(feature, MaskFeature):
+            return tf.TensorSpec(feature.shape or (None, None), feature.dtype)
+        if isinstance(feature, ImageFeature):
+            depth = 3 if feature.dtype == "uint8" else None
+            return tf.TensorSpec(feature.shape or (None, None, depth), feature.dtype)
     lengths = (None,) if isinstance(feature, ListFeature) else ()
     item = feature.of if isinstance(feature, ListFeature) else feature
     dtype = np.int64 if isinstance(item, DateFeature) else row_dtype(item) or tf.string
@@ -132,7 +137,8 @@ def batches(loader: Loader) -> Any:
     if not loader.options.transforms:
         _check_features(loader.rows.features)
     first = cursor.batch(0, loader.epoch)
-    convert(first, partial(_check_images, images=loader.rows.image_columns), loader.pair)
+    images = [*loader.rows.image_columns, *image_files(loader.rows)]
+    convert(first, partial(_check_images, images=images), loader.pair)
     transfer = _Transfer(first, loader.options.size if _is_even(loader) else None)
     iterations = _Iterations(loader)
 

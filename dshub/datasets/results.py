@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -11,6 +12,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     TextFeature,
 )
@@ -61,8 +63,11 @@ def infer(values: Any, old: Feature | None, name: str) -> Feature:
             return old
     array = cast_column(array)
     kind, shape = shaped(array.type)
-    if isinstance(old, ImageFeature) and len(shape) == 3 and kind == pa.uint8():
-        return ImageFeature(shape=shape)
+    same = isinstance(old, ImageFeature | MaskFeature) and kind == pa.from_numpy_dtype(old.dtype)
+    if isinstance(old, ImageFeature) and len(shape) == 3 and same:
+        return ImageFeature(shape=shape, dtype=old.dtype)
+    if isinstance(old, MaskFeature) and len(shape) == 2 and same:
+        return msgspec.structs.replace(old, shape=shape, encoding="raw")
     if pa.types.is_null(getattr(kind, "value_type", kind)):
         got = "only None" if pa.types.is_null(kind) else "only empty lists"
         raise SchemaError(where=name, expected=_EXPECTED, got=f"{got} in the first rows", hint=HINT)

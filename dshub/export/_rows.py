@@ -23,6 +23,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     StructFeature,
     is_encoded,
@@ -195,18 +196,28 @@ _SUFFIXES = {  # file suffix by first bytes
 
 def is_file(feature: Feature) -> bool:
     """Return True for encoded images, audio, and pixels that fit into a PNG file."""
+    if is_encoded(feature):
+        return True
+    if isinstance(feature, MaskFeature):
+        return feature.dtype in {"uint8", "uint16"}
     if not isinstance(feature, ImageFeature):
-        return isinstance(feature, AudioFeature)
-    fits_png = feature.dtype == "uint8" and feature.shape[2:] in {(1,), (3,), (4,)}
-    return feature.encoding != "raw" or fits_png
+        return False
+    channels = feature.shape[2:]
+    return (feature.dtype == "uint8" and channels in {(1,), (3,), (4,)}) or (
+        feature.dtype == "uint16" and channels == (1,)
+    )
 
 
 def as_file(value: bytes | np.ndarray) -> bytes:
-    """Return an encoded file unchanged, or encode pixels (height, width, 1, 3 or 4) as PNG."""
+    """Return an encoded file unchanged, or encode pixels as PNG.
+
+    Args:
+        value: file; or pixels (height, width) or (height, width, channels) that `is_file` accepts.
+    """
     if isinstance(value, bytes):
         return value
     sink = io.BytesIO()
-    Image.fromarray(value[:, :, 0] if value.shape[2] == 1 else value).save(sink, "PNG")
+    Image.fromarray(value[:, :, 0] if value.shape[2:] == (1,) else value).save(sink, "PNG")
     return sink.getvalue()
 
 

@@ -20,11 +20,11 @@ from dshub.catalog.features import (
     AudioFeature,
     BytesFeature,
     Feature,
-    ImageFeature,
     LabelFeature,
     ListFeature,
     StructFeature,
     TextFeature,
+    is_image_file,
 )
 from dshub.errors import DshubError
 from dshub.export._rows import Columns, Exporter, Rows, kind_of, refuse, refuse_missing
@@ -44,7 +44,7 @@ class Npz(Exporter):
 
     def check(self, rows: Rows) -> None:
         for name, feature in rows.features.items():
-            varies = isinstance(feature, ImageFeature) and not feature.shape
+            varies = is_image_file(feature) and not feature.shape
             if varies or isinstance(feature, _UNEVEN):
                 refuse(rows, name, f"holds {kind_of(feature)} of different shapes, not one array")
         refuse_missing(rows)
@@ -111,12 +111,14 @@ def _values(rows: Rows, name: str) -> Iterator[Any]:
 
 
 def _shape(feature: Feature) -> tuple[int, ...]:
-    return feature.shape if isinstance(feature, ImageFeature) else row_shape(feature)
+    return feature.shape if is_image_file(feature) else row_shape(feature)
 
 
 def _dtype(rows: Rows, name: str) -> np.dtype:
     """Return the dtype of a column; the length of a text dtype is that of its longest value."""
     feature = rows.features[name]
+    if is_image_file(feature):
+        return np.dtype(feature.dtype)
     if not isinstance(feature, TextFeature):
         return row_dtype(feature) or np.dtype(np.uint8)
     longest = 1

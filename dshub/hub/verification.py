@@ -13,7 +13,7 @@ import numpy as np
 
 from dshub.cache.files import NotAFileError, open_file
 from dshub.cache.store import Store
-from dshub.catalog.features import LabelFeature
+from dshub.catalog.features import LabelFeature, is_image_file
 from dshub.catalog.manifest import Manifest
 from dshub.checksums import Digest
 from dshub.datasets.saved import read_record
@@ -21,6 +21,7 @@ from dshub.download.sources import jobs
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.importing.recognition import check_import
 from dshub.importing.records import ImportRecord
+from dshub.tables.encodings import other_formats, sentences
 from dshub.tables.missing import present
 from dshub.tables.recipe import find, origin
 from dshub.tables.record import SUMS, Provenance, Shard
@@ -74,7 +75,9 @@ def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:
         finding = verify_table(f"table {split}", folder, store)
         yield finding
         if finding.state == "ok":
-            yield from _compare_figures(manifest, split, Table(folder))
+            table = Table(folder)
+            yield from _compare_figures(manifest, split, table)
+            yield from _count_formats(split, table)
 
 
 def verify_import(record: ImportRecord, manifest: Manifest) -> Finding:
@@ -225,6 +228,14 @@ def _set_aside(path: Path, store: Store) -> str:
         return f"; set aside as {store.set_aside(path)}"
     except StoreError as error:
         return f"; it could not be set aside: {error}"
+
+
+def _count_formats(split: str, table: Table) -> Iterator[Finding]:
+    """Report image files that do not have the format of their column."""
+    names = [name for name, feature in table.features.items() if is_image_file(feature)]
+    chunks = ((name, chunk) for name in names for chunk in table.arrow(name))
+    for sentence in sentences(other_formats(chunks, table.features), table.features):
+        yield Finding(f"formats of {split}", "ok", sentence)
 
 
 def _compare_figures(manifest: Manifest, split: str, table: Table) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Build tables: read rows from files, convert them to their features, and write them."""
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from dshub.importing.holding import LocalFiles
 from dshub.importing.recognition import open_import
 from dshub.progress import Progress, Silent, Task
 from dshub.tables.conforming import conform
+from dshub.tables.encodings import other_formats, sentences
 from dshub.tables.recipe import Origin, recipe
 from dshub.tables.record import SUMS, Provenance
 from dshub.tables.steps import apply as apply_steps
@@ -321,6 +323,8 @@ def _write_rows(writer: TableWriter, split: str, files: _Files) -> None:
         again = "" if _can_skip(manifest, split) else ", reading those again first"
         text = f"resuming {manifest.name} {split} after {done:,} rows of an interrupted run{again}"
         files.progress.say(text)
+    features = manifest.split_features(split)
+    others: Counter[tuple[str, str]] = Counter()
     generator = _rows(manifest, split, _Parts(files, split), first=done)
     with (
         Task(files.progress, f"preparing {manifest.name} {split}", promised, unit="rows") as task,
@@ -329,11 +333,14 @@ def _write_rows(writer: TableWriter, split: str, files: _Files) -> None:
         task.advance(done)
         for batch in batches:
             writer.write(batch)
+            others += other_formats(zip(batch.schema.names, batch.columns, strict=True), features)
             task.advance(batch.num_rows)
             if writer.rows > promised:
                 raise _wrong_rows(manifest, split, f"more than {promised:,} rows")
         if writer.rows != promised:
             raise _wrong_rows(manifest, split, f"{writer.rows:,} rows")
+    for sentence in sentences(others, features):
+        files.progress.say(f"{manifest.name} {split}, {sentence}")
 
 
 def _wrong_rows(manifest: Manifest, split: str, got: str) -> SchemaError:

@@ -48,6 +48,16 @@ SIGNATURES: dict[str, tuple[bytes, ...]] = {
     "aiff": (b"FORM",),
 }
 AUDIO = ("wav", "flac", "mp3", "ogg", "aiff")  # encodings
+SIGNATURES["image"] = (  # of every format that is decoded
+    *SIGNATURES["any"],
+    *(b"P%c%c" % (kind, space) for kind in b"123456fF" for space in b" \n\r\t"),  # Netpbm
+    b"\0\0\0\x0cjP  ",  # JPEG 2000
+    b"\xff\x4f\xff\x51",
+    b"II+\0",  # BigTIFF
+    b"MM\0+",
+    b"qoif",
+    *(bytes([0, 0, 0, size]) + b"ftypavi" for size in range(0x14, 0x40, 4)),  # AVIF
+)
 SIGNATURES["audio"] = tuple(signature for name in AUDIO for signature in SIGNATURES[name])
 _ENCODINGS = {
     "jpeg": "a JPEG image",
@@ -160,10 +170,10 @@ def _missing_texts(feature: Feature) -> list[str]:
 def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Array:  # noqa: C901, PLR0911, PLR0912  # a case each
     match feature:
         case AudioFeature():
-            encoding = "audio" if feature.encoding == "any" else feature.encoding
-            return _conform_files(column, encoding, place)
+            kind = "audio" if feature.encoding == "any" else feature.encoding
+            return _conform_files(column, feature.encoding, kind, place)
         case ImageFeature() | MaskFeature() if feature.encoding != "raw":
-            return _conform_files(column, feature.encoding, place)
+            return _conform_files(column, feature.encoding, "image", place)
         case ImageFeature() | MaskFeature() | NumberFeature():
             return _conform_array(column, feature, place)
         case BoxFeature():
@@ -236,12 +246,15 @@ def _check_not_null(values: pa.Array, place: _Place) -> None:
         raise place.error(null, expected="a value", got="none", hint=_MISSING_HINT)
 
 
-def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
-    """Check that every value begins with a signature of its encoding."""
-    expected = _ENCODINGS[encoding]
+def _conform_files(column: pa.Array, encoding: str, kind: str, place: _Place) -> pa.Array:
+    """Check that every value begins with a signature of its kind of files.
+
+    Images of a column can have any format, because upstream files have wrong names.
+    """
+    expected = _ENCODINGS[encoding if kind == "image" else kind]
     if not _is_binary(column.type):
         raise place.type_error(expected, column)
-    matches = (pc.starts_with(column, pattern=signature) for signature in SIGNATURES[encoding])
+    matches = (pc.starts_with(column, pattern=signature) for signature in SIGNATURES[kind])
     row = pc.index(reduce(pc.or_, matches), value=False).as_py()
     if row >= 0:
         begin = cast("bytes", column[row].as_py())[:8]

@@ -18,6 +18,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
 )
 from dshub.datasets.dataset import Dataset
 from dshub.errors import DshubError
@@ -83,11 +84,17 @@ def kinds() -> Dataset:
         "matrix": np.arange(ROWS * 6, dtype=np.float64).reshape(ROWS, 2, 3) / 7,
         "gray": np.arange(ROWS * 4, dtype=np.uint16).reshape(ROWS, 2, 2, 1) * 300,
         "mono": [_wav(i, channels=1) for i in range(ROWS)],
+        "depth": [_gray_png(np.full((2, 3), i * 1000, np.uint16)) for i in range(ROWS)],
+        "mask": [_gray_png(np.full((2, 3), i, np.uint8)) for i in range(ROWS)],
+        "regions": np.arange(ROWS * 6, dtype=np.uint16).reshape(ROWS, 2, 3) * 200,
         "classes": [[i % 2] * (i % 4) for i in range(ROWS)],
     }
     features: dict[str, Feature] = {
         "gray": ImageFeature(shape=(2, 2, 1), dtype="uint16"),
         "mono": AudioFeature(rate=8000),
+        "depth": ImageFeature(shape=(2, 3, 1), dtype="uint16", encoding="png"),
+        "mask": MaskFeature(shape=(2, 3), encoding="png"),
+        "regions": MaskFeature(shape=(2, 3), dtype="uint16"),
         "classes": ListFeature(of=LabelFeature(names=("no", "yes"))),
     }
     dataset = varied()
@@ -110,6 +117,12 @@ def _numbers(dtype: str) -> np.ndarray:
 def _png(value: int, size: tuple[int, int]) -> bytes:
     sink = io.BytesIO()
     Image.fromarray(np.full((*size, 3), value, np.uint8)).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def _gray_png(values: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(values).save(sink, "PNG")
     return sink.getvalue()
 
 
@@ -201,7 +214,7 @@ class AdapterSuite(ABC):
     def test_next_step_gets_every_kind_of_row(self, decoded: bool) -> None:  # noqa: FBT001
         dataset = kinds().without(self.refused if decoded else ()).shuffle(seed=3).decode(decoded)
         if not decoded:
-            dataset = dataset.columns(["photo", "thumb", "sound", "mono"])
+            dataset = dataset.columns(["photo", "thumb", "sound", "mono", "depth", "mask"])
         expected = dataset.decode(decoded and not self.files)
         self.assert_rows(expected, self.next_step(dataset))
 

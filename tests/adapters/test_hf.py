@@ -48,7 +48,10 @@ class TestHuggingFace(RowsTests):
         return split
 
     def plain(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {name: self.to_numpy(value) for name, value in row.items()}
+        values: dict[str, Any] = {name: self.to_numpy(value) for name, value in row.items()}
+        if np.ndim(values.get("depth", 0)) == 2:  # Pillow images have no channel of gray
+            values["depth"] = values["depth"][..., None]
+        return values
 
 
 def test_features_are_converted() -> None:

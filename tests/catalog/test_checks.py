@@ -78,3 +78,32 @@ def test_large_manifest_is_checked_in_linear_time(kind: str) -> None:
 def test_columns_of_many_splits_are_limited() -> None:
     fault = faults_of(f"{GOOD}\n{LARGE['columns']}")["splits"]
     assert "more than 1,000,000" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "place", "problem"),
+    [
+        ('kind = "mask"', "shape", "must be height and width"),
+        ('kind = "mask"\nencoding = "png"\nshape = [2, 2, 1]', "shape", "height and width"),
+        ('kind = "mask"\nshape = [2, 2]\ndtype = "float32"', "dtype", "'float32'"),
+        ('kind = "image"\nencoding = "jpeg"\ndtype = "uint16"', "dtype", "must be uint8, because"),
+        ('kind = "image"\nencoding = "png"\ndtype = "int64"', "dtype", "must be uint8, uint16, "),
+    ],
+)
+def test_wrong_mask_or_deep_image_is_a_fault(fields: str, place: str, problem: str) -> None:
+    faults = faults_of(f"{GOOD}\n[features.mask]\n{fields}\n")
+    assert problem in faults[f"features.mask.{place}"].message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        'kind = "mask"\nencoding = "png"',
+        'kind = "mask"\nshape = [2, 2]\nnames = ["a", "b"]\nignore = 255',
+        'kind = "image"\nencoding = "png"\ndtype = "uint16"',
+        'kind = "image"\nencoding = "any"\ndtype = "float32"',
+    ],
+)
+def test_masks_and_deep_images_are_features(fields: str) -> None:
+    text = f"{GOOD}\n[features.mask]\n{fields}\n"
+    assert "mask" in parse(text, source="x").features

@@ -8,6 +8,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     TextFeature,
     describe,
@@ -102,3 +103,17 @@ def test_row_size_depends_on_the_feature(feature: Feature, size: int, encoded: b
 )
 def test_feature_has_a_short_description(feature: Feature, words: str) -> None:
     assert describe(feature) == words
+
+
+def test_masks_have_a_size_and_classes() -> None:
+    raw = MaskFeature(shape=(4, 5), dtype="uint16", names=("road", "sky"))
+    assert describe(raw) == "mask, 4 x 5, uint16, 2 classes"
+    assert (row_bytes(raw), is_encoded(raw)) == (40, False)
+    files = MaskFeature(encoding="png")
+    assert describe(files) == "mask, uint8"
+    assert (row_bytes(files), is_encoded(files)) == (0, True)
+
+
+def test_depth_of_image_files_is_described() -> None:
+    assert describe(ImageFeature(encoding="png", dtype="uint16")) == "image, PNG, uint16"
+    assert describe(ImageFeature(encoding="png")) == "image, PNG"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from dshub import Dataset, Feature
-from dshub.catalog.features import ImageFeature, LabelFeature
+from dshub.catalog.features import ImageFeature, LabelFeature, MaskFeature
 from dshub.datasets import view
 from dshub.errors import ArgumentError, ReadError, SchemaError
 
@@ -185,3 +185,53 @@ def test_opening_a_result_decodes_nothing(
     assert len(ds.resize(8).cache(folder=tmp_path)) == 40
     with pytest.raises(TypeError):  # decoding would call None
         ds.resize(9).cache(folder=tmp_path)
+
+
+def masked(dtype: Any = "uint8", *, same: bool = False) -> Dataset:
+    """Return photos with masks of one file format, whose values are rows and columns."""
+    masks = []
+    for number in range(4):
+        height, width = (40, 60) if same else SIZES[number]
+        values = np.add.outer(np.arange(height) * 3, np.arange(width)).astype(dtype)
+        stream = io.BytesIO()
+        Image.fromarray(values).save(stream, "TIFF" if dtype == "int32" else "PNG")
+        masks.append(stream.getvalue())
+    numbers = [0] * 4 if same else range(4)
+    shape = (40, 60) if same else ()
+    feature = MaskFeature(encoding="any", dtype=dtype, shape=shape, names=("a", "b"), ignore=255)
+    rows = photos([photo(number) for number in numbers])
+    return rows.with_column("mask", masks, feature)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32"])
+def test_masks_get_the_size_of_their_image(dtype: str, tmp_path: Path) -> None:
+    small = masked(dtype).resize(20).cache("x", folder=tmp_path)
+    feature = small.features["mask"]
+    assert (feature.encoding, feature.dtype) == ("any" if dtype == "int32" else "png", dtype)
+    assert (feature.names, feature.ignore) == (("a", "b"), 255)
+    for row, before in zip(small, masked(dtype), strict=True):
+        assert row["mask"].shape == row["image"].shape[:2]
+        assert set(np.unique(row["mask"])) <= set(np.unique(before["mask"]))
+
+
+@pytest.mark.parametrize(
+    ("size", "encode", "shape"),
+    [((20, 30), None, (20, 30)), (16, "raw", (16, 16)), ((20, 30), "jpeg", (20, 30))],
+)
+def test_masks_of_one_size(size: Any, encode: Any, shape: tuple[int, ...]) -> None:
+    for same in (True, False):
+        small = masked(same=same).resize(size, encode=encode)
+        expected = "png" if encode == "jpeg" else "raw"
+        assert small.features["mask"].encoding == expected
+        (batch,) = small.batches(4)
+        assert batch["mask"].shape == batch["image"].shape[:3]
+        assert batch["mask"].shape == (4, *shape)
+    whole = Image.fromarray(masked(same=True)[0]["mask"])
+    if isinstance(size, tuple):
+        by_nearest = whole.resize((30, 20), Image.Resampling.NEAREST)
+        assert np.array_equal(masked(same=True).resize(size)[0]["mask"], np.asarray(by_nearest))
+
+
+def test_masks_without_images_cannot_be_resized() -> None:
+    with pytest.raises(SchemaError, match="expected a column of images"):
+        masked().columns(["mask"]).resize(20)

@@ -8,7 +8,14 @@ import pyarrow as pa
 import pytest
 
 from dshub import Dataset
-from dshub.catalog.features import Feature, ImageFeature, LabelFeature, ListFeature, NumberFeature
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    MaskFeature,
+    NumberFeature,
+)
 from dshub.errors import SchemaError
 
 COUNT = 300  # more than the rows from which features are inferred
@@ -174,3 +181,13 @@ def test_tensors_are_values() -> None:
     assert column(ds, lambda n: [torch.tensor(i) for i in n]) == ("int64", [0, 1])
     with pytest.raises(SchemaError, match="requires grad"):
         column(ds, lambda n: torch.ones(len(n), requires_grad=True))
+
+
+def test_values_that_replace_a_mask_are_a_mask() -> None:
+    feature = MaskFeature(shape=(2, 3), names=("a", "b"), ignore=255)
+    columns = {"mask": np.arange(12, dtype=np.uint8).reshape(2, 2, 3)}
+    ds = Dataset.from_arrays(columns, features={"mask": feature})
+    same = ds.map(lambda row: {"mask": row["mask"] // 2})
+    assert same.features["mask"] == feature
+    small = ds.map(lambda row: {"mask": row["mask"][:1]})
+    assert small.features["mask"] == MaskFeature(shape=(1, 3), names=("a", "b"), ignore=255)

@@ -10,6 +10,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     TextFeature,
 )
@@ -163,8 +164,9 @@ def test_files_are_kept_unchanged(feature: Feature, files: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("feature", "wrong", "message"),
     [
-        (ImageFeature(encoding="jpeg"), PNG, "a JPEG image"),
-        (ImageFeature(encoding="png"), JPEG, "a PNG image"),
+        (ImageFeature(encoding="jpeg"), b"<html>", "a JPEG image"),
+        (ImageFeature(encoding="png"), b"%PDF-1.7", "a PNG image"),
+        (MaskFeature(encoding="png"), b"RIFX", "a PNG image"),
         (ImageFeature(encoding="any"), b"<html>", "an image"),
         (ImageFeature(encoding="jpeg"), b"", "an empty file"),
         (ImageFeature(encoding="jpeg"), b"\xff\xd8", "a JPEG image"),

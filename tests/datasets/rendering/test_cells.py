@@ -10,10 +10,19 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     TextFeature,
 )
-from dshub.datasets.rendering.cells import encode, items, markdown_table, to_rgb, waveform, words
+from dshub.datasets.rendering.cells import (
+    colored,
+    encode,
+    items,
+    markdown_table,
+    to_rgb,
+    waveform,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +84,14 @@ def test_markdown_tables_show_plain_text() -> None:
     assert html.unescape(row) == f"| *x* <y> | {'z' * 299}… |"
     assert not set("*<>") & set(row)
     assert header.count("|") == 3
+
+
+def test_masks_have_the_colors_of_pascal_voc() -> None:
+    """The first colors of the palette, and the one of 255, are known from its files."""
+    palette = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 15: (192, 128, 128)}
+    palette |= {20: (0, 64, 128), 255: (224, 224, 192), 257: (128, 0, 0)}
+    mask = np.array([list(palette)], np.int32)
+    assert list(map(tuple, colored(mask)[0].tolist())) == list(palette.values())
+    media = encode(mask, MaskFeature(shape=(1, 7), dtype="int32"))
+    assert media.title == "7 × 1 pixels"
+    assert words(mask, MaskFeature(encoding="png")) == "1×7"
