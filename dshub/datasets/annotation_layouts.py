@@ -32,7 +32,7 @@ Files = dict[str, list["Member"]]
 SAMPLE = 20  # files of labels to look into
 HEAD = 1 << 16  # bytes to look into
 _MOST_JSON = 64  # more JSON files are annotations of single images, in other formats
-_CLASS_FILES = {
+CLASS_FILES = {
     "classes.txt",
     "obj.names",
     "labels.txt",
@@ -408,7 +408,7 @@ def _class_names(members: Mapping[str, Member], settings: str) -> tuple[str, ...
         return yaml_names(settings)
     for name, file in members.items():
         base = name.rpartition("/")[2].lower()
-        if base in _CLASS_FILES or base.endswith(".names"):
+        if base in CLASS_FILES or base.endswith(".names"):
             lines = _head(file, HEAD).decode("utf-8-sig", "replace").splitlines()
             return tuple(line.strip() for line in lines if line.strip())
     return ()

@@ -13,7 +13,7 @@ from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring import class_folders, described, tables
+from dshub.publishing.authoring import annotated, class_folders, described, tables
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
@@ -162,6 +162,11 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
     survey = survey_files(request.tops, stack)
+    annotations = annotated.outline(survey, progress)
+    if annotations is not None:
+        _refuse_options(request)
+        annotations.doubts[:0] = survey.notes
+        return annotations
     by_form: dict[str, list[Entry]] = {}
     for entry in survey.entries:
         by_form.setdefault(form(entry), []).append(entry)
@@ -185,6 +190,15 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
+
+
+def _refuse_options(request: Request) -> None:
+    """Raise DshubError if an option does not apply to images with annotations."""
+    if request.splits or request.kinds:
+        raise DshubError(
+            "--split, --label, --text and --number do not apply to images with annotations",
+            hint="leave them out; folders and files named like train and val state the splits",
+        )
 
 
 def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
