@@ -17,7 +17,14 @@ import numpy as np
 
 import dshub
 from dshub import Dataset, DshubError
-from dshub.catalog.features import Feature, LabelFeature, TextFeature, describe
+from dshub.catalog.features import (
+    BoxFeature,
+    Feature,
+    LabelFeature,
+    ListFeature,
+    TextFeature,
+    describe,
+)
 from dshub.export import export
 
 PAGE = Path(__file__).with_name("data-model.md")
@@ -44,6 +51,8 @@ KINDS: dict[str, list[Any]] = {
     "date, optional": [DAY, None],
     "time": [TIME, TIME],
     "array (2, 3)": [np.ones((2, 3), np.float32)] * 2,
+    "box": [[1, 2, 3, 4]] * 2,
+    "list of boxes": [[[1, 2, 3, 4]], []],
     "list of integers": [[1, 2], []],
     "list of text": [["a"], []],
     "list of lists": [[[1], []], []],
@@ -58,6 +67,8 @@ def dataset(kind: str) -> Dataset:
     if kind.startswith("class"):
         label = LabelFeature(names=CLASSES.names, optional="optional" in kind)
         features = {"x": label}
+    if "box" in kind:
+        features = {"x": ListFeature(of=BoxFeature()) if "list" in kind else BoxFeature()}
     values: Any = KINDS[kind]
     if isinstance(values[0], np.ndarray):
         values = np.stack(values)

@@ -32,7 +32,7 @@ Files = dict[str, list["Member"]]
 SAMPLE = 20  # files of labels to look into
 HEAD = 1 << 16  # bytes to look into
 _MOST_JSON = 64  # more JSON files are annotations of single images, in other formats
-_CLASS_FILES = {
+CLASS_FILES = {
     "classes.txt",
     "obj.names",
     "labels.txt",
@@ -43,9 +43,11 @@ _COCO = re.compile(rb'\A\s*\{.*?"(images|annotations|categories)"\s*:\s*\[', re.
 _FAMILY = ("instances", "person_keypoints", "captions")  # files of the same images
 _NAMES = re.compile(r"^names\s*:(.*?)(?=^[A-Za-z_]|\Z)", re.MULTILINE | re.DOTALL)
 _POINTS = re.compile(r"^kpt_shape\s*:\s*\[\s*(\d{1,4})\s*,\s*(\d)\s*\]", re.MULTILINE)
-_VALUE = r"""(?:(\d+)\s*:\s*)?('(?:[^']|'')*'|"[^"]*"|[^\n'"SEPARATOR][^\nSEPARATOR]*)"""
-_FLOW = re.compile(r"(?:^|,)\s*" + _VALUE.replace("SEPARATOR", ","), re.MULTILINE)
-_BLOCK = re.compile(r"^\s*(?:-\s+)?" + _VALUE.replace("SEPARATOR", ""), re.MULTILINE)
+_VALUE = (
+    r"""(?:(\d{1,5})[ \t]*+:[ \t]*+)?('(?:[^']|'')*'|"[^"]*"|[^\n'"SEPARATOR][^\nSEPARATOR]*)"""
+)
+_FLOW = re.compile(r"(?:\A|,)\s*+" + _VALUE.replace("SEPARATOR", ","))
+_BLOCK = re.compile(r"^[ \t]*+(?:-[ \t]++)?" + _VALUE.replace("SEPARATOR", ""), re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -408,7 +410,7 @@ def _class_names(members: Mapping[str, Member], settings: str) -> tuple[str, ...
         return yaml_names(settings)
     for name, file in members.items():
         base = name.rpartition("/")[2].lower()
-        if base in _CLASS_FILES or base.endswith(".names"):
+        if base in CLASS_FILES or base.endswith(".names"):
             lines = _head(file, HEAD).decode("utf-8-sig", "replace").splitlines()
             return tuple(line.strip() for line in lines if line.strip())
     return ()
@@ -422,7 +424,7 @@ def yaml_names(text: str) -> tuple[str, ...]:
     match = _NAMES.search(text)
     body = re.sub(r"(?m)(^|\s)#.*$", "", match[1]) if match else ""
     inner = re.fullmatch(r"\s*[\[{](.*)[\]}]\s*", body, re.DOTALL)
-    items = _FLOW.findall(inner[1]) if inner else _BLOCK.findall(body)
+    items = _FLOW.findall(inner[1].replace("\n", " ")) if inner else _BLOCK.findall(body)
     numbered = dict[int, str]()
     for number, (key, value) in enumerate(items):
         name = value.strip()

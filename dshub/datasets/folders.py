@@ -160,7 +160,7 @@ def from_folder(
     rows = [row for name, part in chosen.parts for row in _sliced(by_split[name], part)]
     found = _Found(tree, chosen, rows, [row for part in by_split.values() for row in part])
     files = [file for _, file in rows]
-    column = _column(root, files or [file for _, file in found.all_rows])
+    column = _kind_of(root, files or [file for _, file in found.all_rows])
     for note in (*tree.notes(), *found.notes()):
         logging.getLogger("dshub").warning("%s: %s", root, note)
     if column == "image" and (pairs := pair_masks(files)):
@@ -299,7 +299,7 @@ def _extensions(files: Sequence[str]) -> set[str]:
     return {file[file.rfind(".") :] for file in files}
 
 
-def _column(root: Path, files: Sequence[str]) -> str:
+def _kind_of(root: Path, files: Sequence[str]) -> str:
     """Return the name of the file column, `image` or `audio`."""
     extensions = _extensions(files)
     images = {extension for extension in extensions if extension.lower() in IMAGES}

@@ -20,6 +20,7 @@ from dshub.catalog.features import (
     AudioFeature,
     BytesFeature,
     Feature,
+    ImageFeature,
     LabelFeature,
     ListFeature,
     StructFeature,

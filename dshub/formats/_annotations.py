@@ -18,6 +18,7 @@ POLYGONS = pa.list_(pa.list_(pa.list_(pa.float64())))  # of each object
 Row = dict[str, Any]
 BATCH_BYTES = 16 << 20  # bytes of images per batch; a larger image has a batch to itself
 BATCH_ROWS = 1 << 14
+_NUMBER = "number"  # column of `complete`
 LARGEST_FILE = 1 << 30  # bytes; Arrow's offsets are 32 bits wide
 
 
@@ -37,7 +38,7 @@ def paired(files: Mapping[str, Sequence[File]]) -> Iterator[tuple[File, File | N
     Raises:
         ReadError: a listed image is missing, or several files have its name.
     """
-    names = {name_of(file): file for file in files[ANNOTATIONS]}
+    names = {name_of(file): file for file in files.get(ANNOTATIONS, ())}
     exact = {parts_of(name, stems=True): name for name in names}
     pairs = {
         name_of(image): exact.get(parts_of(name_of(image), stems=True)) for image in files[IMAGE]
@@ -138,31 +139,57 @@ class AnnotationReader(Format, frozen=True):
             value = row.get(field.name)
             if field.name == "objects":
                 value = _filled_objects(value or {}, field.type)
-            filled[field.name] = self.default(field.name, number) if value is None else value
+            value = self.default(field.name, number) if value is None else value
+            filled[field.name] = str(value) if pa.types.is_string(field.type) else value
         return filled
 
     def default(self, name: str, number: int) -> Any:
         """Return the value of a column that rows to write lack."""
         return 100 if name in {"width", "height"} else number
 
-    def write_images(
-        self, rows: pa.RecordBatch, output: Output, names: Sequence[str] | None = None
-    ) -> list[str]:
-        """Write the images, and return their names.
+    def write_images(self, rows: pa.RecordBatch, output: Output, names: Sequence[str]) -> None:
+        """Write the image of each row.
 
         Args:
             rows: rows with the column `image`.
             output: part of the images.
-            names: name of each image, used if it matches a pattern of the part.
+            names: name of each image.
         """
         check_columns(rows, [IMAGE, "objects"], where="images with annotations")
-        members = [numbered(output.members[0], i) for i in range(rows.num_rows)]
-        if names is not None:
-            members = [_inside(output.members[0], name) for name in names]
-        for member, content in zip(members, rows.column(IMAGE).to_pylist(), strict=True):
-            with output.create(member) as sink:
+        for name, content in zip(names, rows.column(IMAGE).to_pylist(), strict=True):
+            with output.create(name) as sink:
                 sink.write(content)
-        return members
+
+
+class PairedReader(AnnotationReader, frozen=True):
+    """Base class of readers of annotations in a file for each image."""
+
+    parts: ClassVar[tuple[str, ...]] = (IMAGE,)
+    optional_parts: ClassVar[tuple[str, ...]] = (ANNOTATIONS, LIST)
+
+    @abstractmethod
+    def content(self, image: str, row: Row) -> str:
+        """Return the annotations of an image as the text of a file."""
+
+    def complete(self, rows: pa.RecordBatch, first: int) -> pa.RecordBatch:
+        """Add missing columns, and the numbers of rows for the names of files."""
+        numbers = pa.array(range(first, first + rows.num_rows), pa.int64())
+        return super().complete(rows, first).append_column(_NUMBER, numbers)
+
+    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
+        self.check_parts(parts)
+        numbers = rows.column(_NUMBER).to_pylist()
+        names = [numbered(parts[IMAGE].members[0], number) for number in numbers]
+        self.write_images(rows, parts[IMAGE], names)
+        for name, number, row in zip(names, numbers, rows.to_pylist(), strict=True):
+            if ANNOTATIONS in parts:
+                output = parts[ANNOTATIONS]
+                with output.create(numbered(output.members[0], number)) as sink:
+                    sink.write(self.content(name, row).encode())
+        for member in parts[LIST].members if LIST in parts else ():
+            with parts[LIST].create(member) as sink:
+                sink.write("".join(f"{name}\n" for name in names).encode())
+            names = []  # in one of several lists
 
 
 def numbered(pattern: str, number: int) -> str:
@@ -173,7 +200,7 @@ def numbered(pattern: str, number: int) -> str:
     return matching_name(pattern, cast("int", f"{number:06d}"))
 
 
-def _inside(pattern: str, name: str) -> str:
+def inside(pattern: str, name: str) -> str:
     """Return the name of a file in the folder of a pattern."""
     return f"{pattern.rpartition('/')[0]}/{name}".lstrip("/")
 

@@ -23,6 +23,7 @@ from dshub.formats._annotations import (
     POLYGONS,
     AnnotationReader,
     Row,
+    inside,
     name_of,
     objects_type,
 )
@@ -206,7 +207,8 @@ class Reader(AnnotationReader, frozen=True):
 
     def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
         self.check_parts(parts)
-        self.write_images(rows, parts[IMAGE], rows.column("file_name").to_pylist())
+        pattern, names = parts[IMAGE].members[0], rows.column("file_name").to_pylist()
+        self.write_images(rows, parts[IMAGE], [inside(pattern, name) for name in names])
         images, annotations = list[Any](), list[Any]()
         for row in rows.to_pylist():
             number = _number(row["image_id"])

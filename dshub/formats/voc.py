@@ -14,15 +14,11 @@ from xml.sax.saxutils import escape
 import pyarrow as pa
 
 from dshub.errors import ReadError
-from dshub.formats import File, Output
+from dshub.formats import File
 from dshub.formats._annotations import (
-    ANNOTATIONS,
     BOXES,
-    IMAGE,
-    LIST,
-    AnnotationReader,
+    PairedReader,
     Row,
-    numbered,
     objects_type,
     paired,
 )
@@ -35,7 +31,7 @@ _FLAGS = ("difficult", "truncated", "occluded")
 _HINT = "correct or remove the file"
 
 
-class Reader(AnnotationReader, frozen=True):
+class Reader(PairedReader, frozen=True):
     """Read the parts `image` and `annotations`, which have the same names without extension.
 
     Folders named like `JPEGImages` and `Annotations` do not matter. The optional part `list` has
@@ -48,7 +44,6 @@ class Reader(AnnotationReader, frozen=True):
     """
 
     text_labels: ClassVar[bool] = True
-    optional_parts: ClassVar[tuple[str, ...]] = (LIST,)
     schema: ClassVar[pa.Schema] = pa.schema(
         [
             ("width", pa.int64()),
@@ -67,12 +62,8 @@ class Reader(AnnotationReader, frozen=True):
         for image, file in paired(files):
             yield image, (parsed(file) if file else _row({}, []))
 
-    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
-        self.check_parts(parts)
-        names = self.write_images(rows, parts[IMAGE])
-        for number, (name, row) in enumerate(zip(names, rows.to_pylist(), strict=True)):
-            with parts[ANNOTATIONS].create(numbered(parts[ANNOTATIONS].members[0], number)) as sink:
-                sink.write(_xml(name.rpartition("/")[2], row).encode())
+    def content(self, image: str, row: Row) -> str:
+        return _xml(image.rpartition("/")[2], row)
 
 
 def parsed(file: File) -> Row:

@@ -9,21 +9,17 @@ https://docs.ultralytics.com/datasets/detect/ and https://docs.ultralytics.com/d
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 
 from dshub.errors import ReadError
-from dshub.formats import File, Output
+from dshub.formats import File
 from dshub.formats._annotations import (
-    ANNOTATIONS,
     BOXES,
-    IMAGE,
-    LIST,
     POLYGONS,
-    AnnotationReader,
+    PairedReader,
     Row,
-    numbered,
     objects_type,
     paired,
 )
@@ -34,7 +30,7 @@ MOST_KEYPOINTS = 10_000
 _HINT = "correct the line, or remove it"
 
 
-class Reader(AnnotationReader, frozen=True):
+class Reader(PairedReader, frozen=True):
     """Read the parts `image` and `annotations`, which have the same names without extension.
 
     Folders named like `images` and `labels` do not matter, so `train/images/1.jpg` has the labels
@@ -49,8 +45,6 @@ class Reader(AnnotationReader, frozen=True):
         keypoints: shape of the keypoints after each box, such as (17, 3) for x, y and visibility
             of 17 points; empty if files have no keypoints. They become the field `keypoints`.
     """
-
-    optional_parts: ClassVar[tuple[str, ...]] = (LIST,)
 
     keypoints: tuple[int, ...] = ()
 
@@ -113,17 +107,10 @@ class Reader(AnnotationReader, frozen=True):
         reason = f"line {line:,} has {len(words)} numbers, not {expected} for a box{more}"
         raise ReadError(file=file.name, reason=reason, hint=_HINT)
 
-    def write(self, rows: pa.RecordBatch, parts: Mapping[str, Output]) -> None:
-        self.check_parts(parts)
-        self.write_images(rows, parts[IMAGE])
-        for number, objects in enumerate(rows.column("objects").to_pylist()):
-            with parts[ANNOTATIONS].create(numbered(parts[ANNOTATIONS].members[0], number)) as sink:
-                columns = [objects[name] for name in self._fields]
-                sink.write("".join(map(self._line, *columns)).encode())
-
-    @property
-    def _fields(self) -> list[str]:
-        return ["labels", "boxes", "segmentation", *(["keypoints"] if self.keypoints else [])]
+    def content(self, image: str, row: Row) -> str:
+        del image
+        names = ["labels", "boxes", "segmentation", *(["keypoints"] if self.keypoints else [])]
+        return "".join(map(self._line, *(row["objects"][name] for name in names)))
 
     @staticmethod
     def _line(label: int, box: Sequence[float], polygons: Any, points: Any = ()) -> str:

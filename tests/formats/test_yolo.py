@@ -80,5 +80,7 @@ def test_line_without_an_object_is_an_error_with_its_number(line: str) -> None:
 
 
 def test_missing_part_is_an_error() -> None:
-    with pytest.raises(ReadError, match="parts image, annotations and optionally list"):
-        read(YOLO, image=images("1.jpg"))
+    with pytest.raises(ReadError, match="parts image and optionally annotations, list"):
+        read(YOLO, annotations={})
+    (row,) = read(YOLO, image=images("1.jpg"))
+    assert row["objects"]["boxes"] == []

@@ -1,8 +1,8 @@
 """All targets by name."""
 
-from . import archives, documents, formats, media, notes, web
+from . import annotations, archives, documents, formats, media, notes, web
 
-FAMILIES = (archives, formats, documents, notes, media, web)
+FAMILIES = (annotations, archives, formats, documents, notes, media, web)
 TARGETS = {target.name: target for family in FAMILIES for target in family.TARGETS}
 MODULES = {target.name: family.__name__ for family in FAMILIES for target in family.TARGETS}
 """Module of each target, so that a process can import that module alone."""

@@ -19,6 +19,7 @@ from dshub.datasets.trees import count_endings, counted, ordered_splits, pair_of
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring import (
+    annotated,
     class_folders,
     described,
     exports,
@@ -178,18 +179,28 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
     survey = survey_files(request.tops, stack, encoding=request.zip_encoding)
-    outline = _outline(request, survey, progress)
+    outline = _of_layout(request, survey, progress) or _of_files(request, survey, progress)
     outline.encodings = {path: name for path, name in survey.encodings.items() if name}
     return outline
 
 
-def _outline(request: Request, survey: Survey, progress: Progress) -> Outline:
+def _of_layout(request: Request, survey: Survey, progress: Progress) -> Outline | None:
+    """Outline exports, shards and annotated images; return None for other files."""
     has_options = request != Request(request.paths)
     exported = None if has_options else exports.outline(request.tops, survey, progress)
     if exported is not None:
         return exported
     if paths := shards.find_webdataset(survey):
         return _of_shards(request, survey, paths, progress)
+    annotations = annotated.outline(survey, progress)
+    if annotations is not None:
+        _refuse_options(request)
+        annotations.doubts[:0] = survey.notes
+    return annotations
+
+
+def _of_files(request: Request, survey: Survey, progress: Progress) -> Outline:
+    """Outline files of the same format."""
     by_form: dict[str, list[Entry]] = {}
     for entry in records.without_indexes(survey.entries):
         by_form.setdefault(form(entry), []).append(entry)
@@ -250,6 +261,15 @@ def _shard_name(path: Path, tops: Sequence[Path]) -> str:
     """Return the name of a shard in its folder of the command line."""
     top = next((top for top in tops if top.is_dir() and path.is_relative_to(top)), path.parent)
     return path.relative_to(top).as_posix()
+
+
+def _refuse_options(request: Request) -> None:
+    """Raise DshubError if an option does not apply to images with annotations."""
+    if request.splits or request.kinds:
+        raise DshubError(
+            "--split, --label, --text and --number do not apply to images with annotations",
+            hint="leave them out; folders and files named like train and val state the splits",
+        )
 
 
 def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:

@@ -19,6 +19,7 @@ from dshub.catalog.features import (
     MaskFeature,
     NumberFeature,
     TextFeature,
+    boxes_in,
 )
 from dshub.publishing.authoring.outline import PACKED, Outline, SplitOutline
 from dshub.publishing.authoring.survey import key, stem
@@ -104,7 +105,13 @@ def _head(name: str, version: str, outline: Outline) -> str:
 
 
 def supervised(features: Mapping[str, Feature]) -> list[str]:
-    """Return the input and target columns if there is exactly one of each, or an empty list."""
+    """Return the input and target columns if there is exactly one of each, or an empty list.
+
+    The label of an image can also be a column of boxes.
+    """
+    boxes = [name for name, item in features.items() if any(boxes_in(item))]
+    if boxes and "image" in features:
+        return ["image", boxes[0]]
     targets = LabelFeature | MaskFeature
     labels = [name for name, item in features.items() if isinstance(item, targets)]
     inputs = [name for name in features if name not in labels]
@@ -113,6 +120,8 @@ def supervised(features: Mapping[str, Feature]) -> list[str]:
 
 def task(features: Mapping[str, Feature]) -> str:
     """Guess the task from the kinds of columns."""
+    if any(any(boxes_in(feature)) for feature in features.values()):
+        return "object-detection"
     count = Counter(map(type, features.values()))
     if count[MaskFeature] and count[ImageFeature]:
         return "image-segmentation"
