@@ -16,6 +16,7 @@ from dshub.datasets.derived import (
     StackedSource,
     WidenedSource,
 )
+from dshub.datasets.documents import from_documents, has_documents
 from dshub.datasets.folders import from_folder
 from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
@@ -29,6 +30,7 @@ from dshub.datasets.sources import TableSource
 from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
 from dshub.errors import ArgumentError
+from dshub.formats._texts import Encoding
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchKeywords, BatchOptions, overload, takes
 from dshub.loading.transforms.transform import Batch
@@ -151,8 +153,10 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         return cls._of(from_arrow(table, features), supervised)
 
     @classmethod
-    def from_folder(cls, path: str | Path, split: str | None = None) -> Self:
-        """Create a dataset from image or audio files, with their classes and the data beside them.
+    def from_folder(
+        cls, path: str | Path, split: str | None = None, *, encoding: Encoding | None = None
+    ) -> Self:
+        """Create a dataset from image, audio or text files, with classes and data beside them.
 
         - ``cat/1.jpg``, ``dog/7.jpg``: folders are the classes in the column `label`.
         - A table in CSV, TSV or JSON Lines with a column of file names, such as ``metadata.csv``
@@ -161,6 +165,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
           repeat. A file with several rows is repeated.
         - ``1.jpg``, ``1.txt``: captions in the column `text`.
         - ``images/1.jpg``, ``masks/1.png`` or ``1_mask.png``: columns `image` and `mask`.
+        - ``pos/0_9.txt``, ``neg/1_3.txt`` or ``a.md``, without other media: a row for each text
+          file in the column `text`, with classes if there are several folders.
 
         Rows are sorted by class and file name. Folders such as `train`, `val` and `test` are
         splits that share the same classes. Files are read when their rows are read. The
@@ -170,17 +176,20 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             path: folder of the files.
             split: split expression such as `train`, `train[:10%]` or `train+val`; None for a folder
                 without splits.
+            encoding: encoding of text files; None for UTF-8, or UTF-16 with a byte order mark.
 
         Raises:
-            ReadError: the folder is missing, or has no image or audio file; a file has no row in
-                the table or no caption; or a row of the table has no file. Reading a damaged file
-                raises this error, too.
+            ReadError: the folder is missing, or has no image, audio or text file; a file has no
+                row in the table or no caption; or a row of the table has no file. Reading a damaged
+                file raises this error, too.
             ArgumentError: the folder has splits, and `split` is None.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
             SchemaError: the folder mixes images and audio, or several kinds of audio files; several
                 tables describe the files; or an image has no mask, but most have.
         """
+        if has_documents(Path(path)):
+            return cls._of(*from_documents(Path(path), split, encoding))
         return cls._of(*from_folder(Path(path), split))
 
     @classmethod

@@ -115,7 +115,7 @@ def test_json_module_reads_the_values(to: str, kind: str, tmp_path: Path) -> Non
             pytest.skip("not in JSON")
     values = [json.loads(line, parse_constant=refuse)["x"] for line in lines]
     if kind == "float32":
-        assert np.array_equal(np.float32(values), np.float32(expected))
+        assert np.array_equal(np.array(values, np.float32), np.array(expected, np.float32))
     elif not kind.startswith("pixels"):
         assert timeless(values) == expected
 
