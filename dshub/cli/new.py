@@ -107,6 +107,11 @@ def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | No
     metavar="COLUMN",
     help="Read numbers such as 1.234,5 in a column of a CSV file.",
 )
+@click.option(
+    "--documents/--lines",
+    default=None,
+    help="Treat each plain text file as a row, or each of its lines.",
+)
 @click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Replace an existing manifest.")
@@ -123,6 +128,7 @@ def command(
     delimiter: str | None,
     encoding: Encoding | None,
     decimal_comma: tuple[str, ...],
+    documents: bool | None,
     no_import: bool,
     dry_run: bool,
     force: bool,
@@ -135,7 +141,8 @@ def command(
       dshub new data.zip --split train=old.csv --label grade
 
     Recognizes class folders of images, audio or text (in a folder or an archive), CSV, TSV, JSON,
-    Parquet, Arrow, npz, IDX and plain text files. Every row is read, and files are copied into the
+    Parquet, Arrow, npz, IDX and plain text files, shards of WebDataset, TFRecord and RecordIO, and
+    files that dshub exported. Every row is read, and files are copied into the
     cache, so that the dataset can be loaded right away. Your files are never changed. Class folders
     are also packed into a tar archive next to the manifest, for publishing.
     """
@@ -144,7 +151,7 @@ def command(
     options = {"label": label, "text": text, "number": number}
     kinds = {column: kind for kind, columns in options.items() for column in columns}
     text_options = TextOptions(header, delimiter, encoding, decimal_comma)
-    request = Request(paths, splits, kinds, text_options)
+    request = Request(paths, splits, kinds, text_options, documents)
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()

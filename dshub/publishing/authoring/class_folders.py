@@ -66,7 +66,7 @@ def outline(
         DshubError: the folders do not separate splits and classes, or audio files differ.
         ReadError: a file cannot be decoded.
     """
-    splits = _splits(entries, stated)
+    splits = _splits(entries, stated, may_be_loose=kind == "text")
     in_order = [entry for files in splits for entry in files.entries]
     feature, doubt = feature_of(in_order, kind, progress)
     result = Outline(TITLES[kind], features={kind: feature}, doubts=[doubt] if doubt else [])
@@ -91,8 +91,16 @@ def outline(
     return result
 
 
-def _splits(entries: Sequence[Entry], stated: Mapping[str, str]) -> list[_Files]:
-    """Group files by split, and find the class of each file."""
+def _splits(
+    entries: Sequence[Entry], stated: Mapping[str, str], *, may_be_loose: bool
+) -> list[_Files]:
+    """Group files by split, and find the class of each file.
+
+    Args:
+        entries: files that become rows.
+        stated: splits from the command line, by entry name.
+        may_be_loose: whether files can be outside the folders of others, without classes.
+    """
     located: dict[str, list[tuple[Entry, int]]] = defaultdict(list)
     for entry in entries:
         words = [split_word(folder) for folder in entry.folders]
@@ -105,17 +113,21 @@ def _splits(entries: Sequence[Entry], stated: Mapping[str, str]) -> list[_Files]
             hint="pass only the folders of splits, as in `dshub new DATA/train DATA/test`, or add "
             "--split NAME=PATH",
         )
-    splits = [_files(split or "train", located[split]) for split in ordered_splits(located)]
+    splits = [
+        _files(split or "train", located[split], may_be_loose=may_be_loose)
+        for split in ordered_splits(located)
+    ]
     _drop_lone_classes(splits)
     return splits
 
 
-def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
+def _files(split: str, located: Sequence[tuple[Entry, int]], *, may_be_loose: bool) -> _Files:
     """Find the class folders of a split.
 
     Args:
         split: name of the split.
         located: entries, each with the number of leading folders through the split folder.
+        may_be_loose: whether files can be outside the folders of others, without classes.
 
     Raises:
         DshubError: the split is in several folders, or a file is outside the class folders.
@@ -134,6 +146,8 @@ def _files(split: str, located: Sequence[tuple[Entry, int]]) -> _Files:
     common = len(os.path.commonprefix(inner))  # noqa: RUF071  # a prefix of tuples, not of paths
     shared = min(common, max(min(map(len, inner)) - 1, 0))
     loose = [e.name for e, folders in zip(entries, inner, strict=True) if len(folders) <= shared]
+    if loose and may_be_loose:
+        return _Files(split, entries, top, [])
     if loose:
         raise DshubError(
             f"some files are not in a class folder: {some(loose)}",

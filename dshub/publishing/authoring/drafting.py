@@ -13,7 +13,15 @@ from dshub.catalog.manifest import Manifest
 from dshub.datasets.beside import pair_masks
 from dshub.errors import DshubError, SchemaError
 from dshub.progress import Progress, Task
-from dshub.publishing.authoring import class_folders, described, exports, records, shards, tables
+from dshub.publishing.authoring import (
+    class_folders,
+    described,
+    documents,
+    exports,
+    records,
+    shards,
+    tables,
+)
 from dshub.publishing.authoring.detection import advice, form
 from dshub.publishing.authoring.outline import Outline
 from dshub.publishing.authoring.scanning import check_columns, scan
@@ -133,12 +141,14 @@ class Request:
         splits: split name by file or folder.
         kinds: `label`, `text` or `number` by column, to override the guess.
         text: stated facts about text files.
+        documents: whether each text file is a row; None to detect it.
     """
 
     paths: tuple[Path, ...]
     splits: Mapping[Path, str] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     text: tables.TextOptions = field(default_factory=tables.TextOptions)
+    documents: bool | None = None
 
     @property
     def tops(self) -> list[Path]:
@@ -163,15 +173,12 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         ReadError, UnsafeArchiveError, StoreError: a file is damaged or cannot be read.
     """
     survey = survey_files(request.tops, stack)
-    has_options = request != Request(request.paths)
-    exported = None if has_options else exports.outline(request.tops, survey, progress)
-    if exported is not None:
-        return exported
-    if paths := shards.find_webdataset(survey):
-        return _of_shards(request, survey, paths, progress)
+    if (found := _of_shards(request, survey, progress)) is not None:
+        return found
     by_form: dict[str, list[Entry]] = {}
     for entry in records.without_indexes(survey.entries):
         by_form.setdefault(form(entry), []).append(entry)
+    documents.merge_texts(by_form)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     doubts += _skipped(by_form, main_form)
@@ -182,15 +189,39 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         if found is not None:
             return found
     stated = _stated_splits(request, entries)
-    if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
-        kind = main_form if main_form in class_folders.TITLES else "text"
-        outline = class_folders.outline(survey, entries, kind, stated=stated, progress=progress)
+    if main_form in MEDIA:
+        outline = class_folders.outline(
+            survey, entries, main_form, stated=stated, progress=progress
+        )
+        check_columns(request.kinds, outline.features)
+    elif documents.are_documents(main_form, entries, stated=request.documents):
+        outline = _of_documents(request, survey, entries, stated, progress)
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)
         outline = _of_rows(main_form, splits, request.text)
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
+    return outline
+
+
+def _of_documents(
+    request: Request,
+    survey: Survey,
+    entries: Sequence[Entry],
+    stated: Mapping[str, str],
+    progress: Progress,
+) -> Outline:
+    """Outline text files, each of which is a row."""
+    entries, loose = documents.without_loose(entries)
+    encoding, doubt = documents.find_encoding(entries, request.text.encoding)
+    outline = class_folders.outline(survey, entries, "text", stated=stated, progress=progress)
+    for split in outline.splits.values():
+        split.reader |= {"encoding": encoding} if encoding != "utf-8" else {}
+    outline.doubts += [doubt] if doubt else []
+    outline.doubts += [f"skipped files beside class folders: {some(loose)}"] if loose else []
+    if "label" not in outline.features and request.documents is None:
+        outline.doubts.append("each text file is a row; use --lines for a row for each line")
     return outline
 
 
@@ -202,10 +233,13 @@ def _of_rows(
     return tables.outline(form_name, splits, options)
 
 
-def _of_shards(
-    request: Request, survey: Survey, paths: Sequence[Path], progress: Progress
-) -> Outline:
-    """Outline WebDataset shards."""
+def _of_shards(request: Request, survey: Survey, progress: Progress) -> Outline | None:
+    """Outline files that dshub exported, or WebDataset shards; return None for other files."""
+    has_options = request != Request(request.paths)
+    exported = None if has_options else exports.outline(request.tops, survey, progress)
+    paths = [] if exported is not None else shards.find_webdataset(survey)
+    if not paths:
+        return exported
     doubts = list(survey.notes)
     entries = [Entry(_shard_name(path, request.tops), path, LooseFile(path, "")) for path in paths]
     splits = _by_split(entries, _stated_splits(request, entries), doubts)
@@ -307,13 +341,6 @@ def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
         hint="convert the files to a supported format: class folders of images or audio, CSV, TSV, "
         "JSON, parquet, Arrow, npz, IDX, or plain text in UTF-8",
     )
-
-
-def _is_text_tree(form_name: str, entries: Sequence[Entry]) -> bool:
-    """Return True if text files are in at least two class folders."""
-    folders = {entry.folders for entry in entries}
-    classes = {path[-1] for path in folders if path and split_word(path[-1]) is None}
-    return form_name == "lines" and () not in folders and len(classes) > 1
 
 
 def _stated_splits(request: Request, entries: Sequence[Entry]) -> dict[str, str]:
