@@ -146,6 +146,11 @@ def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | No
     callback=_parse_arrays,
     help="Read several columns of numbers as one array; a shape can follow: p=p0..p783:28x28.",
 )
+@click.option(
+    "--documents/--lines",
+    default=None,
+    help="Treat each plain text file as a row, or each of its lines.",
+)
 @click.option("--no-import", is_flag=True, help="Do not import the files into the cache.")
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @click.option("--force", is_flag=True, help="Replace an existing manifest.")
@@ -166,6 +171,7 @@ def command(
     check_media: bool,
     skip_bad: bool,
     arrays: Mapping[str, ArrayRange],
+    documents: bool | None,
     no_import: bool,
     dry_run: bool,
     force: bool,
@@ -179,7 +185,8 @@ def command(
       dshub new mnist.csv --array "pixels=pixel0..pixel783:28x28"
 
     Recognizes class folders of images, audio or text (in a folder or an archive), CSV, TSV, JSON,
-    Parquet, Arrow, npz, IDX and plain text files. Every row is read, and files are copied into the
+    Parquet, Arrow, npz, IDX and plain text files, shards of WebDataset, TFRecord and RecordIO, and
+    files that dshub exported. Every row is read, and files are copied into the
     cache, so that the dataset can be loaded right away. Your files are never changed. Class folders
     are also packed into a tar archive next to the manifest, for publishing. Images and audio files
     that cannot be decoded are listed.
@@ -197,6 +204,7 @@ def command(
         arrays=arrays,
         zip_encoding=zip_encoding,
         skip_bad=skip_bad,
+        documents=documents,
     )
     target = _target(request, name, output)
     if not force:

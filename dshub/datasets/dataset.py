@@ -17,6 +17,7 @@ from dshub.datasets.derived import (
     StackedSource,
     WidenedSource,
 )
+from dshub.datasets.documents import from_documents, has_documents
 from dshub.datasets.folders import from_folder
 from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
@@ -30,6 +31,7 @@ from dshub.datasets.sources import TableSource
 from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
 from dshub.errors import ArgumentError
+from dshub.formats._texts import Encoding
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchKeywords, BatchOptions, overload, takes
 from dshub.loading.transforms.transform import Batch
@@ -153,9 +155,14 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
 
     @classmethod
     def from_folder(
-        cls, path: str | Path, split: str | None = None, *, dtype: str | None = None
+        cls,
+        path: str | Path,
+        split: str | None = None,
+        *,
+        dtype: str | None = None,
+        encoding: Encoding | None = None,
     ) -> Self:
-        """Create a dataset from image or audio files, with their classes and the data beside them.
+        """Create a dataset from image, audio or text files, with classes and data beside them.
 
         - ``cat/1.jpg``, ``dog/7.jpg``: folders are the classes in the column `label`.
         - A table in CSV, TSV or JSON Lines with a column of file names, such as ``metadata.csv``
@@ -168,6 +175,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
 
         - Annotations in the formats COCO (JSON), Pascal VOC (XML) and YOLO (text): column
           `objects` with arrays of boxes and labels, and others. See the guide about detection.
+        - ``pos/0_9.txt``, ``neg/1_3.txt`` or ``a.md``, without other media: a row for each text
+          file in the column `text`, with classes if there are several folders.
 
         Rows are sorted by class and file name. Folders such as `train`, `val` and `test` are
         splits that share the same classes. Files are read when their rows are read. The
@@ -180,11 +189,12 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
             dtype: dtype of the pixels of images: `uint8`, `uint16`, `int32` or `float32`; None for
                 the one of the files. Images of other dtypes than `uint8` have 1 channel if the file
                 is gray.
+            encoding: encoding of text files; None for UTF-8, or UTF-16 with a byte order mark.
 
         Raises:
-            ReadError: the folder is missing, or has no image or audio file; a file has no row in
-                the table or no caption; or a row of the table has no file. Reading a damaged file
-                raises this error, too.
+            ReadError: the folder is missing, or has no image, audio or text file; a file has no
+                row in the table or no caption; or a row of the table has no file. Reading a damaged
+                file raises this error, too.
             ArgumentError: the folder has splits, and `split` is None; or `dtype` is invalid.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
@@ -195,6 +205,8 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         if dtype is not None:
             choice("dtype", dtype, ("uint8", "uint16", "int32", "float32"))
         annotated = from_annotated_folder(Path(path), split)
+        if annotated is None and has_documents(Path(path)):
+            return cls._of(*from_documents(Path(path), split, encoding))
         return cls._of(*(annotated or from_folder(Path(path), split, dtype)))
 
     @classmethod

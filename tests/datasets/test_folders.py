@@ -176,7 +176,7 @@ def test_flac_is_detected_by_content(tmp_path: Path) -> None:
 
 def _no_media(path: Path) -> None:
     (path / "cat").mkdir()
-    (path / "cat" / "notes.txt").write_text("not an image")
+    (path / "cat" / "notes.pdf").write_text("not an image")
 
 
 def _no_folder(path: Path) -> None:

@@ -103,6 +103,21 @@ class TestText(ReaderTests):
         )
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252", "latin-1"])
+def test_text_of_another_encoding_is_read(encoding: str) -> None:
+    options = {"path": "{label}/{name}.txt", "text": True, "encoding": encoding}
+    table = read(options, {"a/1.txt": "naïve".encode(encoding), "a/2.txt": b""}, "text")
+    assert table["text"].to_pylist() == ["naïve", ""]
+
+
+def test_text_without_its_encoding_is_an_error() -> None:
+    options = {"path": "{name}.txt", "text": True, "encoding": "utf-8-sig"}
+    with pytest.raises(ReadError, match="byte 1, 0xff, is not utf-8"):
+        read(options, {"1.txt": b"\xff"}, "text")
+    with pytest.raises(ManifestError, match="requires `text = true`"):
+        formats.create(FORMAT | {"path": "{name}.txt", "encoding": "cp1252"})
+
+
 TREES: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
     "a folder for each class": (
         {"path": "imagenette2-160/train/{label}/{name}.JPEG"},

@@ -6,9 +6,10 @@ member order for a tar archive, and sorted by name for a zip archive.
 
 import fnmatch
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.compute as pc
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, mismatch, only_part
-from dshub.formats._texts import decoded, read_all
+from dshub.formats._texts import Encoding, decoded, read_all
 from dshub.formats.folder.names import DERIVED, MemberName
 
 BATCH_BYTES = 16 << 20  # bytes of content per batch; a larger file has a batch to itself
@@ -32,7 +33,9 @@ class Reader(Format, frozen=True):
         path: pattern of member names with columns in braces, such as `train/{label}/{name}.JPEG`
             (see `dshub.formats.folder.names`). A member that does not match is an error.
         skip: patterns (`*`, `?`, `[…]`) of members to ignore.
-        text: whether the content is UTF-8 text instead of bytes.
+        text: whether the content is text instead of bytes.
+        encoding: encoding of text; `utf-8-sig` is UTF-8 of which files can begin with a byte order
+            mark.
     """
 
     text_labels: ClassVar[bool] = True
@@ -40,9 +43,12 @@ class Reader(Format, frozen=True):
     path: str
     skip: tuple[str, ...] = ()
     text: bool = False
+    encoding: Encoding | Literal["utf-8-sig"] = "utf-8"
 
     def __post_init__(self) -> None:
         MemberName(self.path)
+        if self.encoding != "utf-8" and not self.text:
+            raise ValueError("`encoding` requires `text = true`")
 
     @cached_property
     def _name(self) -> MemberName:
@@ -56,7 +62,7 @@ class Reader(Format, frozen=True):
         for file in self._rows(files[part]):
             columns, content = self._columns(file), read_all(file, LARGEST_FILE)
             if self.text:
-                decoded(content, file)
+                content = self._as_utf8(content, file)
             if rows and (size + len(content) > BATCH_BYTES or len(rows) == BATCH_ROWS):
                 yield self._batch(part, contents, rows)
                 rows, contents, size = [], [], 0
@@ -74,6 +80,15 @@ class Reader(Format, frozen=True):
             block = rows[start : start + BATCH_ROWS]
             names = [file.name.encode() for file in block]
             yield self._batch(part, names, [self._columns(file) for file in block])
+
+    def _as_utf8(self, content: bytes, file: File) -> bytes:
+        """Convert text to UTF-8; raise ReadError if it does not have the encoding."""
+        if self.encoding == "utf-8-sig":
+            content = content.removeprefix(BOM_UTF8)
+        if self.encoding in {"utf-8", "utf-8-sig"}:
+            decoded(content, file)
+            return content
+        return decoded(content, file, encoding=cast("Encoding", self.encoding)).encode()
 
     def skip_rows(
         self, files: Mapping[str, Sequence[File]], count: int
@@ -139,7 +154,7 @@ class Reader(Format, frozen=True):
             written.add(member)
             data = row[part]
             with parts[part].create(member) as sink:
-                sink.write(data.encode() if isinstance(data, str) else data)
+                sink.write(data.encode(self.encoding) if isinstance(data, str) else data)
 
     def _member(self, row: Mapping[str, Any], patterns: Sequence[str]) -> str:
         """Return the file name for a row, after checking that it reads back as the same row."""

@@ -7,7 +7,7 @@ above the splits or below the classes.
 import glob
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def outline(
         ReadError: files cannot be decoded; the message lists them.
     """
     result = Outline(TITLES[kind])
-    splits = _splits(entries, stated, result.doubts)
+    splits = _splits(entries, stated, result.doubts, may_be_loose=kind == "text")
     in_order = [entry for files in splits for entry in files.entries]
     read = _Contents(TextFeature())
     if kind != "text":
@@ -116,7 +116,7 @@ def outline(
     if read.bad:
         result.doubts.clear()
         good = [entry for entry in entries if entry.file.name not in read.bad]
-        splits = _splits(good, stated, result.doubts)
+        splits = _splits(good, stated, result.doubts, may_be_loose=False)
         in_order = [entry for files in splits for entry in files.entries]
     result.features[kind] = read.feature
     result.doubts += read.doubts
@@ -145,8 +145,17 @@ def outline(
     return result
 
 
-def _splits(entries: Sequence[Entry], stated: Mapping[str, str], doubts: list[str]) -> list[_Files]:
-    """Group files by split, and find their classes; add doubts about skipped files."""
+def _splits(
+    entries: Sequence[Entry], stated: Mapping[str, str], doubts: list[str], *, may_be_loose: bool
+) -> list[_Files]:
+    """Group files by split, and find their classes; add doubts about skipped files.
+
+    Args:
+        entries: files that become rows.
+        stated: splits from the command line, by entry name.
+        doubts: receives notes for the user.
+        may_be_loose: whether files can be outside the folders of others, without classes.
+    """
     by_split: dict[str, list[Entry]] = defaultdict(list)
     rest: list[Entry] = []
     for entry in entries:
@@ -181,7 +190,7 @@ def _splits(entries: Sequence[Entry], stated: Mapping[str, str], doubts: list[st
     )
     splits = [_Files(name or "train", by_split[name], tree) for name, tree in trees.items()]
     for files in splits:
-        _check(files)
+        _check(files, may_be_loose=may_be_loose)
     return splits
 
 
@@ -200,8 +209,13 @@ def _split_of_folders(groups: Groups) -> dict[Place, str]:
     return {place: split for split, name in folders.items() for place in groups.places[name]}
 
 
-def _check(files: _Files) -> None:
-    """Raise DshubError if the folders of a split do not separate classes."""
+def _check(files: _Files, *, may_be_loose: bool) -> None:
+    """Raise DshubError if the folders of a split do not separate classes.
+
+    If files can be outside the class folders, the classes are removed instead.
+    """
+    if may_be_loose and files.tree.loose:
+        files.tree = replace(files.tree, labels={}, loose=[])
     loose = set(files.tree.loose)
     if loose:
         names = some([entry.name for entry in files.entries if entry.folders in loose])

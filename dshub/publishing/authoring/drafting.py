@@ -22,6 +22,7 @@ from dshub.publishing.authoring import (
     annotated,
     class_folders,
     described,
+    documents,
     exports,
     masks,
     records,
@@ -141,6 +142,7 @@ class Request:
         zip_encoding: encoding of names in zip archives that do not state it.
         skip_bad: whether to leave out images and audio files that cannot be decoded.
         arrays: columns of tables that become arrays, by the name of the array.
+        documents: whether each text file is a row; None to detect it.
     """
 
     paths: tuple[Path, ...]
@@ -150,6 +152,7 @@ class Request:
     zip_encoding: MemberEncoding | None = None
     skip_bad: bool = False
     arrays: Mapping[str, ArrayRange] = field(default_factory=dict)
+    documents: bool | None = None
 
     @property
     def tops(self) -> list[Path]:
@@ -186,12 +189,8 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
 
 def _of_layout(request: Request, survey: Survey, progress: Progress) -> Outline | None:
     """Outline exports, shards and annotated images; return None for other files."""
-    has_options = request != Request(request.paths)
-    exported = None if has_options else exports.outline(request.tops, survey, progress)
-    if exported is not None:
-        return exported
-    if paths := shards.find_webdataset(survey):
-        return _of_shards(request, survey, paths, progress)
+    if (shards_outline := _of_shards(request, survey, progress)) is not None:
+        return shards_outline
     annotations = annotated.outline(survey, progress)
     if annotations is not None:
         _refuse_options(request)
@@ -204,6 +203,7 @@ def _of_files(request: Request, survey: Survey, progress: Progress) -> Outline:
     by_form: dict[str, list[Entry]] = {}
     for entry in records.without_indexes(survey.entries):
         by_form.setdefault(form(entry), []).append(entry)
+    documents.merge_texts(by_form)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     doubts += _skipped(by_form, main_form)
@@ -218,11 +218,13 @@ def _of_files(request: Request, survey: Survey, progress: Progress) -> Outline:
         if found is not None:
             return found
     stated = _stated_splits(request, entries)
-    if main_form in class_folders.TITLES or _is_text_tree(main_form, entries):
-        kind = main_form if main_form in class_folders.TITLES else "text"
+    if main_form in MEDIA:
         outline = class_folders.outline(
-            survey, entries, kind, stated=stated, progress=progress, skip_bad=request.skip_bad
+            survey, entries, main_form, stated=stated, progress=progress, skip_bad=request.skip_bad
         )
+        check_columns(request.kinds, outline.features)
+    elif documents.are_documents(main_form, entries, stated=request.documents):
+        outline = _of_documents(request, survey, entries, stated, progress)
         check_columns(request.kinds, outline.features)
     else:
         splits = _by_split(entries, stated, doubts)
@@ -230,6 +232,26 @@ def _of_files(request: Request, survey: Survey, progress: Progress) -> Outline:
         read_folders(outline, survey.members)
         scan(outline, request.kinds, progress, arrays=request.arrays)
     outline.doubts[:0] = doubts
+    return outline
+
+
+def _of_documents(
+    request: Request,
+    survey: Survey,
+    entries: Sequence[Entry],
+    stated: Mapping[str, str],
+    progress: Progress,
+) -> Outline:
+    """Outline text files, each of which is a row."""
+    entries, loose = documents.without_loose(entries)
+    encoding, doubt = documents.find_encoding(entries, request.text.encoding)
+    outline = class_folders.outline(survey, entries, "text", stated=stated, progress=progress)
+    for split in outline.splits.values():
+        split.reader |= {"encoding": encoding} if encoding != "utf-8" else {}
+    outline.doubts += [doubt] if doubt else []
+    outline.doubts += [f"skipped files beside class folders: {some(loose)}"] if loose else []
+    if "label" not in outline.features and request.documents is None:
+        outline.doubts.append("each text file is a row; use --lines for a row for each line")
     return outline
 
 
@@ -241,10 +263,13 @@ def _of_rows(
     return tables.outline(form_name, splits, options)
 
 
-def _of_shards(
-    request: Request, survey: Survey, paths: Sequence[Path], progress: Progress
-) -> Outline:
-    """Outline WebDataset shards."""
+def _of_shards(request: Request, survey: Survey, progress: Progress) -> Outline | None:
+    """Outline files that dshub exported, or WebDataset shards; return None for other files."""
+    has_options = request != Request(request.paths)
+    exported = None if has_options else exports.outline(request.tops, survey, progress)
+    paths = [] if exported is not None else shards.find_webdataset(survey)
+    if not paths:
+        return exported
     doubts = list(survey.notes)
     entries = [Entry(_shard_name(path, request.tops), path, LooseFile(path, "")) for path in paths]
     splits = _by_split(entries, _stated_splits(request, entries), doubts)
@@ -347,13 +372,6 @@ def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
         hint="convert the files to a supported format: class folders of images or audio, CSV, TSV, "
         "JSON, parquet, Arrow, npz, IDX, or plain text in UTF-8",
     )
-
-
-def _is_text_tree(form_name: str, entries: Sequence[Entry]) -> bool:
-    """Return True if text files are in at least two class folders."""
-    folders = {entry.folders for entry in entries}
-    classes = {path[-1] for path in folders if path and split_word(path[-1]) is None}
-    return form_name == "lines" and () not in folders and len(classes) > 1
 
 
 def _stated_splits(request: Request, entries: Sequence[Entry]) -> dict[str, str]:

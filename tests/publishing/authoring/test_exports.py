@@ -39,7 +39,40 @@ CHANGED = {
     "webdataset": {**NULLS, "list of NaN": "list of number, float64"},
     "tfrecord": {"pixels of two channels": "number, 4 x 5 x 2, uint8"},
 }
+NOTES = {  # for the table of the docs
+    "number, float64, optional": "null",
+    "list of number, float64, optional": "null",
+    "list of number, float64": "yes",
+    "list of text": "base64",
+    "number, 4 x 5 x 2, uint8": "numbers",
+}
 ENCODED = {"jsonl", "webdataset", "tfrecord", "recordio", "imagefolder"}  # pixels become PNG
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "export.md"
+
+
+def table() -> str:
+    """Return the table of kinds and formats in the docs, with equal rows merged."""
+    rows_of: dict[tuple[str, ...], list[str]] = {}
+    for kind in KINDS:
+        cells = [
+            "no" if kind in refused else "as PNG" if kind == "pixels" and to in ENCODED else "yes"
+            for to, refused in REFUSED.items()
+        ]
+        changes = [CHANGED.get(to, {}).get(kind, "") for to in REFUSED]
+        shown = zip(cells, changes, strict=True)
+        rows_of.setdefault(tuple(NOTES.get(new, new) or cell for cell, new in shown), []).append(
+            kind
+        )
+    head = ["", *(f"`{to}`" for to in REFUSED)]
+    lines = [head, ["---"] * len(head)]
+    lines += [["; ".join(kinds), *cells] for cells, kinds in rows_of.items()]
+    return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines)
+
+
+def test_docs_have_the_table_of_kinds_and_formats() -> None:
+    assert f"<!-- kinds begin -->\n\n{table()}\n\n<!-- kinds end -->" in PAGE.read_text("utf-8")
 
 
 @pytest.mark.parametrize("to", REFUSED)
