@@ -201,3 +201,20 @@ def test_bad_rows_are_counted_and_named(where: Any) -> None:
 def test_the_choice_is_part_of_the_fingerprint() -> None:
     prints = {DATASET.batches(4, on_error=o).fingerprint for o in ("raise", "skip", "substitute")}
     assert len(prints) == 3
+
+
+@pytest.mark.parametrize("on_error", ["skip", "substitute"])
+def test_mixtures_leave_out_rows_of_their_parts(on_error: Any) -> None:
+    mixture = Dataset.mix([example(), example(bad=set())])
+    loader = mixture.batches(6, on_error=on_error)
+    for batch in loader:
+        check_images(batch)
+    assert 0 < len(loader.errors) <= len(BAD)
+    assert set(loader.errors.first) <= BAD
+
+
+def test_weighted_rows_are_substituted() -> None:
+    """Rows with a weight of 0 can be substitutes."""
+    weights = [float(i in BAD) for i in range(ROWS)]
+    loader = DATASET.batches(4, weights=weights, on_error="substitute")
+    assert {row for batch in ids(loader) for row in batch} == {4, 9}
