@@ -86,6 +86,11 @@ class FolderSource(Source):
     def where(self, row: int) -> str:
         return str(self._root / self._files[row])
 
+    def file(self, name: str, row: int) -> str:
+        """Return the path of a file other than the one that names the row."""
+        paths = self._paths.get(name, self._files)
+        return "" if paths is self._files else str(self._root / paths[row])
+
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         if self._values is not None and name in self._values.features:
             return self._values.read(name, rows)
@@ -97,8 +102,7 @@ class FolderSource(Source):
         return self._values.contiguous(name) if self._values and in_memory else None
 
     def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
-        del name
-        return _Files([self._root / self._files[row] for row in rows.tolist()])
+        return _Files([self._root / self._paths[name][row] for row in rows.tolist()])
 
 
 class _Files(Sequence[bytes]):
