@@ -105,6 +105,9 @@ def hostile() -> bytes:
 
 
 LOGIN = b"<!DOCTYPE html><title>Campus network: sign in</title><form>Password"
+ANNEX = b"/annex/objects/SHA256E-s1008--" + b"0" * 64 + b".idx\n"
+STORAGE = b"<Error><Code>NoSuchKey</Code><Message>The key does not exist.</Message></Error>"
+SERVICE = b'{"error": {"code": 403, "message": "Your access token has expired."}}'
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1008\n"
 QUOTA = b"<html><title>Quota exceeded</title><p>Too many users have viewed this file."
 PROMISE = struct.pack(">2xBBI", 8, 1, 1 << 30)
@@ -122,6 +125,9 @@ SCENES = [
     Scene("Login page instead of the file", served=LOGIN),
     Scene("Quota page instead of the file", served=QUOTA),
     Scene("Git LFS pointer instead of the file", served=LFS),
+    Scene("git-annex pointer instead of the file", served=ANNEX),
+    Scene("Error of the storage instead of the file", served=STORAGE),
+    Scene("Error of a web service instead of the file", served=SERVICE),
     Scene("Truncated file", served=LABELS[:600]),
     Scene("File too long", served=LABELS + bytes(5), content=b"\1" + LABELS[1:]),
     Scene("Wrong bytes of the right size", served=CHANGED),

@@ -92,6 +92,11 @@ class FolderSource(Source):
     def where(self, row: int) -> str:
         return str(self._root / self._files[row])
 
+    def file(self, name: str, row: int) -> str:
+        """Return the path of a file other than the one that names the row."""
+        paths = self._paths.get(name, self._files)
+        return "" if paths is self._files else str(self._root / paths[row])
+
     def read(self, name: str, rows: range | np.ndarray) -> Values:
         if self._values is not None and name in self._values.features:
             return self._values.read(name, rows)

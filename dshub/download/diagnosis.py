@@ -35,15 +35,29 @@ def diagnose(path: Path, resource: Resource, length: int) -> tuple[str, str]:
         head = file.read(HEAD)
     if not head:
         return "it is empty", "try again later"
+    if (content := other_content(head, resource)) is not None:
+        return content
+    if resource.size is not None and length < resource.size:
+        return "it is cut short", "try again later, in case a proxy sent only part of the file"
+    return _difference(head, resource, length), ""
+
+
+def other_content(head: bytes, resource: Resource) -> tuple[str, str] | None:
+    """Describe what was sent instead of a file: a web page, a pointer or an error.
+
+    Args:
+        head: first bytes of the file, at least `HEAD` unless the file is shorter.
+        resource: expected file.
+
+    Returns:
+        A clause such as `it is a DVC pointer` and the next step, or None if it is another version
+        or a part of the file.
+    """
     if _is_page(head):
         return _page(head)
     if (pointer := pointer_in(head)) is not None:
         return f"it is {pointer.name}", f"run `{pointer.command}` in the repository of the file"
-    if (error := error_in(head, binary=resource.name.endswith(_BINARY))) is not None:
-        return error
-    if resource.size is not None and length < resource.size:
-        return "it is cut short", "try again later, in case a proxy sent only part of the file"
-    return _difference(head, resource, length), ""
+    return error_in(head, binary=resource.name.endswith(_BINARY))
 
 
 def _difference(head: bytes, resource: Resource, length: int) -> str:

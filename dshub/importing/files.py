@@ -11,10 +11,10 @@ from typing import BinaryIO, Literal
 from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.cache.files import clone_file, open_file
-from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.cache.references import Reference
 from dshub.cache.store import Store
 from dshub.checksums import CHUNK, Algorithm, Digest
+from dshub.download.diagnosis import HEAD, other_content
 from dshub.download.sources import Job
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
 from dshub.progress import Progress, Silent, Task, size
@@ -173,9 +173,9 @@ def _find(
 def _reason(job: Job, item: _Candidate) -> str:
     """Return the reason why a file with the right name is not the resource."""
     published = job.resource.size
-    pointer = pointer_in(item.path.read_bytes()) if item.size < LONGEST else None
-    if pointer is not None:
-        return f"it is {pointer.name}: run `{pointer.command}` in its repository"
+    sent = other_content(item.path.read_bytes(), job.resource) if item.size < HEAD else None
+    if sent is not None:
+        return ": ".join(sent)
     if published is not None and item.size < published:
         sizes = f"{item.size:,} of {published:,} bytes"
         return f"truncated, or an older version: {sizes}"

@@ -111,3 +111,22 @@ def test_bomb_among_candidates_is_skipped(job: Job, store: Store, tmp_path: Path
     assert isinstance(item, Mismatch)
     (imported,) = import_files(store, [job], [tmp_path])
     assert imported.source == tmp_path / "data.txt.gz"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"<html><title>Sign in</title>", "an HTML page titled 'Sign in'"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "run `git lfs pull`"),
+        (b"outs:\n- md5: ab\n  path: data.txt.gz\n", "a DVC pointer"),
+        (b"<Error><Code>AccessDenied</Code></Error>", "'AccessDenied'"),
+    ],
+)
+def test_other_content_is_named(
+    data: bytes, reason: str, job: Job, store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "data.txt.gz"
+    path.write_bytes(data)
+    [item] = import_files(store, [job], [path])
+    assert isinstance(item, Mismatch)
+    assert reason in item.reason

@@ -201,3 +201,33 @@ def test_bad_rows_are_counted_and_named(where: Any) -> None:
 def test_the_choice_is_part_of_the_fingerprint() -> None:
     prints = {DATASET.batches(4, on_error=o).fingerprint for o in ("raise", "skip", "substitute")}
     assert len(prints) == 3
+
+
+@pytest.mark.parametrize("on_error", ["skip", "substitute"])
+def test_mixtures_leave_out_rows_of_their_parts(on_error: Any) -> None:
+    mixture = Dataset.mix([example(), example(bad=set())])
+    loader = mixture.batches(6, on_error=on_error)
+    for batch in loader:
+        check_images(batch)
+    assert 0 < len(loader.errors) <= len(BAD)
+    assert set(loader.errors.first) <= BAD
+
+
+def test_weighted_rows_are_substituted() -> None:
+    """Rows with a weight of 0 can be substitutes."""
+    weights = [float(i in BAD) for i in range(ROWS)]
+    loader = DATASET.batches(4, weights=weights, on_error="substitute")
+    assert {row for batch in ids(loader) for row in batch} == {4, 9}
+
+
+def test_images_and_masks_of_a_folder_stay_together(tmp_path: Path) -> None:
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        for i in range(4):
+            (tmp_path / kind / f"{i}.png").write_bytes(image(i + 4 * (kind == "masks")))
+    (tmp_path / "masks" / "2.png").write_bytes(b"")
+    loader = Dataset.from_folder(tmp_path).batches(4, on_error="skip")
+    (batch,) = loader
+    values = [[int(pixels.flat[0]) // 10 for pixels in batch[name]] for name in ("image", "mask")]
+    assert values == [[0, 1, 3], [4, 5, 7]]
+    assert str(tmp_path / "masks" / "2.png") in loader.errors.first[2]
