@@ -21,8 +21,8 @@ Naming = Callable[[str, Collection[str]], str]
 
 
 def unchanged(text: str, taken: Collection[str] = ()) -> str:
-    """Keep the name of a column, unless another column has it."""
-    return unused(text, taken, "_")
+    """Keep the name of a column, unless another column has it; a list is named like its key."""
+    return unused(text.replace("[]", ""), taken, "_")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, TextFeature
 from dshub.datasets.labels import class_order
-from dshub.datasets.tabular.columns import common_audio
+from dshub.datasets.tabular.guessing import common_audio
 from dshub.errors import DshubError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
