@@ -9,6 +9,7 @@ import pyarrow as pa
 from dshub.datasets.tabular.columns import LABELS
 from dshub.datasets.tabular.readers import TextOptions, choose_reader, schema_of
 from dshub.errors import DshubError
+from dshub.publishing.authoring.numpy_arrays import usable_arrays
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key, split_in, stem
 from dshub.tables.types import shaped
@@ -42,7 +43,9 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]], options: TextOption
     for name, entries in files.items():
         split = result.splits[name] = SplitOutline({"format": form})
         if form in {"idx", "npz"}:
-            for entry in entries:
+            usable, notes = usable_arrays(entries) if form == "npz" else (entries, [])
+            result.doubts += notes
+            for entry in usable:
                 _add_array(split, name, entry, result.doubts)
             continue
         split.add("text" if form == "lines" else "rows", entries)
