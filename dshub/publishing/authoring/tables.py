@@ -21,6 +21,7 @@ TITLES = {
     "parquet": "parquet",
     "arrow": "Arrow",
     "idx": "IDX arrays",
+    "libsvm": "LIBSVM",
     "npz": "NumPy arrays",
 }
 _IMAGES = {"image", "images", "img", "imgs", "x", "data", "pictures"}
@@ -52,6 +53,10 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]], options: TextOption
         files_of_split = [entry.file for entry in entries]
         split.reader, notes = choose_reader(form, files_of_split, options)
         result.doubts += notes
+    if form == "libsvm":
+        shape = max(split.reader["shape"] for split in result.splits.values())
+        for split in result.splits.values():
+            split.reader["shape"] = shape
     _agree_on_quotes([split.reader for split in result.splits.values()])
     result.doubts = list(dict.fromkeys(result.doubts))
     return result
