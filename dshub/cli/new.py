@@ -24,8 +24,7 @@ from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.display import flat
 from dshub.errors import DshubError
-from dshub.formats._texts import Encoding
-from dshub.formats.delimited import Delimiter
+from dshub.formats._texts import Delimiter, Encoding
 from dshub.hub.hub import Hub
 from dshub.progress import Progress, Task, size
 from dshub.publishing.authoring.drafting import Request, draft, pack, publish, staging, verify

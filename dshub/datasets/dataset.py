@@ -12,7 +12,6 @@ from dshub.catalog.features import Feature
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.catalog.spellings import FamiliarClass, familiar, spelled
 from dshub.datasets.annotated_folders import from_annotated_folder
-from dshub.datasets.column_views import ColumnViews
 from dshub.datasets.derived import (
     StackedSource,
     WidenedSource,
@@ -23,6 +22,7 @@ from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
 from dshub.datasets.mixing import Mixture
+from dshub.datasets.own_data import OwnData
 from dshub.datasets.selection import (
     Shuffled,
     positions_of,
@@ -42,7 +42,7 @@ else:
     DatasetNames = object
 
 
-class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
+class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
     """An immutable table of rows; selecting rows or columns returns a view without copying.
 
     ::

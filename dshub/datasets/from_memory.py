@@ -28,9 +28,9 @@ from dshub.datasets.inference import (
     number_feature,
     rounded_boxes,
 )
+from dshub.datasets.objects import to_arrow
 from dshub.datasets.sources import ColumnSource
 from dshub.errors import ArgumentError, ReadError, SchemaError
-from dshub.formats import nested
 from dshub.tables.columns import ArrayColumn, ChunkedColumn, Column, ListColumn, Values, column_of
 from dshub.tables.conforming import conform
 from dshub.tables.types import is_text, row_dtype, row_shape
@@ -158,43 +158,6 @@ def _arrow_column(where: str, values: Any, feature: Feature | None) -> tuple[Col
             raise mismatch(error.where, error.expected, error.got) from error
         raise
     return column_of_chunks(chunks, feature), feature
-
-
-def to_arrow(values: Any) -> pa.Array:
-    """Convert Python objects to an Arrow array; masked items and None become nulls."""
-    if isinstance(values, np.ma.MaskedArray) and values.ndim == 1:
-        return pa.array(values.data, mask=np.ma.getmaskarray(values))
-    present = [value for value in values if value is not None]
-    if present and all(isinstance(value, np.ndarray) for value in present):
-        return _array_of_arrays(values, present)
-    plain = list(map(_plain, values))
-    try:
-        return pa.array(plain)
-    except OverflowError:
-        return pa.array(plain, pa.uint64())
-
-
-def _array_of_arrays(values: Any, present: Sequence[np.ndarray]) -> pa.Array:
-    """Convert arrays, some of which can be None, to an Arrow array that keeps their dtype."""
-    shapes = {(array.dtype, array.shape) for array in present}
-    if len(shapes) == 1 and len(present) == len(values) and present[0].dtype.kind in "biuf":
-        return nested(np.stack(present))
-    dtypes = {(array.dtype, array.ndim) for array in present}
-    kind = None
-    if len(dtypes) == 1 and present[0].dtype.kind in "biuf":
-        kind = pa.from_numpy_dtype(present[0].dtype)
-        for _ in range(present[0].ndim):
-            kind = pa.list_(kind)
-    return pa.array(list(map(_plain, values)), kind)
-
-
-def _plain(value: Any) -> Any:
-    """Convert arrays to lists, at any depth."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, list | tuple):
-        return list(map(_plain, value))
-    return {name: _plain(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _is_nested(rows: Any) -> bool:

@@ -15,8 +15,12 @@ from dshub.formats._records import BATCH_BYTES
 Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16"]
 """Text encodings; UTF-16 begins with a byte order mark."""
 
+Delimiter = Literal[",", "\t", ";", "|", " ", "::", ", ", "; ", "| ", "blanks"]
+"""Text between two fields; see the reader of delimited text."""
+
 BATCH_ROWS = 1 << 16
 LARGEST_LINE = 64 << 20  # bytes; a file without line breaks must not fill the memory
+LARGEST_DOCUMENT = 1 << 30  # bytes in a file with one document, which is read into memory
 _PIECE = 1 << 20  # bytes per read
 
 

@@ -188,23 +188,29 @@ def _list_error(step: Match | Join, lookup: Lookup, reason: str) -> ReadError:
 
 
 def _stack(batches: Batches, step: Stack) -> Batches:
-    missing = step.missing if step.dtype.startswith("float") else ()
-    features = dict.fromkeys(step.columns, NumberFeature(dtype=step.dtype, missing=missing))
     row = 0
     for batch in batches:
-        for name in step.columns:
-            column(batch, name)
-        members = batch.select(list(features))
-        if step.dtype.startswith("float"):
-            filled = list(map(_with_nan, members.columns))
-            members = pa.RecordBatch.from_arrays(filled, members.schema.names)
-        numbers = conform(members, features, where=f"column {step.column}", first_row=row)
-        values = np.array([values.to_numpy(zero_copy_only=False) for values in numbers.columns])
-        arrays = values.T.reshape(-1, *(step.shape or (len(step.columns),)))
-        kept = [name for name in batch.schema.names if name not in features]
-        columns = {name: batch.column(name) for name in kept}
-        yield pa.RecordBatch.from_pydict({**columns, step.column: nested(arrays)})
+        yield stacked(batch, step, first_row=row)
         row += batch.num_rows
+
+
+def stacked(batch: pa.RecordBatch, step: Stack, *, first_row: int) -> pa.RecordBatch:
+    """Apply a `Stack` step to a batch; `first_row` is the number of its first row, for errors."""
+    is_float = step.dtype.startswith("float")
+    feature = NumberFeature(dtype=step.dtype, missing=step.missing if is_float else ())
+    members = [column(batch, name) for name in step.columns]
+    members = list(map(_with_nan, members)) if is_float else members
+    numbers = conform(
+        pa.RecordBatch.from_arrays(members, list(step.columns)),
+        dict.fromkeys(step.columns, feature),
+        where=f"column {step.column}",
+        first_row=first_row,
+    )
+    values = np.array([values.to_numpy(zero_copy_only=False) for values in numbers.columns])
+    arrays = values.T.reshape(-1, *(step.shape or (len(step.columns),)))
+    used = set(step.columns)
+    columns = {name: batch.column(name) for name in batch.schema.names if name not in used}
+    return pa.RecordBatch.from_pydict({**columns, step.column: nested(arrays)})
 
 
 def _with_nan(values: pa.Array) -> pa.Array:

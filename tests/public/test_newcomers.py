@@ -352,8 +352,8 @@ def test_type_checkers_see_familiar_names(synthetic: dict[str, Any]) -> None:
 
 def test_familiar_names_are_not_in_dir(synthetic: dict[str, Any]) -> None:
     ds = synthetic["ds"]
-    assert not {"column_names", "to_pandas", "train_test_split", "from_dict"} & {*dir(ds)}
-    assert not {"column_names", "from_dict"} & {*dir(Dataset)}
+    assert not {"column_names", "to_pandas", "train_test_split", "from_polars"} & {*dir(ds)}
+    assert not {"column_names", "from_polars"} & {*dir(Dataset)}
     assert "num_classes" not in dir(ds.features["label"])
     assert "load_dataset" not in dir(dshub)
 

@@ -1,12 +1,18 @@
-"""Open the files of tables."""
+"""Find and open the files of tables."""
 
-from collections.abc import Iterator
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from dshub import archives
+from dshub.errors import ArgumentError, ReadError
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""A file, a folder, a pattern such as `data/*.csv`, or several of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +36,51 @@ class LooseFile:
     def check_size(self, size: int) -> None:
         """Check an uncompressed size against the limits; see `dshub.formats.File`."""
         archives.check_size(size, self.path.stat().st_size, self.name)
+
+
+def find_files(paths: Paths, suffixes: Sequence[str]) -> list[LooseFile]:
+    """Return the files of a table, in the order of `paths`, and sorted within each of them.
+
+    Args:
+        paths: files, folders and patterns. `**` in a pattern also matches folders.
+        suffixes: suffixes of the files to use in folders. They can be followed by the suffix of a
+            compression, as in `a.csv.gz`.
+
+    Raises:
+        ArgumentError: `paths` is not a path, or empty.
+        ReadError: a path does not exist, or a folder or pattern has no files.
+    """
+    single = [paths] if isinstance(paths, str | os.PathLike) else paths
+    if not isinstance(single, Iterable):
+        raise ArgumentError(name="path", value=paths, expected="a path, a pattern or several paths")
+    found = [file for path in single for file in _files(path, suffixes)]
+    if not found:
+        raise ArgumentError(name="path", value=paths, expected="at least one path")
+    return [LooseFile(path, str(path)) for path in found]
+
+
+def _files(given: str | os.PathLike[str], suffixes: Sequence[str]) -> list[Path]:
+    if not isinstance(given, str | os.PathLike):
+        raise ArgumentError(name="path", value=given, expected="a path or a pattern")
+    path = Path(given)
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if _is_table(file, path, suffixes)]
+        reason = f"the folder has no files that end with {' or '.join(suffixes)}"
+    elif path.exists():
+        return [path]
+    else:
+        names = glob.glob(os.fspath(path), recursive=True)  # noqa: PTH207  # absolute patterns
+        files = list(map(Path, sorted(names)))
+        files = [file for file in files if file.is_file()]
+        is_pattern = glob.has_magic(os.fspath(path))
+        reason = "no file matches this pattern" if is_pattern else "there is no such file"
+    if not files:
+        raise ReadError(file=str(path), reason=reason, hint="correct the path")
+    return files
+
+
+def _is_table(file: Path, folder: Path, suffixes: Sequence[str]) -> bool:
+    name = file.name.lower()
+    packed = next((end for end in archives.stream_suffixes() if name.endswith(end)), "")
+    is_hidden = any(part.startswith((".", "__")) for part in file.relative_to(folder).parts)
+    return not is_hidden and name.removesuffix(packed).endswith(tuple(suffixes)) and file.is_file()

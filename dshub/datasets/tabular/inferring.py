@@ -10,7 +10,8 @@ import pyarrow as pa
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Stack
 from dshub.datasets.tabular.arrays import ArrayRange, feature_of, offers, stack
-from dshub.datasets.tabular.columns import Column, guess
+from dshub.datasets.tabular.columns import Column
+from dshub.datasets.tabular.guessing import guess
 from dshub.datasets.tabular.readers import Naming
 from dshub.errors import DshubError
 
@@ -42,7 +43,12 @@ class Inference:
         self.classes = self.classes or stated_classes(batch.schema.metadata, rename)
 
     def infer(
-        self, kinds: Mapping[str, str], arrays: Mapping[str, ArrayRange], naming: Naming
+        self,
+        kinds: Mapping[str, str],
+        arrays: Mapping[str, ArrayRange],
+        naming: Naming,
+        *,
+        declared: Mapping[str, Feature] | None = None,
     ) -> None:
         """Guess the feature of each column, after all rows were added.
 
@@ -50,6 +56,7 @@ class Inference:
             kinds: `label`, `text` or `number` by column, to override the guess.
             arrays: columns that become arrays, by the name of the array.
             naming: function that names columns.
+            declared: features that are not guessed.
 
         Raises:
             DshubError: no column can be used, or an array has a column without numbers.
@@ -57,6 +64,10 @@ class Inference:
         members = self._stack(arrays, naming)
         for name, column in list(self.columns.items()):
             if name in members:
+                continue
+            stated = (declared or {}).get(name)
+            if stated is not None:
+                self.features[name] = stated
                 continue
             feature, note = guess(column, kinds.get(name, ""), self.classes.get(name, ()))
             self.notes += [note] if note else []

@@ -9,8 +9,7 @@ from typing import Any
 
 from dshub.errors import DshubError, ReadError
 from dshub.formats import File
-from dshub.formats._texts import numbered_lines, read_all
-from dshub.formats.json import LARGEST_DOCUMENT
+from dshub.formats._texts import LARGEST_DOCUMENT, numbered_lines, read_all
 
 _KINDS: dict[type, str] = {
     bool: "boolean",

@@ -12,17 +12,20 @@ from dshub.catalog.checks import unused
 from dshub.datasets.tabular.dialects import Dialect, shown, sniff
 from dshub.datasets.tabular.json_records import read_records
 from dshub.datasets.tabular.texts import Text, read_text
-from dshub.errors import DshubError
+from dshub.errors import DshubError, ReadError
 from dshub.formats import File
-from dshub.formats._texts import Encoding
+from dshub.formats._texts import Encoding, numbered_lines
+
+_DIGITS = 9  # of an index in LIBSVM files
+_MOST_FEATURES = 1 << 20  # per row of LIBSVM files, because all are stored
 
 Naming = Callable[[str, Collection[str]], str]
 """Function that returns the name of a column, given its name in the file and the names in use."""
 
 
 def unchanged(text: str, taken: Collection[str] = ()) -> str:
-    """Keep the name of a column, unless another column has it."""
-    return unused(text, taken, "_")
+    """Keep the name of a column, unless another column has it; a list is named like its key."""
+    return unused(text.replace("[]", ""), taken, "_")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ def choose_reader(
     elif form == "lines":
         texts = _texts(files, options)
         chosen = {"blank": "drop", **_encoding(texts, notes, options)}
+    elif form == "libsvm":
+        chosen = {"shape": [max(map(_largest_index, files))], "sparse": True}
     else:
         chosen = _nested_columns(form, files[0], options)
     return {"format": form, **chosen}, notes
@@ -166,6 +171,27 @@ def _encoding(texts: Mapping[str, Text], notes: list[str], options: TextOptions)
             notes.append(f"{base} is not UTF-8 and is read as {encoding}; {how} to change this")
         return {"encoding": encoding} if encoding != "utf-8" else {}
     return {}
+
+
+def _largest_index(file: File) -> int:
+    """Return the largest index of a LIBSVM file, which is the number of its features.
+
+    Raises:
+        ReadError: a line does not end with a pair `index:value`.
+    """
+    largest = 1
+    for number, line in numbered_lines(file):
+        words = line.split()
+        index = words[-1].partition(b":")[0] if len(words) > 1 else b"1"
+        if not index.isdigit() or len(index) > _DIGITS:
+            reason = f"line {number:,} is not `label index:value …`"
+            raise ReadError(file=file.name, reason=reason)
+        largest = max(largest, int(index))
+    if largest > _MOST_FEATURES:
+        reason = f"it has {largest:,} features, and dshub reads at most {_MOST_FEATURES:,}"
+        hint = "save it as CSV or npz with fewer features"
+        raise ReadError(file=file.name, reason=reason, hint=hint)
+    return largest
 
 
 def _json(files: Sequence[File], notes: list[str], options: TextOptions) -> dict[str, Any]:

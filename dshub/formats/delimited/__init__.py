@@ -25,13 +25,12 @@ import pyarrow.compute as pc
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, only_part, spread
-from dshub.formats._texts import BATCH_ROWS, LARGEST_LINE, Encoding
+from dshub.formats._texts import BATCH_ROWS, LARGEST_LINE, Delimiter, Encoding
 from dshub.formats.delimited.blocks import Lines, columns_of, parse, parse_quoted
 
 LARGEST_ROW = LARGEST_LINE  # characters in a row with quotes
 MOST_DELIMITERS = 1 << 20  # in a row with quotes, because a field takes much more memory than text
 _PIECE_SIZE = 2 << 20  # characters per batch of rows that are read one by one
-Delimiter = Literal[",", "\t", ";", "|", " ", "::", ", ", "; ", "| ", "blanks"]
 
 _QUOTED_WORDS = re.compile(r'"([^"]*)"|([^ \t]+)')
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*)(?:,\d*)?(?:[eE][+-]?\d+)?")

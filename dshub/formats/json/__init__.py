@@ -17,13 +17,12 @@ import pyarrow as pa
 from dshub.errors import ReadError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, only_part, spread
-from dshub.formats._texts import gathered, numbered_lines, read_all
+from dshub.formats._texts import LARGEST_DOCUMENT, gathered, numbered_lines, read_all
 from dshub.formats.json.paths import Misfit, Node, Place, Trail, put, segments, trails
 from dshub.formats.json.values import KINDS, Type, checked, converted, cut, located, numbered
 
 _SMALL = 1 << 20  # bytes in a document that needs no memory check
 _ITEM = 32  # average bytes per item of a list or an object in Python
-LARGEST_DOCUMENT = 1 << 30  # bytes in a file with one document, which is read into memory
 
 
 class Reader(Format, frozen=True):

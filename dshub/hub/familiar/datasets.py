@@ -1,11 +1,10 @@
 """Familiar names of `Dataset`, such as `num_rows` and `train_test_split`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pyarrow import csv, json, parquet
 
 from dshub.cache.paths import DATASET_FILE
 from dshub.catalog.features import Feature, LabelFeature
@@ -13,7 +12,7 @@ from dshub.datasets.dataset import Dataset
 from dshub.datasets.labels import label_column
 from dshub.datasets.splits import Splits
 from dshub.errors import ArgumentError
-from dshub.hub.familiar.files import read_table, write_file
+from dshub.hub.familiar.files import write_file
 from dshub.hub.familiar.labels import citation
 
 if TYPE_CHECKING:
@@ -362,48 +361,9 @@ class DatasetNames:
     # Constructors
 
     @staticmethod
-    def from_dict(mapping: Mapping[str, Any], features: Any = None) -> Dataset:
-        """Same as `Dataset.from_arrays(columns)`."""
-        return Dataset.from_arrays(mapping, features=features)
-
-    @staticmethod
-    def from_list(mapping: Sequence[Mapping[str, Any]], features: Any = None) -> Dataset:
-        """Same as `Dataset.from_rows(rows)`."""
-        return Dataset.from_rows(mapping, features=features)
-
-    @staticmethod
-    def from_generator(
-        generator: Callable[..., Iterable[Mapping[str, Any]]],
-        features: Any = None,
-        gen_kwargs: Mapping[str, Any] | None = None,
-    ) -> Dataset:
-        """Same as `Dataset.from_rows(generator())`."""
-        return Dataset.from_rows(generator(**gen_kwargs or {}), features=features)
-
-    @staticmethod
-    def from_pandas(df: Any, features: Any = None) -> Dataset:
-        """Same as `Dataset.from_arrow(frame)`."""
-        return Dataset.from_arrow(df, features=features)
-
-    @staticmethod
     def from_polars(df: Any, features: Any = None) -> Dataset:
         """Same as `Dataset.from_arrow(frame)`."""
         return Dataset.from_arrow(df, features=features)
-
-    @staticmethod
-    def from_csv(path: Any, features: Any = None) -> Dataset:
-        """Same as `Dataset.from_arrow(pyarrow.csv.read_csv(path))`."""
-        return Dataset.from_arrow(read_table(csv.read_csv, path), features=features)
-
-    @staticmethod
-    def from_json(path: Any, features: Any = None) -> Dataset:
-        """Same as `Dataset.from_arrow(pyarrow.json.read_json(path))`."""
-        return Dataset.from_arrow(read_table(json.read_json, path), features=features)
-
-    @staticmethod
-    def from_parquet(path: Any, features: Any = None) -> Dataset:
-        """Same as `Dataset.from_arrow(pyarrow.parquet.read_table(path))`."""
-        return Dataset.from_arrow(read_table(parquet.read_table, path), features=features)
 
     @staticmethod
     def load_from_disk(dataset_path: str | Path) -> "Dataset | Splits":

@@ -1,11 +1,13 @@
 """Other libraries' functions and classes, such as `dshub.load_dataset`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv, json, parquet
 
 from dshub.catalog.features import LabelFeature
 from dshub.catalog.spellings import spelled
@@ -13,6 +15,7 @@ from dshub.datasets.dataset import Dataset
 from dshub.datasets.splits import Splits
 from dshub.errors import ArgumentError
 from dshub.hub.familiar.datasets import DatasetNames
+from dshub.hub.familiar.files import read_table
 from dshub.hub.functions import fetch, info, load, names
 
 if TYPE_CHECKING:
@@ -41,10 +44,10 @@ __all__ = [
     "random_split",
 ]
 
-_READERS = {
-    "csv": DatasetNames.from_csv,
-    "json": DatasetNames.from_json,
-    "parquet": DatasetNames.from_parquet,
+_READERS: dict[str, Callable[[Any], pa.Table]] = {
+    "csv": csv.read_csv,
+    "json": json.read_json,
+    "parquet": parquet.read_table,
 }
 
 
@@ -70,7 +73,8 @@ def load_dataset(
 def _load_files(kind: str, files: Any, split: str | list[str] | None) -> Any:
     """Read files as splits of a dataset; without split names, the split is `train`."""
     parts = files if isinstance(files, Mapping) else {"train": files}
-    opened = {name: _READERS[kind](part) for name, part in parts.items()}
+    tables = {name: read_table(_READERS[kind], part) for name, part in parts.items()}
+    opened = {name: Dataset.from_arrow(table) for name, table in tables.items()}
     counts = {name: len(part) for name, part in opened.items()}
     splits = Splits(kind, counts, opened.__getitem__)
     if split is None:

@@ -18,7 +18,7 @@ from dshub.catalog.file_names import folded
 from dshub.datasets.depths import common
 from dshub.datasets.labels import class_order
 from dshub.datasets.media import is_other
-from dshub.datasets.tabular.columns import common_audio
+from dshub.datasets.tabular.guessing import common_audio
 from dshub.datasets.trees import (
     Groups,
     Split,

@@ -46,8 +46,9 @@ _MARKUP = {
     "<html": "an HTML page; download the file that it describes",
 }
 _ARFF = "an ARFF file, which dshub cannot read; save it as CSV"
-_LIBSVM = "a LIBSVM file, which dshub cannot read; save it as CSV or npz"
+_LIBSVM = "a LIBSVM file whose labels are not integers; save it as CSV or npz"
 _PAIR = re.compile(r"\d{1,9}:\S{1,40}")
+_LABEL = re.compile(r"[+-]?\d{1,9}")
 _TABLES = (".csv", ".tsv", ".tab", ".data", ".dat")
 
 
@@ -81,6 +82,8 @@ def advice(entry: Entry) -> str:
 def _form_of_text(entry: Entry, head: bytes) -> str:
     is_table = any(suffix in entry.base.lower() for suffix in _TABLES)
     text = decoded(head, guess=is_table or entry.suffix == ".txt")
+    if text is not None and _has_classes(text):
+        return "libsvm"
     if text is None or _foreign(head):
         return "unknown"
     if entry.suffix in {".jsonl", ".ndjson", ".json"} or _JSON.match(text):
@@ -114,6 +117,13 @@ def _is_libsvm(lines: list[str]) -> bool:
     rows = [line.split() for line in lines[:-1] or lines if line]
     pairs = [word for row in rows for word in row[1:]]
     return bool(pairs) and all(map(_PAIR.fullmatch, pairs)) and all(":" not in r[0] for r in rows)
+
+
+def _has_classes(text: str) -> bool:
+    """Return True for LIBSVM files whose labels are integers."""
+    lines = [line.strip() for line in text[:4096].splitlines()[:20]]
+    labels = [line.split()[0] for line in lines[:-1] or lines if line]
+    return _is_libsvm(lines) and all(map(_LABEL.fullmatch, labels))
 
 
 def decoded(head: bytes, *, guess: bool = False) -> str | None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from dshub.datasets.tabular.columns import LABELS
 from dshub.datasets.tabular.readers import TextOptions, choose_reader, schema_of
 from dshub.errors import DshubError
+from dshub.publishing.authoring.numpy_arrays import usable_arrays
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key, split_in, stem
 from dshub.tables.types import shaped
@@ -20,6 +21,7 @@ TITLES = {
     "parquet": "parquet",
     "arrow": "Arrow",
     "idx": "IDX arrays",
+    "libsvm": "LIBSVM",
     "npz": "NumPy arrays",
 }
 _IMAGES = {"image", "images", "img", "imgs", "x", "data", "pictures"}
@@ -42,13 +44,19 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]], options: TextOption
     for name, entries in files.items():
         split = result.splits[name] = SplitOutline({"format": form})
         if form in {"idx", "npz"}:
-            for entry in entries:
+            usable, notes = usable_arrays(entries) if form == "npz" else (entries, [])
+            result.doubts += notes
+            for entry in usable:
                 _add_array(split, name, entry, result.doubts)
             continue
         split.add("text" if form == "lines" else "rows", entries)
         files_of_split = [entry.file for entry in entries]
         split.reader, notes = choose_reader(form, files_of_split, options)
         result.doubts += notes
+    if form == "libsvm":
+        shape = max(split.reader["shape"] for split in result.splits.values())
+        for split in result.splits.values():
+            split.reader["shape"] = shape
     _agree_on_quotes([split.reader for split in result.splits.values()])
     result.doubts = list(dict.fromkeys(result.doubts))
     return result

@@ -1,138 +1,46 @@
-import json
-from pathlib import Path
-from typing import Any
-
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from dshub.catalog.features import (
-    BytesFeature,
-    Feature,
-    ImageFeature,
-    LabelFeature,
-    ListFeature,
-    NumberFeature,
-    TextFeature,
-)
-from dshub.catalog.manifest import Rename
-from dshub.datasets.tabular.columns import Column, guess
-from tests.independent.own_files import write_text
-from tests.publishing.authoring.conftest import New
+from dshub.datasets.tabular.columns import Column
 
 
-def test_features_follow_from_all_values(new: New, data: Path) -> None:
-    rows = [
-        f'{i},{i / 4},"a, ""quoted"" text {i}",0{i % 7},{"" if i == 5 else i},{"yn"[i % 2]}'
-        for i in range(40)
-    ]
-    write_text(data / "train.csv", "\r\n".join(["Id,Size (cm),text,code,age,grade", *rows, ""]))
-    result = new(data / "train.csv")
-    assert result.manifest.features == {
-        "id": NumberFeature(dtype="int64"),
-        "size_cm": NumberFeature(dtype="float64"),
-        "text": TextFeature(),
-        "code": TextFeature(),
-        "age": NumberFeature(dtype="int64", missing=("",), optional=True),
-        "grade": LabelFeature(names=("n", "y")),
-    }
-    step = Rename(columns={"Id": "id", "Size (cm)": "size_cm"})
-    assert result.manifest.splits["train"].steps == (step,)
-    row = result["train"][5]
-    assert row.pop("age") is None
-    expected = {"id": 5, "size_cm": 1.25, "text": 'a, "quoted" text 5', "code": "05", "grade": 0}
-    assert row == expected
-    assert result["train"]["age"][:][6] == 6
+def summary(*batches: list[str | None]) -> Column:
+    """Return the summary of a column of text in several batches."""
+    column = Column("x")
+    for batch in batches:
+        column.add("train", pa.array(batch, pa.string()))
+    return column
+
+
+def test_values_are_counted_and_ordered_as_numbers() -> None:
+    column = summary(["10", "9", "10"], ["-1", None, "9"])
+    assert column.values == ["-1", "9", "10"]
+    assert column.counts == {"train": {"10": 2, "9": 2, "-1": 1}}
+    assert column.nulls == 1
+    assert column.has_classes(3)
+    assert not column.has_classes(2)
+
+
+def test_many_values_are_not_counted() -> None:
+    column = summary([str(i) for i in range(900)], [str(i) for i in range(500, 1500)])
+    assert column.counts is None
+    assert column.all_integers == "int64"
+    assert column.values == []
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "feature"),
+    ("batches", "integers", "numbers"),
     [
-        ("y", [5, 3, 5], LabelFeature(names=("3", "5"), codes=("3", "5"))),
-        ("y", [-1, 1, 1], LabelFeature(names=("-1", "1"), codes=("-1", "1"))),
-        ("y", [0, 5000, 0], LabelFeature(names=("0", "5000"), codes=("0", "5000"))),
-        ("y", [4, 3], LabelFeature(names=("3", "4"), first=3)),
-        ("y", [3, 5], NumberFeature(dtype="int64")),
-        ("y", [0, 5000], NumberFeature(dtype="int64")),
-        ("x", [3, 5], NumberFeature(dtype="int64")),
-        ("x", ["18446744073709551615", "7"], NumberFeature(dtype="uint64")),
-        ("x", ["18446744073709551616", "7"], TextFeature()),
-        ("x", ["18446744073709551615", "-7"], TextFeature()),
-        ("y", [True, False], LabelFeature(names=("false", "true"))),
-        ("x", [True, False], NumberFeature(dtype="bool")),
-        ("x", ["True", "false"], NumberFeature(dtype="bool")),
-        ("x", ["True", ""], NumberFeature(dtype="bool", missing=("",), optional=True)),
-        ("x", ["1", "02"], TextFeature()),
-        ("x", ["1", "NA"], NumberFeature(dtype="int64", missing=("NA",), optional=True)),
-        ("x", ["1.5", "NA"], NumberFeature(dtype="float64", missing=("NA",))),
-        (
-            "x",
-            ["1234567890123456789", ""],
-            NumberFeature(dtype="int64", missing=("",), optional=True),
-        ),
-        (
-            "x",
-            ["-1234567890123456789", "NA"],
-            NumberFeature(dtype="int64", missing=("NA",), optional=True),
-        ),
-        ("x", ["1234567890123456789", "1"], NumberFeature(dtype="int64")),
-        ("x", ["a", "b"] * 10, LabelFeature(names=("a", "b"))),
-        ("text", ["a", "b"] * 10, TextFeature()),
-        ("x", [[1, 2]], ListFeature(of=NumberFeature(dtype="int64"))),
-        ("x", [b"GIF89a"], ImageFeature(encoding="any")),
-        ("x", [b"text"], BytesFeature()),
-        ("x", [None, 1], NumberFeature(dtype="int64", optional=True)),
-        ("x", [None, None], None),
+        ([["1", "2"], ["3", ""]], "int64", True),
+        ([["1"], ["2.5", "NA"]], "", True),
+        ([["1", "1"], ["1", "x"], ["2"]], "", False),
+        ([["18446744073709551615"], ["1"]], "uint64", True),
+        ([["-1"], ["18446744073709551615"]], "", True),
     ],
 )
-def test_feature_is_guessed_from_name_and_values(
-    name: str, values: list[Any], feature: Feature | None
+def test_common_form_of_texts(
+    batches: list[list[str | None]], integers: str, numbers: bool
 ) -> None:
-    """A column that fits no feature is dropped with a note."""
-    column = Column(name)
-    column.add("train", pa.array(values))
-    guessed, note = guess(column, "")
-    assert guessed == feature
-    assert note or feature is not None
-
-
-ROUTES = ("csv", "jsonl", "parquet")
-
-
-def write_rows(folder: Path, route: str, label: list[Any]) -> Path:
-    """Write a table with a column of labels and another column."""
-    path = folder / f"rows.{route}"
-    table = pa.table({"x": [i + 0.5 for i in range(len(label))], "label": label})
-    if route == "csv":
-        shown = ["" if value is None else value for value in label]
-        write_text(path, "x,label\n" + "".join(f"{i}.5,{v}\n" for i, v in enumerate(shown)))
-    elif route == "jsonl":
-        write_text(path, "".join(json.dumps(row) + "\n" for row in table.to_pylist()))
-    else:
-        pq.write_table(table, path)
-    return path
-
-
-@pytest.mark.parametrize(
-    ("label", "names", "numbers"),
-    [
-        ([0, 4, 0], ("0", "4"), [0, 1, 0]),
-        ([1, -1, 1], ("-1", "1"), [1, 0, 1]),
-        ([10, 9, 100, 9], ("9", "10", "100"), [1, 0, 2, 0]),
-        ([1, 2, 3, 2], ("1", "2", "3"), [0, 1, 2, 1]),
-        ([0, 70000, 0], ("0", "70000"), [0, 1, 0]),
-        ([5, None, 7, 5], ("5", "7"), [0, None, 1, 0]),
-        (["neg", "pos", None, "neg"], ("neg", "pos"), [0, 1, None, 0]),
-        ([True, False, True], ("false", "true"), [1, 0, 1]),
-    ],
-)
-def test_classes_do_not_depend_on_the_format(
-    new: New, data: Path, label: list[Any], names: tuple[str, ...], numbers: list[int | None]
-) -> None:
-    for route in ROUTES:
-        result = new(write_rows(data, route, label), "--force")
-        feature = result.manifest.features["label"]
-        assert (route, feature.names) == (route, names)
-        assert (route, [row["label"] for row in result["train"]]) == (route, numbers)
-        counts = tuple(numbers.count(number) for number in range(len(names)))
-        assert result.manifest.splits["train"].figures == {"label-counts": counts}
+    column = summary(*batches)
+    assert (column.all_integers, column.all_numbers) == (integers, numbers)
+    assert summary([text for batch in batches for text in batch]).all_integers == integers

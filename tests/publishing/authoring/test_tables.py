@@ -228,3 +228,27 @@ def test_quotes_can_appear_late(new: New, data: Path, line: str, text: str) -> N
 def test_delimiters_at_the_end_of_lines_add_no_column(new: New, data: Path) -> None:
     write_text(data / "train.csv", 'a,b\n1,"x, y",\n2,z,\n')
     assert new(data)["train"][0] == {"a": 1, "b": "x, y"}
+
+
+def test_libsvm_files_are_read(new: New, data: Path) -> None:
+    """Splits have the same features, even if the last ones are 0 in all rows of a split."""
+    write_text(data / "train.libsvm", "-1 3:1 11:1\n+1 5:1 7:0.5\n-1 1:2\n")
+    write_text(data / "test.libsvm", "+1 1:-3e-1\n\n-1 2:1\n")
+    result = new(data)
+    assert result.manifest.features["label"].names == ("-1", "1")
+    assert result["train"]["label"][:].tolist() == [0, 1, 0]
+    expected = np.zeros((3, 11))
+    expected[0, [2, 10]], expected[1, 4], expected[1, 6], expected[2, 0] = 1, 1, 0.5, 2
+    np.testing.assert_array_equal(result["train"]["values"][:], expected)
+    assert result["test"]["values"][:].shape == (2, 11)
+    write_text(data / "test.libsvm", "+1 1:-3e-1\n" * 50 + "oops\n")
+    with pytest.raises(ReadError, match=r"test\.libsvm: line 51 is not `label index:value …`"):
+        new(data, "--force")
+    write_text(data / "test.libsvm", "+1 0:5 1:6\n")
+    with pytest.raises(
+        ReadError, match=r"test\.libsvm: line 1 has indices that do not ascend from 1"
+    ):
+        new(data, "--force")
+    write_text(data / "test.libsvm", "+1 9999999:5\n")
+    with pytest.raises(ReadError, match="it has 9,999,999 features"):
+        new(data, "--force")

@@ -1,0 +1,193 @@
+"""Read the tables of users into columns in memory, as `dshub new` infers them."""
+
+import warnings
+from codecs import lookup
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal, get_args
+
+import pyarrow as pa
+
+from dshub import formats
+from dshub.catalog.features import Feature
+from dshub.catalog.manifest import AnyPair
+from dshub.datasets.from_memory import check_names, column_of_chunks
+from dshub.datasets.sources import ColumnSource
+from dshub.datasets.tabular.arrays import ArrayRange
+from dshub.datasets.tabular.files import Paths, find_files
+from dshub.datasets.tabular.guessing import BECOMES_NAN, NO_VALUE, NUMBERED
+from dshub.datasets.tabular.inferring import Inference
+from dshub.datasets.tabular.readers import TextOptions, choose_reader, unchanged
+from dshub.errors import ArgumentError, ReadError, SchemaError
+from dshub.formats import File
+from dshub.formats._texts import Delimiter, Encoding
+from dshub.tables.conforming import conform
+from dshub.tables.steps import stacked
+
+SUFFIXES = {
+    "delimited": (".csv", ".tsv", ".tab", ".txt"),
+    "json": (".json", ".jsonl", ".ndjson"),
+    "parquet": (".parquet", ".pq"),
+}
+_ENCODINGS: dict[str, Encoding] = {
+    "utf-8": "utf-8",
+    "utf-8-sig": "utf-8",
+    "ascii": "utf-8",
+    "iso8859-1": "latin-1",
+    "cp1252": "cp1252",
+    "utf-16": "utf-16",
+}
+_HINT = "correct the values, or pass another feature of the column in `features`"
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """Arguments of functions that read tables in files.
+
+    Attributes:
+        path: file, folder, pattern such as `data/*.csv`, or several of them.
+        features: features of columns; the others are inferred.
+        supervised: pair of columns that become `(x, y)`.
+        arrays: columns that become arrays, such as `{"pixels": "p0..p783:28x28"}`.
+    """
+
+    path: Paths
+    _: KW_ONLY
+    features: Mapping[str, Feature] | None = None
+    supervised: AnyPair | None = None
+    arrays: Mapping[str, str] | None = None
+
+    @property
+    def text(self) -> TextOptions:
+        """Stated facts about text files."""
+        return TextOptions(python=True)
+
+
+@dataclass(frozen=True)
+class CsvOptions(TableOptions):
+    """Arguments of `Dataset.from_csv`.
+
+    Attributes:
+        header: whether the first line has the names of the columns; None to detect it.
+        delimiter: text between fields; None to detect it.
+        encoding: encoding of the files; None to detect it.
+        decimal: `,` for numbers such as `1.234,5`.
+    """
+
+    header: bool | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    decimal: Literal[".", ","] = "."
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.header, bool | None):
+            raise ArgumentError(name="header", value=self.header, expected="True, False or None")
+        if self.delimiter is not None and self.delimiter not in get_args(Delimiter):
+            expected = f"None or one of {', '.join(map(repr, get_args(Delimiter)))}"
+            raise ArgumentError(name="delimiter", value=self.delimiter, expected=expected)
+        if self.decimal not in {".", ","}:
+            raise ArgumentError(name="decimal", value=self.decimal, expected="'.' or ','")
+
+    @property
+    def text(self) -> TextOptions:
+        """Stated facts about text files."""
+        commas = () if self.decimal == "." else None
+        encoding = _encoding(self.encoding)
+        return TextOptions(self.header, self.delimiter, encoding, commas, python=True)
+
+
+def _encoding(name: str | None) -> Encoding | None:
+    """Return an encoding by any of its names."""
+    try:
+        return None if name is None else _ENCODINGS[lookup(name).name]
+    except (LookupError, TypeError):
+        expected = "None, 'utf-8', 'utf-16', 'cp1252' or 'latin-1'"
+        raise ArgumentError(name="encoding", value=name, expected=expected) from None
+
+
+def read_files(form: str, options: TableOptions) -> ColumnSource:
+    """Read files of one format into columns.
+
+    Args:
+        form: name of the reader.
+        options: files, and how to read them.
+
+    Raises:
+        ReadError: a file does not exist or does not match its format, or has no rows.
+        SchemaError: a value does not fit its feature.
+        DshubError: the files differ in structure.
+    """
+    files = find_files(options.path, SUFFIXES[form])
+    reader, notes = choose_reader(form, files, options.text)
+    batches = formats.create(reader).read({"rows": files})
+    return read_batches(batches, options, files=files, notes=notes)
+
+
+def read_batches(
+    batches: Iterable[pa.RecordBatch],
+    options: TableOptions,
+    *,
+    files: Sequence[File],
+    notes: Sequence[str] = (),
+) -> ColumnSource:
+    """Infer the features of batches from files, and convert them to columns.
+
+    What is uncertain, or left out, is a warning.
+    """
+    arrays = {name: ArrayRange.parse(name, text) for name, text in (options.arrays or {}).items()}
+    found, read = Inference(), list[pa.RecordBatch]()
+    for batch in batches:
+        found.add("rows", batch, {})
+        read.append(batch)
+    if not read:
+        names = ", ".join(file.name for file in files[:3])
+        raise ReadError(file=names, reason="it has no rows", hint="pass files with rows")
+    declared = options.features or {}
+    check_names(declared, found.columns, f"{files[0].name}, ")
+    found.infer({}, arrays, unchanged, declared=declared)
+    warn([*notes, *filter(None, map(_in_python, found.notes))])
+    features = found.features
+    where = files[0].name + (f" and {len(files) - 1:,} more" if len(files) > 1 else "")
+    return _source(list(_conformed(read, found, features, where)), features)
+
+
+def _conformed(
+    read: list[pa.RecordBatch], found: Inference, features: Mapping[str, Feature], where: str
+) -> Iterator[pa.RecordBatch]:
+    """Convert batches to their features, and remove each from the list, to free its memory."""
+    row = 0
+    read.reverse()
+    while read:
+        batch = read.pop()
+        for step in found.stacks:
+            batch = stacked(batch, step, first_row=row)
+        try:
+            yield conform(batch, features, where=where, first_row=row)
+        except SchemaError as error:
+            if error.hint == SchemaError.hint:  # it speaks of a manifest
+                raise SchemaError(
+                    where=error.where, expected=error.expected, got=error.got, hint=_HINT
+                ) from error
+            raise
+        row += batch.num_rows
+
+
+def _source(batches: Sequence[pa.RecordBatch], features: Mapping[str, Feature]) -> ColumnSource:
+    chunks = {name: [batch.column(name) for batch in batches] for name in features}
+    columns = {name: column_of_chunks(chunks[name], features[name]) for name in features}
+    rows = sum(batch.num_rows for batch in batches)
+    return ColumnSource(columns, features, rows, arrow=chunks)
+
+
+def _in_python(note: str) -> str:
+    """Replace the option of a command in a note; empty for a fact that the features show."""
+    if NUMBERED in note or note.endswith((NO_VALUE, BECOMES_NAN)):
+        return ""
+    text, option, _ = note.partition("; use --")
+    return f"{text}; pass its feature in `features` to change this" if option else text
+
+
+def warn(notes: Sequence[str]) -> None:
+    """Warn about what is uncertain, at the line of the caller's program."""
+    if notes:
+        warnings.warn("; ".join(dict.fromkeys(notes)), UserWarning, stacklevel=6)
