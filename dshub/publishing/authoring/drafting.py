@@ -164,7 +164,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     survey = survey_files(request.tops, stack)
     by_form: dict[str, list[Entry]] = {}
     for entry in survey.entries:
-        by_form.setdefault(form(entry), []).append(entry)
+        by_form.setdefault(form(entry, is_table=request.text.is_table), []).append(entry)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     doubts += _skipped(by_form, main_form)

@@ -83,7 +83,7 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
                 raise DshubError(
                     f"split {name} has no rows: {files}", hint="pass only files with rows"
                 )
-    check_columns(kinds, columns)
+    kinds = _by_column(kinds, outline, columns)
     for column, summary in columns.items():
         feature, doubt = guess(summary, kinds.get(column, ""), classes.get(column, ()))
         outline.doubts += [doubt] if doubt else []
@@ -94,6 +94,16 @@ def scan(outline: Outline, kinds: Mapping[str, str], progress: Progress) -> None
         raise DshubError("no column can be used", hint="; ".join(outline.doubts))
     for name in outline.splits:
         _compare(outline, columns, name)
+
+
+def _by_column(
+    kinds: Mapping[str, str], outline: Outline, columns: Mapping[str, Column]
+) -> dict[str, str]:
+    """Return the kinds by column, because users name columns as their files do."""
+    renames = {old: new for split in outline.splits.values() for old, new in split.rename.items()}
+    named = {n if n in columns else renames.get(n, n): kind for n, kind in kinds.items()}
+    check_columns(named, columns)
+    return named
 
 
 def _doubt_of_empty(column: str, summary: Column) -> str:

@@ -47,6 +47,11 @@ class TextOptions:
     encoding: Encoding | None = None
     decimal_comma: tuple[str, ...] = ()
 
+    @property
+    def is_table(self) -> bool:
+        """Whether an option describes a table, so that text files are tables."""
+        return self.header is not None or self.delimiter is not None or bool(self.decimal_comma)
+
 
 def outline(form: str, files: Mapping[str, Sequence[Entry]], options: TextOptions) -> Outline:
     """Outline a dataset of tables or arrays.
