@@ -10,7 +10,7 @@ from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.folders import AUDIO, IMAGES
 from dshub.errors import DshubError
 from dshub.publishing.authoring.dialects import sniff
-from dshub.publishing.authoring.survey import DOCUMENTS, Entry
+from dshub.publishing.authoring.survey import Entry
 from dshub.publishing.authoring.texts import is_text
 
 _SIGNATURES = {
@@ -52,12 +52,8 @@ _PAIR = re.compile(r"\d{1,9}:\S{1,40}")
 _TABLES = (".csv", ".tsv", ".tab", ".data", ".dat")
 
 
-def form(entry: Entry, *, is_table: bool = False) -> str:
+def form(entry: Entry) -> str:
     """Return the format of a file: `image`, `audio`, the name of a reader, or `unknown`.
-
-    Args:
-        entry: file.
-        is_table: whether text of an unknown format is a table, because options describe it.
 
     Raises:
         ReadError: the file cannot be read.
@@ -74,7 +70,7 @@ def form(entry: Entry, *, is_table: bool = False) -> str:
         return "audio"
     if head[:4] == b"RIFF":
         return "image"  # WebP
-    return _form_of_text(entry, head, is_table=is_table)
+    return _form_of_text(entry, head)
 
 
 def advice(entry: Entry) -> str:
@@ -87,10 +83,10 @@ def advice(entry: Entry) -> str:
     return next(named, "") or _foreign(entry.head())
 
 
-def _form_of_text(entry: Entry, head: bytes, *, is_table: bool) -> str:
-    is_table = is_table or any(suffix in entry.base.lower() for suffix in _TABLES)
+def _form_of_text(entry: Entry, head: bytes) -> str:
+    is_table = any(suffix in entry.base.lower() for suffix in _TABLES)
     text = decoded(head, guess=is_table or entry.suffix == ".txt")
-    if text is None or entry.suffix in DOCUMENTS or _foreign(head):
+    if text is None or _foreign(head):
         return "unknown"
     if entry.suffix in {".jsonl", ".ndjson", ".json"} or _JSON.match(text):
         return "json"

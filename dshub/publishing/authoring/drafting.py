@@ -164,7 +164,7 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
     survey = survey_files(request.tops, stack)
     by_form: dict[str, list[Entry]] = {}
     for entry in survey.entries:
-        by_form.setdefault(form(entry, is_table=request.text.is_table), []).append(entry)
+        by_form.setdefault(_form(entry, request), []).append(entry)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     doubts += _skipped(by_form, main_form)
@@ -185,6 +185,12 @@ def draft(request: Request, stack: ExitStack, progress: Progress) -> Outline:
         scan(outline, request.kinds, progress)
     outline.doubts[:0] = doubts
     return outline
+
+
+def _form(entry: Entry, request: Request) -> str:
+    """Return the format of a file; lines are a table if an option describes it."""
+    found = form(entry)
+    return "delimited" if found == "lines" and request.text.is_table else found
 
 
 def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:
