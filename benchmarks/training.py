@@ -102,7 +102,7 @@ def train(folder: Path, row: Row, *, resume: bool = False) -> dict[str, Any]:
         str(folder),
         json.dumps(row.options | {"resume": resume}),
     ]
-    environment = os.environ | {"DSHUB_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "DSHUB_PROGRESS": "off"}
     output = subprocess.check_output(command, env=environment, text=True)
     result: dict[str, Any] = json.loads(output.splitlines()[-1])
     return result

@@ -15,7 +15,8 @@ def routes(wanted: str) -> list[Any]:
     found = []
     for case in CASES:
         reason = case.pending.get(wanted)
-        marks = [pytest.mark.xfail(strict=False, reason=reason)] if reason else []
+        marks: list[Any] = [pytest.mark.xfail(strict=False, reason=reason)] if reason else []
+        marks += [pytest.mark.slow] if case.slow else []
         if wanted in case.routes:
             found.append(pytest.param(case, id=case.title.replace(" ", "-"), marks=marks))
     return found

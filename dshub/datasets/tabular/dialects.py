@@ -88,7 +88,7 @@ def sniff(
         DshubError: the text is not a table.
     """
     whole = len(text) < _COMPLETE if complete is None else complete
-    readings = _readings(text, delimiter, late, complete=whole)
+    readings = _readings(_not_empty(text, name), delimiter, late, complete=whole)
     if not readings:
         raise DshubError(
             f"{name} is not a table: lines have different numbers of fields",
@@ -118,6 +118,12 @@ def sniff(
         tuple(reading.delimiter for reading in others if reading.width > 1),
         _decimal_commas(columns, rows[1:] if has_header else rows),
     )
+
+
+def _not_empty(text: str, name: str) -> str:
+    if not text.strip():
+        raise DshubError(f"{name} is empty", hint="pass only files with rows")
+    return text
 
 
 def _numbered(row: Sequence[str]) -> tuple[str, ...]:

@@ -48,6 +48,11 @@ class TextOptions:
     python: bool = False
     naming: Naming = unchanged
 
+    @property
+    def is_table(self) -> bool:
+        """Whether an option describes a table, so that text files are tables."""
+        return self.header is not None or self.delimiter is not None or self.decimal_comma != ()
+
     def how(self, option: str, argument: str) -> str:
         """Tell how to state a fact, by an option of a command or an argument of a function."""
         return f"pass {argument}" if self.python else f"use {option}"

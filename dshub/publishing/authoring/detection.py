@@ -36,8 +36,14 @@ _TESTS: dict[str, Callable[[bytes], object]] = {
     "image": lambda head: head[:4] == b"RIFF",  # WebP
 }
 _UNSUPPORTED = {
-    "a spreadsheet; save each sheet as CSV": {".xlsx", ".xls"},
-    "a pickle, which can run code; save it as npz, parquet or CSV": {".pkl", ".pickle", ".pt"},
+    "a spreadsheet; save each sheet as CSV": {".xlsx", ".xlsm", ".xls", ".ods"},
+    "a document; save its text in UTF-8": {".docx", ".doc", ".odt", ".pptx", ".pdf", ".epub"},
+    "a pickle, which can run code; save it as npz, parquet or CSV": {
+        ".pkl",
+        ".pickle",
+        ".pt",
+        ".pth",
+    },
     "an HDF5 file, which dshub cannot read; save it as npz": {".h5", ".hdf5"},
 }
 _MARKUP = {

@@ -202,7 +202,7 @@ def _of_files(request: Request, survey: Survey, progress: Progress) -> Outline:
     """Outline files of the same format."""
     by_form: dict[str, list[Entry]] = {}
     for entry in records.without_indexes(survey.entries):
-        by_form.setdefault(form(entry), []).append(entry)
+        by_form.setdefault(_form(entry, request), []).append(entry)
     documents.merge_texts(by_form)
     main_form = _choose(by_form)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
@@ -295,6 +295,12 @@ def _refuse_options(request: Request) -> None:
             "--split, --label, --text and --number do not apply to images with annotations",
             hint="leave them out; folders and files named like train and val state the splits",
         )
+
+
+def _form(entry: Entry, request: Request) -> str:
+    """Return the format of a file; lines are a table if an option describes it."""
+    found = form(entry)
+    return "delimited" if found == "lines" and request.text.is_table else found
 
 
 def _skipped(files: Mapping[str, Sequence[Entry]], main_form: str) -> list[str]:

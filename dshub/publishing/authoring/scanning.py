@@ -118,7 +118,7 @@ def scan(
                 raise DshubError(
                     f"split {name} has no rows: {files}", hint="pass only files with rows"
                 )
-    check_columns(kinds, found.columns)
+    kinds = _by_column(kinds, outline, found.columns)
     found.infer(kinds, arrays or {}, key)
     outline.features = found.features
     outline.doubts += found.notes
@@ -130,6 +130,16 @@ def scan(
     for name, split in outline.splits.items():
         split.steps += msgspec.to_builtins(found.stacks_of(name))
         _compare(outline, found.columns, name)
+
+
+def _by_column(
+    kinds: Mapping[str, str], outline: Outline, columns: Mapping[str, Column]
+) -> dict[str, str]:
+    """Return the kinds by column, because users name columns as their files do."""
+    renames = {old: new for split in outline.splits.values() for old, new in split.rename.items()}
+    named = {n if n in columns else renames.get(n, n): kind for n, kind in kinds.items()}
+    check_columns(named, columns)
+    return named
 
 
 def check_columns(names: Iterable[str], columns: Collection[str]) -> None:

@@ -120,6 +120,10 @@ class Entry:
             return stream.read(HEAD)
 
 
+# files that are zips of their own parts, which are not data of the user
+DOCUMENTS = (".xlsx", ".xlsm", ".ods", ".docx", ".odt", ".pptx", ".epub", ".pt", ".pth")
+
+
 @dataclass
 class Survey:
     """Files of a dataset.
@@ -227,7 +231,7 @@ def _open_container(
     """Open an archive; return None for other files."""
     with disk_faults(path, "read", hint=_CHOOSE), path.open("rb"):
         pass
-    if path.suffix.lower() in IMAGES + AUDIO:
+    if path.suffix.lower() in IMAGES + AUDIO + DOCUMENTS:
         return None
     with ExitStack() as local_stack:
         opened = archives.open_archive(path, title=str(path), encoding=encoding)

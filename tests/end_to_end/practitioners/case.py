@@ -37,6 +37,7 @@ class Case:
         refused_by_from: text of the error of `opened`.
         elsewhere: columns that `opened` must give, if they differ from `expected`.
         pending: routes that cannot work yet, and the reasons.
+        slow: whether writing the files takes seconds.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Case:
     refused_by_from: str | None = None
     elsewhere: Mapping[str, Columns] | None = None
     pending: Mapping[str, str] = field(default_factory=dict)
+    slow: bool = False
 
     @property
     def routes(self) -> list[str]:

@@ -21,7 +21,17 @@ IMAGES: Any = {"images/1.png": solid(SIZE, RED), "images/2.png": solid(SIZE, GRE
 BOXES = [[10.0, 20.0, 30.0, 15.0], [0.5, 1.5, 8.0, 9.0]]
 
 
-DOG = {"box": [11.0, 21.0, 40.0, 35.0], "label": "dog", "difficult": False}
+# objects are a struct of lists, as in datasets of Hugging Face
+TWO = {"boxes": BOXES, "labels": ["toothbrush", "person"], "area": [450.0, 72.0]}
+NONE: Any = {"boxes": [], "labels": [], "area": []}
+DOG = {"boxes": [[11.0, 21.0, 40.0, 35.0]], "labels": ["dog"]}
+DETECTED: Any = {
+    "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
+    "image_id": [7, 8],
+    "objects": [TWO, NONE],
+    "width": [80, 80],
+    "height": [60, 60],
+}
 
 
 def coco(names: list[str]) -> dict[str, Any]:
@@ -65,20 +75,8 @@ CASES = [
     Case(
         "COCO detection, with ids of categories that have holes",
         tree(IMAGES | {"annotations/instances_train.json": json.dumps(coco(["1.png", "2.png"]))}),
-        {
-            "train": {
-                "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
-                "image_id": [7, 8],
-                "objects": [
-                    [
-                        {"box": BOXES[0], "label": "toothbrush", "area": 450.0},
-                        {"box": BOXES[1], "label": "person", "area": 72.0},
-                    ],
-                    [],
-                ],
-            }
-        },
-        opened=from_.from_folder,
+        {"train": DETECTED},
+        opened=split_of("train"),
         pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
     Case(
@@ -108,7 +106,7 @@ CASES = [
                 "captions": [["red", "a red one"], ["green"]],
             }
         },
-        opened=from_.from_folder,
+        opened=split_of("train"),
         pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
     Case(
@@ -128,15 +126,15 @@ CASES = [
         {
             "train": {
                 "image": [Solid(SIZE, RED)],
-                "objects": [
-                    [{"box": [11.0, 21.0, 40.0, 35.0], "label": "dog", "difficult": False}]
-                ],
+                "objects": [DOG],
+                "width": [80],
+                "height": [60],
             },
             "validation": {
                 "image": [Solid(SIZE, GREEN)],
-                "objects": [
-                    [{"box": [11.0, 21.0, 40.0, 35.0], "label": "dog", "difficult": False}]
-                ],
+                "objects": [DOG],
+                "width": [80],
+                "height": [60],
             },
         },
         opened=split_of("train", "validation"),
@@ -158,11 +156,11 @@ CASES = [
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "objects": [
-                    [
-                        {"box": [0.5, 0.25, 0.125, 0.5], "label": "dog"},
-                        {"box": [0.25, 0.5, 0.5, 1.0], "label": "cat"},
-                    ],
-                    [],
+                    {
+                        "boxes": [[0.5, 0.25, 0.125, 0.5], [0.25, 0.5, 0.5, 1.0]],
+                        "labels": ["dog", "cat"],
+                    },
+                    {"boxes": [], "labels": []},
                 ],
             }
         },
@@ -172,20 +170,7 @@ CASES = [
     Case(
         "exports of Roboflow: COCO in each split",
         roboflow(),
-        {
-            split: {
-                "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
-                "image_id": [7, 8],
-                "objects": [
-                    [
-                        {"box": BOXES[0], "label": "toothbrush", "area": 450.0},
-                        {"box": BOXES[1], "label": "person", "area": 72.0},
-                    ],
-                    [],
-                ],
-            }
-            for split in ("train", "validation")
-        },
+        {"train": DETECTED, "validation": DETECTED},
         opened=split_of("train", "validation"),
         pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
@@ -202,13 +187,20 @@ CASES = [
         {
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
+                "objects_bbox": [BOXES, []],
+                "objects_categories": [[1, 0], []],
+            }
+        },
+        opened=from_.from_folder,
+        elsewhere={
+            "train": {
+                "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "objects": [
                     {"bbox": BOXES, "categories": [1, 0]},
                     {"bbox": [], "categories": []},
                 ],
             }
         },
-        opened=from_.from_folder,
         pending={"new": NO_BOXES},
     ),
 ]

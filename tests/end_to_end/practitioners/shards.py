@@ -107,6 +107,7 @@ CASES = [
         {"train": {"image": [Solid(SIZE, RED), Solid(SIZE, GREEN)], "label": [1, 0]}},
         ("{}/train.tfrecord",),
         opened=from_.from_folder,
+        slow=True,
         pending={"new": NO_SHARDS, "from": NO_SHARDS},
     ),
     Case(

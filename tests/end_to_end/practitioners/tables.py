@@ -194,7 +194,7 @@ CASES = [
         },
         ("{}/seeds.txt", "--delimiter", "blanks", "--no-header"),
         csv("seeds.txt", delimiter="blanks", header=False),
-        pending={"from": NO_CSV, "new": "--delimiter makes a .txt file a table"},
+        pending={"from": NO_CSV},
     ),
     Case(
         "CSV with blanks after commas",
@@ -228,7 +228,6 @@ CASES = [
         },
         ("{}", "--label", "Survived"),
         asks="split test has no column survived",
-        pending={"new": "options name columns as the header does"},
     ),
     Case(
         "CSV with line breaks and long texts in quotes",
@@ -359,7 +358,6 @@ CASES = [
         tree({"t.xlsx": spreadsheet}),
         arguments=("{}/t.xlsx",),
         refused="a spreadsheet; save each sheet as CSV",
-        pending={"new": "a spreadsheet is read as an archive"},
     ),
     Case(
         "pointer of Git LFS in place of a CSV file",
@@ -395,6 +393,6 @@ CASES = [
         opened=csv("e.csv"),
         refused="empty",
         refused_by_from="empty",
-        pending={"from": NO_CSV, "new": "an empty table is said to be empty"},
+        pending={"from": NO_CSV},
     ),
 ]

@@ -1,4 +1,5 @@
 import re
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -120,3 +121,44 @@ def test_csv_that_is_not_a_table_is_rejected(
         new(data)
     assert "train" in str(caught.value)
     assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.xlsx", "spreadsheet"), ("a.docx", "document"), ("a.pt", "pickle")]
+)
+def test_zip_of_a_document_is_not_read_as_an_archive(
+    new: New, data: Path, name: str, kind: str
+) -> None:
+    with zipfile.ZipFile(data / name, "w") as archive:
+        archive.writestr("parts/1.txt", "one\ntwo\n")
+    with pytest.raises(DshubError, match=f"{re.escape(name)} is a {kind}"):
+        new(data)
+
+
+def test_documents_beside_data_are_skipped_with_a_note(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "a,b\n1,2\n")
+    with zipfile.ZipFile(data / "notes.docx", "w") as archive:
+        archive.writestr("word/document.xml", "<?xml version='1.0'?><a/>")
+    assert new(data).doubts("skipped notes.docx: it is a document")
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("1.5  2\n3.5   4\n", ["--delimiter", "blanks", "--no-header"]),
+        ("1.5,2\n3.5,4\n", ["--no-header"]),
+        ("a;b\n1,5;2\n3,5;4\n", ["--decimal-comma", "a"]),
+    ],
+)
+def test_options_of_tables_make_text_files_tables(
+    new: New, data: Path, text: str, options: list[str]
+) -> None:
+    write_text(data / "seeds.txt", text)
+    columns = new(data / "seeds.txt", *options)["train"].numpy()
+    assert [values.tolist() for values in columns.values()] == [[1.5, 3.5], [2, 4]]
+
+
+def test_empty_table_is_said_to_be_empty(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "")
+    with pytest.raises(DshubError, match=r"train\.csv is empty"):
+        new(data / "train.csv")

@@ -5,10 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dshub.catalog.features import (
-    ImageFeature,
-    LabelFeature,
-)
+from dshub.catalog.features import ImageFeature, LabelFeature, NumberFeature, TextFeature
 from dshub.errors import DshubError, ReadError
 from dshub.publishing.authoring.scanning import renamed
 from tests.independent.own_files import write_text
@@ -80,3 +77,10 @@ def test_many_columns_are_renamed_in_linear_time() -> None:
     columns = renamed([f"A {i}?!" for i in range(20_000)])
     assert len(set(columns.values())) == 20_000
     assert time.process_time() - began < 1
+
+
+def test_options_name_columns_as_the_file_does(new: New, data: Path) -> None:
+    write_text(data / "train.csv", "Passenger Id,Größe,Survived\n1,2,0\n2,3,1\n")
+    features = new(data, "--label", "Survived", "--text", "Passenger Id")["train"].features
+    kinds = [TextFeature, NumberFeature, LabelFeature]
+    assert [type(feature) for feature in features.values()] == kinds
