@@ -162,9 +162,14 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
         - ``1.jpg``, ``1.txt``: captions in the column `text`.
         - ``images/1.jpg``, ``masks/1.png`` or ``1_mask.png``: columns `image` and `mask`.
 
-        Rows are sorted by class and file name. Folders such as `train`, `val` and `test` are
-        splits that share the same classes. Files are read when their rows are read. The
-        fingerprint covers file names, sizes and modification times.
+        - ``year=2024/1.jpg``: columns named by the key, as in Hive.
+
+        Rows are sorted by class and file name. Folders such as `train`, `val` and `test`, or
+        ``split=train``, are splits that share the same classes. A folder that is the only one at
+        its level has no meaning. Hidden files and those of systems, such as `__MACOSX`, are
+        skipped; links are followed. Skipped broken links and files with unknown endings, and
+        classes without files, are logged as warnings. Files are read when their rows are read.
+        The fingerprint covers file names, sizes and modification times.
 
         Args:
             path: folder of the files.
@@ -173,13 +178,14 @@ class Dataset(ColumnViews, DatasetNames, metaclass=FamiliarClass):
 
         Raises:
             ReadError: the folder is missing, or has no image or audio file; a file has no row in
-                the table or no caption; or a row of the table has no file. Reading a damaged file
-                raises this error, too.
+                the table or no caption; a row of the table has no file; or a file is a pointer of
+                Git LFS, git-annex or DVC. Reading a damaged file raises this error, too.
             ArgumentError: the folder has splits, and `split` is None.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
             SchemaError: the folder mixes images and audio, or several kinds of audio files; several
-                tables describe the files; or an image has no mask, but most have.
+                tables describe the files; an image has no mask, but most have; or folders of splits
+                are inside those of classes.
         """
         return cls._of(*from_folder(Path(path), split))
 
