@@ -178,9 +178,14 @@ class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
         - ``pos/0_9.txt``, ``neg/1_3.txt`` or ``a.md``, without other media: a row for each text
           file in the column `text`, with classes if there are several folders.
 
-        Rows are sorted by class and file name. Folders such as `train`, `val` and `test` are
-        splits that share the same classes. Files are read when their rows are read. The
-        fingerprint covers file names, sizes and modification times.
+        - ``year=2024/1.jpg``: columns named by the key, as in Hive.
+
+        Rows are sorted by class and file name. Folders such as `train`, `val` and `test`, or
+        ``split=train``, are splits that share the same classes. A folder that is the only one at
+        its level has no meaning. Hidden files and those of systems, such as `__MACOSX`, are
+        skipped; links are followed. Skipped broken links and files with unknown endings, and
+        classes without files, are logged as warnings. Files are read when their rows are read.
+        The fingerprint covers file names, sizes and modification times.
 
         Args:
             path: folder of the files.
@@ -193,14 +198,14 @@ class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
 
         Raises:
             ReadError: the folder is missing, or has no image, audio or text file; a file has no
-                row in the table or no caption; or a row of the table has no file. Reading a damaged
-                file raises this error, too.
+                row in the table or no caption; a row of the table has no file; or a file is a
+                pointer of Git LFS, git-annex or DVC. Reading a damaged file raises this error, too.
             ArgumentError: the folder has splits, and `split` is None; or `dtype` is invalid.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
             SchemaError: the folder mixes images and audio, or several kinds of audio files; several
-                tables describe the files; an image has no mask, but most have; or only some images
-                have 8 bits.
+                tables describe the files; an image has no mask, but most have; only some images
+                have 8 bits; or folders of splits are inside those of classes.
         """
         if dtype is not None:
             choice("dtype", dtype, ("uint8", "uint16", "int32", "float32"))
