@@ -67,7 +67,8 @@ def _crop(source, place, sizes, part):
     top, left, flipped = place
     low, high = max(0, -left), min(right, width - left)
     if low > 0 or high < right or top < 0 or top + down > height:
-        part[:] = 0
+        for j in range(len(part)):
+            part[j] = 0
     for y in range(max(0, -top), min(down, height - top)):
         at = ((y + top) * width + low + left) * channels
         length = (high - low) * channels
@@ -77,7 +78,8 @@ def _crop(source, place, sizes, part):
             _flip(source, last, part, to, (high - low, channels))
         else:
             to = (y * right + low) * channels
-            part[to : to + length] = source[at : at + length]
+            for j in range(length):  # faster than an assignment of slices
+                part[np.uint64(to + j)] = source[np.uint64(at + j)]
 
 
 @_compiled

@@ -54,8 +54,8 @@ def resample(source: Any, window: Window, out: np.ndarray, finish: Finish) -> No
         source.reshape(height, width * channels),
         channels,
         (window.region, window.inner_box, window.size),
-        (finish.antialias, finish.flip, finish.planes),
-        None if finish.scale is None else scales(finish.scale, channels),
+        (finish.antialias, finish.flip, False, finish.planes),
+        _scaling(finish, channels, window.size[1]),
         out.reshape(-1),
     )
 
@@ -101,3 +101,11 @@ def _with_pillow(source: Any, window: Window, out: np.ndarray, finish: Finish) -
         flat = out.reshape(-1)
         flat *= factors
         flat += biases
+
+
+def _scaling(finish: Finish, channels: int, across: int) -> Any:
+    if finish.scale is None:
+        return None
+    if finish.planes and channels > 1:
+        return scales(finish.scale, channels)
+    return scales_of_values(finish.scale, channels, across, planes=False)
