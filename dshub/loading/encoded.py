@@ -9,7 +9,7 @@ from dshub.catalog.features import ImageFeature
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
-from dshub.loading.transforms.fused_files import FilePass, FusedFiles
+from dshub.loading.transforms.fused_files import FilePass, FusedFiles, ImagePass
 from dshub.loading.transforms.transform import Context, Images, Layout
 from dshub.loading.workers import Workers
 
@@ -64,7 +64,8 @@ class EncodedImages:
         channels = feature.shape[2] if feature.shape else 3
         shape = (channels, height, width) if layout == "chw" else (height, width, channels)
         out = pool.empty((len(rows), *shape), self.fused.dtype)
-        work = FilePass(self.fused, context, feature, self._decoding, out, layout)
+        images = ImagePass(self.fused, context, channels, out, layout)
+        work = FilePass(images, feature, self._decoding)
 
         def fill(i: int) -> None:
             work.fill(i, files[i], functools.partial(self._where, name, rows, i))

@@ -1,6 +1,6 @@
 """Gather rows into batches, reusing memory."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.pairs import paired
 from dshub.loading.transforms.fused import Fused
+from dshub.loading.transforms.fused_resizing import fused_transforms
 from dshub.loading.transforms.transform import Batch, Context, apply, channels_first, each, is_own
 
 
@@ -38,7 +39,8 @@ class Gatherer:
         self.encoded = EncodedImages(rows, options)
         arrays = [name for name in self._images if _is_array(self._features[name])]
         fusible = len(arrays) == len(self._images) and not self.encoded.names
-        self.fused = Fused.beginning(options.transforms) if fusible else Fused()
+        kinds = [cast("ImageFeature", self._features[name]) for name in arrays]
+        self.fused = fused_transforms(options.transforms, kinds) if fusible else Fused()
         pixels = {name: rows.pixels(name) for name in arrays if name not in self.encoded.names}
         self._pixels = {name: array for name, array in pixels.items() if array is not None}
         separate = [*self._pixels, *self.encoded.names]
