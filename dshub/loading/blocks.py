@@ -48,6 +48,11 @@ class ImageBlocks:
                 target[...] = image[y : y + down, x : x + right]
             yield chosen, part
 
+    def __getitem__(self, row: int) -> np.ndarray:
+        """Return an image as a view, uint8 (height, width, channels)."""
+        block = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._image(block, row - int(self._starts[block]))
+
     def _image(self, block: int, row: int) -> np.ndarray:
         image: np.ndarray = self._block(block)[row]
         return image

@@ -10,7 +10,7 @@ from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
 from dshub.loading.tolerance import Failures, collecting
-from dshub.loading.transforms.fused_files import FilePass, FusedFiles
+from dshub.loading.transforms.fused_files import FilePass, FusedFiles, ImagePass
 from dshub.loading.transforms.fused_masks import MaskPass
 from dshub.loading.transforms.transform import Context, Images, Layout
 from dshub.loading.workers import Workers
@@ -84,7 +84,8 @@ class EncodedImages:
             channels = feature.shape[2] if feature.shape else 3
             shape = (channels, *size) if layout == "chw" else (*size, channels)
             out = pool.empty((len(rows), *shape), self.fused.dtype)
-            work = FilePass(self.fused, context, feature, self._decoding, out, layout)
+            images = ImagePass(self.fused, context, channels, out, layout)
+            work = FilePass(images, feature, self._decoding)
         else:
             return self._decoded(name, rows, files, pool, failures)
 

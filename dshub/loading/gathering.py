@@ -1,7 +1,7 @@
 """Gather rows into batches, reusing memory."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from dshub.loading.order import Draws
 from dshub.loading.pairs import paired
 from dshub.loading.tolerance import Failures, Tolerance
 from dshub.loading.transforms.fused import Fused
+from dshub.loading.transforms.fused_resizing import fused_transforms
 from dshub.loading.transforms.transform import (
     Batch,
     Context,
@@ -65,7 +66,8 @@ class Gatherer:
         self._masks = _mask_columns(self._features, self.encoded.names)
         arrays = [name for name in self._images if _is_array(self._features[name])]
         fusible = len(arrays) == len(self._images) and not (self.encoded.names or self._masks)
-        self.fused = Fused.beginning(options.transforms) if fusible else Fused()
+        kinds = [cast("ImageFeature", self._features[name]) for name in arrays]
+        self.fused = fused_transforms(options.transforms, kinds) if fusible else Fused()
         pixels = {name: rows.pixels(name) for name in arrays if name not in self.encoded.names}
         self._pixels = {name: array for name, array in pixels.items() if array is not None}
         separate = [*self._pixels, *self.encoded.names]

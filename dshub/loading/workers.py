@@ -63,7 +63,7 @@ class _Rows:
     def work(self, function: Callable[[int], None]) -> None:
         """Call a function with rows until there are none, or an earlier row has failed."""
         while (number := self._next()) is not None:
-            if any(number > failed for failed, _ in self.errors):
+            if self.errors and any(number > failed for failed, _ in self.errors):
                 return
             try:
                 function(number)

@@ -1,5 +1,6 @@
 """Read rows from Arrow columns as NumPy arrays, without copies where possible."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from math import prod
@@ -20,6 +21,8 @@ This is an array of shape (rows, …) if all rows have the same shape. Otherwise
 one item per row: `str` for text, `bytes` for files, an array or a list for lists, and `dict` for
 structs. `dshub.tables.missing` describes how missing values are represented.
 """
+
+BEYOND = "a row extends past the end of the values"
 
 Fault = Callable[[str], DshubError]
 """Creates the error for a damaged column from the reason."""
@@ -154,6 +157,13 @@ class BytesColumn:
         places = zip(starts.tolist(), stops.tolist(), strict=True)
         return [memory[start:stop] for start, stop in places]
 
+    def content(self, row: int) -> memoryview:
+        """Return the bytes of a row without copying them."""
+        start, stop = int(self._offsets[row]), int(self._offsets[row + 1])
+        if not 0 <= start <= stop <= len(self._data):
+            raise self._fault(BEYOND)
+        return memoryview(cast("Any", self._data))[start:stop]
+
     def _read(self, starts: np.ndarray, stops: np.ndarray) -> list[str] | list[bytes]:
         _check_offsets(starts, stops, len(self._data), self._fault)
         memory = memoryview(cast("Any", self._data))
@@ -202,7 +212,7 @@ def _cut(values: Values, ends: np.ndarray) -> list[Any]:
 
 def _check_offsets(starts: np.ndarray, stops: np.ndarray, size: int, fault: Fault) -> None:
     if ((starts < 0) | (starts > stops) | (stops > size)).any():
-        raise fault("a row extends past the end of the values")
+        raise fault(BEYOND)
 
 
 class ChunkedColumn:
@@ -237,11 +247,13 @@ class ChunkedColumn:
     def contents(self, rows: np.ndarray) -> list[memoryview]:
         """Return the bytes of rows without copying them, if the columns are `BytesColumn`s."""
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
-        numbers = rows - self._starts[chunks]
-        return [
-            cast("BytesColumn", self._chunk(chunk)).contents(numbers[i : i + 1])[0]
-            for i, chunk in enumerate(chunks.tolist())
-        ]
+        places = zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True)
+        return [cast("BytesColumn", self._chunk(chunk)).content(row) for chunk, row in places]
+
+    def content(self, row: int) -> memoryview:
+        """Return the bytes of a row without copying them, if the columns are `BytesColumn`s."""
+        chunk = bisect_right(cast("Any", self._starts), row) - 1
+        return cast("BytesColumn", self._chunk(chunk)).content(row - int(self._starts[chunk]))
 
     def span(self, start: int, stop: int) -> Values:
         pieces = [

@@ -4,6 +4,7 @@ The format is defined in ISO/IEC 10918-1, annex B, and the orientation in the Ex
 DC-008). Pillow takes about ten times as long to open a file.
 """
 
+import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ START = b"\xff\xd8\xff"
 END = b"\xff\xd9"
 _FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended and progressive frames with Huffman coding
 _SCAN, _APP1 = 0xDA, 0xE1
+_SEGMENT, _FRAME = struct.Struct(">BBH"), struct.Struct(">BHHB")
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/"
 _TAIL = 64  # bytes of padding to allow after the end marker
 _ROTATED = range(5, 9)  # EXIF orientations that swap width and height
@@ -59,7 +61,7 @@ def read_header(data: memoryview, expected: tuple[int, int] | None) -> Header | 
         return None
     try:
         header = _read(data)
-    except (IndexError, ValueError):  # Pillow reports the reason
+    except (struct.error, ValueError):  # Pillow reports the reason
         return None
     if header is None or images.is_too_large(header.width, header.height, len(data), expected):
         return None
@@ -69,33 +71,33 @@ def read_header(data: memoryview, expected: tuple[int, int] | None) -> Header | 
 def _read(data: memoryview) -> Header | None:
     height = width = channels = 0
     orientation = 1
-    for marker, body in _segments(data):
+    for marker, start, stop in _segments(data):
         if marker in _FRAMES:
-            height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
-            channels = body[5] if body[0] == 8 else 0
-        elif marker == _APP1 and body[:20] == _XMP:
+            bits, height, width, components = _FRAME.unpack_from(data[start:stop])
+            channels = components if bits == 8 else 0
+        elif marker == _APP1 and data[start : min(stop, start + len(_XMP))] == _XMP:
             return None  # it can hold the orientation, too
-        elif marker == _APP1 and body[:6] == _EXIF:
-            orientation = _orientation(bytes(body))
+        elif marker == _APP1 and data[start : min(stop, start + len(_EXIF))] == _EXIF:
+            orientation = _orientation(bytes(data[start:stop]))
     if not height or not width or channels not in {1, 3}:
         return None
     return Header(height, width, channels, orientation)
 
 
-def _segments(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Yield the marker and the body of each segment before the first scan."""
+def _segments(data: memoryview) -> Iterator[tuple[int, int, int]]:
+    """Yield the marker, the start and the end of each segment before the first scan."""
     place = 2
     while True:
-        if data[place] != 0xFF:
+        prefix, marker, length = _SEGMENT.unpack_from(data, place)
+        if prefix != 0xFF:
             raise ValueError("a segment does not start with a marker")
-        while data[place] == 0xFF:  # a marker can follow any number of fill bytes
-            place += 1
-        marker = data[place]
         if marker == _SCAN:
             return
-        length = int.from_bytes(data[place + 1 : place + 3], "big")
-        yield marker, data[place + 3 : place + 1 + length]
-        place += 1 + max(2, length)
+        if marker == 0xFF:  # a marker can follow any number of fill bytes
+            place += 1
+            continue
+        place += 2 + max(2, length)
+        yield marker, place - max(0, length - 2), place
 
 
 def _orientation(exif: bytes) -> int:

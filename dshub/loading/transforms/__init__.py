@@ -14,9 +14,10 @@ Transforms can also be called directly with an image, several images or a batch,
 server: ``Normalize(mean=(0.286,), std=(0.353,))(image)``. `Compose` combines several transforms
 and saves them as JSON.
 
-If a list of transforms starts with `RandomCrop`, `RandomHorizontalFlip`, and `Normalize` or
-`ToFloat`, in this order, they are applied in one pass while pixels are gathered. Each of them is
-optional. Transforms of image files are applied while the files are decoded; see
+If a list of transforms starts with `RandomCrop`, `RandomHorizontalFlip`, `RandomVerticalFlip`, and
+`Normalize` or `ToFloat`, in this order, they are applied in one pass while pixels are gathered.
+Each of them is optional. Transforms of image files, and lists that start with `Resize` or
+`RandomResizedCrop`, are applied to one image at a time, in one pass, too; see
 `dshub.loading.transforms.fused_files`.
 """
 
@@ -29,6 +30,7 @@ from dshub.loading.transforms.geometry import (
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomVerticalFlip,
     Resize,
 )
 from dshub.loading.transforms.jitter import ColorJitter
@@ -52,6 +54,7 @@ __all__ = [
     "RandomErasing",
     "RandomHorizontalFlip",
     "RandomResizedCrop",
+    "RandomVerticalFlip",
     "Resize",
     "ToFloat",
     "Transform",

@@ -18,6 +18,7 @@ from dshub.loading.transforms.geometry import (
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomVerticalFlip,
     Resize,
 )
 from dshub.loading.transforms.jitter import ColorJitter
@@ -39,6 +40,7 @@ _SAVED: dict[str, type[Any]] = {
         RandomErasing,
         RandomHorizontalFlip,
         RandomResizedCrop,
+        RandomVerticalFlip,
         Resize,
         ToFloat,
     )

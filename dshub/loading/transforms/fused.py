@@ -1,12 +1,12 @@
 """Gather, crop, flip and scale images in one pass over their pixels.
 
-If a list of transforms starts with any of `RandomCrop`, `RandomHorizontalFlip`, and `Normalize` or
-`ToFloat`, in this order, no intermediate arrays are needed. Pixels go from the memory map directly
-into the batch. If numba is installed (extra `fast`), it compiles the pass. Otherwise the pass
-consists of a few NumPy calls, with the same results.
+If a list of transforms starts with any of `RandomCrop`, `RandomHorizontalFlip`,
+`RandomVerticalFlip`, and `Normalize` or `ToFloat`, in this order, no intermediate arrays are
+needed. Pixels go from the memory map directly into the batch. If numba is installed (extra `fast`),
+it compiles the pass. Otherwise the pass consists of a few NumPy calls, with the same results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -16,11 +16,24 @@ import numpy as np
 from dshub.loading.blocks import ImageBlocks
 from dshub.loading.transforms.colors import Normalize, scales_of_values
 from dshub.loading.transforms.compiled import kernels
-from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip, pad
+from dshub.loading.transforms.geometry import (
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomVerticalFlip,
+    pad,
+)
 from dshub.loading.transforms.transform import AnyTransform, Context, Layout
 
 BLOCK = 96 << 10  # bytes of pixels per step without numba; 20% faster, because pixels and their
 # floats, which are 4 times as large, fit into the cache of a core
+
+
+_KINDS: Mapping[str, Any] = {
+    "crop": RandomCrop,
+    "flip": RandomHorizontalFlip,
+    "upside_down": RandomVerticalFlip,
+    "scale": Normalize,
+}
 
 
 @dataclass(frozen=True)
@@ -29,13 +42,15 @@ class Fused:
 
     Attributes:
         crop: transform that crops, or None.
-        flip: transform that flips, or None.
+        flip: transform that flips horizontally, or None.
+        upside_down: transform that flips vertically, or None.
         scale: transform that scales pixels, or None.
         count: number of these transforms, at the start of the list.
     """
 
     crop: RandomCrop | None = None
     flip: RandomHorizontalFlip | None = None
+    upside_down: RandomVerticalFlip | None = None
     scale: Normalize | None = None
     count: int = 0
 
@@ -43,8 +58,7 @@ class Fused:
     def beginning(cls, transforms: Sequence[AnyTransform]) -> "Fused":
         """Create a pass from the leading transforms of a list that can be fused."""
         fused: dict[str, Any] = {}
-        kinds = {"crop": RandomCrop, "flip": RandomHorizontalFlip, "scale": Normalize}
-        for name, kind in kinds.items():
+        for name, kind in _KINDS.items():
             if len(fused) < len(transforms) and isinstance(transforms[len(fused)], kind):
                 fused[name] = transforms[len(fused)]
         return cls(**fused, count=len(fused))
@@ -117,15 +131,17 @@ class Fused:
                 self._put(part, out[block], layout)
 
     def _places(self, context: Context, images: tuple[int, ...], rows: int) -> np.ndarray | None:
-        """Return the corner of each crop and whether it is flipped, int64 (rows, 3)."""
-        if self.crop is None and self.flip is None:
+        """Return the corner of each crop and its flips, int64 (rows, 4), as in `kernels`."""
+        if self.crop is None and self.flip is None and self.upside_down is None:
             return None
-        places = np.zeros((rows, 3), np.int64)
-        draws = (Context(context.draws.apart(i), context.features) for i in range(2))
+        places = np.zeros((rows, 4), np.int64)
+        draws = (Context(context.draws.apart(i), context.features) for i in range(3))
         if self.crop is not None:
             places[:, 0], places[:, 1] = self.crop.corners(next(draws), *images[1:3])
         if self.flip is not None:
             places[:, 2] = self.flip.flipped(next(draws))
+        if self.upside_down is not None:
+            places[:, 3] = self.upside_down.flipped(next(draws))
         return places
 
     def _gather(
@@ -142,10 +158,10 @@ class Fused:
             (np.void, channels)
         )  # pixels as single items, because moving bytes is slow
         sources, targets = gathered.view(pixel)[..., 0], out.view(pixel)[..., 0]
-        corners = places + np.array([around, around, 0])
-        for i, (y, x, flipped) in enumerate(corners.tolist()):
+        corners = places + np.array([around, around, 0, 0])
+        for i, (y, x, flipped, upside_down) in enumerate(corners.tolist()):
             part = sources[i, y : y + down, x : x + right]
-            targets[i] = part[:, ::-1] if flipped else part
+            targets[i] = part[:: -1 if upside_down else 1, :: -1 if flipped else 1]
 
     def _put(self, images: np.ndarray, out: np.ndarray, layout: Layout) -> None:
         """Copy gathered images to `out` in its layout, and scale them."""

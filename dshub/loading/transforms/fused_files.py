@@ -1,9 +1,10 @@
 """Decode, crop, resize, flip and scale image files, each in one pass into the batch.
 
 A list of transforms can start with `RandomResizedCrop`, or with `Resize` and `CenterCrop` or
-`RandomCrop`, followed by `RandomHorizontalFlip`, `ColorJitter`, and `Normalize` or `ToFloat`. Each
-of them is optional, but all images must get the same size. A JPEG is decoded at 1/2, 1/4 or 1/8 of
-its size if the part to resize still has at least as many pixels as the result.
+`RandomCrop`, followed by `RandomHorizontalFlip`, `RandomVerticalFlip`, `ColorJitter`, and
+`Normalize` or `ToFloat`. Each of them is optional, but all images must get the same size. A JPEG is
+decoded at 1/2, 1/4 or 1/8 of its size if the part to resize still has at least as many pixels as
+the result.
 """
 
 import math
@@ -24,6 +25,7 @@ from dshub.loading.transforms.geometry import (
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomVerticalFlip,
     Resize,
 )
 from dshub.loading.transforms.jitter import ColorJitter, jittered
@@ -42,7 +44,8 @@ class FusedFiles:
     Attributes:
         resize: transform that resizes, or None.
         crop: transform that crops, or None.
-        flip: transform that flips, or None.
+        flip: transform that flips horizontally, or None.
+        upside_down: transform that flips vertically, or None.
         jitter: transform that changes colors, or None.
         scale: transform that scales pixels, or None.
         count: number of these transforms, at the start of the list.
@@ -51,6 +54,7 @@ class FusedFiles:
     resize: Resize | RandomResizedCrop | None = None
     crop: CenterCrop | RandomCrop | None = None
     flip: RandomHorizontalFlip | None = None
+    upside_down: RandomVerticalFlip | None = None
     jitter: ColorJitter | None = None
     scale: Normalize | None = None
     count: int = 0
@@ -63,6 +67,7 @@ class FusedFiles:
             "resize": Resize | RandomResizedCrop,
             "crop": CenterCrop | RandomCrop,
             "flip": RandomHorizontalFlip,
+            "upside_down": RandomVerticalFlip,
             "jitter": ColorJitter,
             "scale": Normalize,
         }
@@ -105,13 +110,13 @@ class FusedFiles:
         """Draw the part of each image of a batch."""
         resize, crop = self.resize, self.crop
         if isinstance(resize, RandomResizedCrop):
-            drawn = resize.drawn(self._context(context, 0)).tolist()
+            drawn = resize.drawn(self._context(context, "resize")).tolist()
             return lambda i, height, width: resize.window(height, width, drawn[i])
         if crop is None:
             return lambda _, height, width: _resized(resize, height, width)
         corners: list[tuple[float, float]] = []
         if isinstance(crop, RandomCrop):
-            draws = self._context(context, 0 if resize is None else 1).draws
+            draws = self._context(context, "crop").draws
             corners = list(zip(draws.uniform(0).tolist(), draws.uniform(1).tolist(), strict=True))
         size = pair(crop.size or 0)
         name = type(crop).__name__
@@ -129,24 +134,28 @@ class FusedFiles:
 
         return window
 
-    def flips(self, context: Context) -> Sequence[bool]:
-        """Draw which images of a batch are flipped."""
-        if self.flip is None:
-            return [False] * len(context.draws.rows)
-        before = self.count - 1 - (self.scale is not None) - (self.jitter is not None)
-        flipped: list[bool] = self.flip.flipped(self._context(context, before)).tolist()
-        return flipped
+    def flips(self, context: Context) -> Sequence[Sequence[bool]]:
+        """Draw which images of a batch are flipped horizontally and vertically."""
+        flips = np.zeros((len(context.draws.rows), 2), bool)
+        if self.flip is not None:
+            flips[:, 0] = self.flip.flipped(self._context(context, "flip"))
+        if self.upside_down is not None:
+            flips[:, 1] = self.upside_down.flipped(self._context(context, "upside_down"))
+        result: list[list[bool]] = flips.tolist()
+        return result
 
     def factors(self, context: Context) -> Sequence[Sequence[float]]:
         """Draw the factors of `jitter` for each image of a batch."""
         if self.jitter is None:
             return []
-        before = self.count - 1 - (self.scale is not None)
-        factors: list[list[float]] = self.jitter.factors(self._context(context, before)).tolist()
+        drawn = self.jitter.factors(self._context(context, "jitter"))
+        factors: list[list[float]] = drawn.tolist()
         return factors
 
-    def _context(self, context: Context, index: int) -> Context:
-        """Return a context with the draws of a transform by its index in the list."""
+    def _context(self, context: Context, name: str) -> Context:
+        """Return a context with the draws of a transform, which depend on its index in the list."""
+        steps = ("resize", "crop", "flip", "upside_down", "jitter")
+        index = sum(getattr(self, step) is not None for step in steps[: steps.index(name)])
         return replace(context, draws=context.draws.apart(index))
 
 
@@ -195,33 +204,56 @@ def _cropped(
     return Window(region, (top, left, end, side), size)
 
 
-class FilePass:
-    """Fills the rows of one batch from image files; rows can be filled in any order and thread.
+class ImagePass:
+    """Fills the rows of one batch with transformed images, in any order and thread.
 
     Args:
         fused: transforms to apply.
         context: context of the batch.
-        feature: feature of the column.
-        decoding: decoder and order of the channels.
+        channels: number of channels of the images.
         out: contiguous array (rows, height, width, channels), or with channels first.
         layout: layout of `out`.
+
+    Attributes:
+        window_of: function that returns the part of an image by its index, height and width.
     """
 
     def __init__(
-        self,
-        fused: FusedFiles,
-        context: Context,
-        feature: ImageFeature,
-        decoding: Decoding,
-        out: np.ndarray,
-        layout: Layout,
+        self, fused: FusedFiles, context: Context, channels: int, out: np.ndarray, layout: Layout
     ) -> None:
-        self._fused, self._feature, self._out = fused, feature, out
+        self._fused, self._channels, self._out = fused, channels, out
         self._planes = layout == "chw"
+        self.window_of, self._flips = fused.windows(context), fused.flips(context)
+        self._factors = fused.factors(context)
+
+    def put(self, index: int, source: Any, window: Window) -> None:
+        """Fill a row with a part of an image; see `resample`."""
+        fused, out = self._fused, self._out[index]
+        flip, upside_down = self._flips[index]
+        finish = Finish(fused.antialias, flip, upside_down, fused.scale, self._planes)
+        if fused.jitter is None:
+            resample(source, window, out, finish)
+            return
+        pixels = np.empty((*window.size, self._channels), np.uint8)
+        resample(source, window, pixels, finish._replace(scale=None, planes=False))
+        whole = Window.of((0, 0, *window.size), window.size)
+        last = Finish(scale=fused.scale, planes=self._planes)
+        resample(jittered(pixels, self._factors[index]), whole, out, last)
+
+
+class FilePass:
+    """Fills the rows of one batch from image files, in any order and thread.
+
+    Args:
+        images: transforms of the batch, and its memory.
+        feature: feature of the column.
+        decoding: decoder and order of the channels.
+    """
+
+    def __init__(self, images: ImagePass, feature: ImageFeature, decoding: Decoding) -> None:
+        self._images, self._feature = images, feature
         self._decoder = decoding.decoder
         self._request = replace(request_of(feature, decoding.order), reuse=True)
-        self._window_of, self._flips = fused.windows(context), fused.flips(context)
-        self._factors = fused.factors(context)
 
     def fill(self, index: int, data: bytes | memoryview, where: Callable[[], str]) -> None:
         """Fill a row from the contents of a file.
@@ -234,27 +266,19 @@ class FilePass:
         chosen: list[Window] = []
 
         def divisor(height: int, width: int) -> int:
-            chosen.append(self._window_of(index, height, width))
+            chosen.append(self._images.window_of(index, height, width))
             return chosen[-1].divisor
 
         request = replace(self._request, divisor=divisor)
         with decoding_errors(where, data=data):
             decoded = self._decode(memoryview(data), request)
         source: Any = checked_pixels(decoded, self._feature, where)
-        window = chosen[-1] if chosen else self._window_of(index, decoded.height, decoded.width)
+        size = decoded.height, decoded.width
+        window = chosen[-1] if chosen else self._images.window_of(index, *size)
         if decoded.divisor > 1:
-            size = -(-decoded.height // decoded.divisor), -(-decoded.width // decoded.divisor)
-            window = window.scaled(decoded.divisor, *size)
-        fused, flip, out = self._fused, self._flips[index], self._out[index]
-        finish = Finish(fused.antialias, flip, fused.scale, self._planes)
-        if fused.jitter is None:
-            resample(source, window, out, finish)
-            return
-        channels = self._feature.shape[2] if self._feature.shape else 3
-        pixels = np.empty((*window.size, channels), np.uint8)
-        resample(source, window, pixels, Finish(fused.antialias, flip))
-        whole = Window.of((0, 0, *window.size), window.size)
-        resample(jittered(pixels, self._factors[index]), whole, out, finish._replace(flip=False))
+            scaled = (-(-length // decoded.divisor) for length in size)
+            window = window.scaled(decoded.divisor, *scaled)
+        self._images.put(index, source, window)
 
     def _decode(self, data: memoryview, request: Request) -> Decoded:
         """Decode a file; without kernels, Pillow resizes its own image, without a copy."""

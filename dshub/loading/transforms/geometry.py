@@ -3,6 +3,7 @@
 Masks are changed in the same way. When they are resized, each pixel takes the nearest value.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,19 +116,15 @@ def pad(images: np.ndarray, around: int, fill: int = 0) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class RandomHorizontalFlip(GeometricTransform):
-    """Flip a random fraction of the images horizontally.
-
-    Raises:
-        ArgumentError: `probability` is not from 0 to 1.
-    """
+class _RandomFlip(GeometricTransform):
+    """Flip a random fraction of the images."""
 
     probability: float = 0.5
 
     moves = "yes"
 
     def __post_init__(self) -> None:
-        number("probability of RandomHorizontalFlip", self.probability, least=0, most=1)
+        number(f"probability of {type(self).__name__}", self.probability, least=0, most=1)
 
     def flipped(self, context: Context) -> np.ndarray:
         """Draw which rows to flip, bool (rows,)."""
@@ -138,10 +135,38 @@ class RandomHorizontalFlip(GeometricTransform):
             return images
         flipped = self.flipped(context)
         if isinstance(images, np.ndarray):
-            return np.where(flipped[:, None, None, None], images[:, :, ::-1], images)
+            return np.where(flipped[:, None, None, None], self.flip(images), images)
         return [
-            image[:, ::-1] if flip else image for image, flip in zip(images, flipped, strict=True)
+            self.flip(image) if flip else image for image, flip in zip(images, flipped, strict=True)
         ]
+
+    @abstractmethod
+    def flip(self, images: np.ndarray) -> np.ndarray:
+        """Return flipped images (…, height, width, channels), as a view."""
+
+
+@dataclass(frozen=True)
+class RandomHorizontalFlip(_RandomFlip):
+    """Flip a random fraction of the images horizontally.
+
+    Raises:
+        ArgumentError: `probability` is not from 0 to 1.
+    """
+
+    def flip(self, images: np.ndarray) -> np.ndarray:
+        return images[..., ::-1, :]
+
+
+@dataclass(frozen=True)
+class RandomVerticalFlip(_RandomFlip):
+    """Flip a random fraction of the images vertically.
+
+    Raises:
+        ArgumentError: `probability` is not from 0 to 1.
+    """
+
+    def flip(self, images: np.ndarray) -> np.ndarray:
+        return images[..., ::-1, :, :]
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,14 @@ class Finish(NamedTuple):
     Attributes:
         antialias: whether to average all pixels that an output pixel covers.
         flip: whether to flip the result horizontally.
+        upside_down: whether to flip the result vertically.
         scale: transform that scales pixels, or None.
         planes: whether channels come first.
     """
 
     antialias: bool = True
     flip: bool = False
+    upside_down: bool = False
     scale: Normalize | None = None
     planes: bool = False
 
@@ -44,8 +46,10 @@ def resample(source: Any, window: Window, out: np.ndarray, finish: Finish) -> No
     if not isinstance(source, np.ndarray):  # copying only the region is faster
         top, left, bottom, right = window.region
         source = np.asarray(source.crop((left, top, right, bottom)))
-        source = source.reshape(*source.shape[:2], -1)
-        window = Window((0, 0, bottom - top, right - left), window.inner_box, window.size)
+        source, window = source.reshape(*source.shape[:2], -1), window.alone
+    elif not source.flags.writeable:  # else numba would compile another version
+        top, left, bottom, right = window.region
+        source, window = source[top:bottom, left:right].copy(), window.alone
     if window.keeps_size:
         _copy(module, source, window, out, finish)
         return
@@ -54,8 +58,8 @@ def resample(source: Any, window: Window, out: np.ndarray, finish: Finish) -> No
         source.reshape(height, width * channels),
         channels,
         (window.region, window.inner_box, window.size),
-        (finish.antialias, finish.flip, finish.planes),
-        None if finish.scale is None else scales(finish.scale, channels),
+        (finish.antialias, finish.flip, finish.upside_down, finish.planes),
+        _scaling(finish, channels, window.size[1]),
         out.reshape(-1),
     )
 
@@ -66,16 +70,17 @@ def _copy(
     """Crop, flip and scale pixels without resizing them."""
     top, left, bottom, right = window.region
     if finish.scale is None:
-        pixels = source[top:bottom, left:right, :][:, :: -1 if finish.flip else 1]
+        rows, columns = -1 if finish.upside_down else 1, -1 if finish.flip else 1
+        pixels = source[top:bottom, left:right, :][::rows, ::columns]
         np.copyto(out, np.moveaxis(pixels, -1, 0) if finish.planes else pixels)
         return
-    places = np.array([[top, left, finish.flip]], np.int64)
+    places = np.array([[top, left, finish.flip, finish.upside_down]], np.int64)
     row = np.zeros(1, np.int64)
     module.run(source[None], row, places, finish.scale, out[None], planes=finish.planes)
 
 
 def _with_pillow(source: Any, window: Window, out: np.ndarray, finish: Finish) -> None:
-    antialias, flip, scale, planes = finish
+    antialias, flip, upside_down, scale, planes = finish
     top, left, bottom, right = window.region
     if isinstance(source, np.ndarray):
         part = source[top:bottom, left:right]
@@ -93,6 +98,8 @@ def _with_pillow(source: Any, window: Window, out: np.ndarray, finish: Finish) -
         image = image.transform((width, height), Image.Transform.EXTENT, box, bilinear)
     if flip:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if upside_down:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     pixels = np.asarray(image).reshape(height, width, -1)
     np.copyto(out, np.moveaxis(pixels, -1, 0) if planes else pixels)
     if scale is not None:
@@ -101,3 +108,11 @@ def _with_pillow(source: Any, window: Window, out: np.ndarray, finish: Finish) -
         flat = out.reshape(-1)
         flat *= factors
         flat += biases
+
+
+def _scaling(finish: Finish, channels: int, across: int) -> Any:
+    if finish.scale is None:
+        return None
+    if finish.planes and channels > 1:
+        return scales(finish.scale, channels)
+    return scales_of_values(finish.scale, channels, across, planes=False)

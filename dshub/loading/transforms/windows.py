@@ -64,3 +64,11 @@ class Window(NamedTuple):
         top, left, bottom, right = self.box
         y, x = self.region[:2]
         return top - y, left - x, bottom - y, right - x
+
+    @property
+    def alone(self) -> "Window":
+        """The same window in an image that consists of the region."""
+        top, left, bottom, right = self.region
+        region = 0, 0, bottom - top, right - left
+        box = region if self.box == self.region else self.inner_box
+        return Window(region, box, self.size)

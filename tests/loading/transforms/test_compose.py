@@ -25,6 +25,7 @@ from dshub.loading.transforms import (
     RandomErasing,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomVerticalFlip,
     Resize,
     ToFloat,
 )
@@ -43,6 +44,7 @@ SAVED: list[BaseTransform] = [
     RandomErasing(0.7, scale=(0.1, 0.2), ratio=(0.5, 2), fill=3),
     RandomHorizontalFlip(0.25),
     RandomResizedCrop(6, scale=(0.5, 1.0)),
+    RandomVerticalFlip(0.75),
     Resize(8),
     ToFloat(),
 ]

@@ -8,7 +8,11 @@ import pytest
 from dshub import Dataset
 from dshub.loading.transforms.colors import ToFloat
 from dshub.loading.transforms.erasing import Cutout
-from dshub.loading.transforms.geometry import RandomCrop, RandomHorizontalFlip
+from dshub.loading.transforms.geometry import (
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomVerticalFlip,
+)
 from tests.loading.transforms.examples import AUGMENTED, NORMALIZE, PIXELS, by_row
 
 
@@ -28,6 +32,9 @@ def test_fused_pass_equals_single_steps(
         np.testing.assert_allclose(image, single[key], rtol=1e-6)
 
 
+FLIPS: list[Any] = [RandomHorizontalFlip(), RandomVerticalFlip(), NORMALIZE]
+
+
 class Pieces(Dataset):
     """A dataset with images that are not one array."""
 
@@ -36,7 +43,7 @@ class Pieces(Dataset):
 
 
 @pytest.mark.parametrize("layout", ["hwc", "chw"])
-@pytest.mark.parametrize("transforms", [*AUGMENTED[:7], [NORMALIZE], []], ids=str)
+@pytest.mark.parametrize("transforms", [*AUGMENTED[:7], [NORMALIZE], [], FLIPS], ids=str)
 def test_result_does_not_depend_on_memory_layout(
     dataset: Dataset, transforms: list[Any], layout: str
 ) -> None:

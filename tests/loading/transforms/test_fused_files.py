@@ -20,6 +20,7 @@ from dshub.loading.transforms.geometry import (
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomVerticalFlip,
     Resize,
 )
 from dshub.loading.transforms.jitter import ColorJitter
@@ -69,6 +70,9 @@ PHOTOS = dataset(photos())
 LISTS: dict[str, list[Any]] = {
     "random resized crop": [RandomResizedCrop(40), FLIP, NORMALIZE],
     "oblong": [RandomResizedCrop((38, 44)), FLIP],
+    "both flips": [RandomResizedCrop(40), FLIP, RandomVerticalFlip(), NORMALIZE],
+    "vertical flip of a crop": [CenterCrop((30, 20)), RandomVerticalFlip(), NORMALIZE],
+    "vertical flip of bytes": [CenterCrop((30, 20)), RandomVerticalFlip()],
     "without antialiasing": [RandomResizedCrop(40, antialias=False), FLIP, ToFloat()],
     "enlarged": [RandomResizedCrop(90), NORMALIZE],
     "resize and center": [Resize(36), CenterCrop(32), NORMALIZE],

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from dshub import Dataset
-from dshub.errors import DshubError
+from dshub.errors import ArgumentError, DshubError
 from dshub.loading.order import Draws
 from dshub.loading.transforms.colors import ToFloat
 from dshub.loading.transforms.geometry import (
@@ -13,6 +13,7 @@ from dshub.loading.transforms.geometry import (
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomVerticalFlip,
     Resize,
 )
 from dshub.loading.transforms.transform import Context
@@ -48,12 +49,41 @@ def test_crop_is_a_part_of_the_padded_image(
     assert len(set(offsets)) > len(candidates(0, size, padding)) // 3
 
 
-def test_flip_mirrors_about_half_of_the_rows(dataset: Dataset) -> None:
-    results = by_row(dataset, RandomHorizontalFlip())
-    flipped = [np.array_equal(image, PIXELS[row, :, ::-1]) for (_, row), image in results.items()]
+@pytest.mark.parametrize(
+    ("flip", "mirrored"),
+    [(RandomHorizontalFlip(), PIXELS[:, :, ::-1]), (RandomVerticalFlip(), PIXELS[:, ::-1])],
+    ids=["horizontal", "vertical"],
+)
+@pytest.mark.parametrize("last", [[], [ToFloat()]], ids=["bytes", "floats"])
+def test_flip_mirrors_about_half_of_the_rows(
+    dataset: Dataset, flip: Any, mirrored: np.ndarray, last: list[Any]
+) -> None:
+    results = by_row(dataset, [flip, *last])
+    scale = 255 if last else 1
+    results = {key: (image * scale).round().astype(np.uint8) for key, image in results.items()}
+    flipped = [np.array_equal(image, mirrored[row]) for (_, row), image in results.items()]
     same = [np.array_equal(image, PIXELS[row]) for (_, row), image in results.items()]
     assert all(a != b for a, b in zip(flipped, same, strict=True))
     assert 0.3 < np.mean(flipped) < 0.7
+
+
+def test_vertical_flip_of_single_images() -> None:
+    always, image = RandomVerticalFlip(1.0), PIXELS[0]
+    assert np.array_equal(always(image, training=True), image[::-1])
+    assert np.array_equal(always(image), image)
+    with pytest.raises(ArgumentError, match="probability of RandomVerticalFlip is 2"):
+        RandomVerticalFlip(2)
+
+
+def test_flips_in_both_directions_are_independent(dataset: Dataset) -> None:
+    flips = [RandomHorizontalFlip(), RandomVerticalFlip()]
+    results = by_row(dataset, flips)
+    found = set()
+    for (_, row), image in results.items():
+        for rows, columns in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            if np.array_equal(image, PIXELS[row][::rows, ::columns]):
+                found.add((rows, columns))
+    assert len(found) == 4
 
 
 def test_crop_with_a_size_makes_one_array() -> None:
