@@ -77,9 +77,11 @@ def _check_features(features: Mapping[str, Feature]) -> None:
         of = feature.of if isinstance(feature, ListFeature) else feature
         is_nested = isinstance(feature, ListFeature) and isinstance(of, ListFeature)
         if is_nested or isinstance(of, StructFeature):
+            flat = f'make its fields columns with ds.flatten("{name}"), or '
             raise DshubError(
                 f"column {name} is a {describe(feature)}, which no tensor holds",
-                hint=f'leave it out with ds.without(["{name}"]), or convert it with ds.map',
+                hint=f"{flat if isinstance(feature, StructFeature) else ''}leave it out with "
+                f'ds.without(["{name}"]), or convert it with ds.map',
             )
 
 

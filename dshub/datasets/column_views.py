@@ -12,13 +12,14 @@ import numpy as np
 from dshub._validate import DEVICE, NAME, called, choice, flag, whole
 from dshub.cache.paths import DATASET_FILE, DERIVED
 from dshub.cache.usage import touch
-from dshub.catalog.features import BoxFormat, Feature
+from dshub.catalog.features import BoxFormat, Feature, StructFeature
 from dshub.catalog.manifest import AnyPair, Inputs, Pair
 from dshub.catalog.spellings import spelled
 from dshub.datasets.boxes import BoxSource, check_boxes
 from dshub.datasets.derived import (
     CastSource,
     FilledSource,
+    FlatSource,
     RenamedSource,
     SelectedSource,
     WidenedSource,
@@ -199,6 +200,29 @@ class ColumnViews(RowView):
         chosen = choice("format", format, get_args(BoxFormat))
         relative = None if relative is None else flag("relative", relative)
         return self._derived(BoxSource(self._base(), chosen, relative=relative))
+
+    def flatten(self, column: str | None = None) -> Self:
+        """Replace columns of structs by a column for each of their fields.
+
+        ::
+
+            ds.flatten("objects")       # columns `objects.boxes`, `objects.labels`, …
+
+        Frameworks without structs, such as TensorFlow, can then hold the columns.
+
+        Args:
+            column: column to replace; None for all structs, including those in structs.
+
+        Raises:
+            UnknownNameError: the column does not exist.
+            SchemaError: the column does not hold structs, or a new name is taken.
+        """
+        if column is None:
+            structs = (n for n, item in self.features.items() if isinstance(item, StructFeature))
+            first = next(structs, None)
+            return self._derived(self._base()) if first is None else self.flatten(first).flatten()
+        check_columns([column], self._names, self.manifest)
+        return self._derived(FlatSource(self._base(), column))
 
     def valid(self, column: str) -> np.ndarray:
         """Return which rows have a value in a column, bool (rows,).

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from textwrap import shorten
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import replace
 
-from dshub.catalog.features import Feature
+from dshub.catalog.features import Feature, StructFeature, describe
 from dshub.datasets.arrow import arrow_values
 from dshub.datasets.from_memory import conform_chunks, damage_error
 from dshub.datasets.inference import from_zero
@@ -295,6 +296,74 @@ class CastSource(SameRows):
 
     def arrow(self, name: str) -> Sequence[pa.Array] | None:
         return None if name in self._cast else self._source.arrow(name)
+
+
+class FlatSource(Source):
+    """Rows of another source, with the fields of a column of structs as columns.
+
+    Args:
+        source: source of the rows.
+        column: column of structs.
+
+    Raises:
+        SchemaError: the column does not hold structs, or a new name is taken.
+    """
+
+    def __init__(self, source: Source, column: str) -> None:
+        self._source, self._column = source, column
+        self._struct = cast("StructFeature", source.features[column])
+        names = {field: f"{column}.{field}" for field in getattr(self._struct, "fields", ())}
+        taken = next((name for name in names.values() if name in source.features), "")
+        if not names or taken:
+            raise SchemaError(
+                where=f"column {column}",
+                expected="a struct with fields whose names are free",
+                got=f"a column {taken}" if taken else describe(self._struct),
+                hint="rename the other column with ds.rename" if taken else "choose another column",
+            )
+        self._fields = {new: field for field, new in names.items()}
+        fields = {
+            new: replace(of, optional=of.optional or self._struct.optional)
+            for new, of in ((names[field], of) for field, of in self._struct.fields.items())
+        }
+        self.features = {}
+        for name, feature in source.features.items():
+            self.features |= fields if name == column else {name: feature}
+        self.rows, self.manifest = source.rows, source.manifest
+
+    @cached_property
+    def identity(self) -> list[str]:
+        return [*self._source.identity, _text({"flat": self._column, "names": self._fields})]
+
+    def where(self, row: int) -> str:
+        return self._source.where(row)
+
+    def read(self, name: str, rows: Rows) -> Values:
+        return self.batch([name], rows)[name]
+
+    def batch(self, names: Sequence[str], rows: Rows) -> dict[str, Values]:
+        fields = [name for name in names if name in self._fields]
+        others = [name for name in names if name not in fields]
+        batch = self._source.batch([*others, *([self._column] if fields else [])], rows)
+        if fields:
+            array = arrow_values(batch.pop(self._column), self._struct)
+            batch |= {name: self._field(array, name) for name in fields}
+        return {name: batch[name] for name in names}
+
+    def _field(self, array: pa.Array, name: str) -> Values:
+        values = pc.struct_field(array, self._fields[name])
+        return column_of(values, self.features[name], damage_error).gather(np.arange(len(values)))
+
+    def contents(self, name: str, rows: np.ndarray) -> Sequence[bytes | memoryview]:
+        if name in self._fields:
+            return cast("Sequence[bytes]", self.read(name, rows))
+        return self._source.contents(name, rows)
+
+    def contiguous(self, name: str) -> np.ndarray | None:
+        return None if name in self._fields else self._source.contiguous(name)
+
+    def arrow(self, name: str) -> Sequence[pa.Array] | None:
+        return None if name in self._fields else self._source.arrow(name)
 
 
 class FilledSource(SameRows):

@@ -67,3 +67,34 @@ def test_rows_with_missing_values_are_dropped() -> None:
     assert list(ds.drop_missing()) == [{"a": 1, "b": "x"}]
     with pytest.raises(UnknownNameError):
         ds.drop_missing("c")
+
+
+def test_fields_of_a_struct_become_columns() -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": 1, "s": {"n": 2, "l": [1.5], "t": "a"}},
+        {"id": 2, "s": None},
+    ]
+    ds = Dataset.from_rows(rows)
+    flat = ds.flatten("s")
+    assert list(flat.features) == ["id", "s.n", "s.l", "s.t"]
+    assert [flat[0][name] for name in ("s.n", "s.t")] == [2, "a"]
+    assert flat[0]["s.l"].tolist() == [1.5]
+    assert [flat[1][name] for name in ("s.n", "s.l", "s.t")] == [None, None, None]
+    assert flat.take(1).arrow().to_pylist() == [{"id": 1, "s.n": 2, "s.l": [1.5], "s.t": "a"}]
+    assert flat.fingerprint != ds.fingerprint
+
+
+def test_structs_in_structs_are_flattened_together() -> None:
+    ds = Dataset.from_rows([{"a": {"b": {"c": 1}, "d": 2}, "e": 3}])
+    assert ds.flatten()[0] == {"a.b.c": 1, "a.d": 2, "e": 3}
+    assert ds.columns(["e"]).flatten()[0] == {"e": 3}
+
+
+def test_only_structs_with_free_names_are_flattened() -> None:
+    ds = Dataset.from_rows([{"s": {"n": 2}, "s.n": 1}])
+    with pytest.raises(SchemaError, match=r"a column s\.n"):
+        ds.flatten("s")
+    with pytest.raises(SchemaError, match="number"):
+        ds.flatten("s.n")
+    with pytest.raises(UnknownNameError):
+        ds.flatten("x")

@@ -25,7 +25,8 @@ from dshub.catalog.features import (
     TextFeature,
     describe,
 )
-from dshub.datasets.rendering.cells import POINTS, Media, encode, words
+from dshub.datasets.rendering.boxes import box_columns, draw_boxes
+from dshub.datasets.rendering.cells import POINTS, Media, encode, to_rgb, words
 from dshub.display import harmless
 
 LARGEST = 80_000  # maximum length of all images and audio of a table, in characters
@@ -85,16 +86,25 @@ def rows_html(
         for name, item in shown.items()
     ]
     count, budget = min(map(len, rows.values()), default=0), [LARGEST]
-    body = [
-        [_cell(rows[name][number], item, budget) for name, item in shown.items()]
-        for number in range(count)
-    ]
+    body = []
+    for number in range(count):
+        row = _with_boxes({name: rows[name][number] for name in shown}, shown)
+        body.append([_cell(row[name], item, budget) for name, item in shown.items()])
     notes = [f"{count:,} of {total:,} rows"]
     if len(features) > COLUMNS:
         notes.append(f"{COLUMNS} of {len(features):,} columns")
     return _page(
         _heading(title, notes), _table(heads, body, list(map(_column_class, shown.values())))
     )
+
+
+def _with_boxes(row: dict[str, Any], features: Mapping[str, Feature]) -> dict[str, Any]:
+    """Return a row with the boxes of objects drawn on its only image."""
+    images = [name for name, item in features.items() if isinstance(item, ImageFeature)]
+    if len(images) != 1 or not box_columns(features) or not isinstance(row[images[0]], np.ndarray):
+        return row
+    drawn = draw_boxes(to_rgb(row[images[0]]), row, features)
+    return row | {images[0]: np.asarray(drawn).reshape(*drawn.size[::-1], -1)}
 
 
 def failed_html(title: str, message: str) -> str:

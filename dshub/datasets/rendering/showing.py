@@ -8,6 +8,7 @@ from PIL import Image
 
 from dshub.catalog.features import ImageFeature, LabelFeature
 from dshub.catalog.manifest import Manifest
+from dshub.datasets.rendering.boxes import box_columns, draw_boxes, labels_of
 from dshub.datasets.rendering.cells import to_rgb, words
 from dshub.datasets.rendering.images import (
     captioned,
@@ -45,10 +46,14 @@ def is_synthetic(manifest: Manifest | None) -> bool:
 
 
 def images_of(rows: "Dataset", numbers: Sequence[int]) -> list[Image.Image]:
-    """Return the images of rows in the first image column, or an empty list without one."""
+    """Return the images of rows in the first image column, or an empty list without one.
+
+    Boxes are drawn on the images.
+    """
     names = [n for n, item in rows.features.items() if isinstance(item, ImageFeature)]
-    view = rows.decode().columns(names[:1])
-    return [to_rgb(view[number][name]) for name in names[:1] for number in numbers]
+    view = rows.decode().columns([*names[:1], *box_columns(rows.features)])
+    pairs = [(name, view[number]) for name in names[:1] for number in numbers]
+    return [draw_boxes(to_rgb(row[name]), row, view.features) for name, row in pairs]
 
 
 def grid(
@@ -73,8 +78,9 @@ def drawn(
 def _captions(rows: "Dataset", numbers: Sequence[int]) -> list[str]:
     """Return the class names of each row."""
     classes = [n for n, item in rows.features.items() if isinstance(item, LabelFeature)]
-    labels = rows.columns(classes)
-    return [
-        ", ".join(words(labels[number][name], labels.features[name]) for name in classes)
-        for number in numbers
-    ]
+    labels = rows.columns([*classes, *box_columns(rows.features)])
+    captions = []
+    for row in (labels[number] for number in numbers):
+        names = [words(row[name], labels.features[name]) for name in classes]
+        captions.append(", ".join(names + labels_of(row, labels.features)))
+    return captions

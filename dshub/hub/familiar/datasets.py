@@ -199,10 +199,6 @@ class DatasetNames:
         label = LabelFeature(names=tuple(map(str, values)))
         return self._own.with_column(column, numbers.astype(np.int64), label)
 
-    def flatten(self) -> Dataset:
-        """Same as `ds`, because columns are never nested."""
-        return self._own
-
     def flatten_indices(self) -> Dataset:
         """Same as `ds`."""
         return self._own

@@ -34,7 +34,7 @@ from dshub.loading.transforms.geometry import (
     Resize,
 )
 from dshub.loading.transforms.jitter import ColorJitter
-from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
+from dshub.loading.transforms.mixing import CutMix, MixUp, MultiHot, OneHot
 from dshub.loading.transforms.transform import Batch, Context, Transform, apply, is_own
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Cutout",
     "ImageTransform",
     "MixUp",
+    "MultiHot",
     "Normalize",
     "OneHot",
     "RandomCrop",

@@ -22,7 +22,7 @@ from dshub.loading.transforms.geometry import (
     Resize,
 )
 from dshub.loading.transforms.jitter import ColorJitter
-from dshub.loading.transforms.mixing import CutMix, MixUp, OneHot
+from dshub.loading.transforms.mixing import CutMix, MixUp, MultiHot, OneHot
 from dshub.loading.transforms.transform import AnyTransform, Batch, Context, apply, is_own
 
 # Their constructors check every argument, so that it is safe to call them with any values.
@@ -34,6 +34,7 @@ _SAVED: dict[str, type[Any]] = {
         ColorJitter,
         Cutout,
         MixUp,
+        MultiHot,
         Normalize,
         OneHot,
         RandomCrop,

@@ -4,13 +4,14 @@
 All other transforms change a row in the same way in any batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import numpy as np
 
 from dshub._validate import above, number
-from dshub.catalog.features import LabelFeature
+from dshub.catalog.features import LabelFeature, ListFeature
 from dshub.errors import DshubError
 from dshub.loading.transforms.callables import BaseTransform
 from dshub.loading.transforms.transform import Batch, Context, one_array
@@ -62,6 +63,56 @@ class OneHot(BaseTransform):
             vectors = batch[name] * np.float32(1 - self.smoothing)
             batch[name] = vectors + np.float32(self.smoothing / vectors.shape[1])
         return batch
+
+
+@dataclass(frozen=True)
+class MultiHot(BaseTransform):
+    """Convert columns of several labels per row to vectors of zeros and ones.
+
+    Columns are lists of labels, such as the tags of an image. The vectors are float32 (rows,
+    classes).
+
+    Attributes:
+        columns: columns to convert; empty for all lists of labels.
+
+    Raises:
+        DshubError: a column is not a list of labels, or the list of a row is missing; raised when
+            the transform is applied.
+    """
+
+    columns: Sequence[str] = ()
+
+    needs_images: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        columns = [self.columns] if isinstance(self.columns, str) else self.columns
+        object.__setattr__(self, "columns", tuple(columns))
+
+    def apply(self, batch: Batch, context: Context) -> Batch:
+        lists = {
+            name: feature.of
+            for name, feature in context.features.items()
+            if isinstance(feature, ListFeature) and isinstance(feature.of, LabelFeature)
+        }
+        wrong = [name for name in self.columns if name not in lists]
+        if wrong or not lists:
+            raise DshubError(
+                f"MultiHot requires lists of labels, not {', '.join(wrong) or 'other columns'}",
+                hint="convert the column with ds.cast({…: ListFeature(of=LabelFeature(…))})",
+            )
+        for name in self.columns or lists:
+            batch[name] = _multi_hot(batch[name], len(lists[name].names), name)
+        return batch
+
+
+def _multi_hot(rows: Sequence[np.ndarray | None], classes: int, name: str) -> np.ndarray:
+    vectors = np.zeros((len(rows), classes), np.float32)
+    for vector, labels in zip(vectors, rows, strict=True):
+        if labels is None:
+            hint = f'drop these rows with ds.drop_missing("{name}")'
+            raise DshubError(f"column {name} has rows without a list of labels", hint=hint)
+        vector[labels] = 1
+    return vectors
 
 
 @dataclass(frozen=True)
