@@ -44,4 +44,6 @@ class MaskPass:
         """
         values = decode_image(data, self._feature, self._decoding, where)
         window = self._window_of(index, *values.shape)
-        self._out[index] = nearest(values, window)[:, :: -1 if self._flips[index] else 1]
+        flip, upside_down = self._flips[index]
+        cropped = nearest(values, window)
+        self._out[index] = cropped[:: -1 if upside_down else 1, :: -1 if flip else 1]

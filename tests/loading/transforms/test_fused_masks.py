@@ -18,6 +18,7 @@ from dshub.loading.transforms.geometry import (
     RandomCrop,
     RandomHorizontalFlip,
     RandomResizedCrop,
+    RandomVerticalFlip,
     Resize,
 )
 from dshub.loading.transforms.jitter import ColorJitter
@@ -73,6 +74,7 @@ MOVES: dict[str, list[Any]] = {
     "crop and flip": [RandomCrop(20), RandomHorizontalFlip()],
     "center": [CenterCrop((20, 30))],
     "flip": [RandomHorizontalFlip()],
+    "both flips": [RandomCrop(20), RandomHorizontalFlip(), RandomVerticalFlip()],
     "padded": [RandomCrop(44, padding=4)],
 }
 
