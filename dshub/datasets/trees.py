@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from dshub.catalog.file_names import composed, folded
-from dshub.datasets.walking import Place
+from dshub.importing.walking import Place
 
 _SPLIT_WORDS = {
     "train": {"train", "training", "tr"},

@@ -1,7 +1,7 @@
 import pytest
 
 from dshub.datasets.trees import class_order, find_classes, find_splits, pair_of
-from dshub.datasets.walking import Place
+from dshub.importing.walking import Place
 
 
 def places(*paths: str) -> list[Place]:

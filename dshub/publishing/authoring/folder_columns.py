@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from dshub.catalog.features import Feature, LabelFeature, NumberFeature, TextFeature
 from dshub.datasets.trees import Split, class_order, pair_of
-from dshub.datasets.walking import Place
 from dshub.formats.folder.names import DERIVED
+from dshub.importing.walking import Place
 from dshub.publishing.authoring.columns import LABELS
 from dshub.publishing.authoring.outline import SplitOutline
 from dshub.publishing.authoring.survey import key
