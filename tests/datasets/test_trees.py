@@ -32,6 +32,7 @@ def classes(*paths: str) -> dict[str, dict[str, str]]:
         (["TrainImages", "TestImages"], ["TestImages", "TrainImages"], []),
         (["train_images", "test"], ["test", "train_images"], []),
         (["train", "test1"], ["test1", "train"], []),
+        (["trainA", "trainB", "testA"], ["testA", "trainA", "trainB"], []),
         (["split=train/year=2024", "split=test/year=2024"], ["test", "train"], []),
         (["year=2024/split=train", "year=2025/split=test"], ["test", "train"], []),
         (["train/cat", "train/dog", "holdout/cat"], ["train", "holdout"], []),
