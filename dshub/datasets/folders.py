@@ -36,8 +36,8 @@ from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
 from dshub.datasets.split_folders import Chosen, choose
 from dshub.datasets.trees import empty_classes, find_splits, lone_folder, shown
-from dshub.datasets.walking import Place
 from dshub.errors import ReadError, SchemaError
+from dshub.importing.walking import Place
 from dshub.tables.columns import Values
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")

@@ -9,8 +9,8 @@ from typing import NoReturn
 from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.datasets.beside import TABLES
 from dshub.datasets.trees import Split, count_endings, counted, shown
-from dshub.datasets.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
 from dshub.errors import ReadError
+from dshub.importing.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
 
 _PHOTOS = (
     ".jpg",

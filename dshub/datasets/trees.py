@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from dshub.catalog.file_names import composed, folded
-from dshub.datasets.walking import Place
+from dshub.importing.walking import Place
 
 _SPLIT_WORDS = {
     "train": {"train", "training", "tr"},
@@ -172,13 +172,13 @@ def _by_value(groups: Mapping[str, list[Place]], values: Mapping[str, str], key:
 def _splits_among(groups: Mapping[str, Sequence[Place]], depth: int) -> list[str]:
     """Return the names of the folders that are splits."""
     found = {name: item for name in groups if (item := split_in_folder(name))}
+    if len(found) == len(groups) and len({split for split, _ in found.values()}) > 1:
+        return list(found)
     rests = Counter(rest for _, rest in {*found.values()})
     rest, count = max(rests.items(), key=lambda item: (item[1], not item[0]), default=("", 0))
     named = [name for name, item in found.items() if item[1] == rest]
     if count > 1 or all(map(split_word, groups)):
         return named
-    if len(found) == len(groups) and len({split for split, _ in found.values()}) > 1:
-        return list(found)
     words = [name for name in groups if split_word(name)]
     if len(words) != 1:
         return []

@@ -17,6 +17,7 @@ from dshub.checksums import CHUNK, Algorithm, Digest
 from dshub.download.diagnosis import HEAD, other_content
 from dshub.download.sources import Job
 from dshub.errors import ReadError, StoreError, UnsafeArchiveError
+from dshub.importing.walking import list_files
 from dshub.progress import Progress, Silent, Task, size
 
 Keep = Literal["auto", "copy", "link", "reference"]
@@ -260,11 +261,10 @@ def _walk(top: Path) -> Iterator[_Candidate]:
     if not top.is_dir():
         yield _Candidate(top, named=True)
         return
-    for folder, folders, names in os.walk(top):
-        folders.sort()
-        for name in sorted(names):
-            with suppress(OSError):  # a broken link
-                yield _Candidate(Path(folder, name), named=False)
+    for place, names in list_files(top, everything=True).places.items():
+        for name in names:
+            with suppress(OSError):  # removed meanwhile
+                yield _Candidate(top.joinpath(*place, name), named=False)
 
 
 def _stem(name: str) -> str:

@@ -2,7 +2,7 @@ import pytest
 
 from dshub.datasets.labels import class_order
 from dshub.datasets.trees import find_classes, find_splits, pair_of
-from dshub.datasets.walking import Place
+from dshub.importing.walking import Place
 
 
 def places(*paths: str) -> list[Place]:
@@ -33,6 +33,7 @@ def classes(*paths: str) -> dict[str, dict[str, str]]:
         (["TrainImages", "TestImages"], ["TestImages", "TrainImages"], []),
         (["train_images", "test"], ["test", "train_images"], []),
         (["train", "test1"], ["test1", "train"], []),
+        (["trainA", "trainB", "testA"], ["testA", "trainA", "trainB"], []),
         (["split=train/year=2024", "split=test/year=2024"], ["test", "train"], []),
         (["year=2024/split=train", "year=2025/split=test"], ["test", "train"], []),
         (["train/cat", "train/dog", "holdout/cat"], ["train", "holdout"], []),

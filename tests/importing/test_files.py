@@ -2,6 +2,7 @@ import bz2
 import gzip
 import lzma
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,20 @@ def test_other_content_is_named(
     [item] = import_files(store, [job], [path])
     assert isinstance(item, Mismatch)
     assert reason in item.reason
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links")
+def test_files_in_linked_and_hidden_folders_are_found(
+    job: Job, store: Store, tmp_path: Path
+) -> None:
+    """Links in circles end."""
+    hidden = tmp_path / "elsewhere" / ".cache"
+    hidden.mkdir(parents=True)
+    (hidden / "blob").write_bytes(PUBLISHED)
+    (hidden / "up").symlink_to("..")
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "downloads" / "gone").symlink_to("nowhere")
+    [imported] = import_files(store, [job], [tmp_path / "downloads"])
+    assert isinstance(imported, Imported)
+    assert imported.how == "same bytes"

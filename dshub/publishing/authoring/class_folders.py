@@ -22,6 +22,7 @@ from dshub.datasets.tabular.guessing import common_audio
 from dshub.datasets.trees import (
     Groups,
     Split,
+    counted,
     empty_classes,
     find_classes,
     find_splits,
@@ -30,8 +31,8 @@ from dshub.datasets.trees import (
     ordered_splits,
     split_in_folder,
 )
-from dshub.datasets.walking import Place
 from dshub.errors import DshubError
+from dshub.importing.walking import Place
 from dshub.progress import Progress
 from dshub.publishing.authoring.folder_columns import FolderColumn, folder_columns, folder_path
 from dshub.publishing.authoring.media import Media, read_media, refuse_bad
@@ -121,6 +122,7 @@ def outline(
     result.features[kind] = read.feature
     result.doubts += read.doubts
     classes = _classes(splits, survey, in_order, result.doubts)
+    filled = {label for files in splits for label in files.tree.labels.values()}
     if classes:
         result.kind = f"class folders of {TITLES[kind]}"
         result.features["label"] = LabelFeature(names=tuple(classes))
@@ -141,7 +143,7 @@ def outline(
         result.splits[files.split] = split
         for column in columns:
             column.add_to(split, files.tree, [entry.folders for entry in files.entries])
-        result.doubts += _doubts_of(files, split, classes)
+        result.doubts += _doubts_of(files, split, [name for name in classes if name in filled])
     return result
 
 
@@ -259,8 +261,7 @@ def _doubts_of(files: _Files, split: SplitOutline, classes: Sequence[str]) -> It
     if "label" in split.without:
         yield f"split {files.split} has no class folders, so it has no labels"
     elif classes and (absent := sorted({*classes} - {*files.tree.labels.values()})):
-        rows = f"no rows of {len(absent)} classes"
-        yield f"split {files.split} has {rows}: {some(absent)}"
+        yield f"split {files.split} has no rows of {counted(absent, 'classes')}"
 
 
 def _outer(files: _Files) -> int:

@@ -204,7 +204,7 @@ def _of_files(request: Request, survey: Survey, progress: Progress) -> Outline:
     for entry in records.without_indexes(survey.entries):
         by_form.setdefault(_form(entry, request), []).append(entry)
     documents.merge_texts(by_form)
-    main_form = _choose(by_form)
+    main_form = _choose(by_form, survey.notes)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
     doubts += _skipped(by_form, main_form)
     if main_form == "image" and (pairs := masks.find_pairs(entries)):
@@ -348,8 +348,12 @@ def _described(
     return outline
 
 
-def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
+def _choose(files: Mapping[str, Sequence[Entry]], notes: Sequence[str]) -> str:
     """Return the format of the dataset: image or audio if present, otherwise the only format.
+
+    Args:
+        files: files by format.
+        notes: notes about skipped files.
 
     Raises:
         DshubError: there is no known format, or more than one.
@@ -368,7 +372,8 @@ def _choose(files: Mapping[str, Sequence[Entry]]) -> str:
         return kinds[0] if kinds else "lines"
     if not files:
         raise DshubError(
-            "the paths contain no data", hint="pass files or folders that are not empty"
+            "; ".join(["the paths contain no data", *notes]),
+            hint="pass files or folders that are not empty",
         )
     unknown = files["unknown"]
     reasons = {reason: entry.name for entry in unknown if (reason := advice(entry))}

@@ -9,8 +9,8 @@ from dshub.catalog.features import Feature, LabelFeature, NumberFeature, TextFea
 from dshub.datasets.labels import class_order
 from dshub.datasets.tabular.columns import LABELS
 from dshub.datasets.trees import Split, pair_of
-from dshub.datasets.walking import Place
 from dshub.formats.folder.names import DERIVED
+from dshub.importing.walking import Place
 from dshub.publishing.authoring.outline import SplitOutline
 from dshub.publishing.authoring.survey import key
 

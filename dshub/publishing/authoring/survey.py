@@ -16,9 +16,9 @@ from dshub.catalog.manifest import MemberEncoding
 from dshub.datasets.media import AUDIO, IMAGES
 from dshub.datasets.tabular.files import LooseFile
 from dshub.datasets.trees import counted, shown, split_word
-from dshub.datasets.walking import HIDDEN, Place, is_junk, list_files
 from dshub.errors import DshubError, StoreError
 from dshub.formats import File
+from dshub.importing.walking import HIDDEN, Place, is_junk, list_files
 
 HEAD = 1 << 16  # bytes to read when detecting the format of a file
 _MAX_NAME = 200  # characters of a name to use for a key

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 import sys
 import tarfile
 import time
@@ -191,3 +192,34 @@ def test_long_names_are_parsed_in_linear_time() -> None:
 )
 def test_split_is_detected_in_file_names(name: str, split: str | None, rest: str) -> None:
     assert split_in(name) == (split, rest)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs links")
+def test_folder_of_broken_links_says_what_to_run(new: New, data: Path) -> None:
+    (data / "cat").mkdir()
+    for name in ("1.png", "2.png"):
+        (data / "cat" / name).symlink_to(f"../.git/annex/objects/{name}/{name}")
+    with pytest.raises(DshubError, match=r"2 links of git-annex .*`git annex get`"):
+        new(data)
+
+
+def test_pointer_among_images_is_an_error(new: New, data: Path) -> None:
+    write_image(data / "cat" / "1.png", 1)
+    write_text(data / "dog" / "1.jpg", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(ReadError, match=r"dog.1\.jpg: it is a Git LFS pointer") as caught:
+        new(data)
+    assert "git lfs pull" in caught.value.hint
+
+
+def test_archives_in_a_folder_are_read(new: New, data: Path) -> None:
+    """Archives named like splits are splits, as in competitions of Kaggle."""
+    for split, members in {"train": ["cat/1.png", "dog/2.png"], "test": ["3.png"]}.items():
+        for number, member in enumerate(members):
+            write_image(data / "source" / split / member, number)
+        with zipfile.ZipFile(data / f"{split}.zip", "w") as archive:
+            for member in members:
+                archive.write(data / "source" / split / member, f"{split}/{member}")
+    shutil.rmtree(data / "source")
+    result = new(data)
+    assert result["train"]["label"][:].tolist() == [0, 1]
+    assert list(result["test"].features) == ["image"]

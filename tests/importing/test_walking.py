@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dshub.datasets.walking import ANNEXED, BROKEN, CYCLES, HIDDEN, SPECIAL, is_junk, list_files
+from dshub.importing.walking import ANNEXED, BROKEN, CYCLES, HIDDEN, SPECIAL, is_junk, list_files
 
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="needs links and pipes")
 

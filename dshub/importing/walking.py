@@ -7,6 +7,7 @@ once for each folder, so that links in circles end.
 
 import os
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
@@ -60,24 +61,29 @@ class Listing:
     links: list[str] = field(default_factory=list)
 
 
-def list_files(root: Path) -> Listing:
+def list_files(root: Path, *, everything: bool = False) -> Listing:
     """List the files below a folder.
+
+    Args:
+        root: path of the folder.
+        everything: list hidden files, too, and skip folders that cannot be read.
 
     Raises:
         OSError: a folder cannot be read.
     """
-    walk = _Walk(os.fspath(root))
+    walk = _Walk(os.fspath(root), everything=everything)
     waiting: list[tuple[Place, bool]] = [((), False)]
     while waiting:
         place, linked = waiting.pop()
-        waiting += reversed(walk.scan(place, linked=linked))
+        with suppress(*([OSError] if everything else [])):
+            waiting += reversed(walk.scan(place, linked=linked))
     return walk.listing
 
 
 class _Walk:
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, everything: bool) -> None:
         self.listing = Listing()
-        self._root = root
+        self._root, self._everything = root, everything
         self._entered = set[tuple[int, int]]()  # targets of links
 
     def scan(self, place: Place, *, linked: bool) -> list[tuple[Place, bool]]:
@@ -104,7 +110,7 @@ class _Walk:
                     folders.append(entry.name)
                 else:
                     self._skip(SPECIAL, place, entry.name)
-        for group in (names, folders, links):
+        for group in () if self._everything else (names, folders, links):
             if any(name[0] == "." for name in group) or not _JUNK.isdisjoint(map(str.lower, group)):
                 for name in filter(is_junk, group):
                     self._skip(HIDDEN, place, name)
