@@ -245,7 +245,9 @@ def test_libsvm_files_are_read(new: New, data: Path) -> None:
     with pytest.raises(ReadError, match=r"test\.libsvm: line 51 is not `label index:value …`"):
         new(data, "--force")
     write_text(data / "test.libsvm", "+1 0:5 1:6\n")
-    with pytest.raises(ReadError, match=r"test\.libsvm: line 1 has indices that do not ascend from 1"):
+    with pytest.raises(
+        ReadError, match=r"test\.libsvm: line 1 has indices that do not ascend from 1"
+    ):
         new(data, "--force")
     write_text(data / "test.libsvm", "+1 9999999:5\n")
     with pytest.raises(ReadError, match="it has 9,999,999 features"):
