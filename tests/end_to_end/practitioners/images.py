@@ -128,17 +128,9 @@ CASES = [
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "breed": ["pug", "husky"],
             },
-            "test": {"id": ["c3"], "image": [Solid(SIZE, BLUE)]},
         },
         opened=split_of("train"),
-        elsewhere={
-            "train": {
-                "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
-                "breed": ["pug", "husky"],
-            }
-        },
-        asks="sample_submission",
-        pending={"new": NO_TREE, "from": NO_TREE},
+        asks="skipped files without a row in a table: test/c3.png",
     ),
     Case(
         "Hugging Face: metadata.csv in each split",
@@ -198,8 +190,8 @@ CASES = [
         tree({f"{number}/x.png": png((number, 0, 0)) for number in (10, 2, 0, 1)}),
         {
             "train": {
-                "image": [Solid(SIZE, (number, 0, 0)) for number in (0, 1, 2, 10)],
-                "label": ["0", "1", "2", "10"],
+                "image": [Solid(SIZE, (number, 0, 0)) for number in (0, 1, 10, 2)],
+                "label": ["0", "1", "10", "2"],
             }
         },
         classes={"label": ("0", "1", "2", "10")},
@@ -310,14 +302,16 @@ CASES = [
             tree({"Images/1.jpg": png(), "Images/2.jpg": png(GREEN)}),
             text("captions.txt", "image,caption", "1.jpg,a dog", "1.jpg,a red dog", "2.jpg,a frog"),
         ),
-        {
+        {"train": {"image": [Solid(SIZE, RED), Solid(SIZE, GREEN)]}},
+        opened=from_.from_folder,
+        elsewhere={
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "caption": ["a dog", "a red dog", "a frog"],
             }
         },
-        opened=from_.from_folder,
-        pending={"new": NO_TREE, "from": NO_TREE},
+        asks="skipped files that are not images: captions.txt",
+        pending={"from": "a table with the ending .txt"},
     ),
     Case(
         "several tags per image",
@@ -329,10 +323,10 @@ CASES = [
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "tags": ["haze primary", "clear"],
+                "image_name": [1, 2],
             }
         },
         opened=from_.from_folder,
-        pending={"new": NO_TREE, "from": NO_TREE},
     ),
     Case(
         "images of several sizes, and one damaged file",
