@@ -148,7 +148,6 @@ CASES = [
             "test": {"image": [Solid(SIZE, BLUE)], "age": [5], "note": ["c"]},
         },
         opened=split_of("train", "test"),
-        pending={"new": NO_TREE, "from": NO_TREE},
     ),
     Case(
         "captions in .txt files beside the images",
@@ -195,7 +194,7 @@ CASES = [
             }
         },
         classes={"label": ("0", "1", "2", "10")},
-        pending={"new": NO_TREE, "from": NO_TREE},
+        pending={"from": NO_TREE},
         opened=from_.from_folder,
     ),
     Case(
