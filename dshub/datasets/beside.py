@@ -16,11 +16,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn, TextIO, cast
 
 import numpy as np
 
-from dshub.catalog.features import Feature, LabelFeature
+from dshub.catalog.features import Feature, LabelFeature, NumberFeature
 from dshub.catalog.file_names import FileNames
 from dshub.errors import ReadError, SchemaError
 
@@ -34,6 +34,7 @@ _MASKS |= {"ground_truth", "annotations", "labels", "targets"}
 _ENDINGS = ("mask", "masks", "seg", "segmentation", "gt")
 _MASK_END = re.compile(rf"[-_ ]({'|'.join(_ENDINGS)})\Z", re.IGNORECASE)
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_DIGITS = re.compile(r"0|-?[1-9][0-9]*")
 
 
 @dataclass
@@ -192,7 +193,8 @@ def _add(
     every = [row.get(column) for table in family for row in table.rows]
     names = _classes(column, every, lone=lone)
     if names is None:
-        done.columns[column] = _typed(values, every)
+        done.columns[column], feature = _typed(values, every)
+        done.features |= {} if feature is None else {column: feature}
         return
     for table in family:
         if line := next((i for i, row in enumerate(table.rows, 1) if row[column] == ""), 0):
@@ -260,16 +262,39 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return not any(isinstance(value, str) and not _INTEGER.fullmatch(value) for value in values)
 
 
-def _typed(values: list[Any], every: Sequence[Any]) -> Any:
-    """Convert text to numbers if all rows of the table have numbers; empty text is NaN."""
-    texts = [value for value in every if isinstance(value, str)]
-    if len(texts) < len(every):
-        return values
-    if all(map(_INTEGER.fullmatch, texts)):
-        return np.array(list(map(int, values)), np.int64)
-    if any(texts) and all(not text or _is_float(text) for text in texts):
-        return np.array([float(value) if value else np.nan for value in values])
-    return values
+def _typed(values: list[Any], every: Sequence[Any]) -> tuple[Any, Feature | None]:
+    """Convert text to numbers if all rows of the table have numbers.
+
+    Args:
+        values: values of the rows.
+        every: values of all rows of the table.
+
+    Returns:
+        The values, and their feature if it cannot be inferred. Empty text is a missing value.
+        Integers stay integers, and those of more than 64 bits stay text.
+    """
+    texts = [value for value in every if value]
+    if not texts or not all(isinstance(value, str) for value in every):
+        return values, None
+    if all(map(_DIGITS.fullmatch, texts)):
+        return _integers(values, list(map(int, texts)), optional=len(texts) < len(every))
+    if all(map(_is_float, texts)):
+        return np.array([float(value) if value else np.nan for value in values]), None
+    return values, None
+
+
+def _integers(
+    values: Sequence[str], every: Sequence[int], *, optional: bool
+) -> tuple[Any, Feature | None]:
+    bounds = {name: np.iinfo(name) for name in ("int64", "uint64")}
+    low, high = min(every), max(every)
+    dtype = next((n for n, ends in bounds.items() if ends.min <= low and high <= ends.max), None)
+    if dtype is None:
+        return values, None
+    if not optional:
+        return np.array(list(map(int, values)), dtype), None
+    feature = NumberFeature(dtype=cast("Any", dtype), optional=True)
+    return [int(value) if value else None for value in values], feature
 
 
 def _is_float(text: str) -> bool:

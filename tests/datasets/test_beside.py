@@ -52,7 +52,7 @@ def test_table_has_the_labels_of_images(place: str, tmp_path: Path) -> None:
     dataset = Dataset.from_folder(tmp_path)
     assert dataset.features["label"] == TextFeature()
     assert shown(dataset, "label") == [(0, "dog"), (1, "cat"), (2, "cat")]
-    assert np.array_equal(dataset["age"], [np.nan, 5, 3], equal_nan=True)
+    assert [row["age"] for row in dataset] == [None, 5, 3]
     assert list(dataset.features) == ["image", *(["id"] if place == "id" else []), "label", "age"]
 
 
@@ -261,3 +261,35 @@ def test_name_of_two_files_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,age\nab.png,3\nAb.png,3\n")
     with pytest.raises(ReadError, match=r"could be Ab\.png or aB\.png"):
         Dataset.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "rows"),
+    [
+        (["9007199254740993", "", "1"], "int64", [9007199254740993, None, 1]),
+        (["9223372036854775807", "-1", "1"], "int64", [9223372036854775807, -1, 1]),
+        (["18446744073709551615", "", "1"], "uint64", [18446744073709551615, None, 1]),
+        (["18446744073709551615", "-1", "1"], None, ["18446744073709551615", "-1", "1"]),
+        (["123456789012345678901", "2", ""], None, ["123456789012345678901", "2", ""]),
+        (["007", "1", ""], None, ["007", "1", ""]),
+    ],
+)
+def test_integers_of_a_table_keep_every_digit(
+    values: list[str], dtype: Any, rows: list[Any], tmp_path: Path
+) -> None:
+    images(tmp_path, "a.png", "b.png", "c.png")
+    lines = [f"{name}.png,{value}" for name, value in zip("abc", values, strict=True)]
+    (tmp_path / "metadata.csv").write_text("file_name,user\n" + "\n".join(lines) + "\n")
+    dataset = Dataset.from_folder(tmp_path)
+    expected = NumberFeature(dtype=dtype, optional="" in values) if dtype else TextFeature()
+    assert dataset.features["user"] == expected
+    assert [row["user"] for row in dataset] == rows
+
+
+def test_split_without_a_value_keeps_the_feature_of_the_column(tmp_path: Path) -> None:
+    for split, age in (("train", "3"), ("test", "")):
+        images(tmp_path / split, "a.png")
+        (tmp_path / split / "metadata.csv").write_text(f"file_name,age\na.png,{age}\n")
+    train, test = (Dataset.from_folder(tmp_path, split) for split in ("train", "test"))
+    assert train.features == test.features
+    assert (train[0]["age"], test[0]["age"]) == (3, None)

@@ -57,6 +57,13 @@ class Resource(NamedTuple):
     path: Path
     measured: Measured
 
+    @property
+    def file_name(self) -> str:
+        """Name of the file, or one made from the key if another file has the same name."""
+        name = self.path.name
+        first = key(stem(name)) == self.key  # keys of later files end with a number
+        return name if first else self.key + name[len(stem(name)) :]
+
 
 def resource_keys(outline: Outline, name: str) -> dict[Path, str]:
     """Return a unique resource key for each file, in the order of splits."""
@@ -135,7 +142,7 @@ def task(features: Mapping[str, Feature]) -> str:
 
 
 def _resource(resource: Resource, encoding: str | None) -> str:
-    fields = {"filename": resource.path.name, **asdict(resource.measured)}
+    fields = {"filename": resource.file_name, **asdict(resource.measured)}
     fields |= {"member_encoding": encoding} if encoding else {}
     return _table(f"resources.{resource.key}", fields, _URLS)
 

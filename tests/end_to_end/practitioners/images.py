@@ -128,17 +128,9 @@ CASES = [
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "breed": ["pug", "husky"],
             },
-            "test": {"id": ["c3"], "image": [Solid(SIZE, BLUE)]},
         },
         opened=split_of("train"),
-        elsewhere={
-            "train": {
-                "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
-                "breed": ["pug", "husky"],
-            }
-        },
-        asks="sample_submission",
-        pending={"new": NO_TREE, "from": NO_TREE},
+        asks="skipped files without a row in a table: test/c3.png",
     ),
     Case(
         "Hugging Face: metadata.csv in each split",
@@ -156,7 +148,6 @@ CASES = [
             "test": {"image": [Solid(SIZE, BLUE)], "age": [5], "note": ["c"]},
         },
         opened=split_of("train", "test"),
-        pending={"new": NO_TREE, "from": NO_TREE},
     ),
     Case(
         "captions in .txt files beside the images",
@@ -198,12 +189,12 @@ CASES = [
         tree({f"{number}/x.png": png((number, 0, 0)) for number in (10, 2, 0, 1)}),
         {
             "train": {
-                "image": [Solid(SIZE, (number, 0, 0)) for number in (0, 1, 2, 10)],
-                "label": ["0", "1", "2", "10"],
+                "image": [Solid(SIZE, (number, 0, 0)) for number in (0, 1, 10, 2)],
+                "label": ["0", "1", "10", "2"],
             }
         },
         classes={"label": ("0", "1", "2", "10")},
-        pending={"new": NO_TREE, "from": NO_TREE},
+        pending={"from": NO_TREE},
         opened=from_.from_folder,
     ),
     Case(
@@ -310,14 +301,16 @@ CASES = [
             tree({"Images/1.jpg": png(), "Images/2.jpg": png(GREEN)}),
             text("captions.txt", "image,caption", "1.jpg,a dog", "1.jpg,a red dog", "2.jpg,a frog"),
         ),
-        {
+        {"train": {"image": [Solid(SIZE, RED), Solid(SIZE, GREEN)]}},
+        opened=from_.from_folder,
+        elsewhere={
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "caption": ["a dog", "a red dog", "a frog"],
             }
         },
-        opened=from_.from_folder,
-        pending={"new": NO_TREE, "from": NO_TREE},
+        asks="skipped files that are not images: captions.txt",
+        pending={"from": "a table with the ending .txt"},
     ),
     Case(
         "several tags per image",
@@ -329,10 +322,10 @@ CASES = [
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "tags": ["haze primary", "clear"],
+                "image_name": [1, 2],
             }
         },
         opened=from_.from_folder,
-        pending={"new": NO_TREE, "from": NO_TREE},
     ),
     Case(
         "images of several sizes, and one damaged file",

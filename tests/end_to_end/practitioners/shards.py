@@ -94,7 +94,7 @@ CASES = [
         {
             "train": {
                 "image": [Solid(SIZE, color) for color in (RED, GREEN, BLUE)],
-                "label": [0, 1, 0],
+                "label": ["0", "1", "0"],
                 "id": [0, None, 2],
             }
         },
@@ -104,7 +104,7 @@ CASES = [
     Case(
         "TFRecord of images and labels",
         tfrecord,
-        {"train": {"image": [Solid(SIZE, RED), Solid(SIZE, GREEN)], "label": [1, 0]}},
+        {"train": {"image": [Solid(SIZE, RED), Solid(SIZE, GREEN)], "label": ["1", "0"]}},
         ("{}/train.tfrecord",),
         opened=from_.from_folder,
         slow=True,

@@ -147,9 +147,10 @@ CASES = [
     Case(
         "token labels in columns (CoNLL)",
         text("ner.conll", "EU B-ORG", "rejects O", "", "Peter B-PER", "Blackburn I-PER", ""),
-        arguments=("{}/ner.conll",),
-        asks="CoNLL",
-        pending={"new": "`new` does not know token labels"},
+        {"train": {"text": ["EU B-ORG", "rejects O", "Peter B-PER", "Blackburn I-PER"]}},
+        ("{}/ner.conll",),
+        asks="token labels",
+        pending={"new": "`new` does not ask about token labels"},
     ),
     Case(
         "chats in JSON Lines, with optional keys",

@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from dshub.publishing.authoring.writing import (
     task,
 )
 from dshub.publishing.measuring import Measured
+from tests.independent.own_files import write_text
+from tests.publishing.authoring.conftest import New
 
 LABEL = LabelFeature(names=("a", "b"))
 NUMBER = NumberFeature(dtype="float64")
@@ -77,3 +80,26 @@ def test_supervised_pair_needs_one_label_and_one_other_column() -> None:
     assert supervised({"label": LABEL, "text": TextFeature()}) == ["text", "label"]
     assert supervised({"label": LABEL}) == []
     assert supervised({"label": LABEL, "x": NUMBER, "y": NUMBER}) == []
+
+
+def test_files_of_one_name_in_several_folders_are_drafted(new: New, data: Path) -> None:
+    for number, split in enumerate(("train", "validation", "test")):
+        write_text(data / split / "data.csv", f"a,b\n{number},x\n")
+    result = new(data)
+    names = [resource.filename for resource in result.manifest.resources.values()]
+    assert sorted(names) == ["data.csv", "data_2.csv", "data_3.csv"]
+    assert {name: int(result[name][0]["a"]) for name in result.splits} == {
+        "train": 0,
+        "validation": 1,
+        "test": 2,
+    }
+
+
+def test_compressed_files_of_one_name_keep_their_endings(new: New, data: Path) -> None:
+    for split in ("train", "test"):
+        (data / split).mkdir()
+        (data / split / "rows.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n{"a": 2}\n'))
+    result = new(data)
+    names = [resource.filename for resource in result.manifest.resources.values()]
+    assert sorted(names) == ["rows.jsonl.gz", "rows_2.jsonl.gz"]
+    assert len(result["test"]) == 2
