@@ -1,18 +1,13 @@
 """Command `dshub verify`: verify cached datasets."""
 
 from dataclasses import asdict
-from typing import Any
 
 import click
 
-from dshub.catalog.features import is_encoded
-from dshub.catalog.manifest import Manifest
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
 from dshub.hub.hub import Hub
-from dshub.hub.media import BadFile, bad_files
-from dshub.hub.verification import Finding, verify
-from dshub.tables.recipe import find
+from dshub.hub.media import verify_media
 
 DAMAGED, UNLIKE = 5, 9  # exit codes
 _COLORS = {"ok": "green", "missing": "yellow"}
@@ -37,24 +32,21 @@ def command(names: tuple[str, ...], decode: bool, splits: tuple[str, ...]) -> An
     figures differ or files cannot be decoded, and 1 if nothing is cached.
     """
     hub = Hub()
-    findings: list[dict[str, str]] = []
-    bad: list[dict[str, Any]] = []
-    for choice in hub.resolve(names, splits=splits or None):
-        items = list(verify(choice.manifest, hub.store))
-        if decode:
-            for split in choice.splits:
-                found, several = _decode(choice.manifest, split, hub)
-                items += found
-                bad += [{"dataset": choice.name, **asdict(item)} for item in several]
-        findings += [
-            {
-                "dataset": choice.name,
-                "thing": item.thing,
-                "state": item.state,
-                "detail": item.detail,
-            }
-            for item in items
-        ]
+    found = [
+        (choice.name, item)
+        for choice in hub.resolve(names, splits=splits or None)
+        for item in verify_media(
+            choice.manifest,
+            hub.store,
+            decode=choice.splits if decode else (),
+            progress=hub.progress,
+        )
+    ]
+    findings = [
+        {"dataset": name, "thing": item.thing, "state": item.state, "detail": item.detail}
+        for name, item in found
+    ]
+    bad = [{"dataset": name, **asdict(item.file)} for name, item in found if item.file]
     rows = [
         [_screen.colored(item["state"], _COLORS.get(item["state"], "red"))]
         + [item[key] for key in ("dataset", "thing", "detail")]
@@ -64,26 +56,6 @@ def command(names: tuple[str, ...], decode: bool, splits: tuple[str, ...]) -> An
     code, notes = _verdict(states, f"`dshub fetch {' '.join(names)}`")
     data = {"findings": findings} | ({"bad": bad} if decode else {})
     return Answer(data, _screen.columns(rows), notes, code)
-
-
-def _decode(manifest: Manifest, split: str, hub: Hub) -> tuple[list[Finding], list[BadFile]]:
-    """Decode the files of a split; return a finding for each column and bad file."""
-    folder = find(manifest, split, hub.store)
-    findings: list[Finding] = []
-    bad: list[BadFile] = []
-    if folder is None:
-        return findings, bad  # reported as missing
-    features = manifest.split_features(split)
-    for column in [name for name, feature in features.items() if is_encoded(feature)]:
-        items = list(bad_files(manifest, split, folder, column, hub.progress))
-        rows = manifest.splits[split].rows
-        text = f"{len(items):,} of {rows:,} files cannot be decoded" if items else f"{rows:,} files"
-        findings.append(Finding(f"{column} of {split}", "bad" if items else "ok", text))
-        for item in items:
-            detail = f"{item.file}: {item.reason}" if item.file else item.reason
-            findings.append(Finding(f"{column} of {split}, row {item.row}", "bad", detail))
-        bad += items
-    return findings, bad
 
 
 def _verdict(states: set[str], fetch: str) -> tuple[int, list[str]]:

@@ -265,11 +265,17 @@ class Hub:
             for item in self.resolve(name).manifests
         ]
 
-    def verify(self, name: str) -> "Iterator[Finding]":
-        """Verify the cached files and tables of a dataset; see `dshub.hub.verification`."""
-        from dshub.hub.verification import verify
+    def verify(self, name: str, *, decode: Sequence[str] = ()) -> "Iterator[Finding]":
+        """Verify the cached files and tables of a dataset; see `dshub.hub.verification`.
 
-        return verify(self.info(name), self.store)
+        Args:
+            name: dataset.
+            decode: splits whose prepared image and audio files are decoded, too, on all cores.
+        """
+        from dshub.hub.media import verify_media
+
+        manifest, progress = self.info(name), self.progress
+        return verify_media(manifest, self.store, decode=decode, progress=progress)
 
     @overload
     def load(

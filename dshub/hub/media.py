@@ -1,38 +1,61 @@
-"""Decode every image and audio file of a prepared split."""
+"""Decode every image and audio file of prepared splits."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dshub.cache.store import Store
+from dshub.catalog.features import is_encoded
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.dataset import Dataset
+from dshub.datasets.split_expressions import find_split
 from dshub.errors import ReadError, SchemaError
+from dshub.hub.verification import BadFile, Finding, verify
 from dshub.loading.cores import available_cores
 from dshub.loading.tolerance import Failures, collecting
 from dshub.loading.workers import Workers
 from dshub.progress import Progress, Task
 from dshub.tables.originals import original_file
+from dshub.tables.recipe import find
 
 BLOCK = 32  # rows per thread between checks for Ctrl-C
 
 
-@dataclass(frozen=True)
-class BadFile:
-    """A file that cannot be decoded.
+def verify_media(
+    manifest: Manifest, store: Store, *, decode: Sequence[str], progress: Progress
+) -> Iterator[Finding]:
+    """Verify the cached files and tables of a dataset, and decode its image and audio files.
 
-    Attributes:
-        split, row, column: place of the file.
-        file: original name of the file, or empty if it is unknown.
-        reason: reason, without the place.
+    Args:
+        manifest: manifest of the dataset.
+        store: cache.
+        decode: splits to decode; those that are not prepared are skipped.
+        progress: progress display of decoding.
+
+    Yields:
+        The findings of `verify`, and then for each column of files its number of bad files, and
+        each bad file.
+
+    Raises:
+        UnknownNameError: a split does not exist.
+        StoreError: a file cannot be opened, for example without permission.
+        MissingExtraError: audio needs a package that is not installed.
     """
-
-    split: str
-    row: int
-    column: str
-    file: str
-    reason: str
+    yield from verify(manifest, store)
+    for name in decode:
+        split = find_split(manifest.name, name, manifest.splits)
+        folder = find(manifest, split, store)
+        features = manifest.split_features(split) if folder else {}
+        for column in [name for name, feature in features.items() if is_encoded(feature)]:
+            assert folder is not None  # noqa: S101  # for type checkers
+            bad = list(bad_files(manifest, split, folder, column, progress))
+            rows, thing = manifest.splits[split].rows, f"{column} of {split}"
+            detail = f"{len(bad):,} of {rows:,} files cannot be decoded"
+            yield Finding(thing, "bad", detail) if bad else Finding(thing, "ok", f"{rows:,} files")
+            for item in bad:
+                reason = f"{item.file}: {item.reason}" if item.file else item.reason
+                yield Finding(f"{thing}, row {item.row}", "bad", reason, item)
 
 
 def bad_files(

@@ -36,6 +36,23 @@ _GONE = "it is missing"
 
 
 @dataclass(frozen=True)
+class BadFile:
+    """A file that cannot be decoded.
+
+    Attributes:
+        split, row, column: place of the file.
+        file: original name of the file, or empty if it is unknown.
+        reason: reason, without the place.
+    """
+
+    split: str
+    row: int
+    column: str
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Finding:
     """The verification result of one file, table or figure.
 
@@ -46,11 +63,13 @@ class Finding:
             `unlike` if a figure or a list of checksums differs from its record; or `bad` if
             upstream's file cannot be decoded.
         detail: explanation of the state.
+        file: file that cannot be decoded, or None.
     """
 
     thing: str
     state: State
     detail: str = ""
+    file: BadFile | None = None
 
 
 def verify(manifest: Manifest, store: Store) -> Iterator[Finding]:

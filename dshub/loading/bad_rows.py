@@ -11,7 +11,7 @@ OnError = Literal["raise", "skip", "substitute"]
 * `skip`: leave the row out of its batch, which gets smaller. If no row of a batch can be decoded,
   its first row is substituted, so that no batch is empty.
 * `substitute`: replace all columns of the row by those of the next row of the dataset that can be
-  decoded.
+  decoded. If none of the next 99 rows can be decoded, the error is raised.
 
 Other rows keep their place, and batches, ranks and workers do not change what replaces a row.
 """

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.catalog.features import (
     AudioFeature,
     BoxFeature,
@@ -257,9 +258,10 @@ def _conform_files(column: pa.Array, encoding: str, kind: str, place: _Place) ->
     matches = (pc.starts_with(column, pattern=signature) for signature in SIGNATURES[kind])
     row = pc.index(reduce(pc.or_, matches), value=False).as_py()
     if row >= 0:
-        begin = cast("bytes", column[row].as_py())[:8]
-        got = f"a file that begins with {begin!r}" if begin else "an empty file"
-        raise place.error(row, expected=expected, got=got)
+        data = cast("bytes", column[row].as_py())
+        got = f"a file that begins with {data[:8]!r}" if data else "an empty file"
+        pointer = pointer_in(data[:LONGEST])
+        raise place.error(row, expected=expected, got=pointer.name if pointer else got)
     return column.cast(pa.binary())
 
 

@@ -242,3 +242,23 @@ def test_pickle_contains_no_file_contents(class_folders: Path) -> None:
     data = pickle.dumps(dataset)
     assert len(data) < 3000
     assert labels_and_values(pickle.loads(data)) == labels_and_values(dataset)
+
+
+@pytest.mark.parametrize("name", ["cat/1.jpg", "cat/1.wav"])
+@pytest.mark.parametrize(
+    ("pointer", "command"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "git lfs pull"),
+        ("/annex/objects/MD5E-s9--ab.jpg\n", "git annex get"),
+        ("outs:\n- md5: ab\n  path: 1.jpg\n", "dvc pull"),
+    ],
+)
+def test_pointers_instead_of_files_are_named(
+    name: str, pointer: str, command: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.write_text(pointer)
+    with pytest.raises(ReadError, match=r"cat/1\.\w+.*: it is a .* pointer") as caught:
+        Dataset.from_folder(tmp_path)[0]
+    assert command in caught.value.hint

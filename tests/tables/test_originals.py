@@ -82,7 +82,7 @@ def test_without_the_raw_files_the_row_must_do(hub: Hub, tmp_path: Path) -> None
 
 def test_preparing_names_a_file_without_an_image(tmp_path: Path) -> None:
     """Files that cannot be images are refused before the table is written."""
-    contents = files() | {CUT: b"<html><title>Moved</title>"}
+    contents = files() | {CUT: b"/annex/objects/MD5E-s9--ab.png"}
     manifest = photos(tmp_path / "upstream", contents)
     registry = Registry(manifests=[manifest], built_in=False)
     hub = Hub(settings=Settings.read(cache=tmp_path / "cache"), registry=registry)
@@ -90,4 +90,4 @@ def test_preparing_names_a_file_without_an_image(tmp_path: Path) -> None:
     for split, archive in {"train": "images.tar:train", "test": "images.zip:photos"}.items():
         with pytest.raises(SchemaError) as caught:
             hub.load("own/photos", split)
-        assert f"({archive}/{CUT}): got a file that begins with b'<html><t'" in str(caught.value)
+        assert f"({archive}/{CUT}): got a git-annex pointer, expected" in str(caught.value)
