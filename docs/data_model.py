@@ -6,6 +6,7 @@ python docs/data_model.py --check   fails if the page is out of date
 
 import argparse
 import datetime as dt
+import io
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import dshub
 from dshub import Dataset, DshubError
-from dshub.catalog.features import Feature, LabelFeature, TextFeature, describe
+from dshub.catalog.features import (
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    MaskFeature,
+    TextFeature,
+    describe,
+)
 from dshub.export import export
 
 PAGE = Path(__file__).with_name("data-model.md")
@@ -25,6 +34,22 @@ BEGIN, END = "<!-- {} begins -->", "<!-- {} ends -->"
 
 DAY, TIME = dt.date(2020, 1, 2), dt.datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001  # without a zone
 CLASSES = LabelFeature(names=("cat", "dog"))
+
+
+def depth_file() -> bytes:
+    """Return a PNG of 16 bits."""
+    sink = io.BytesIO()
+    Image.fromarray(np.full((2, 3), 1000, np.uint16)).save(sink, "PNG")
+    return sink.getvalue()
+
+
+DEPTH = depth_file()
+FEATURES: dict[str, Feature] = {
+    "class": CLASSES,
+    "class, optional": LabelFeature(names=CLASSES.names, optional=True),
+    "mask (2, 3)": MaskFeature(shape=(2, 3)),
+    "16-bit image file": ImageFeature(encoding="png", dtype="uint16", shape=(2, 3, 1)),
+}
 
 # two rows of each kind
 KINDS: dict[str, list[Any]] = {
@@ -44,6 +69,8 @@ KINDS: dict[str, list[Any]] = {
     "date, optional": [DAY, None],
     "time": [TIME, TIME],
     "array (2, 3)": [np.ones((2, 3), np.float32)] * 2,
+    "mask (2, 3)": [np.ones((2, 3), np.uint8)] * 2,
+    "16-bit image file": [DEPTH, DEPTH],
     "list of integers": [[1, 2], []],
     "list of text": [["a"], []],
     "list of lists": [[[1], []], []],
@@ -54,10 +81,7 @@ KINDS: dict[str, list[Any]] = {
 
 def dataset(kind: str) -> Dataset:
     """Return a dataset with one column of a kind."""
-    features: dict[str, Feature] = {}
-    if kind.startswith("class"):
-        label = LabelFeature(names=CLASSES.names, optional="optional" in kind)
-        features = {"x": label}
+    features = {"x": FEATURES[kind]} if kind in FEATURES else {}
     values: Any = KINDS[kind]
     if isinstance(values[0], np.ndarray):
         values = np.stack(values)
