@@ -1,5 +1,6 @@
 """Summarize the values of a column, and guess its feature."""
 
+import io
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from dshub.catalog.features import (
 )
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.decoding import detect_audio
+from dshub.datasets.depths import common, header_dtype
 from dshub.datasets.inference import cast_type, infer_feature, missing_paths
 from dshub.errors import DshubError, SchemaError
 from dshub.publishing.authoring.survey import class_order
@@ -60,6 +62,7 @@ class Column:
         missing_paths: paths of missing values, as in `dshub.datasets.inference.missing_paths`.
         beginnings: distinct first four bytes of binary values.
         audio: features of binary values, while all of them are audio files; None otherwise.
+        depths: dtypes of the pixels of binary values that are images.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Column:
     missing_paths: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
     audio: set[AudioFeature] | None = field(default_factory=set)
+    depths: set[str] = field(default_factory=set)
 
     def add(self, split: str, values: pa.Array) -> None:
         """Add values of a split."""
@@ -91,6 +95,8 @@ class Column:
         if _is_binary(values.type):
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
             self._add_audio(values)
+            if self.audio is None:
+                self._add_depths(values)
         self._count(split, values)
 
     def _add_type(self, split: str, kind: pa.DataType) -> None:
@@ -119,6 +125,18 @@ class Column:
                 self.audio.add(detect_audio(data, f"column {self.name}, file {i}"))
             else:
                 self.audio = None
+
+    def _add_depths(self, values: pa.Array) -> None:
+        """Add the dtypes of images; only PNG and TIFF files have other pixels than uint8."""
+        bits = pc.binary_slice(values, 24, 25)  # of a PNG
+        deep = pc.and_(pc.starts_with(values, pattern=b"\x89PNG"), pc.equal(bits, b"\x10"))
+        order = (pc.starts_with(values, pattern=start) for start in (b"II", b"MM"))
+        tiff = pc.or_(*order)
+        self.depths.update(["uint16"] if pc.any(deep).as_py() else [])
+        self.depths.update(["uint8"] if not pc.all(pc.or_(deep, tiff)).as_py() else [])
+        for file in values.filter(tiff):
+            data = file.as_py()
+            self.depths.add(header_dtype(io.BytesIO(data), len(data)))
 
     def _add_texts(self, values: pa.Array) -> None:
         missing = pc.is_in(values, value_set=pa.array(MISSING, values.type))
@@ -308,9 +326,18 @@ def _of_files(column: Column) -> Guess:
     for encoding in ("jpeg", "png", "any"):
         signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
         if all(beginning.startswith(signatures) for beginning in column.beginnings):
-            return ImageFeature(encoding=cast("Any", encoding)), ""
+            return _image(column, encoding)
     note = "its bytes are neither images nor audio, and stay bytes"
     return BytesFeature(), f"column {column.name!r}: {note}"
+
+
+def _image(column: Column, encoding: str) -> Guess:
+    """Return the feature of image files; pixels of several depths are reduced to 8 bits."""
+    wide = common(column.depths)
+    dtype: Any = "uint8" if "uint8" in column.depths else wide
+    doubt = f"column {column.name!r}: some images have {wide} pixels, which become uint8; to keep "
+    doubt += f'values, set dtype = "{wide}" in its feature'
+    return ImageFeature(encoding=cast("Any", encoding), dtype=dtype), "" if dtype == wide else doubt
 
 
 def _of_type(column: Column, kind: pa.DataType) -> Guess:
