@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -94,7 +95,8 @@ def common(dtypes: Iterable[str]) -> str:
     """Return the dtype that holds the values of all dtypes."""
     kinds: list[Any] = [np.dtype(name) for name in dtypes]
     widest = np.result_type(*kinds) if kinds else np.dtype(np.uint8)
-    return "float32" if widest.kind == "f" else widest.name
+    # msgspec omits a default only if it is the same object
+    return "float32" if widest.kind == "f" else sys.intern(widest.name)
 
 
 def _dtypes(root: Path, files: Sequence[str]) -> Mapping[str, str]:
