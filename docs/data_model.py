@@ -6,25 +6,20 @@ python docs/data_model.py --check   fails if the page is out of date
 
 import argparse
 import datetime as dt
+import io
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import dshub
 from dshub import Dataset, DshubError
-from dshub.catalog.features import (
-    BoxFeature,
-    Feature,
-    LabelFeature,
-    ListFeature,
-    TextFeature,
-    describe,
-)
+from dshub.catalog.features import BoxFeature, Feature, ImageFeature, LabelFeature, ListFeature, MaskFeature, TextFeature, describe
 from dshub.export import export
 
 PAGE = Path(__file__).with_name("data-model.md")
@@ -32,6 +27,22 @@ BEGIN, END = "<!-- {} begins -->", "<!-- {} ends -->"
 
 DAY, TIME = dt.date(2020, 1, 2), dt.datetime(2020, 1, 2, 3, 4, 5)  # noqa: DTZ001  # without a zone
 CLASSES = LabelFeature(names=("cat", "dog"))
+
+
+def depth_file() -> bytes:
+    """Return a PNG of 16 bits."""
+    sink = io.BytesIO()
+    Image.fromarray(np.full((2, 3), 1000, np.uint16)).save(sink, "PNG")
+    return sink.getvalue()
+
+
+DEPTH = depth_file()
+FEATURES: dict[str, Feature] = {
+    "class": CLASSES,
+    "class, optional": LabelFeature(names=CLASSES.names, optional=True),
+    "mask (2, 3)": MaskFeature(shape=(2, 3)),
+    "16-bit image file": ImageFeature(encoding="png", dtype="uint16", shape=(2, 3, 1)),
+}
 
 # two rows of each kind
 KINDS: dict[str, list[Any]] = {
@@ -53,6 +64,7 @@ KINDS: dict[str, list[Any]] = {
     "array (2, 3)": [np.ones((2, 3), np.float32)] * 2,
     "box": [[1, 2, 3, 4]] * 2,
     "list of boxes": [[[1, 2, 3, 4]], []],
+    "mask (2, 3)": [np.ones((2, 3), np.uint8)] * 2,
     "list of integers": [[1, 2], []],
     "list of text": [["a"], []],
     "list of lists": [[[1], []], []],
@@ -61,15 +73,16 @@ KINDS: dict[str, list[Any]] = {
 }
 
 
+# without a round trip, because other libraries and files hold bytes
+FILES: dict[str, list[Any]] = {"16-bit image file": [DEPTH, DEPTH]}
+
+
 def dataset(kind: str) -> Dataset:
     """Return a dataset with one column of a kind."""
-    features: dict[str, Feature] = {}
-    if kind.startswith("class"):
-        label = LabelFeature(names=CLASSES.names, optional="optional" in kind)
-        features = {"x": label}
+    features = {"x": FEATURES[kind]} if kind in FEATURES else {}
     if "box" in kind:
         features = {"x": ListFeature(of=BoxFeature()) if "list" in kind else BoxFeature()}
-    values: Any = KINDS[kind]
+    values: Any = (KINDS | FILES)[kind]
     if isinstance(values[0], np.ndarray):
         values = np.stack(values)
     return Dataset.from_arrays({"x": values}, features=features)
@@ -235,10 +248,12 @@ def plain(value: Any) -> Any:
     return list(map(plain, value)) if isinstance(value, list) else value
 
 
-def table(names: Iterator[str] | Mapping[str, Any], cell: Callable[[str, str], str]) -> str:
+def table(
+    names: Iterator[str] | Mapping[str, Any], cell: Callable[[str, str], str], kinds: Iterable[str]
+) -> str:
     """Return a table with a row for each kind and a column for each name."""
     lines = [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(list(names))}"]
-    for kind in KINDS:
+    for kind in kinds:
         cells = [cell(kind, name) for name in names]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -246,13 +261,14 @@ def table(names: Iterator[str] | Mapping[str, Any], cell: Callable[[str, str], s
 
 def tables() -> dict[str, str]:
     """Return both tables by name."""
-    out = table(OUT, lambda kind, name: attempt(lambda: OUT[name](dataset(kind))))
+    out = table(OUT, lambda kind, name: attempt(lambda: OUT[name](dataset(kind))), KINDS | FILES)
     with tempfile.TemporaryDirectory() as folder:
         into = table(
             IN,
             lambda kind, name: attempt(
                 lambda: returned(kind, name, Path(tempfile.mkdtemp(dir=folder)))
             ),
+            KINDS,
         )
     return {"out": out, "in": into}
 

@@ -38,6 +38,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     TextFeature,
 )
@@ -206,7 +207,7 @@ class _Board:
         shown = {
             name: item
             for name, item in self._rows.features.items()
-            if not isinstance(item, ImageFeature | AudioFeature)
+            if not isinstance(item, ImageFeature | MaskFeature | AudioFeature)
         }
         if shown and len(self._rows):
             numbers = evenly(np.arange(len(self._rows)), ROWS).tolist()

@@ -1,6 +1,8 @@
 """Find the dtype of the pixels of image files, and whether images are masks."""
 
+import io
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +16,7 @@ from dshub.loading.decoding import images, values
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 
 SAMPLE = 100  # headers to read before those of all files
-MASKS = 5  # masks to decode
+FEW = 5  # files to read completely
 _DEEP = (".png", ".tif", ".tiff", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -49,7 +51,7 @@ def mask_feature(root: Path, files: Sequence[str]) -> MaskFeature | ImageFeature
     """Return the feature of mask files of any size; masks of colors are images."""
     found = common(_dtypes(root, files)).replace("float32", "int32")
     feature = msgspec.convert({"kind": "mask", "encoding": "any", "dtype": found}, MaskFeature)
-    is_mask = all(holds_classes((root / file).read_bytes()) for file in _sample(files, MASKS))
+    is_mask = all(holds_classes((root / file).read_bytes()) for file in _sample(files, FEW))
     return feature if is_mask else ImageFeature(encoding="any")
 
 
@@ -83,11 +85,18 @@ def header_dtype(file: BinaryIO, size: int) -> str:
         return "uint8"
 
 
+def dtype_of_files(files: Iterable[bytes]) -> Any:
+    """Return the dtype of the pixels of image files: uint8 if any of them has 8 bits."""
+    found = {header_dtype(io.BytesIO(data), len(data)) for data in files}
+    return "uint8" if "uint8" in found else common(found)
+
+
 def common(dtypes: Iterable[str]) -> str:
     """Return the dtype that holds the values of all dtypes."""
     kinds: list[Any] = [np.dtype(name) for name in dtypes]
     widest = np.result_type(*kinds) if kinds else np.dtype(np.uint8)
-    return "float32" if widest.kind == "f" else widest.name
+    # msgspec omits a default only if it is the same object
+    return "float32" if widest.kind == "f" else sys.intern(widest.name)
 
 
 def _dtypes(root: Path, files: Sequence[str]) -> Mapping[str, str]:

@@ -23,13 +23,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dshub.catalog.features import AudioFeature, Feature, ImageFeature, LabelFeature, ListFeature
+from dshub.catalog.features import (
+    AudioFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    is_image_file,
+)
 from dshub.datasets.decoding import detect_audio
+from dshub.datasets.depths import FEW, dtype_of_files
 from dshub.datasets.from_memory import check_names, column_of_chunks, conform_chunks
 from dshub.datasets.inference import cast_column, cast_type, check_missing, feature_of
 from dshub.datasets.selection import Selection
 from dshub.datasets.sources import ColumnSource
-from dshub.errors import ArgumentError, ReadError, SchemaError, needs
+from dshub.errors import ArgumentError, DshubError, ReadError, SchemaError, needs
 from dshub.tables.columns import Column, Values
 
 _HINT = "remove the column with dataset.remove_columns, or cast it with dataset.cast_column"
@@ -59,7 +67,10 @@ class HuggingFaceSource(ColumnSource):
         inferred: dict[str, Feature] = {}
         for name, kind in dataset.features.items():
             column = dataset.data.column(name)
-            if name in features:
+            if name in features and is_image_file(features[name]) and _is_image(kind):
+                inferred[name] = features[name]
+                columns[name] = _FileColumn(_chunks(column), f"{title}, column {name}")
+            elif name in features:
                 chunks = conform_chunks(_chunks(column), name, features[name], title)
                 inferred[name], columns[name] = (
                     features[name],
@@ -110,8 +121,9 @@ def _is_hidden(kind: Any, column: pa.ChunkedArray) -> bool:
 
 def _column(title: str, name: str, kind: Any, chunks: Sequence[pa.Array]) -> tuple[Feature, Column]:
     datasets, where = library(), f"{title}, column {name}"
-    if isinstance(kind, datasets.Image):
-        return ImageFeature(encoding="any"), _FileColumn(chunks, where)
+    if _is_image(kind):
+        images = _FileColumn(chunks, where)
+        return ImageFeature(encoding="any", dtype=images.dtype(sum(map(len, chunks)))), images
     if isinstance(kind, datasets.Audio):
         files = _FileColumn(chunks, where)
         if any(map(len, chunks)):
@@ -131,6 +143,10 @@ def _column(title: str, name: str, kind: Any, chunks: Sequence[pa.Array]) -> tup
     except SchemaError:
         raise _unsupported(where, str(kind)) from None
     return feature, column_of_chunks(chunks, feature)
+
+
+def _is_image(kind: Any) -> bool:
+    return isinstance(kind, library().Image)
 
 
 def _label(kind: Any) -> LabelFeature | ListFeature | None:
@@ -193,6 +209,14 @@ class _FileColumn:
 
     def span(self, start: int, stop: int) -> Values:
         return self.gather(np.arange(start, stop))
+
+    def dtype(self, count: int) -> Any:
+        """Return the dtype of the pixels of images, from a few of `count` files."""
+        rows = np.unique(np.linspace(0, max(count - 1, 0), FEW).astype(np.int64))
+        try:
+            return dtype_of_files(self.gather(rows[:count]))
+        except DshubError:  # reported when the row is read
+            return "uint8"
 
     def _read(self, row: int) -> bytes:
         path, where = self._paths[row].as_py(), f"{self._where}, row {row}"

@@ -20,6 +20,7 @@ from dshub.catalog.features import (
     ImageFeature,
     LabelFeature,
     ListFeature,
+    MaskFeature,
     NumberFeature,
     TextFeature,
 )
@@ -298,3 +299,20 @@ def test_empty_dataset_has_its_columns(source: Any) -> None:
         Dataset.from_hf(some)
     rated = some.cast_column("audio", hf.Audio(sampling_rate=8000, decode=False))
     assert Dataset.from_hf(rated).features["audio"] == AudioFeature(rate=8000)
+
+
+def test_images_of_16_bits_and_masks_keep_their_values() -> None:
+    depths = np.arange(12, dtype=np.uint16).reshape(3, 4) * 5000
+    sink = io.BytesIO()
+    Image.fromarray(depths).save(sink, "PNG")
+    files = [{"bytes": sink.getvalue(), "path": None}] * 3
+    features = hf.Features({"depth": hf.Image(), "mask": hf.Image()})
+    source = hf.Dataset.from_dict({"depth": files, "mask": files}, features=features)
+    mask = MaskFeature(encoding="any", dtype="uint16")
+    ds = Dataset.from_hf(source, features={"mask": mask})
+    assert ds.features["depth"] == ImageFeature(encoding="any", dtype="uint16")
+    assert np.array_equal(ds[2]["depth"][..., 0], depths)
+    assert np.array_equal(ds[2]["mask"], depths)
+    assert len(Dataset.from_hf(source.select([]))) == 0
+    back = Dataset.from_hf(ds.to("hf"), features={"mask": mask})
+    assert back.features == ds.features

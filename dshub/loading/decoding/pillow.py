@@ -90,7 +90,7 @@ def converted(image: Image.Image, mode: str) -> Image.Image:
     if image.mode == mode:
         return image
     if image.mode == "F":
-        raise ValueError("its pixels are floats of unknown range")
+        raise ValueError('its pixels are floats of unknown range; read them with dtype = "float32"')
     if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255
         image = Image.fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
     if "transparency" in image.info or image.mode in _UNUSUAL:

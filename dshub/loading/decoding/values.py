@@ -23,6 +23,7 @@ _LOWER = {  # raw modes that unpack the lower bytes, by the mode that unpacks th
     for mode in ("RGB", "RGBA")
     for order, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
 }
+_CHANNELS = {"LA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK"}
 _NETPBM = ("ppm", "ppm_plain")  # Pillow's decoders that scale values
 _COMMENT = re.compile(rb"#[^\n\r]*")
 
@@ -57,7 +58,7 @@ def dtype_of(image: Any) -> str:
         return "float32"
     if image.mode == "I" and image.format != "PPM":
         return "int32"
-    is_deep = image.mode.startswith("I") or ";16" in _raw_mode(image)
+    is_deep = image.mode.startswith("I") or _has_deep_colors(image)
     return "uint16" if is_deep or (_is_scaled(image) and image.tile[0][3][1] > 0xFF) else "uint8"
 
 
@@ -65,7 +66,7 @@ def _values(image: Any, data: memoryview, request: Request) -> np.ndarray:
     """Return the values of an opened image, (height, width, channels)."""
     if _is_scaled(image):
         return _netpbm(image, data)
-    if request.kind == "values" and ";16" in _raw_mode(image) and not image.mode.startswith("I"):
+    if request.kind == "values" and _has_deep_colors(image):
         return _deep_colors(image, data)
     images.load(image, io.BytesIO(data))
     if request.kind == "classes":
@@ -91,6 +92,12 @@ def _with_channels(values: np.ndarray, channels: int) -> np.ndarray:
     if channels == 1 < values.shape[2]:
         raise ValueError("it has colors of 16 bits instead of gray values")
     return np.repeat(values, 3, axis=2) if values.shape[2] == 1 and channels == 3 else values
+
+
+def _has_deep_colors(image: Any) -> bool:
+    """Return True if an image that is not decoded yet has several channels of 16 bits."""
+    mode, _, order = _raw_mode(image).partition(";")
+    return mode in _CHANNELS and order.startswith("16")  # BGR;16 has 16 bits per pixel
 
 
 def _raw_mode(image: Any) -> str:

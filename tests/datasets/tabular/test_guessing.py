@@ -2,9 +2,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from dshub.catalog.features import (
     BytesFeature,
@@ -19,6 +21,7 @@ from dshub.catalog.manifest import Rename
 from dshub.datasets.tabular.columns import Column
 from dshub.datasets.tabular.guessing import guess
 from tests.independent.own_files import write_text
+from tests.loading.decoding.examples import encode
 from tests.publishing.authoring.conftest import New
 
 
@@ -137,3 +140,25 @@ def test_classes_do_not_depend_on_the_format(
         assert (route, [row["label"] for row in result["train"]]) == (route, numbers)
         counts = tuple(numbers.count(number) for number in range(len(names)))
         assert result.manifest.splits["train"].figures == {"label-counts": counts}
+
+
+def test_images_of_16_bits_keep_their_dtype() -> None:
+    depths = np.arange(6, dtype=np.uint16).reshape(2, 3) * 9000
+    gray, deep = (
+        encode(Image.fromarray(pixels), "PNG") for pixels in (depths.astype(np.uint8), depths)
+    )
+    floats = encode(Image.fromarray(depths.astype(np.float32)), "TIFF")
+    for files, dtype, doubts in [
+        ([deep, deep], "uint16", ""),
+        ([floats, deep], "float32", ""),
+        ([gray, gray], "uint8", ""),
+        ([gray, deep], "uint8", 'dtype = "uint16"'),
+        ([encode(Image.fromarray(depths).convert("L"), "JPEG"), floats], "uint8", "float32"),
+    ]:
+        column = Column("x")
+        column.add("train", pa.array(files, pa.binary()))
+        feature, doubt = guess(column, "", ())
+        assert isinstance(feature, ImageFeature)
+        assert feature.dtype == dtype
+        assert doubts in doubt
+        assert bool(doubts) == bool(doubt)

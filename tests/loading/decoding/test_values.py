@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from dshub.catalog.features import ImageFeature, MaskFeature
 from dshub.errors import ReadError, SchemaError
 from dshub.loading.decoding.pixels import DEFAULT, Decoding, decode_image
+from dshub.loading.decoding.values import dtype_of
 from tests.loading.decoding.examples import FILES, encode
 
 DEPTHS = (np.arange(48, dtype=np.uint16) * 1_333).reshape(6, 8)
@@ -125,6 +126,16 @@ def test_8_bit_files_fit_in_wider_types() -> None:
         wide = decoded(FILES[name], image("uint16"))
         assert np.array_equal(wide, decoded(FILES[name], image("uint8")))
     assert decoded(FILES["png gray"], image("float32")).shape[2] == 1
+
+
+def test_16_bits_per_pixel_are_not_16_bits_per_channel() -> None:
+    """A BMP can have 5 or 6 bits per channel (biBitCount 16 of BITMAPINFOHEADER)."""
+    header = struct.pack("<2sIHHI", b"BM", 58, 0, 0, 54)
+    header += struct.pack("<IiiHHIIiiII", 40, 1, 1, 1, 16, 0, 4, 0, 0, 0, 0)
+    data = header + struct.pack("<HH", 0x7FFF, 0)  # white of 5 bits per channel
+    assert np.array_equal(decoded(data, image("uint16")), [[[255, 255, 255]]])
+    with Image.open(io.BytesIO(data)) as opened:
+        assert dtype_of(opened) == "uint8"
 
 
 def test_values_that_do_not_fit_are_refused_with_the_type_to_use() -> None:

@@ -44,6 +44,7 @@ def test_images_and_masks_become_columns(layout: str, new: New, data: Path) -> N
         "image": ImageFeature(shape=(4, 5, 3), encoding=encoding),
         "mask": MaskFeature(shape=(4, 5), encoding="png"),
     }
+    assert "dtype" not in result.path.read_text()  # only if it is not the default
     assert (result.manifest.task, result["train"].supervised) == (
         "image-segmentation",
         ("image", "mask"),
