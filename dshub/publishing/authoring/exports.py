@@ -140,11 +140,10 @@ def _scan(result: Outline, features: dict[str, Feature], progress: Progress) -> 
             for batch in batches(split):
                 _note_missing(batch, missing)
                 classes = conform(batch, labels, where=name, first_row=split.rows)
-                for label, values in zip(labels, classes.columns, strict=True):
-                    counts[label] += _counted(values, len(counts[label]))
+                _count(classes, counts)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
-            split.figures = {f"{label}-counts": tuple(map(int, counts[label])) for label in labels}
+            split.figures = {f"{label}-counts": tuple(map(int, of)) for label, of in counts.items()}
     result.features = {
         name: with_missing(feature, missing[name]) for name, feature in features.items()
     }
@@ -155,9 +154,10 @@ def _note_missing(batch: pa.RecordBatch, missing: dict[str, set[str]]) -> None:
         missing[column].update(missing_paths(values))
 
 
-def _counted(labels: pa.Array, classes: int) -> np.ndarray:
-    values = labels.drop_null().to_numpy(zero_copy_only=False)
-    return np.bincount(values, minlength=classes).astype(np.int64)
+def _count(classes: pa.RecordBatch, counts: dict[str, np.ndarray]) -> None:
+    for label, values in zip(classes.schema.names, classes.columns, strict=True):
+        numbers = values.drop_null().to_numpy(zero_copy_only=False)
+        counts[label] += np.bincount(numbers, minlength=len(counts[label]))
 
 
 def with_missing(feature: Feature, paths: Collection[str], path: str = "") -> Feature:
