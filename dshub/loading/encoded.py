@@ -9,6 +9,7 @@ from dshub.catalog.features import ImageFeature
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
+from dshub.loading.read_ahead import ReadAhead
 from dshub.loading.transforms.fused_files import FilePass, FusedFiles, ImagePass
 from dshub.loading.transforms.transform import Context, Images, Layout
 from dshub.loading.workers import Workers
@@ -39,7 +40,7 @@ class EncodedImages:
             self.fused = fused if None not in sizes else FusedFiles()
         self.fixed = tuple(name for name in self.names if self.fused.size(self._features[name]))
         self._decoding = options.decoding(rows) if self.names else DEFAULT
-        self._workers = Workers(options.workers(rows))
+        self._workers, self._ahead = Workers(options.workers(rows)), ReadAhead()
 
     def gather(
         self, name: str, rows: np.ndarray, context: Context, layout: Layout, pool: Pool
@@ -58,6 +59,7 @@ class EncodedImages:
             SchemaError: an image does not fit the feature.
         """
         feature, files = self._features[name], self._rows.contents(name, rows)
+        self._ahead.start(files)
         if name not in self.fixed:
             return self._list(name, rows, files)
         height, width = self.fused.size(feature) or (0, 0)

@@ -12,6 +12,7 @@ from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.pairs import paired
+from dshub.loading.read_ahead import ReadAhead
 from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.fused_resizing import fused_transforms
 from dshub.loading.transforms.transform import Batch, Context, apply, channels_first, each, is_own
@@ -27,7 +28,7 @@ class Gatherer:
     """
 
     def __init__(self, rows: Rows, options: BatchOptions, pool: Pool | None = None) -> None:
-        self.options, self.pool = options, pool or Pool()
+        self.options, self.pool, self._ahead = options, pool or Pool(), ReadAhead()
         own = [is_own(transform) for transform in options.transforms]
         self.own_count = (
             own.index(False) if False in own else len(own)
@@ -104,6 +105,7 @@ class Gatherer:
             numbers: indices of the images to gather, int64 (rows,).
             context: context of the batch.
         """
+        self._ahead.start(pixels[number] for number in numbers.tolist())
         layout = self.options.layout if self.fused.count == self.own_count else "hwc"
         shape = self.fused.shape(pixels.shape, layout)
         out = self.pool.empty((len(numbers), *shape), self.fused.dtype)
