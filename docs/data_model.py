@@ -19,7 +19,16 @@ from PIL import Image
 
 import dshub
 from dshub import Dataset, DshubError
-from dshub.catalog.features import BoxFeature, Feature, ImageFeature, LabelFeature, ListFeature, MaskFeature, TextFeature, describe
+from dshub.catalog.features import (
+    BoxFeature,
+    Feature,
+    ImageFeature,
+    LabelFeature,
+    ListFeature,
+    MaskFeature,
+    TextFeature,
+    describe,
+)
 from dshub.export import export
 
 PAGE = Path(__file__).with_name("data-model.md")

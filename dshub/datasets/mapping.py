@@ -1,7 +1,8 @@
 """Compute columns with a function when rows are read."""
 
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,30 @@ if TYPE_CHECKING:
 SAMPLE = 100  # number of first rows from which features are inferred
 
 Rows = range | np.ndarray
+
+
+class _Latest(threading.local):
+    """Latest results of the function in each thread, of which each column is taken once.
+
+    A loader reads image files apart from other columns, and the function should run once for both.
+    """
+
+    def __init__(self) -> None:
+        self._rows, self._rest = b"", dict[str, Any]()
+
+    def __reduce__(self) -> tuple[type["_Latest"], tuple[()]]:
+        return _Latest, ()
+
+    def keep(self, rows: np.ndarray, taken: Iterable[str], results: Mapping[str, Any]) -> None:
+        """Keep the columns that were not taken."""
+        rest = {name: values for name, values in results.items() if name not in set(taken)}
+        self._rows, self._rest = rows.tobytes(), rest
+
+    def take(self, rows: np.ndarray, names: Iterable[str]) -> Mapping[str, Any] | None:
+        """Return kept columns of rows, or None if one is missing."""
+        if not self._rest or self._rows != rows.tobytes() or not self._rest.keys() >= set(names):
+            return None
+        return {name: self._rest.pop(name) for name in names}
 
 
 class MappedSource(SameRows):
@@ -58,6 +83,7 @@ class MappedSource(SameRows):
         self._source, self._inputs, self._function = source, inputs, function
         self._batched, self._block = batched, block
         self.rows, self.manifest = source.rows, source.manifest
+        self._latest = _Latest()
         self._new = self._features(features)
         self.features = {**source.features, **self._new}
 
@@ -121,7 +147,9 @@ class MappedSource(SameRows):
         if not len(rows):
             return {name: pa.array([], arrow_type(feature)) for name, feature in names.items()}
         numbers = np.asarray(rows, np.int64)
-        results = self._call(values, numbers)
+        results = self._latest.take(numbers, names) or self._call(values, numbers)
+        if len(results) > len(names):
+            self._latest.keep(numbers, names, results)
         for name in names:
             if name not in results:
                 raise self._lacking(name, numbers, results)

@@ -9,6 +9,7 @@ from dshub.catalog.features import ImageFeature, MaskFeature
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
+from dshub.loading.read_ahead import ReadAhead
 from dshub.loading.tolerance import Failures, collecting
 from dshub.loading.transforms.fused_files import FilePass, FusedFiles, ImagePass
 from dshub.loading.transforms.fused_masks import MaskPass
@@ -49,7 +50,7 @@ class EncodedImages:
             self.fused = fused if None not in sizes else FusedFiles()
         self.fixed = tuple(name for name in images if self.fused.size(self._features[name]))
         self._decoding = options.decoding(rows) if self.names else DEFAULT
-        self._workers = Workers(options.workers(rows))
+        self._workers, self._ahead = Workers(options.workers(rows)), ReadAhead()
 
     def gather(
         self,
@@ -75,6 +76,7 @@ class EncodedImages:
             SchemaError: an image does not fit the feature.
         """
         feature, files = self._features[name], self._rows.contents(name, rows)
+        self._ahead.start(files)
         size = self.fused.size(feature) or (0, 0)
         work: FilePass | MaskPass
         if isinstance(feature, MaskFeature) and self.fused.count:

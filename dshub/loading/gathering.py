@@ -20,6 +20,7 @@ from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, Rows
 from dshub.loading.order import Draws
 from dshub.loading.pairs import paired
+from dshub.loading.read_ahead import ReadAhead
 from dshub.loading.tolerance import Failures, Tolerance
 from dshub.loading.transforms.fused import Fused
 from dshub.loading.transforms.fused_resizing import fused_transforms
@@ -53,7 +54,7 @@ class Gatherer:
         *,
         found: BadRows | None = None,
     ) -> None:
-        self.options, self.pool = options, pool or Pool()
+        self.options, self.pool, self._ahead = options, pool or Pool(), ReadAhead()
         own = [is_own(transform) for transform in options.transforms]
         self.own_count = (
             own.index(False) if False in own else len(own)
@@ -156,6 +157,7 @@ class Gatherer:
             numbers: indices of the images to gather, int64 (rows,).
             context: context of the batch.
         """
+        self._ahead.start(pixels[number] for number in numbers.tolist())
         shape = self.fused.shape(pixels.shape, self._layout)
         out = self.pool.empty((len(numbers), *shape), self.fused.dtype)
         self.fused.run(pixels, numbers, context, out, self._layout)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dshub import Dataset
 from dshub.catalog.features import (
@@ -15,6 +16,7 @@ from dshub.catalog.features import (
     TextFeature,
 )
 from dshub.errors import ArgumentError, DshubError, FunctionError, SchemaError
+from tests.loading.decoding.examples import encode
 
 COUNT = 2500  # more than a block of rows
 
@@ -104,6 +106,22 @@ def test_each_row_is_computed_once_for_all_columns(ds: Dataset) -> None:
     calls.clear()
     assert mapped.without(["a", "b"])[5]
     assert not calls
+
+
+def test_each_row_is_computed_once_if_a_loader_decodes_its_image(photos: Dataset) -> None:
+    calls: list[int] = []
+
+    def changed(batch: dict[str, Any]) -> dict[str, Any]:
+        calls.append(len(batch["image"]))
+        files = [encode(Image.fromarray(image), "PNG") for image in batch["image"]]
+        return {"image": files, "sum": [int(image.sum()) for image in batch["image"]]}
+
+    mapped = photos.map(changed, batched=True, features={"image": ImageFeature(encoding="png")})
+    calls.clear()
+    batches = list(mapped.batches(2, threads=0))
+    assert sum(calls) == len(photos)
+    for batch in batches:
+        assert [int(image.sum()) for image in batch["image"]] == batch["sum"].tolist()
 
 
 def test_each_row_is_computed_once_in_a_chain_of_maps(ds: Dataset) -> None:

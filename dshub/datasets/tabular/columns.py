@@ -1,5 +1,6 @@
 """Summarize the values of a column."""
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from dshub.catalog.features import (
 )
 from dshub.datasets.audio_files import encoding_of
 from dshub.datasets.decoding import detect_audio
+from dshub.datasets.depths import header_dtype
 from dshub.datasets.inference import missing_paths
 from dshub.datasets.labels import class_order
 from dshub.errors import DshubError
@@ -52,6 +54,7 @@ class Column:
         missing_paths: paths of missing values, as in `dshub.datasets.inference.missing_paths`.
         beginnings: distinct first four bytes of binary values.
         audio: features of binary values, while all of them are audio files; None otherwise.
+        depths: dtypes of the pixels of binary values that are images.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Column:
     missing_paths: set[str] = field(default_factory=set)
     beginnings: set[bytes] = field(default_factory=set)
     audio: set[AudioFeature] | None = field(default_factory=set)
+    depths: set[str] = field(default_factory=set)
 
     def add(self, split: str, values: pa.Array) -> None:
         """Add values of a split."""
@@ -82,6 +86,8 @@ class Column:
         if is_binary(values.type):
             self.beginnings.update(pc.binary_slice(values, 0, 4).unique().to_pylist())
             self._add_audio(values)
+            if self.audio is None:
+                self._add_depths(values)
         unseen = self._count(split, values)
         if len(unseen) and is_text(values.type) and (self.all_numbers or self.all_bools):
             self._add_texts(unseen)
@@ -112,6 +118,18 @@ class Column:
                 self.audio.add(detect_audio(data, f"column {self.name}, file {i}"))
             else:
                 self.audio = None
+
+    def _add_depths(self, values: pa.Array) -> None:
+        """Add the dtypes of images; only PNG and TIFF files have other pixels than uint8."""
+        bits = pc.binary_slice(values, 24, 25)  # of a PNG
+        deep = pc.and_(pc.starts_with(values, pattern=b"\x89PNG"), pc.equal(bits, b"\x10"))
+        order = (pc.starts_with(values, pattern=start) for start in (b"II", b"MM"))
+        tiff = pc.or_(*order)
+        self.depths.update(["uint16"] if pc.any(deep).as_py() else [])
+        self.depths.update(["uint8"] if not pc.all(pc.or_(deep, tiff)).as_py() else [])
+        for file in values.filter(tiff):
+            data = file.as_py()
+            self.depths.add(header_dtype(io.BytesIO(data), len(data)))
 
     def _add_texts(self, values: pa.Array) -> None:
         """Note what all texts have in common; `values` can lack values that were added before."""

@@ -17,6 +17,7 @@ from dshub.catalog.features import (
     NumberFeature,
     TextFeature,
 )
+from dshub.datasets.depths import common
 from dshub.datasets.inference import cast_type, infer_feature
 from dshub.datasets.labels import class_order
 from dshub.datasets.tabular.columns import (
@@ -90,9 +91,7 @@ def _guess(column: Column, stated: str) -> Guess:
     return _of_files(column) if is_binary(kind) else _of_type(column, kind)
 
 
-def _of_text(  # a case each
-    column: Column, stated: str
-) -> Guess:
+def _of_text(column: Column, stated: str) -> Guess:  # a case each
     if stated == "text":
         return TextFeature(), ""
     some_value = column.counts is None or len(column.distinct) > len(column.missing)
@@ -134,9 +133,18 @@ def _of_files(column: Column) -> Guess:
     for encoding in ("jpeg", "png", "any"):
         signatures = tuple(signature[:4] for signature in SIGNATURES[encoding])
         if all(beginning.startswith(signatures) for beginning in column.beginnings):
-            return ImageFeature(encoding=cast("Any", encoding)), ""
+            return _image(column, encoding)
     note = "its bytes are neither images nor audio, and stay bytes"
     return BytesFeature(), f"column {column.name!r}: {note}"
+
+
+def _image(column: Column, encoding: str) -> Guess:
+    """Return the feature of image files; pixels of several depths are reduced to 8 bits."""
+    wide = common(column.depths)
+    dtype: Any = "uint8" if "uint8" in column.depths else wide
+    doubt = f"column {column.name!r}: some images have {wide} pixels, which become uint8; to keep "
+    doubt += f'values, set dtype = "{wide}" in its feature'
+    return ImageFeature(encoding=cast("Any", encoding), dtype=dtype), "" if dtype == wide else doubt
 
 
 def _of_type(column: Column, kind: pa.DataType) -> Guess:
