@@ -134,8 +134,9 @@ def command(
       dshub new train.csv test.csv --name me/reviews
       dshub new data.zip --split train=old.csv --label grade
 
-    Recognizes class folders of images, audio or text (in a folder or an archive), CSV, TSV, JSON,
-    Parquet, Arrow, npz, IDX and plain text files. Every row is read, and files are copied into the
+    Recognizes class folders of images, audio or text (in a folder or an archive), images with
+    annotations in the formats COCO, Pascal VOC and YOLO, CSV, TSV, JSON, Parquet, Arrow, npz, IDX
+    and plain text files. Every row is read, and files are copied into the
     cache, so that the dataset can be loaded right away. Your files are never changed. Class folders
     are also packed into a tar archive next to the manifest, for publishing.
     """
