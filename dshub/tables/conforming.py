@@ -155,7 +155,8 @@ def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
         case ImageFeature() | NumberFeature():
             return _conform_array(column, feature, place)
         case BoxFeature():
-            return _conform_box(column, feature, place)
+            numbers = NumberFeature(dtype=feature.dtype, shape=feature.shape)
+            return _conform_array(column, numbers, place)
         case LabelFeature():
             return _conform_label(column, feature, place)
         case ListFeature():
@@ -174,6 +175,10 @@ def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
             return column.cast(pa.binary())
         case _:
             assert_never(feature)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -233,7 +238,7 @@ def _conform_files(column: pa.Array, encoding: str, place: _Place) -> pa.Array:
 
 
 def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.Array:
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+    if not (_is_list(column.type) or pa.types.is_fixed_size_list(column.type)):
         raise place.type_error("lists", column)
     column = column.cast(pa.list_(column.type.value_type))
     offsets = cast("np.ndarray", column.offsets.to_numpy())
@@ -246,16 +251,14 @@ def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.A
     return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
-def _conform_box(column: pa.Array, feature: BoxFeature, place: _Place) -> pa.Array:
-    """Convert arrays or lists of four numbers; numbers can be rounded to the feature's dtype."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        lengths = pc.list_value_length(column)
-        wrong = pc.index(pc.not_equal(lengths, 4), value=True).as_py()
-        if wrong >= 0:
-            got = f"{lengths[wrong].as_py()} numbers"
-            raise place.error(wrong, expected="a box of four numbers", got=got)
-        column = pa.FixedSizeListArray.from_arrays(column.flatten(), 4)
-    return _conform_array(column, NumberFeature(dtype=feature.dtype, shape=(4,)), place)
+def _fixed(lists: pa.Array, length: int, place: _Place) -> pa.Array:
+    """Convert lists to arrays of a length; raise SchemaError for a list of another length."""
+    lengths = pc.list_value_length(lists)
+    wrong = pc.index(pc.not_equal(lengths, length), value=True).as_py()
+    if wrong >= 0:
+        got = f"a list of {lengths[wrong].as_py()}"
+        raise place.error(wrong, expected=f"{length} numbers", got=got)
+    return pa.FixedSizeListArray.from_arrays(lists.flatten(), length)
 
 
 def _conform_array(
@@ -264,7 +267,12 @@ def _conform_array(
     """Convert arrays to a feature's dtype and shape, adding or dropping dimensions of length 1."""
     shape: tuple[int, ...] = ()
     values, inner = column, place
-    while pa.types.is_fixed_size_list(values.type):
+    while pa.types.is_nested(values.type):
+        is_number = isinstance(feature, NumberFeature)
+        if is_number and _is_list(values.type) and len(shape) < len(feature.shape):
+            values = _fixed(values, feature.shape[len(shape)], inner)
+        if not pa.types.is_fixed_size_list(values.type):
+            break
         shape, values = (*shape, values.type.list_size), values.flatten()
         inner = place.of_parts(prod(shape))
         _check_not_null(values, inner)
