@@ -183,8 +183,9 @@ def command(
       dshub new data.zip --split train=old.csv --label grade
       dshub new mnist.csv --array "pixels=pixel0..pixel783:28x28"
 
-    Recognizes class folders of images, audio or text (in a folder or an archive), CSV, TSV, JSON,
-    Parquet, Arrow, npz, IDX and plain text files, shards of WebDataset, TFRecord and RecordIO, and
+    Recognizes class folders of images, audio or text (in a folder or an archive), images with
+    annotations in the formats COCO, Pascal VOC and YOLO, CSV, TSV, JSON, Parquet, Arrow, npz, IDX
+    and plain text files, shards of WebDataset, TFRecord and RecordIO, and
     files that dshub exported. Every row is read, and files are copied into the
     cache, so that the dataset can be loaded right away. Your files are never changed. Class folders
     are also packed into a tar archive next to the manifest, for publishing. Images and audio files

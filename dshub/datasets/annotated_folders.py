@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from dshub.catalog.features import ImageFeature
 from dshub.catalog.manifest import Pair
-from dshub.datasets.annotation_layouts import Layout, recognize
+from dshub.datasets.annotation_layouts import KINDS, Layout, recognize
 from dshub.datasets.annotations import Annotations, read_annotations
 from dshub.datasets.folders import FolderSource
 from dshub.datasets.from_memory import from_arrow
@@ -20,7 +20,6 @@ from dshub.datasets.media import IMAGES
 from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
 from dshub.errors import ArgumentError, ReadError
 
-_KINDS = (".json", ".xml", ".txt")  # extensions of annotations
 _HINT = "check that it exists and that you can read it"
 
 
@@ -87,8 +86,8 @@ def _files(root: Path) -> dict[str, _File]:
         prefix = Path(place).relative_to(root).as_posix()
         prefix = "" if prefix == "." else f"{prefix}/"
         found += [prefix + name for name in names if name[0] != "."]
-    kinds = (*IMAGES, *_KINDS, ".yaml", ".yml", ".names", ".labels")
-    if not any(name.lower().endswith(_KINDS) for name in found):
+    kinds = (*IMAGES, *KINDS, ".yaml", ".yml", ".names", ".labels")
+    if not any(name.lower().endswith(KINDS) for name in found):
         return {}
     return {
         name: _File(root / name, name) for name in sorted(found) if name.lower().endswith(kinds)

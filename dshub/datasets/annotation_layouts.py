@@ -29,6 +29,7 @@ from dshub.formats import File
 Files = dict[str, list["Member"]]
 """Files of each part of a reader."""
 
+KINDS = (".json", ".xml", ".txt")  # extensions of annotations
 SAMPLE = 20  # files of labels to look into
 HEAD = 1 << 16  # bytes to look into
 _MOST_JSON = 64  # more JSON files are annotations of single images, in other formats
@@ -127,10 +128,10 @@ def recognize(files: Mapping[str, File], images: Sequence[str]) -> Layout | None
         ReadError: a file of annotations is damaged.
         DshubError: several files can be the annotations of a split.
     """
+    if not images or not any(name.lower().endswith(KINDS) for name in files):
+        return None
     members = {name: Member(file, name) for name, file in files.items()}
     pictures = [members[name] for name in images]
-    if not pictures:
-        return None
     return _coco(members, pictures) or _voc(members, pictures) or _yolo(members, pictures)
 
 
@@ -286,7 +287,7 @@ def _lists(found: Mapping[str, list[Member]]) -> dict[str, list[Member]]:
 
 def _of_images(files: Sequence[Member], images: Sequence[Member]) -> list[Member]:
     """Return the files with the name of an image, without extension."""
-    stems = {_stem(image.member) for image in images}
+    stems = {_stem(image.member) for image in images} if files else set()
     return [file for file in files if _stem(file.member) in stems]
 
 

@@ -34,9 +34,7 @@ def fit(values: Any, feature: Feature, name: str) -> pa.Array:
     if array.type == arrow_type(feature) and not label and not may_miss(feature):
         check_missing(name, [array])
         return array
-    if isinstance(feature, ListFeature) and pa.types.is_fixed_size_list(array.type):
-        array = array.cast(pa.list_(array.type.value_type))
-    elif row_shape(feature) and not pa.types.is_fixed_size_list(array.type):
+    if row_shape(feature) and not pa.types.is_fixed_size_list(array.type):
         array = cast_column(_arrow(_stacked(values, feature), name))
     (converted,) = conform_chunks([array], name, from_zero(feature), "map")
     return converted
@@ -110,10 +108,10 @@ def _arrow(values: Any, name: str) -> pa.Array:
 
 
 def _array(values: Any) -> pa.Array:
-    if isinstance(values, np.ndarray):
+    if isinstance(values, np.ndarray) and (values.size or values.ndim < 3):
         return arrow_values(values, NumberFeature(dtype="uint8"))
     try:
-        return pa.array(values)
+        return pa.array(values if isinstance(values, list) else list(map(_as_lists, values)))
     except OverflowError:
         return pa.array(values, pa.uint64())
     except (
@@ -121,7 +119,7 @@ def _array(values: Any) -> pa.Array:
         ValueError,
         TypeError,
     ):  # raised for tensors, which Arrow does not support
-        return pa.array([_as_array(value) for value in values])
+        return pa.array([_as_lists(value) for value in values])
 
 
 def _plain(values: Any) -> Any:
@@ -149,5 +147,11 @@ def _stacked(values: Any, feature: Feature) -> np.ndarray:
         return np.empty(0)
 
 
-def _as_array(value: Any) -> Any:
-    return np.asarray(value) if hasattr(value, "__array__") else value
+def _as_lists(value: Any) -> Any:
+    """Convert tensors to arrays, and arrays of several dimensions to lists, at any depth."""
+    if hasattr(value, "__array__"):
+        array = np.asarray(value)
+        return list(map(_as_lists, array)) if array.ndim > 1 else array
+    if isinstance(value, dict):
+        return {name: _as_lists(one) for name, one in value.items()}
+    return list(map(_as_lists, value)) if isinstance(value, list | tuple) else value

@@ -178,7 +178,8 @@ def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
         case ImageFeature() | MaskFeature() | NumberFeature():
             return _conform_array(column, feature, place)
         case BoxFeature():
-            return _conform_box(column, feature, place)
+            numbers = NumberFeature(dtype=feature.dtype, shape=feature.shape)
+            return _conform_array(column, numbers, place)
         case LabelFeature():
             return _conform_label(column, feature, place)
         case ListFeature():
@@ -197,6 +198,10 @@ def _conform_values(column: pa.Array, feature: Feature, place: _Place) -> pa.Arr
             return column.cast(pa.binary())
         case _:
             assert_never(feature)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _is_binary(kind: pa.DataType) -> bool:
@@ -277,18 +282,6 @@ def _conform_list(column: pa.Array, feature: ListFeature, place: _Place) -> pa.A
 
     values = _conform_column(column.flatten(), feature.of, replace(place, row_of=row_of))
     return pa.ListArray.from_arrays(pa.array(offsets), values)
-
-
-def _conform_box(column: pa.Array, feature: BoxFeature, place: _Place) -> pa.Array:
-    """Convert arrays or lists of four numbers; numbers can be rounded to the feature's dtype."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        lengths = pc.list_value_length(column)
-        wrong = pc.index(pc.not_equal(lengths, 4), value=True).as_py()
-        if wrong >= 0:
-            got = f"{lengths[wrong].as_py()} numbers"
-            raise place.error(wrong, expected="a box of four numbers", got=got)
-        column = pa.FixedSizeListArray.from_arrays(column.flatten(), 4)
-    return _conform_array(column, NumberFeature(dtype=feature.dtype, shape=(4,)), place)
 
 
 def _conform_array(

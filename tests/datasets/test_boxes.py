@@ -116,7 +116,7 @@ def test_numbers_become_boxes_by_cast() -> None:
 def test_boxes_without_four_numbers_are_rejected() -> None:
     features = {"objects": objects(BoxFeature())}
     rows = [{"objects": {"boxes": [[1, 2, 3]], "labels": [0]}}]
-    with pytest.raises(SchemaError, match="four numbers"):
+    with pytest.raises(SchemaError, match="4 numbers"):
         Dataset.from_rows(rows, features=features)
 
 
@@ -162,3 +162,19 @@ def test_geometric_transforms_of_torchvision_are_refused(package: str) -> None:
         ds.batches(2, transform=crop)
     gray = transforms.Compose([transforms.Grayscale()])
     assert next(iter(ds.batches(2, transform=gray)))["image"].shape == (2, 8, 8, 1)
+
+
+def test_functions_can_change_boxes() -> None:
+    """The format of the boxes is kept, and images can have any number of them."""
+    ds = detection(BoxFeature(format="xywh"), (1, 2, 3, 4))
+
+    def double(row: dict[str, Any]) -> dict[str, Any]:
+        changed = {**row["objects"], "boxes": row["objects"]["boxes"] * 2}
+        return {"objects": changed, "boxes": np.concatenate([row["objects"]["boxes"]] * 2)}
+
+    doubled = ds.map(double)
+    assert doubled.features["objects"] == ds.features["objects"]
+    assert doubled[0]["objects"]["boxes"].tolist() == [[2, 4, 6, 8]]
+    assert doubled[1]["objects"]["boxes"].shape == (0, 4)
+    boxes = doubled.cast({"boxes": ListFeature(of=BoxFeature(format="xywh"))})["boxes"]
+    assert [box.tolist() for box in boxes] == [[[1, 2, 3, 4]] * 2, []]

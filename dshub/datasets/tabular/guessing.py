@@ -91,7 +91,7 @@ def _guess(column: Column, stated: str) -> Guess:
     return _of_files(column) if is_binary(kind) else _of_type(column, kind)
 
 
-def _of_text(column: Column, stated: str) -> Guess:  # a case each
+def _of_text(column: Column, stated: str) -> Guess:
     if stated == "text":
         return TextFeature(), ""
     some_value = column.counts is None or len(column.distinct) > len(column.missing)
