@@ -317,10 +317,6 @@ def _conform_array(
     return values
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
-
-
 def _length(lists: pa.Array, shape: tuple[int, ...], axis: int, place: _Place) -> int:
     """Return the length of all lists, after comparing lists of any length with the shape."""
     if pa.types.is_fixed_size_list(lists.type):

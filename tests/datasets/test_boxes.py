@@ -116,7 +116,7 @@ def test_numbers_become_boxes_by_cast() -> None:
 def test_boxes_without_four_numbers_are_rejected() -> None:
     features = {"objects": objects(BoxFeature())}
     rows = [{"objects": {"boxes": [[1, 2, 3]], "labels": [0]}}]
-    with pytest.raises(SchemaError, match="4 numbers"):
+    with pytest.raises(SchemaError, match="got 3 values, expected 4 values"):
         Dataset.from_rows(rows, features=features)
 
 
