@@ -38,7 +38,7 @@ SAVED: list[BaseTransform] = [
     CutMix(0.5),
     Cutout(3, fill=9),
     MixUp(0.4),
-    MultiHot(("tags",)),
+    MultiHot(),
     Normalize((0.4, 0.5, 0.6), (0.2, 0.25, 0.3)),
     OneHot(0.1),
     RandomCrop(5, padding=2),
