@@ -4,12 +4,15 @@ import pytest
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
+    boxes_in,
     describe,
     is_encoded,
     row_bytes,
@@ -102,3 +105,12 @@ def test_row_size_depends_on_the_feature(feature: Feature, size: int, encoded: b
 )
 def test_feature_has_a_short_description(feature: Feature, words: str) -> None:
     assert describe(feature) == words
+
+
+def test_boxes_state_their_format() -> None:
+    boxes = ListFeature(of=BoxFeature(format="cxcywh", relative=True))
+    assert describe(BoxFeature()) == "box, xyxy, pixels"
+    assert describe(boxes) == "list of box, cxcywh, relative"
+    assert row_bytes(BoxFeature()) == 16
+    struct = StructFeature(fields={"boxes": boxes, "area": NumberFeature(dtype="float32")})
+    assert list(boxes_in(struct)) == [boxes.of]
