@@ -82,7 +82,7 @@ def _files(root: Path) -> dict[str, _File]:
     """Return images and possible annotations by path below a folder, sorted."""
     found = list[str]()
     for place, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if name[0] not in "._@"]
+        folders[:] = [name for name in folders if name[0] not in ".@" and name != "__MACOSX"]
         prefix = Path(place).relative_to(root).as_posix()
         prefix = "" if prefix == "." else f"{prefix}/"
         found += [prefix + name for name in names if name[0] != "."]

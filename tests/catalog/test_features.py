@@ -4,13 +4,16 @@ import pytest
 
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     Feature,
     ImageFeature,
     LabelFeature,
     ListFeature,
     MaskFeature,
     NumberFeature,
+    StructFeature,
     TextFeature,
+    boxes_in,
     describe,
     is_encoded,
     row_bytes,
@@ -117,3 +120,12 @@ def test_masks_have_a_size_and_classes() -> None:
 def test_depth_of_image_files_is_described() -> None:
     assert describe(ImageFeature(encoding="png", dtype="uint16")) == "image, PNG, uint16"
     assert describe(ImageFeature(encoding="png")) == "image, PNG"
+
+
+def test_boxes_state_their_format() -> None:
+    boxes = ListFeature(of=BoxFeature(format="cxcywh", relative=True))
+    assert describe(BoxFeature()) == "box, xyxy, pixels"
+    assert describe(boxes) == "list of box, cxcywh, relative"
+    assert row_bytes(BoxFeature()) == 16
+    struct = StructFeature(fields={"boxes": boxes, "area": NumberFeature(dtype="float32")})
+    assert list(boxes_in(struct)) == [boxes.of]

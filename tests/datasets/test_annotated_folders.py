@@ -246,3 +246,10 @@ def test_fingerprint_covers_the_annotations(tmp_path: Path) -> None:
     before = Dataset.from_folder(tmp_path).fingerprint
     write(tmp_path, {"1.xml": voc(("dog", (1, 1, 2, 22)))})
     assert Dataset.from_folder(tmp_path).fingerprint != before
+
+
+def test_files_that_macos_and_a_nas_add_are_ignored(tmp_path: Path) -> None:
+    files = {"_data/1.jpg": None, "_data/1.txt": "0 0.5 0.5 0.1 0.1", "classes.txt": "a"}
+    junk = {"__MACOSX/_data/1.jpg": "x", "@eaDir/1.jpg": "x", "_data/._1.txt": "x"}
+    ds = Dataset.from_folder(write(tmp_path, files | junk))
+    assert objects(ds) == [([pytest.approx([0.5, 0.5, 0.1, 0.1])], ["a"])]
