@@ -76,8 +76,8 @@ class ImageFeature(Column, frozen=True, kw_only=True, tag="image"):
         dtype: type of one pixel value. Encoded images are `uint8`, which reduces 16-bit values to
             their upper 8 bits; or `uint16`, `int32` or `float32`, which keep values as they are.
             Without a shape, images of these types have 1 channel if the file is gray.
-        encoding: `raw` for plain pixels; `jpeg` or `png` for image files, stored unchanged and
-            decoded when a row is read; `any` for image files of several formats.
+        encoding: `raw` for plain pixels; `jpeg` or `png` for image files that mostly have this
+            format, stored unchanged and decoded when a row is read; `any` for several formats.
     """
 
     shape: tuple[Positive, ...] = ()

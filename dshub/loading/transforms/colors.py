@@ -19,7 +19,7 @@ class Normalize(ImageTransform):
     ``Normalize(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))``
 
     The result equals that of torchvision's `ToTensor` and `Normalize` up to float32 rounding,
-    because it is computed as pixel * scale + bias.
+    because it is computed as pixel * scale + bias. Pixels of uint16 are divided by 65535 instead.
 
     Attributes:
         mean, std: tuple, list or array with one number per channel, or one number for all channels.
@@ -46,6 +46,8 @@ class Normalize(ImageTransform):
 
     def _scale(self, pixels: np.ndarray) -> np.ndarray:
         scale, bias = scales(self, pixels.shape[-1])
+        if pixels.dtype == np.uint16:
+            scale = scale * np.float32(255 / 65535)
         scaled: np.ndarray = np.multiply(pixels, scale, dtype=np.float32)
         scaled += bias
         return scaled
@@ -61,7 +63,7 @@ def _numbers(name: str, argument: Any) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class ToFloat(Normalize):
-    """Convert pixels to pixel / 255, float32."""
+    """Convert pixels to pixel / 255, or those of uint16 to pixel / 65535, float32."""
 
     mean: tuple[float, ...] = field(default=(0.0,), init=False, repr=False)
     std: tuple[float, ...] = field(default=(1.0,), init=False, repr=False)

@@ -215,19 +215,25 @@ def resize(
     antialias: bool = True,
     mask: MaskFeature | None = None,
 ) -> np.ndarray:
-    """Resize an image, uint8 (height, width, 1 or 3), or a mask; raise DshubError for other dtypes.
+    """Resize an image or a mask.
 
     Args:
-        image: pixels.
+        image: pixels, uint8 (height, width, 1 or 3) or uint16 (height, width, channels).
         size: height and width of the result.
         antialias: whether to average all pixels that an output pixel covers.
         mask: feature of a mask, or None for an image.
+
+    Raises:
+        DshubError: the image has another dtype.
     """
     if mask is not None:
         return nearest(image, Window.of((0, 0, *image.shape[:2]), size))
+    if image.dtype == np.uint16:
+        channels = (_resized_channel(image[..., i], size, antialias) for i in range(image.shape[2]))
+        return np.stack(list(channels), axis=-1)
     if image.dtype != np.uint8:
         raise DshubError(
-            f"resizing requires uint8 images, not {image.dtype}",
+            f"resizing requires uint8 or uint16 images, not {image.dtype}",
             hint="put the resizing transform before Normalize, ToFloat and MixUp",
         )
     if image.shape[:2] == size:
@@ -242,6 +248,19 @@ def resize(
     source = Image.fromarray(image[:, :, 0] if channels == 1 else image)
     target = source.resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(target).reshape(height, width, channels)
+
+
+def _resized_channel(values: np.ndarray, size: tuple[int, int], antialias: bool) -> np.ndarray:  # noqa: FBT001
+    """Resize values of 16 bits, uint16 (height, width), in 32-bit floats, which hold them."""
+    source, (height, width) = Image.fromarray(values.astype(np.float32)), size
+    bilinear = Image.Resampling.BILINEAR
+    if antialias:
+        resized = source.resize((width, height), bilinear)
+    else:
+        whole = (0, 0, *source.size)
+        resized = source.transform((width, height), Image.Transform.EXTENT, whole, bilinear)
+    rounded: np.ndarray = np.rint(np.asarray(resized)).astype(np.uint16)
+    return rounded
 
 
 @dataclass(frozen=True)

@@ -34,3 +34,10 @@ def test_normalize_accepts_lists_and_arrays(dataset: Dataset) -> None:
 def test_normalize_for_other_channels_is_rejected(dataset: Dataset) -> None:
     with pytest.raises(ArgumentError, match="1 or 3 numbers, because the images have 3 channels"):
         next(iter(dataset.batches(8, transform=Normalize((0.1, 0.2), (0.1, 0.2)))))
+
+
+def test_pixels_of_16_bits_become_0_to_1() -> None:
+    pixels = np.array([[[0], [32768], [65535]]], np.uint16)
+    assert np.allclose(ToFloat()(pixels).ravel(), [0, 32768 / 65535, 1])
+    scaled = Normalize(mean=(0.5,), std=(0.25,))(pixels)
+    assert np.allclose(scaled.ravel(), [-2, (32768 / 65535 - 0.5) / 0.25, 2], atol=1e-6)

@@ -140,6 +140,22 @@ def test_resize_and_crop_match_pillow() -> None:
 
 def test_resizing_floats_is_rejected(dataset: Dataset) -> None:
     for kind in (Resize(4), RandomResizedCrop(4)):
-        with pytest.raises(DshubError, match="requires uint8 images, not float32") as caught:
+        with pytest.raises(
+            DshubError, match="requires uint8 or uint16 images, not float32"
+        ) as caught:
             next(iter(dataset.batches(8, transform=[ToFloat(), kind])))
         assert "before" in caught.value.hint
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_images_of_16_bits_are_resized_in_full(antialias: bool) -> None:
+    """A ramp stays a ramp; its values need more than 8 bits."""
+    ramp = np.add.outer(np.arange(40) * 512, np.arange(60) * 7).astype(np.uint16)[..., None]
+    result = Resize((20, 30), antialias=antialias)(ramp)
+    assert result.dtype == np.uint16
+    expected = np.add.outer((np.arange(20) * 2 + 0.5) * 512, (np.arange(30) * 2 + 0.5) * 7)
+    assert np.abs(result[1:-1, 1:-1, 0] - expected[1:-1, 1:-1]).max() <= 1
+    colors = np.dstack([ramp, ramp // 2, ramp // 3])
+    assert RandomResizedCrop(12, antialias=antialias)(colors, training=True).shape == (12, 12, 3)
+    with pytest.raises(DshubError, match="requires uint8 or uint16 images, not float32"):
+        Resize(9)(ramp.astype(np.float32))
