@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from dshub.catalog.features import ImageFeature
+from dshub.errors import ReadError
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
@@ -54,7 +55,7 @@ class EncodedImages:
             pool: memory for images of one size.
 
         Raises:
-            ReadError: a file cannot be decoded.
+            ReadError: a file cannot be decoded, or is missing from images of one size.
             SchemaError: an image does not fit the feature.
         """
         feature, files = self._features[name], self._rows.contents(name, rows)
@@ -67,19 +68,24 @@ class EncodedImages:
         work = FilePass(self.fused, context, feature, self._decoding, out, layout)
 
         def fill(i: int) -> None:
+            if files[i] is None:
+                reason = "it is missing, and images of one size cannot be"
+                hint = f"drop such rows with ds.drop_missing({name!r})"
+                raise ReadError(file=self._where(name, rows, i), reason=reason, hint=hint)
             work.fill(i, files[i], functools.partial(self._where, name, rows, i))
 
         self._workers.run(fill, len(rows))
         return out
 
     def _list(self, name: str, rows: np.ndarray, files: Any) -> list[np.ndarray]:
-        """Decode images that can differ in size."""
+        """Decode images that can differ in size; a missing file is None."""
         feature = self._features[name]
         images: list[Any] = [None] * len(rows)
 
         def fill(i: int) -> None:
             where = functools.partial(self._where, name, rows, i)
-            images[i] = decode_image(files[i], feature, self._decoding, where)
+            if (data := files[i]) is not None:
+                images[i] = decode_image(data, feature, self._decoding, where)
 
         self._workers.run(fill, len(rows))
         return images
