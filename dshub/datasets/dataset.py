@@ -16,7 +16,7 @@ from dshub.datasets.derived import (
     StackedSource,
     WidenedSource,
 )
-from dshub.datasets.documents import from_documents, has_documents
+from dshub.datasets.documents import Encoding, from_documents, has_documents
 from dshub.datasets.folders import from_folder
 from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
@@ -31,7 +31,6 @@ from dshub.datasets.sources import TableSource
 from dshub.datasets.splitting import class_numbers, cut, cut_stratified, filter_rows, fold
 from dshub.datasets.values import counted, distinct, matched_rows, sorted_rows
 from dshub.errors import ArgumentError
-from dshub.formats._texts import Encoding
 from dshub.loading.loader import Loader
 from dshub.loading.options import BatchKeywords, BatchOptions, overload, takes
 from dshub.loading.transforms.transform import Batch

@@ -10,7 +10,7 @@ import codecs
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from dshub.datasets.media import AUDIO, IMAGES
 from dshub.datasets.sources import ColumnSource
 from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
 from dshub.errors import ArgumentError, ReadError
-from dshub.formats._texts import Encoding
 from dshub.tables.columns import ArrayColumn, Values
+
+Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16"]
+"""Encodings of text, as in the readers of manifests."""
 
 TEXTS = (".txt", ".md", ".text", ".rst")
 _NOT_DOCUMENTS = ("readme", "license", "licence", "changelog")
@@ -33,15 +35,16 @@ Row = tuple[str, str]
 
 
 def has_documents(root: Path) -> bool:
-    """Return True if a folder has text files, but no images and no audio."""
-    found = False
+    """Return True if most files of a folder are text, and none are images or audio."""
+    documents = others = 0
     for _, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if name[0] != "."]
         shown = [name.lower() for name in names if name[0] != "."]
         if any(name.endswith(IMAGES + AUDIO) for name in shown):
             return False
-        found = found or any(name.endswith(TEXTS) for name in shown)
-    return found
+        found = sum(map(_is_document, shown))
+        documents, others = documents + found, others + len(shown) - found
+    return documents > others
 
 
 class DocumentSource(FolderSource):
@@ -158,6 +161,6 @@ def _rows(root: Path, split: str) -> list[Row]:
     ]
 
 
-def _is_document(name: str) -> Any:
+def _is_document(name: str) -> bool:
     lower = name.lower()
     return name[0] != "." and lower.endswith(TEXTS) and not lower.startswith(_NOT_DOCUMENTS)

@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from dshub.catalog.features import ImageFeature, MaskFeature
+from dshub.errors import ReadError
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
 from dshub.loading.memory import Pool
 from dshub.loading.options import BatchOptions, FileRows, Rows, image_files
@@ -72,7 +73,7 @@ class EncodedImages:
             failures: receives the errors of rows, whose images are undefined; None raises them.
 
         Raises:
-            ReadError: a file cannot be decoded.
+            ReadError: a file cannot be decoded, or is missing from images of one size.
             SchemaError: an image does not fit the feature.
         """
         feature, files = self._features[name], self._rows.contents(name, rows)
@@ -92,6 +93,10 @@ class EncodedImages:
             return self._decoded(name, rows, files, pool, failures)
 
         def fill(i: int) -> None:
+            if files[i] is None:
+                reason = "it is missing, and images of one size cannot be"
+                hint = f"drop such rows with ds.drop_missing({name!r})"
+                raise ReadError(file=self._where(name, rows, i), reason=reason, hint=hint)
             work.fill(i, files[i], functools.partial(self._where, name, rows, i))
 
         self._workers.run(collecting(fill, failures), len(rows))
@@ -100,15 +105,19 @@ class EncodedImages:
     def _decoded(
         self, name: str, rows: np.ndarray, files: Any, pool: Pool, failures: Failures | None
     ) -> Images:
-        """Decode images without transforms, into one array if the feature has a shape."""
+        """Decode images without transforms, into one array if all of them have one shape.
+
+        A missing file is None.
+        """
         feature = self._features[name]
         images: Any = [None] * len(rows)
-        if feature.shape:
+        if feature.shape and not feature.optional:
             images = pool.empty((len(rows), *feature.shape), np.dtype(feature.dtype))
 
         def fill(i: int) -> None:
             where = functools.partial(self._where, name, rows, i)
-            images[i] = decode_image(files[i], feature, self._decoding, where)
+            if (data := files[i]) is not None:
+                images[i] = decode_image(data, feature, self._decoding, where)
 
         self._workers.run(collecting(fill, failures), len(rows))
         decoded: Images = images

@@ -105,6 +105,12 @@ class OptionalColumn:
         values: Values = hidden(self._values.span(start, stop), self._valid.span(start, stop))
         return values
 
+    def contents(self, rows: np.ndarray) -> list[memoryview | None]:
+        """Return the bytes of rows of files without copying them; None for missing files."""
+        files = cast("BytesColumn", self._values).contents(rows)
+        valid = self._valid.gather(rows)
+        return [file if ok else None for file, ok in zip(files, valid, strict=True)]
+
 
 class StructColumn:
     """A column of structs, read as dicts."""

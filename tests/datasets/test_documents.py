@@ -68,6 +68,14 @@ def test_other_encodings_must_be_stated(tmp_path: Path) -> None:
     assert stated.fingerprint != Dataset.from_folder(tmp_path).fingerprint
 
 
+@pytest.mark.parametrize("name", ["README.md", "sizes.txt"])
+def test_a_text_beside_other_files_is_no_dataset(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "about")
+    write_text(tmp_path / "a.tar", "x")
+    with pytest.raises(ReadError, match="no image or audio files"):
+        Dataset.from_folder(tmp_path)
+
+
 def test_images_with_captions_are_images(tmp_path: Path) -> None:
     write_image(tmp_path / "1.png", 1)
     write_text(tmp_path / "1.txt", "a caption")

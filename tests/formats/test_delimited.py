@@ -498,3 +498,9 @@ def test_numbers_are_written_as_text() -> None:
     rows = read(CSV, output.files[""])
     assert [row[0] for row in rows] == ["1", "-2", ""]
     assert [float(row[1]) for row in rows] == [0.5, 3.0, 1e300]
+
+
+def test_empty_fields_of_a_column_can_be_missing() -> None:
+    options = {"format": "delimited", "columns": ["a", "b"], "missing": ["b"]}
+    (batch,) = formats.create(options).read({"rows": [MemoryFile("x", b',\n1,"2"\n')]})
+    assert batch.to_pydict() == {"a": ["", "1"], "b": [None, "2"]}

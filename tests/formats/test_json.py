@@ -452,3 +452,13 @@ def test_byte_order_mark_is_ignored(options: dict[str, Any], data: bytes) -> Non
 def test_last_value_of_a_repeated_key_counts() -> None:
     data = b'{"a": "1", "a": "2"}'
     assert read({"format": "json", "columns": {"a": "a"}}, data) == [{"a": "2"}]
+
+
+def test_base64_is_decoded() -> None:
+    options = {"format": "json", "columns": {"x": "x"}, "types": {"x": "base64"}}
+    file = MemoryFile("x", b'{"x": "AP8="}\n{"x": null}\n{"x": ""}\n')
+    (batch,) = formats.create(options).read({"rows": [file]})
+    assert batch["x"].to_pylist() == [b"\0\xff", None, b""]
+    for text in (b'{"x": "A"}', b'{"x": "A=B"}', b'{"x": 1}', b'{"x": "\xc3\xa9"}'):
+        with pytest.raises(ReadError, match="not base64"):
+            list(formats.create(options).read({"rows": [MemoryFile("x", text)]}))

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,6 +7,7 @@ from PIL import Image
 
 from dshub import Dataset
 from dshub.catalog.features import ImageFeature
+from dshub.errors import ReadError
 from dshub.loading.encoded import EncodedImages
 from dshub.loading.options import BatchOptions
 from dshub.loading.transforms.colors import ToFloat
@@ -42,6 +44,23 @@ def test_transforms_are_separate_if_other_images_need_them() -> None:
 def test_images_of_several_sizes_are_a_list() -> None:
     (batch,) = BOTH.columns(["left"]).batches(4, layout="chw", threads=2)
     assert [image.shape for image in batch["left"]] == [(3, 20 + i, 30) for i in range(4)]
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_missing_image_is_none(tmp_path: Path, prepared: bool) -> None:
+    feature = ImageFeature(encoding="png", optional=True)
+    rows = Dataset.from_arrays({"x": [FILES[0], None, FILES[1]]}, features={"x": feature})
+    if prepared:
+        rows.save(tmp_path / "rows")
+        rows = Dataset.open(tmp_path / "rows")
+    (batch,) = rows.batches(3, threads=1)
+    assert [image is None for image in batch["x"]] == [False, True, False]
+    assert rows[1] == {"x": None}
+    with pytest.raises(ReadError, match="row 1, column x: it is missing") as caught:
+        list(rows.batches(3, transform=[Resize((8, 8))]))
+    assert "drop_missing" in caught.value.hint
+    (sized,) = rows.drop_missing("x").batches(2, transform=[Resize((8, 8))])
+    assert sized["x"].shape == (2, 8, 8, 3)
 
 
 def test_rows_without_files_need_no_threads() -> None:

@@ -42,7 +42,7 @@ def outline(tops: Sequence[Path], survey: Survey, progress: Progress) -> Outline
     """
     folders = {top if top.is_dir() else top.parent for top in tops}
     record = find_record(folders.pop()) if len(folders) == 1 else None
-    if record is None:
+    if record is None or record.format not in plugins.names("export"):
         return None
     folder = next(top if top.is_dir() else top.parent for top in tops)
     exporter = plugins.module("export", record.format).exporter
@@ -109,7 +109,7 @@ def _tree(name: str, stored: Stored, survey: Survey) -> SplitOutline:
 
 def _names(split: SplitRecord, suffix: str) -> list[str]:
     """Return the names of the main files, in the order of shards."""
-    files = chain.from_iterable(split.done[str(shard)] for shard in range(split.shards))
+    files = chain.from_iterable(split.done.get(str(shard), ()) for shard in range(split.shards))
     return [file.name for file in files if file.name.endswith(suffix)]
 
 
