@@ -33,7 +33,7 @@ class ReadAhead:
         advise: Callable[[int, int], Any] | None = None,
     ) -> None:
         self._faults, self._advise = faults or major_faults, advise or _madvise()
-        self._seen, self._left = 0, 0
+        self._seen, self._left = self._faults(), 0
 
     def start(self, rows: Iterable[Any]) -> None:
         """Start to read the rows of a batch, unless the latest ones were in memory.

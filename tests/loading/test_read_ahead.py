@@ -17,7 +17,7 @@ def place(values: np.ndarray) -> int:
 
 
 def test_rows_are_read_while_pages_come_from_the_disk() -> None:
-    counts, calls = iter([0, 5, *[5] * 100]), Calls()
+    counts, calls = iter([3, 3, 5, *[5] * 100]), Calls()
     ahead = ReadAhead(lambda: next(counts), lambda *call: calls.append(call))
     row = memoryview(bytearray(10_000))
     for batches, expected in ((1, 0), (1, 1), (BATCHES, BATCHES + 1), (10, BATCHES + 1)):
@@ -28,7 +28,8 @@ def test_rows_are_read_while_pages_come_from_the_disk() -> None:
 
 def test_advice_covers_whole_pages_of_files_and_images() -> None:
     calls = Calls()
-    ahead = ReadAhead(lambda: 1, lambda *call: calls.append(call))
+    counts = iter([1, 2])
+    ahead = ReadAhead(lambda: next(counts), lambda *call: calls.append(call))
     data = np.zeros(5 * mmap.PAGESIZE, np.uint8)
     file = memoryview(data.data)[5000:9000]
     ahead.start([file, data[100:300].reshape(10, 20), b"in memory", data[:0]])
