@@ -294,7 +294,7 @@ CASES = [
         {"train": {"n": [1, 2, 3], "year": [2023, 2023, 2024]}},
         ("{}/sales",),
         from_parquet("sales"),
-        pending={"new": "folders key=value become columns"},
+        pending=dict.fromkeys(("new", "from"), "folders key=value become columns"),
     ),
     Case(
         "Parquet with a column of embeddings",
@@ -343,7 +343,7 @@ CASES = [
     Case(
         "LIBSVM file",
         text("a1a.svm", "+1 1:0.5 3:1", "-1 2:2"),
-        {"train": {"label": ["1", "-1"], "x": [[0.5, 0.0, 1.0], [0.0, 2.0, 0.0]]}},
+        {"train": {"label": ["1", "-1"], "values": [[0.5, 0.0, 1.0], [0.0, 2.0, 0.0]]}},
         ("{}/a1a.svm",),
         pending={"new": "`new` reads LIBSVM files"},
     ),
