@@ -120,13 +120,13 @@ def conform(
     Raises:
         SchemaError: a column or value is missing, out of range, or has the wrong type or shape.
     """
-    columns = []
+    columns, found = [], dict(zip(batch.schema.names, batch.columns, strict=True))
     for name, feature in features.items():
         place = _Place(f"{where}, column {name}", first_row)
-        if name not in batch.schema.names:
-            names = ", ".join(batch.schema.names)
+        if name not in found:
+            names = ", ".join(found)
             raise SchemaError(where=place.where, expected="this column", got=f"only {names}")
-        columns.append(_conform_column(batch.column(name), feature, place))
+        columns.append(_conform_column(found[name], feature, place))
     return pa.RecordBatch.from_arrays(columns, schema=arrow_schema(features))
 
 

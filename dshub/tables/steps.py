@@ -198,7 +198,8 @@ def stacked(batch: pa.RecordBatch, step: Stack, *, first_row: int) -> pa.RecordB
     """Apply a `Stack` step to a batch; `first_row` is the number of its first row, for errors."""
     is_float = step.dtype.startswith("float")
     feature = NumberFeature(dtype=step.dtype, missing=step.missing if is_float else ())
-    members = [column(batch, name) for name in step.columns]
+    found = dict(zip(batch.schema.names, batch.columns, strict=True))
+    members = [found[name] if name in found else column(batch, name) for name in step.columns]
     members = list(map(_with_nan, members)) if is_float else members
     numbers = conform(
         pa.RecordBatch.from_arrays(members, list(step.columns)),
@@ -209,7 +210,7 @@ def stacked(batch: pa.RecordBatch, step: Stack, *, first_row: int) -> pa.RecordB
     values = np.array([values.to_numpy(zero_copy_only=False) for values in numbers.columns])
     arrays = values.T.reshape(-1, *(step.shape or (len(step.columns),)))
     used = set(step.columns)
-    columns = {name: batch.column(name) for name in batch.schema.names if name not in used}
+    columns = {name: values for name, values in found.items() if name not in used}
     return pa.RecordBatch.from_pydict({**columns, step.column: nested(arrays)})
 
 

@@ -13,6 +13,7 @@ which ones contain numbers or classes.
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from textwrap import shorten
@@ -77,9 +78,9 @@ class Reader(Format, frozen=True):
     encoding: Encoding = "utf-8"
 
     def __post_init__(self) -> None:
-        for i, name in enumerate(self.columns):
-            if name in self.columns[:i]:
-                raise ValueError(f"`columns` names {name!r} twice")
+        name, count = Counter(self.columns).most_common(1)[0]
+        if count > 1:
+            raise ValueError(f"`columns` names {name!r} twice")
         if self.long == "last" and self.quoting:
             raise ValueError('`long = "last"` requires `quoting = false`')
         if self.delimiter == "::" and self.quoting:
