@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from dshub.datasets.documents import TEXTS
+from dshub.datasets.tabular.texts import read_text
 from dshub.datasets.trees import split_word
 from dshub.errors import DshubError
 from dshub.formats._texts import Encoding
 from dshub.publishing.authoring.survey import Entry, split_in, stem
-from dshub.publishing.authoring.texts import read_text
 
 _FEW = 3  # text files that can be tables of lines
 _MARKUP = {".md", ".rst"}
