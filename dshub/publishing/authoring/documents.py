@@ -90,7 +90,7 @@ def find_encoding(entries: Sequence[Entry], stated: Encoding | None) -> tuple[st
     found: dict[str, str] = {}
     unsure, marked = "", False
     for entry in entries:
-        text = read_text(entry, stated)
+        text = read_text(entry.file, stated)
         if text is None:
             raise DshubError(f"{entry.name} is not text", hint="pass only text files")
         if not text.ascii:
