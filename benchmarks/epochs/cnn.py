@@ -28,7 +28,7 @@ from dshub.loading.transforms import (
 PIXELS, SIZE = 64, 64  # side of the images in batches, and images per batch
 NORMALIZE = Normalize(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 PACKAGES = {"simplejpeg": "simplejpeg", "opencv": "cv2", "torchcodec": "torchcodec"}
-EVERY = 10  # steps between samples of the memory
+EVERY = 2  # steps between samples of the memory
 
 
 @dataclass(frozen=True)
