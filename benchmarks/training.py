@@ -72,7 +72,7 @@ def write(folder: Path, counts: dict[str, int], side: int) -> None:
     subprocess.run([*command, "--name", "own/photos"], check=True, capture_output=True)
 
 
-def table(epochs: int) -> list[Row]:
+def table(epochs: int, *, small: bool) -> list[Row]:
     """Return the rows of the table, with each decoder in the first interpreter that has it."""
     rows: dict[str, Row] = {}
     for interpreter in INTERPRETERS:
@@ -87,6 +87,8 @@ def table(epochs: int) -> list[Row]:
     if not rows:
         sys.exit("install torch to train a model")
     first = next(iter(rows.values()))
+    if small:
+        return list(rows.values())
     others = [Row(f"{first.title}, another seed", first.options | {"seed": 1}, first.interpreter)]
     for side, encode in STORED:
         options = first.options | {"side": side, "encode": encode}
@@ -131,7 +133,8 @@ def measure(folder: Path, rows: list[Row]) -> tuple[dict[str, dict[str, Any]], d
         speed, cost = whole["images"] / whole["wall"], 1000 * whole["cpu"] / whole["images"]
         cells = f"{speed:10,.0f}{cost:10.2f}{whole['accuracy']:10.3f}{more:11.1f}{resumed:>9}"
         print(f"{row.title:{width}}{cells}", flush=True)
-        holds[f"{row.title}: memory is flat"] = more < MAX_GROWTH
+        if whole["images"] >= sum(COUNTS.values()):  # fewer images only fill buffers
+            holds[f"{row.title}: memory is flat"] = more < MAX_GROWTH
     return results, holds
 
 
@@ -164,7 +167,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = options.place or Path(name)
         os.environ["DSHUB_CACHE"] = str(folder / "cache")
-        rows = table(options.epochs)
+        rows = table(options.epochs, small=options.small)
         if not (folder / "photos.toml").exists():
             write(folder, counts, side)
         sizes = [path.stat().st_size for path in (folder / "photos").rglob("*.jpg")]
