@@ -31,12 +31,13 @@ class OwnData(ColumnViews):
 
         Delimiter, quotes, header, encoding and features are inferred from all rows, as by
         `dshub new`. Numbers are int64 or float64. Text with few distinct values, and a column named
-        like `label`, are classes. A warning names what is uncertain, and the argument that decides
-        it.
+        like `label`, are classes. A column without a name that counts rows, as pandas writes its
+        index, is left out. A warning names what is uncertain, and the argument that decides it.
 
         Args:
             path: file, folder, pattern such as ``data/*.csv``, or several of them, with the same
-                columns. Files can be compressed, such as ``a.csv.gz``.
+                columns. Files can be compressed, such as ``a.csv.gz``. In a folder, subfolders such
+                as `year=2024` are a column.
             features: features of columns; the others are inferred.
             supervised: pair of columns that become `(x, y)`; each part can be a list of columns.
             arrays: several columns of numbers that become one array, by its name: the first and
@@ -66,11 +67,12 @@ class OwnData(ColumnViews):
             ds = Dataset.from_json("chats.jsonl")
 
         A file has one object per line, or one document with a list of objects. Objects within rows
-        become columns named `outer.inner`. Other values of one structure are lists and structs.
-        Keys whose values differ in type are left out with a warning.
+        are structs; `flatten` makes columns of them. Text of digits stays text. Keys whose values
+        differ in type are left out with a warning.
 
         Args:
-            path: file, folder, pattern such as ``data/*.jsonl``, or several of them.
+            path: file, folder, pattern such as ``data/*.jsonl``, or several of them; see
+                `from_csv`.
             features: see `from_csv`.
             supervised: see `from_csv`.
             arrays: see `from_csv`.
@@ -78,7 +80,8 @@ class OwnData(ColumnViews):
         Raises:
             ReadError: a file does not exist, or is not JSON.
             SchemaError: a value does not fit its feature.
-            DshubError: a file has no list of rows or several, or the files differ in structure.
+            DshubError: a file has no list of rows or several, or has columns instead, as `to_json`
+                of pandas writes them by default; or the files differ in structure.
             UnknownNameError: `supervised` names an unknown column.
         """
         return cls._of(read_files("json", options), options.supervised)
@@ -97,7 +100,7 @@ class OwnData(ColumnViews):
         become images and audio. Columns of unsupported types are left out with a warning.
 
         Args:
-            path: file, folder, pattern, or several of them.
+            path: file, folder, pattern, or several of them; see `from_csv`.
             features: see `from_csv`.
             supervised: see `from_csv`.
             arrays: see `from_csv`.

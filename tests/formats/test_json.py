@@ -271,7 +271,7 @@ def test_value_of_another_type_is_rejected_with_line_and_key(kind: str, values: 
         (FLAT, "[]", "line 1: the document is a list, not an object"),
         (FLAT, "null", "line 1: the document is null, not an object"),
         (FLAT, '{"text": "", "label": ""} x', "line 1: JSON is malformed"),
-        (FLAT, '{"text": NaN, "label": ""}', "line 1: JSON is malformed"),
+        (FLAT, '{"text": NaN, "label": ""}', "line 1: text is a number, not a string"),
         (SQUAD, '{"data": {}}', "data is an object, not a list"),
         (SQUAD, '{"data": []', "Input data was truncated"),
         (SQUAD, "", "Input data was truncated"),

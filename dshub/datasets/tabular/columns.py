@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
@@ -39,6 +40,7 @@ class Column:
 
     Attributes:
         name: name of the column.
+        is_text: whether texts are never numbers or bools, because the files have types.
         rows: number of rows, by split.
         counts: number of rows by value as text, by split; None for too many distinct values.
         types: types of the values, each with the first split that has it.
@@ -58,6 +60,7 @@ class Column:
     """
 
     name: str
+    is_text: bool = False
     rows: Counter[str] = field(default_factory=Counter)
     counts: dict[str, Counter[str]] | None = field(default_factory=dict)
     types: dict[pa.DataType, str] = field(default_factory=dict)
@@ -225,6 +228,14 @@ def _are_consecutive(values: Sequence[str]) -> bool:
     if len(values) > MAX_TEXT_CLASSES or not all(map(_INTEGER.fullmatch, values)):
         return False
     return int(values[-1]) - int(values[0]) + 1 == len(values) > 1
+
+
+def are_row_numbers(values: pa.Array) -> bool:
+    """Return True if texts are integers, each one more than the one before, or 0 again."""
+    if not is_text(values.type) or values.null_count or not _casts(values, pa.int64()):
+        return False
+    numbers = values.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return bool(np.all((np.diff(numbers) == 1) | (numbers[1:] == 0)))
 
 
 def is_binary(kind: pa.DataType) -> bool:

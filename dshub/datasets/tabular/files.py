@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dshub import archives
+from dshub.cache.disk import disk_faults
+from dshub.cache.pointers import LONGEST
+from dshub.datasets.media import refuse_pointer
 from dshub.errors import ArgumentError, ReadError
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -17,7 +20,13 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 @dataclass(frozen=True, slots=True)
 class LooseFile:
-    """File on disk that is open only while it is read, because a dataset can have many files."""
+    """File on disk that is open only while it is read, because a dataset can have many files.
+
+    Attributes:
+        path: path of the file.
+        name: name for messages.
+        member: path in the folder that was given; empty without one.
+    """
 
     path: Path
     name: str
@@ -48,7 +57,9 @@ def find_files(paths: Paths, suffixes: Sequence[str]) -> list[LooseFile]:
 
     Raises:
         ArgumentError: `paths` is not a path, or empty.
-        ReadError: a path does not exist, or a folder or pattern has no files.
+        ReadError: a path does not exist, a folder or pattern has no files, or a file is a pointer
+            of Git LFS, git-annex or DVC.
+        StoreError: a file cannot be read.
     """
     single = [paths] if isinstance(paths, str | os.PathLike) else paths
     if not isinstance(single, Iterable):
@@ -56,10 +67,18 @@ def find_files(paths: Paths, suffixes: Sequence[str]) -> list[LooseFile]:
     found = [file for path in single for file in _files(path, suffixes)]
     if not found:
         raise ArgumentError(name="path", value=paths, expected="at least one path")
-    return [LooseFile(path, str(path)) for path in found]
+    for file in found:
+        _refuse_pointer(file.path)
+    return found
 
 
-def _files(given: str | os.PathLike[str], suffixes: Sequence[str]) -> list[Path]:
+def _refuse_pointer(path: Path) -> None:
+    with disk_faults(path, "read"):
+        if 0 < path.stat().st_size < LONGEST:
+            refuse_pointer(path.read_bytes(), str(path))
+
+
+def _files(given: str | os.PathLike[str], suffixes: Sequence[str]) -> list[LooseFile]:
     if not isinstance(given, str | os.PathLike):
         raise ArgumentError(name="path", value=given, expected="a path or a pattern")
     path = Path(given)
@@ -67,7 +86,7 @@ def _files(given: str | os.PathLike[str], suffixes: Sequence[str]) -> list[Path]
         files = [file for file in sorted(path.rglob("*")) if _is_table(file, path, suffixes)]
         reason = f"the folder has no files that end with {' or '.join(suffixes)}"
     elif path.exists():
-        return [path]
+        return [LooseFile(path, str(path))]
     else:
         names = glob.glob(os.fspath(path), recursive=True)  # noqa: PTH207  # absolute patterns
         files = list(map(Path, sorted(names)))
@@ -76,7 +95,9 @@ def _files(given: str | os.PathLike[str], suffixes: Sequence[str]) -> list[Path]
         reason = "no file matches this pattern" if is_pattern else "there is no such file"
     if not files:
         raise ReadError(file=str(path), reason=reason, hint="correct the path")
-    return files
+    if not path.is_dir():
+        return [LooseFile(file, str(file)) for file in files]
+    return [LooseFile(file, str(file), file.relative_to(path).as_posix()) for file in files]
 
 
 def _is_table(file: Path, folder: Path, suffixes: Sequence[str]) -> bool:

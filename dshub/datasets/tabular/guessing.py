@@ -97,13 +97,13 @@ def _of_text(column: Column, stated: str) -> Guess:
     some_value = column.counts is None or len(column.distinct) > len(column.missing)
     numbers = column.all_numbers and not column.has_leading_zeros and some_value
     numbers = numbers and (bool(column.all_integers) or not column.all_digits)
-    if column.all_bools and some_value and column.name not in LABELS:
+    if column.all_bools and some_value and column.name not in LABELS and not column.is_text:
         missing = tuple(sorted(column.missing))
         return NumberFeature(dtype="bool", missing=missing, optional=bool(missing)), ""
     is_class = column.name in LABELS and stated != "number" and column.has_classes(MAX_CLASSES)
     if is_class and numbers and column.all_integers:
         return _label(column), _doubt(column, NUMBERED, "number")
-    if numbers or stated == "number":
+    if (numbers and not column.is_text) or stated == "number":
         return _numbers(column)
     few = column.name not in TEXTS and column.has_classes(MAX_TEXT_CLASSES)
     few = few and 10 * len(column.values) <= column.rows.total()

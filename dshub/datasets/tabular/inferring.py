@@ -1,6 +1,6 @@
 """Infer the features of columns from all rows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,13 @@ import pyarrow as pa
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import Stack
 from dshub.datasets.tabular.arrays import ArrayRange, feature_of, offers, stack
-from dshub.datasets.tabular.columns import Column
+from dshub.datasets.tabular.columns import Column, are_row_numbers
 from dshub.datasets.tabular.guessing import guess
 from dshub.datasets.tabular.readers import Naming
 from dshub.errors import DshubError
+
+_INDEXES = ("", "Unnamed: 0")  # names of the index in CSV files of pandas
+_COUNTS = "is omitted, because it has no name and counts rows, as the index of pandas; use --number"
 
 
 @dataclass
@@ -26,6 +29,7 @@ class Inference:
         features: feature of each column that can be used.
         stacks: step of each array.
         notes: notes about uncertain guesses and omitted columns.
+        counters: whether a column without a name counts rows, by its new name.
     """
 
     columns: dict[str, Column] = field(default_factory=dict)
@@ -33,13 +37,32 @@ class Inference:
     features: dict[str, Feature] = field(default_factory=dict)
     stacks: list[Stack] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    counters: dict[str, bool] = field(default_factory=dict)
 
-    def add(self, split: str, batch: pa.RecordBatch, rename: Mapping[str, str]) -> None:
-        """Add rows of a split, whose columns were renamed."""
+    def add(
+        self,
+        split: str,
+        batch: pa.RecordBatch,
+        rename: Mapping[str, str],
+        *,
+        untyped: Collection[str] | None = None,
+    ) -> None:
+        """Add rows of a split.
+
+        Args:
+            split: name of the split.
+            batch: rows, whose columns were renamed.
+            rename: new names of columns, by old name.
+            untyped: columns in which text can be numbers; None for all columns.
+        """
         for name, values in zip(batch.schema.names, batch.columns, strict=True):
             if name not in self.columns:
-                self.columns[name] = Column(name)
+                is_text = untyped is not None and name not in untyped
+                self.columns[name] = Column(name, is_text)
             self.columns[name].add(split, values)
+        for index in {rename.get(name, name) for name in _INDEXES} & {*batch.schema.names}:
+            counts = self.counters.get(index, True) and are_row_numbers(batch.column(index))
+            self.counters[index] = counts
         self.classes = self.classes or stated_classes(batch.schema.metadata, rename)
 
     def infer(
@@ -68,6 +91,9 @@ class Inference:
             stated = (declared or {}).get(name)
             if stated is not None:
                 self.features[name] = stated
+                continue
+            if self.counters.get(name) and name not in kinds:
+                self.notes.append(f"column {name!r} {_COUNTS} {name} to change this")
                 continue
             feature, note = guess(column, kinds.get(name, ""), self.classes.get(name, ()))
             self.notes += [note] if note else []

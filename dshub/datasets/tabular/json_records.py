@@ -1,4 +1,4 @@
-"""Find the columns of JSON files, which are the keys that every row has."""
+"""Find the columns of JSON files, which are the keys of the rows."""
 
 import json
 from collections import Counter, defaultdict
@@ -21,6 +21,7 @@ _KINDS: dict[type, str] = {
     list: "list",
 }
 _SCALARS = {"boolean", "integer", "number", "string"}
+_SPLIT = {"columns", "index", "data"}  # keys of pandas with `orient="split"`
 _UNSIGNED = "unsigned 64-bit integer"
 _MAX_DEPTH = 16  # maximum levels of nested objects and lists
 _MAX_COLUMNS = 500
@@ -86,8 +87,8 @@ class Records:
     def _columns(self) -> Iterator[tuple[str, str]]:
         """Yield the path and type of each column, in the order of the keys.
 
-        Objects are divided into their keys, and lists of objects too if all objects have the same
-        keys. Other values with one structure have the type `any`.
+        Objects and lists of objects are columns of type `any`, as are all values that can be
+        missing. Objects are divided into their keys only if one of these cannot be read.
         """
         waiting = [path for path in self.counts if self._parent(path) not in self.counts]
         while waiting:
@@ -95,16 +96,15 @@ class Records:
             flat, kinds, items = self._flat_kind(path), self.kinds[path], f"{path}[]"
             if flat:
                 yield path, flat
-            elif kinds == {"object"} and self.values[path] == self.rows:
+            elif kinds == {"list"} and self._is_complete(path) and self._flat_kind(items):
+                waiting.insert(0, items)
+            elif not (problem := self._problem(path)):
+                yield path, "any"
+            elif kinds == {"object"} and self._is_complete(path) and self._children(path):
                 waiting = [*self._children(path), *waiting]
-            elif kinds == {"list"} and self._is_even(path):
-                is_scalar = bool(self._flat_kind(items))
-                waiting = [*([items] if is_scalar else self._children(items)), *waiting]
-            elif problem := self._problem(path):
+            else:
                 shown = path.removeprefix(f"{self.path}.")
                 self.notes.append(f"key {shown!r} is omitted: {problem}")
-            else:
-                yield path, "any"
 
     def _parent(self, path: str) -> str:
         return path.removesuffix("[]") if path.endswith("[]") else path.rpartition(".")[0]
@@ -128,14 +128,9 @@ class Records:
         complete = self.values[path] == expected and "null" not in self.kinds[path]
         return next(iter(kinds)) if is_scalar and complete else ""
 
-    def _is_even(self, path: str) -> bool:
-        """Return True if every row has a list of scalars, or of objects with equal keys."""
-        items = f"{path}[]"
-        if self.values[path] != self.rows:
-            return False
-        return bool(self._flat_kind(items)) or (
-            self.kinds[items] == {"object"} and all(map(self._flat_kind, self._children(items)))
-        )
+    def _is_complete(self, path: str) -> bool:
+        """Return True if every row has a value."""
+        return self.values[path] == self.rows and "null" not in self.kinds[path]
 
     def _problem(self, path: str) -> str:
         """Describe why the values at a path have no common type, or return an empty string."""
@@ -210,17 +205,23 @@ def _rows(file: File) -> tuple[str, Iterable[Any]]:
     name = file.name
     with file.open() as stream:
         first, second = stream.readline(), stream.readline()
+    if not first:
+        raise DshubError(f"{name} is empty", hint="pass only files with rows")
     try:
         document = json.loads(first)
     except (ValueError, RecursionError):
         document = None
-    is_lines = second.strip() or _is_lines(file) or not _lists(document)
-    if isinstance(document, dict) and is_lines:
+    is_lines = second.strip() or _is_lines(file)
+    if isinstance(document, dict) and (is_lines or not _lists(document)):
+        if not is_lines:
+            _refuse_columns(document, name)
         return "", _lines(file)
     document = _parsed(read_all(file, LARGEST_DOCUMENT), name)
     if isinstance(document, list):
         return "[]", document
     lists = _lists(document)
+    if not lists:
+        _refuse_columns(document, name)
     if len(lists) != 1:
         content = f"several lists: {', '.join(lists)}" if lists else "no list of objects"
         raise DshubError(
@@ -228,6 +229,31 @@ def _rows(file: File) -> tuple[str, Iterable[Any]]:
             hint="write a manifest that names the list of rows; see https://dshub.github.io/dshub/manifests.html",
         )
     return lists.popitem()
+
+
+def _refuse_columns(document: Any, name: str) -> None:
+    """Raise DshubError for a document with columns or named rows, as pandas writes them.
+
+    These are objects, or lists of equal length. See `orient` of
+    https://pandas.pydata.org/docs/reference/api/pandas.DataFrame.to_json.html
+    """
+    if not isinstance(document, dict) or not (_are_columns(document) or {*document} == _SPLIT):
+        return
+    raise DshubError(
+        f"{name} is one object whose values look like columns or an index, not rows",
+        hint="write an object per row, with "
+        'df.to_json("data.jsonl", orient="records", lines=True); '
+        "if it is one row, let its name end with .jsonl",
+    )
+
+
+def _are_columns(document: dict[str, Any]) -> bool:
+    """Return True if all values are objects, or nonempty lists of equal length."""
+    values = list(document.values())
+    if all(isinstance(value, dict) for value in values):
+        return len(values) > 1 or "0" in values[0]
+    lengths = {len(value) if isinstance(value, list) else 0 for value in values}
+    return len(values) > 1 and len(lengths) == 1 and lengths != {0}
 
 
 def _is_lines(file: File) -> bool:

@@ -1,5 +1,6 @@
 """Choose the reader of tables in files, with the options that fit them."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -16,6 +17,8 @@ from dshub.errors import DshubError, ReadError
 from dshub.formats import File
 from dshub.formats._texts import Encoding, numbered_lines
 
+_TYPED = {"json", "parquet", "arrow"}  # formats in which text is text, even if it has digits
+_TAG = re.compile(r"O|[BIESLUM]-\S+")  # label of a token
 _DIGITS = 9  # of an index in LIBSVM files
 _MOST_FEATURES = 1 << 20  # per row of LIBSVM files, because all are stored
 
@@ -26,6 +29,20 @@ Naming = Callable[[str, Collection[str]], str]
 def unchanged(text: str, taken: Collection[str] = ()) -> str:
     """Keep the name of a column, unless another column has it; a list is named like its key."""
     return unused(text.replace("[]", ""), taken, "_")
+
+
+def untyped(reader: Mapping[str, Any], columns: Iterable[str]) -> set[str]:
+    """Return the columns of a reader in which text can be numbers, such as those of CSV."""
+    if reader["format"] == "partitioned":
+        names = set(columns)
+        folders = {name for name in names if f"={{{name}}}/" in reader["path"]}
+        return folders | untyped(reader["of"], names - folders)
+    return set() if reader["format"] in _TYPED else set(columns)
+
+
+def name_of_unnamed(number: int) -> str:
+    """Return the name of a column without one; the first is the index that pandas writes."""
+    return "index" if number == 1 else f"column_{number}"
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,7 @@ def choose_reader(
     elif form == "lines":
         texts = _texts(files, options)
         chosen = {"blank": "drop", **_encoding(texts, notes, options)}
+        notes += _token_labels(texts)
     elif form == "libsvm":
         chosen = {"shape": [max(map(_largest_index, files))], "sparse": True}
     else:
@@ -109,7 +127,7 @@ def _delimited(files: Sequence[File], notes: list[str], options: TextOptions) ->
             hint="pass only files of one dataset, or use --split NAME=PATH for each file",
         )
     (first,) = dialects
-    notes += _doubts(first, options)
+    notes += [*_doubts(first, options), *_token_labels(texts)]
     commas = first.columns if options.decimal_comma is not None else first.decimal_commas
     stated = {
         "header": first.header,
@@ -158,6 +176,21 @@ def _texts(files: Sequence[File], options: TextOptions) -> dict[str, Text]:
             raise DshubError(f"{file.name} is not text", hint="pass only text files")
         texts[file.name] = text
     return texts
+
+
+def _token_labels(texts: Mapping[str, Text]) -> Iterator[str]:
+    """Yield a doubt if a file has a token and its labels in each line, as for CoNLL-2003."""
+    for name, text in texts.items():
+        *lines, _ = text.head.replace("\r", "").split("\n")
+        tokens = [line.split() for line in lines if line.strip()]
+        are_sentences = "" in map(str.strip, lines[:-1])
+        if are_sentences and all(len(t) > 1 and _TAG.fullmatch(t[-1]) for t in tokens):
+            fields = max(map(len, tokens))
+            yield (
+                f"{PurePath(name).name} looks like token labels: each line is a row, not each "
+                f'sentence; to read sentences, write format = "conll" with its {fields} columns in '
+                "a manifest"
+            )
 
 
 def _encoding(texts: Mapping[str, Text], notes: list[str], options: TextOptions) -> dict[str, Any]:

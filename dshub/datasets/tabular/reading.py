@@ -2,7 +2,7 @@
 
 import warnings
 from codecs import lookup
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal, get_args
 
@@ -17,12 +17,19 @@ from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.files import Paths, find_files
 from dshub.datasets.tabular.guessing import BECOMES_NAN, NO_VALUE, NUMBERED
 from dshub.datasets.tabular.inferring import Inference
-from dshub.datasets.tabular.readers import TextOptions, choose_reader, unchanged
+from dshub.datasets.tabular.partitions import folder_columns, read_each
+from dshub.datasets.tabular.readers import (
+    TextOptions,
+    choose_reader,
+    name_of_unnamed,
+    unchanged,
+    untyped,
+)
 from dshub.errors import ArgumentError, ReadError, SchemaError
 from dshub.formats import File
 from dshub.formats._texts import Delimiter, Encoding
 from dshub.tables.conforming import conform
-from dshub.tables.steps import stacked
+from dshub.tables.steps import renamed, stacked
 
 SUFFIXES = {
     "delimited": (".csv", ".tsv", ".tab", ".txt"),
@@ -118,9 +125,16 @@ def read_files(form: str, options: TableOptions) -> ColumnSource:
         DshubError: the files differ in structure.
     """
     files = find_files(options.path, SUFFIXES[form])
-    reader, notes = choose_reader(form, files, options.text)
-    batches = formats.create(reader).read({"rows": files})
-    return read_batches(batches, options, files=files, notes=notes)
+    chosen, notes = choose_reader(form, files, options.text)
+    reader = formats.create(chosen)
+    folders = folder_columns(files, notes)
+    batches = (
+        read_each(files, lambda file: reader.read({"rows": [file]}))
+        if folders
+        else reader.read({"rows": files})
+    )
+    texts = untyped(chosen, chosen.get("columns", ())) | {*folders}
+    return read_batches(batches, options, files=files, notes=notes, untyped=texts)
 
 
 def read_batches(
@@ -129,16 +143,26 @@ def read_batches(
     *,
     files: Sequence[File],
     notes: Sequence[str] = (),
+    untyped: Collection[str] = (),
 ) -> ColumnSource:
     """Infer the features of batches from files, and convert them to columns.
 
     What is uncertain, or left out, is a warning.
+
+    Args:
+        batches: rows of the files.
+        options: arguments of the caller.
+        files: files, for messages.
+        notes: notes about the files.
+        untyped: columns in which text can be numbers.
     """
     arrays = {name: ArrayRange.parse(name, text) for name, text in (options.arrays or {}).items()}
     found, read = Inference(), list[pa.RecordBatch]()
     for batch in batches:
-        found.add("rows", batch, {})
-        read.append(batch)
+        rename = _names_of_unnamed(batch.schema.names)
+        texts = {rename.get(name, name) for name in untyped}
+        read.append(renamed(batch, rename) if rename else batch)
+        found.add("rows", read[-1], rename, untyped=texts)
     if not read:
         names = ", ".join(file.name for file in files[:3])
         raise ReadError(file=names, reason="it has no rows", hint="pass files with rows")
@@ -149,6 +173,13 @@ def read_batches(
     features = found.features
     where = files[0].name + (f" and {len(files) - 1:,} more" if len(files) > 1 else "")
     return _source(list(_conformed(read, found, features, where)), features)
+
+
+def _names_of_unnamed(columns: Sequence[str]) -> dict[str, str]:
+    """Return the new name of a column without one."""
+    if "" not in columns:
+        return {}
+    return {"": unchanged(name_of_unnamed(columns.index("") + 1), columns)}
 
 
 def _conformed(

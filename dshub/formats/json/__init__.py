@@ -5,6 +5,7 @@ A row is an item of one list. A column is a path to a value in the row or in any
 in `dshub.formats.json.paths`. Rows are in document order.
 """
 
+import json
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
@@ -33,6 +34,7 @@ class Reader(Format, frozen=True):
     values of one type, lists or objects; missing keys and nulls are missing values.
 
     The last value of a repeated key is used, as in most libraries. A byte order mark is ignored.
+    NaN and Infinity are numbers.
 
     Attributes:
         columns: path of each column from the document root. If `rows` is
@@ -121,10 +123,10 @@ class Reader(Format, frozen=True):
             if len(data) > _SMALL:
                 file.check_size(_decoded_size(data))
             try:
-                document = Node(msgspec.json.decode(data))
+                document = Node(_decoded(data))
                 for trail in trails((document,), lists):
                     yield [self._value(name, trail) for name in self.columns]
-            except (Misfit, msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            except (Misfit, ValueError, RecursionError) as error:
                 raise ReadError(file=file.name, reason=f"{place}{error}") from None
 
     def _documents(self, file: File) -> Iterator[tuple[str, bytes]]:
@@ -191,6 +193,18 @@ class Reader(Format, frozen=True):
         for name, value in zip(self.columns, values, strict=True):
             document = put(document, self._places[name].segments, value, name)
         return document
+
+
+def _decoded(data: bytes) -> Any:
+    """Decode a document, also with NaN and Infinity, as Python's `json` writes them."""
+    try:
+        return msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        if b"NaN" not in data and b"Infinity" not in data:
+            raise
+    document = json.loads(data)
+    msgspec.json.encode(document)  # raises ValueError for text that is not Unicode
+    return document
 
 
 def _decoded_size(data: bytes) -> int:

@@ -44,7 +44,10 @@ _UNSUPPORTED = {
         ".pt",
         ".pth",
     },
-    "an HDF5 file, which dshub cannot read; save it as npz": {".h5", ".hdf5"},
+    "an HDF5 file, which has no reader; open it with Dataset.from_hdf5, or save it as npz": {
+        ".h5",
+        ".hdf5",
+    },
 }
 _MARKUP = {
     "<?xml": "an XML file, which dshub cannot read; save its rows as CSV or JSON",

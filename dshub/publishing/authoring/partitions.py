@@ -1,7 +1,6 @@
-"""Outline tables in folders such as `year=2024`, and pack files that have the same name."""
+"""Outline tables in folders such as `year=2024`, which are packed with their folders."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,10 +30,7 @@ def read_folders(outline: Outline, members: Mapping[Path, Sequence[str]]) -> Non
         for name, of in entries.items()
     }
     columns = folder_columns(list(trees.values()), {})
-    files = Counter(
-        entry.path.name for of in entries.values() for entry in of if not _inside(entry)
-    )
-    if not columns and max(files.values(), default=0) < 2:
+    if not columns:
         return
     outline.members = [
         (entry.name, entry.path) for of in entries.values() for entry in of if not _inside(entry)

@@ -15,6 +15,7 @@ from dshub.datasets.depths import header_dtype
 from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.columns import Column
 from dshub.datasets.tabular.inferring import Inference
+from dshub.datasets.tabular.readers import name_of_unnamed, untyped
 from dshub.errors import DshubError, SchemaError
 from dshub.loading.decoding import images
 from dshub.loading.decoding.pixels import DEFAULT, decode_image
@@ -110,7 +111,8 @@ def scan(
     with Task(progress, "reading every row", None, unit="rows") as task:
         for name, split in outline.splits.items():
             for batch in batches(split):
-                found.add(name, batch, split.rename)
+                texts = untyped(split.reader, batch.schema.names)
+                found.add(name, batch, split.rename, untyped=texts)
                 split.rows += batch.num_rows
                 task.advance(batch.num_rows)
             if not split.rows:
@@ -167,7 +169,8 @@ def renamed(columns: Sequence[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for i, column in enumerate(columns, 1):
         if column not in used:
-            names[column] = key(column, used, default=f"column_{i}")
+            default = f"column_{i}" if column else name_of_unnamed(i)
+            names[column] = key(column, used, default=default)
             used.add(names[column])
     return names
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dshub import Dataset
-from dshub.errors import ArgumentError
+from dshub.errors import ArgumentError, ReadError
 from tests.independent.own_files import write_text
+from tests.publishing.authoring.conftest import New
 
 
 def test_facts_of_csv_can_be_stated(tmp_path: Path) -> None:
@@ -51,6 +52,46 @@ def test_invalid_arguments_are_rejected(
         return
     with pytest.raises(ArgumentError, match=message):
         Dataset.from_csv(tmp_path / "a.csv", **options)
+
+
+@pytest.mark.parametrize("name", ["", '""', "Unnamed: 0"])
+def test_row_numbers_of_pandas_are_left_out(tmp_path: Path, new: New, name: str) -> None:
+    write_text(tmp_path / "a.csv", f"{name},x\n0,a\n1,b\n0,c\n")
+    with pytest.warns(UserWarning, match="counts rows, as the index of pandas"):
+        assert list(Dataset.from_csv(tmp_path / "a.csv").features) == ["x"]
+    result = new(tmp_path / "a.csv")
+    assert list(result.manifest.features) == ["x"]
+    (doubt,) = result.doubts("index of pandas")
+    option, column = doubt.partition("; use ")[2].split()[:2]
+    again = new(tmp_path / "a.csv", option, column, "--force")
+    assert again["train"][column].tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [("7 3 5", [7, 3, 5]), ("p q r", ["p", "q", "r"]), ("1.5 2 3", None)]
+)
+def test_other_index_is_a_column(
+    tmp_path: Path, new: New, values: str, expected: list[Any] | None
+) -> None:
+    lines = [f"{value},{number}\n" for number, value in enumerate(values.split())]
+    write_text(tmp_path / "a.csv", "".join([",x\n", *lines]))
+    for ds in (Dataset.from_csv(tmp_path / "a.csv"), new(tmp_path / "a.csv")["train"]):
+        assert list(ds["index"]) == (expected or [1.5, 2.0, 3.0])
+
+
+def test_pointer_of_git_lfs_names_the_command(tmp_path: Path) -> None:
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
+    for name, read in (("a.csv", Dataset.from_csv), ("a.parquet", Dataset.from_parquet)):
+        write_text(tmp_path / name, text)
+        with pytest.raises(ReadError, match="it is a Git LFS pointer") as caught:
+            read(tmp_path / name)
+        assert "git lfs pull" in caught.value.hint
+
+
+def test_token_labels_are_a_doubt(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.tsv", "EU\tB-ORG\nrejects\tO\n\nPeter\tB-PER\n")
+    with pytest.warns(UserWarning, match=r"a\.tsv looks like token labels"):
+        Dataset.from_csv(tmp_path / "a.tsv", header=False)
 
 
 def test_unknown_argument_names_the_method(tmp_path: Path) -> None:

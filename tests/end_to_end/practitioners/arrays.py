@@ -75,7 +75,6 @@ CASES = [
         {"train": {"x": SERIES.tolist(), "names": ["a", "b", "ö"]}},
         ("{}/runs.npz",),
         asks="rate",
-        pending={"new": "npz with text or a scalar"},
     ),
     Case(
         "HDF5 of images and labels",
@@ -83,8 +82,7 @@ CASES = [
         {"train": {"images": IMAGES.tolist(), "labels": ["1", "0", "1", "2"]}},
         ("{}/digits.h5",),
         lambda folder: from_.from_hdf5(folder / "digits.h5"),
-        refused="HDF5",
-        pending={"from": "Dataset.from_hdf5 is new"},
+        refused="Dataset.from_hdf5",
     ),
     Case(
         "MNIST as CSV: a label and 784 columns of pixels",
@@ -98,10 +96,9 @@ CASES = [
             "pixels=pixel0..pixel783:28x28",
         ),
         lambda folder: from_.from_csv(
-            folder / "mnist_train.csv", array={"pixels": "pixel0..pixel783:28x28"}
+            folder / "mnist_train.csv", arrays={"pixels": "pixel0..pixel783:28x28"}
         ),
         elsewhere={"train": {"label": [7, 2], "pixels": np.reshape(PIXELS, (2, 28, 28)).tolist()}},
-        pending={"new": "--array is new", "from": "Dataset.from_csv is new"},
     ),
     Case(
         "tags as columns of 0 and 1",

@@ -187,20 +187,12 @@ CASES = [
         {
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
-                "objects_bbox": [BOXES, []],
-                "objects_categories": [[1, 0], []],
-            }
-        },
-        opened=from_.from_folder,
-        elsewhere={
-            "train": {
-                "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "objects": [
                     {"bbox": BOXES, "categories": [1, 0]},
                     {"bbox": [], "categories": []},
                 ],
             }
         },
-        pending={"new": NO_BOXES},
+        opened=from_.from_folder,
     ),
 ]

@@ -43,10 +43,6 @@ import pyarrow as pa
 from tests.end_to_end.practitioners.case import Case, Solid, from_
 from tests.end_to_end.practitioners.files import both, parquet, solid, text, tree
 
-NO_CSV = "Dataset.from_csv is new"
-NO_JSON = "Dataset.from_json is new"
-NO_PARQUET = "Dataset.from_parquet is new"
-
 
 def csv(name: str, **options: Any) -> Any:
     return lambda folder: from_.from_csv(folder / name, **options)
@@ -94,8 +90,7 @@ CASES = [
         {"train": {"height": [1.5, 2.5, 3.5], "name": ["Ada", "Bob", "Cy"]}},
         ("{}/data.csv",),
         csv("data.csv"),
-        asks="index",
-        pending={"new": "the index of pandas becomes a column", "from": NO_CSV},
+        asks="counts rows, as the index of pandas",
     ),
     Case(
         "CSV of a German spreadsheet: ;, decimal commas, cp1252",
@@ -104,7 +99,6 @@ CASES = [
         ("{}/preise.csv", "--encoding", "cp1252", "--decimal-comma", "Preis"),
         csv("preise.csv", encoding="cp1252", decimal=","),
         elsewhere={"train": {"Ort": ["Köln", "Münster"], "Preis": [1234.5, 0.5]}},
-        pending={"from": NO_CSV},
     ),
     Case(
         "TSV with quotes in fields",
@@ -112,7 +106,6 @@ CASES = [
         {"train": {"text": ['a 5" disk', 'quoted "b"', "plain"], "n": [1, 2, 3]}},
         ("{}/s.tsv",),
         csv("s.tsv"),
-        pending={"from": NO_CSV},
     ),
     Case(
         "CSV of a spreadsheet in UTF-8 with a byte order mark",
@@ -128,7 +121,6 @@ CASES = [
         {"train": {"city": ["Łódź", "Æbeltoft"], "n": [1, 2]}},
         ("{}/export.txt",),
         csv("export.txt"),
-        pending={"from": NO_CSV},
     ),
     Case(
         "CSV with gaps in 64-bit ids",
@@ -143,7 +135,6 @@ CASES = [
         {"train": {"zip": ["02134", "10001", "94105"], "n": [1, 2, 3]}},
         ("{}/zip.csv",),
         csv("zip.csv"),
-        pending={"from": NO_CSV},
     ),
     Case(
         "CSV with years as names of columns",
@@ -165,7 +156,6 @@ CASES = [
         },
         ("{}/iris.data", "--no-header"),
         csv("iris.data", header=False),
-        pending={"from": NO_CSV},
     ),
     Case(
         "MovieLens ratings, separated by ::",
@@ -180,7 +170,6 @@ CASES = [
         },
         ("{}/ratings.dat",),
         csv("ratings.dat", delimiter="::", header=False),
-        pending={"from": NO_CSV},
     ),
     Case(
         "UCI table separated by blanks",
@@ -194,7 +183,6 @@ CASES = [
         },
         ("{}/seeds.txt", "--delimiter", "blanks", "--no-header"),
         csv("seeds.txt", delimiter="blanks", header=False),
-        pending={"from": NO_CSV},
     ),
     Case(
         "CSV with blanks after commas",
@@ -202,7 +190,6 @@ CASES = [
         {"train": {"age": [39, 50], "job": ["clerk", "boss"]}},
         ("{}/adult.csv",),
         csv("adult.csv"),
-        pending={"from": NO_CSV},
     ),
     Case(
         "lines that end with a delimiter",
@@ -210,7 +197,6 @@ CASES = [
         {"train": {"name": ["a", "b"], "mpg": [18.5, 15.0]}},
         ("{}/cars.csv",),
         csv("cars.csv"),
-        pending={"from": NO_CSV},
     ),
     Case(
         "Kaggle train.csv and test.csv, where the test has no label",
@@ -294,7 +280,6 @@ CASES = [
         {"train": {"n": [1, 2, 3], "year": [2023, 2023, 2024]}},
         ("{}/sales",),
         from_parquet("sales"),
-        pending=dict.fromkeys(("new", "from"), "folders key=value become columns"),
     ),
     Case(
         "Parquet with a column of embeddings",
@@ -338,14 +323,19 @@ CASES = [
         {"train": {"a": [1, None, None], "b": ["x", "y", "z"]}},
         ("{}/r.json",),
         json("r.json"),
-        pending={"from": NO_JSON},
     ),
     Case(
         "LIBSVM file",
-        text("a1a.svm", "+1 1:0.5 3:1", "-1 2:2"),
-        {"train": {"label": ["1", "-1"], "values": [[0.5, 0.0, 1.0], [0.0, 2.0, 0.0]]}},
+        text("a1a.svm", "+1 1:0.5 3:1", "-1 2:2", "+1 3:0.5"),
+        {
+            "train": {
+                "label": ["1", "-1", "1"],
+                "values": [[0.5, 0.0, 1.0], [0.0, 2.0, 0.0], [0.0, 0.0, 0.5]],
+            }
+        },
         ("{}/a1a.svm",),
-        pending={"new": "`new` reads LIBSVM files"},
+        asks="numbers are read as classes",
+        classes={"label": ("-1", "1")},
     ),
     Case(
         "ARFF file",
@@ -370,8 +360,7 @@ CASES = [
         arguments=("{}/train.csv",),
         opened=csv("train.csv"),
         refused="git lfs pull",
-        refused_by_from="git lfs pull",
-        pending={"from": NO_CSV},
+        refused_by_from="a Git LFS pointer",
     ),
     Case(
         "bools as True and False, and yes/no classes",
@@ -393,6 +382,5 @@ CASES = [
         opened=csv("e.csv"),
         refused="empty",
         refused_by_from="empty",
-        pending={"from": NO_CSV},
     ),
 ]

@@ -21,7 +21,6 @@ from tests.end_to_end.practitioners.case import Case, from_
 from tests.end_to_end.practitioners.files import jsonl, text, tree
 
 DOCUMENTS = "from_folder reads a text file per document"
-NO_JSON = "Dataset.from_json is new"
 
 CHATS: Any = [
     {
@@ -150,7 +149,6 @@ CASES = [
         {"train": {"text": ["EU B-ORG", "rejects O", "Peter B-PER", "Blackburn I-PER"]}},
         ("{}/ner.conll",),
         asks="token labels",
-        pending={"new": "`new` does not ask about token labels"},
     ),
     Case(
         "chats in JSON Lines, with optional keys",
@@ -165,7 +163,6 @@ CASES = [
         {"train": columns(ALPACA)},
         ("{}/alpaca.json",),
         from_json("alpaca.json"),
-        pending={"from": NO_JSON},
     ),
     Case(
         "questions with nested answers (SQuAD)",
@@ -179,28 +176,20 @@ CASES = [
         {"train": columns(PREFERENCES)},
         ("{}/dpo.jsonl",),
         from_json("dpo.jsonl"),
-        pending=dict.fromkeys(("new", "from"), "digits in quotes stay text in JSON"),
     ),
     Case(
         "translations in JSON Lines",
         jsonl("wmt.jsonl", *TRANSLATIONS),
-        {
-            "train": {
-                "translation_en": ["Good day", "Bye"],
-                "translation_de": ["Guten Tag", "Tschüss"],
-            }
-        },
+        {"train": columns(TRANSLATIONS)},
         ("{}/wmt.jsonl",),
         from_json("wmt.jsonl"),
-        elsewhere={"train": columns(TRANSLATIONS)},
-        pending={"from": "structs of JSON stay structs"},
     ),
     Case(
         "columns of pandas (`to_json` without options)",
         tree({"frame.json": json.dumps({"a": {"0": 1, "1": 2}, "b": {"0": "x", "1": "y"}})}),
-        {"train": {"a": [1, 2], "b": ["x", "y"]}},
-        ("{}/frame.json",),
-        from_json("frame.json"),
-        pending={"new": "the columns of pandas", "from": NO_JSON},
+        arguments=("{}/frame.json",),
+        opened=from_json("frame.json"),
+        refused='df.to_json("data.jsonl", orient="records", lines=True)',
+        refused_by_from="columns or an index, not rows",
     ),
 ]

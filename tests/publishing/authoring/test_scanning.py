@@ -15,10 +15,10 @@ from tests.publishing.authoring.conftest import New
 def test_columns_can_have_any_name(new: New, data: Path) -> None:
     """Invalid names are replaced by unique valid ones."""
     header = ',"A ""b""",a b,größe,価格,text\n'
-    write_text(data / "train.csv", header + "0,1,2,3,4,x\n1,2,3,4,5,y\n")
+    write_text(data / "train.csv", header + "7,1,2,3,4,x\n1,2,3,4,5,y\n")
     result = new(data)
     assert list(result.manifest.features) == [
-        "column_1",
+        "index",
         "a_b",
         "a_b_2",
         "grosse" if "grosse" in result.manifest.features else "groe",
