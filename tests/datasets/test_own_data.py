@@ -87,7 +87,7 @@ def test_json_lines_keep_their_structure(tmp_path: Path) -> None:
     write_text(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     ds = Dataset.from_json(tmp_path / "a.jsonl")
     assert ds["id"].tolist() == [2**60, 1]
-    assert ds["user.name"] == ["a", "b"]
+    assert [row["user"] for row in ds] == [{"name": "a"}, {"name": "b"}]
     assert [row["tags"] for row in ds] == [["x"], []]
     assert ds["Mixed Case"].tolist() == [1.5, 2]
     assert ds["ok"].tolist() == [True, False]
