@@ -96,8 +96,9 @@ class OwnData(ColumnViews):
             ds = Dataset.from_parquet("data/train-*.parquet", features={"image": ImageFeature(…)})
 
         Columns keep their types, class names in the metadata are used, and checksums of pages are
-        verified. Structs become columns named `outer.inner`, and columns of image or audio files
-        become images and audio. Columns of unsupported types are left out with a warning.
+        verified. Columns of image or audio files become images and audio, also as structs of
+        `bytes` and `path`, as Hugging Face writes them. Other structs stay structs; `flatten` makes
+        columns of them. Columns of unsupported types are left out with a warning.
 
         Args:
             path: file, folder, pattern, or several of them; see `from_csv`.

@@ -245,9 +245,9 @@ def _json(files: Sequence[File], notes: list[str], options: TextOptions) -> dict
 
 
 def _nested_columns(form: str, file: File, options: TextOptions) -> dict[str, Any]:
-    """Return the reader option `columns` for a file with struct columns, or no options.
+    """Return the reader option `columns` for a file with media of Hugging Face, or no options.
 
-    For a Hugging Face image, a struct of `bytes` and `path`, only `bytes` is used.
+    Only `bytes` is used of these structs of `bytes` and `path`. Other structs are columns.
     """
     schema = schema_of(form, file)
     paths = {} if schema is None else dict(_paths(schema))
@@ -258,14 +258,15 @@ def _nested_columns(form: str, file: File, options: TextOptions) -> dict[str, An
 
 
 def _paths(fields: Iterable[pa.Field]) -> Iterator[tuple[str, str]]:
-    """Yield the path and the name of each column, descending into structs."""
+    """Yield the path and the name of each column, descending into structs with media."""
     for field in fields:
-        if not pa.types.is_struct(field.type):
-            yield field.name, field.name
-        elif any(inner.name == "bytes" for inner in field.type):
+        inner = dict(_paths(field.flatten())) if pa.types.is_struct(field.type) else {}
+        if f"{field.name}.bytes" in inner:
             yield f"{field.name}.bytes", field.name
+        elif any(path.endswith(".bytes") for path in inner):
+            yield from inner.items()
         else:
-            yield from _paths(field.flatten())
+            yield field.name, field.name
 
 
 def schema_of(form: str, file: File) -> pa.Schema | None:
