@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from dshub.cache.pointers import LONGEST, pointer_in
-from dshub.datasets.beside import TABLES
+from dshub.datasets.file_tables import TABLES
 from dshub.datasets.trees import Split, count_endings, counted, shown
 from dshub.errors import ReadError
 from dshub.importing.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
@@ -47,6 +47,7 @@ _UNNAMED = {
     "dockerfile",
 }
 _UNNAMED |= {"changelog", "citation", "manifest", "md5sums", "sha256sums"}
+_MOST_LISTS = 100
 _MOST_CHECKED = 100  # folders whose first file is checked
 
 
@@ -64,6 +65,7 @@ class MediaTree:
         root: path of the folder.
         files: names of the image and audio files, by folder.
         tables: paths of tables.
+        texts: paths of files `.txt`.
         folders: all folders.
         others: folders with files of other kinds, such as text.
         unknown: paths of files with other endings than those of `OTHERS`.
@@ -75,12 +77,30 @@ class MediaTree:
     root: Path
     files: dict[Place, list[str]] = field(default_factory=dict)
     tables: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     folders: Collection[Place] = ()
     others: set[Place] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
     pointers: list[str] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> list[str]:
+        """Paths of the image and audio files, sorted by folder."""
+        return [
+            "/".join((*place, name)) for place in sorted(self.files) for name in self.files[place]
+        ]
+
+    @property
+    def possible_tables(self) -> list[str]:
+        """Paths of tables, and of files `.txt` that can be tables or lists, as few of them are."""
+        return sorted([*self.tables, *self.possible_lists])
+
+    @property
+    def possible_lists(self) -> list[str]:
+        """Paths of files `.txt`; empty if there are many, such as a caption for each image."""
+        return self.texts if len(self.texts) <= _MOST_LISTS else []
 
     def rows(self, split: Split) -> list[tuple[str, str]]:
         """Return the class ("" if it has none) and the path of each file of a split, sorted."""
@@ -162,6 +182,8 @@ def _add(tree: MediaTree, place: Place, name: str) -> None:
     path, lower = "/".join((*place, name)), name.lower()
     if lower.endswith(TABLES):
         tree.tables.append(path)
+    if lower.endswith(".txt"):
+        tree.texts.append(path)
     if lower.endswith(_ARCHIVES):
         tree.archives.append(path)
     if lower.endswith(".dvc"):

@@ -99,7 +99,7 @@ CASES = [
             }
         },
         opened=from_.from_folder,
-        pending={"new": NO_SHARDS, "from": NO_SHARDS},
+        pending={"from": NO_SHARDS},
     ),
     Case(
         "TFRecord of images and labels",
@@ -108,7 +108,7 @@ CASES = [
         ("{}/train.tfrecord",),
         opened=from_.from_folder,
         slow=True,
-        pending={"new": NO_SHARDS, "from": NO_SHARDS},
+        pending={"from": NO_SHARDS},
     ),
     Case(
         "links into a store, as DVC and snapshots of Hugging Face make",
@@ -116,9 +116,6 @@ CASES = [
         {"train": PETS},
         ("{}/data",),
         lambda folder: from_.from_folder(folder / "data"),
-        pending={
-            "new": "`new` and `from_folder` share one survey of folders",
-        },
     ),
     Case(
         "links that point to their parent folder",
@@ -126,9 +123,6 @@ CASES = [
         {"train": PETS},
         ("{}/data",),
         lambda folder: from_.from_folder(folder / "data"),
-        pending={
-            "from": "`new` and `from_folder` share one survey of folders",
-        },
     ),
     Case(
         "Arrow shards of `datasets.save_to_disk`",
