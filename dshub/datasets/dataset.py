@@ -11,13 +11,12 @@ from dshub._validate import choice, flag, whole
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.catalog.spellings import FamiliarClass, familiar, spelled
-from dshub.datasets.annotated_folders import from_annotated_folder
 from dshub.datasets.derived import (
     StackedSource,
     WidenedSource,
 )
-from dshub.datasets.documents import Encoding, from_documents, has_documents
-from dshub.datasets.folders import from_folder
+from dshub.datasets.documents import Encoding
+from dshub.datasets.folder_kinds import read_folder
 from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
@@ -201,20 +200,17 @@ class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
         Raises:
             ReadError: the folder is missing, or has no image, audio or text file; a file has no
                 row in the table or no caption; a row of the table or list has no file; or a file is
-                a pointer of Git LFS, git-annex or DVC. Reading a damaged file raises this error, too.
+                a pointer of Git LFS, git-annex or DVC. Reading a damaged file raises it, too.
             ArgumentError: the folder has splits, and `split` is None; or `dtype` is invalid.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
-            SchemaError: the folder mixes images and audio; several tables describe the files; tables
-                of splits differ in their columns; an image has no mask, but most have; only some
-                images have 8 bits; or folders of splits are inside those of classes.
+            SchemaError: the folder mixes images and audio; several tables describe the files; the
+                tables of splits differ in their columns; an image has no mask, but most have; only
+                some images have 8 bits; or folders of splits are inside those of classes.
         """
         if dtype is not None:
             choice("dtype", dtype, ("uint8", "uint16", "int32", "float32"))
-        annotated = from_annotated_folder(Path(path), split)
-        if annotated is None and has_documents(Path(path)):
-            return cls._of(*from_documents(Path(path), split, encoding))
-        return cls._of(*(annotated or from_folder(Path(path), split, dtype)))
+        return cls._of(*read_folder(Path(path)).open(split, dtype, encoding))
 
     @classmethod
     def from_hf(

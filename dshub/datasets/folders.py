@@ -32,13 +32,13 @@ from dshub.datasets.depths import image_feature, mask_feature
 from dshub.datasets.file_tables import LABELS, Beside, columns_of, read_tables
 from dshub.datasets.from_memory import from_arrays
 from dshub.datasets.labels import class_order
-from dshub.datasets.media import IMAGES, MediaTree, find_media, refuse_pointer
+from dshub.datasets.media import IMAGES, MediaTree, refuse_pointer
 from dshub.datasets.selection import digest, encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
 from dshub.datasets.split_folders import Chosen, choose
 from dshub.datasets.stated_splits import StatedRows, StatedSplits, find_stated_splits
-from dshub.datasets.trees import Groups, empty_classes, find_splits, lone_folder, shown
+from dshub.datasets.trees import empty_classes, find_splits, lone_folder, shown
 from dshub.errors import ReadError, SchemaError
 from dshub.importing.walking import Place
 from dshub.tables.columns import Values
@@ -152,11 +152,18 @@ def _refuse(path: Path, error: OSError) -> NoReturn:
 
 
 def from_folder(
-    root: Path, split: str | None, dtype: str | None = None
+    tree: MediaTree, split: str | None, dtype: str | None = None
 ) -> tuple[FolderSource, Pair | None]:
-    """Create the source of a folder or of splits in it, and return it with its supervised pair."""
-    tree, groups = read_tree(root)
-    stated = StatedSplits(root, {}, {}) if groups.splits else stated_splits(tree)
+    """Create the source of files or of splits of them, and return it with its supervised pair.
+
+    Raises:
+        DshubError: see `Dataset.from_folder`.
+    """
+    root = tree.root
+    if not tree.files:
+        tree.refuse()
+    groups = find_splits(tree.files)
+    stated = StatedSplits(root, {}, {}) if groups.splits else _stated_splits(tree)
     listed = stated.choose(split)
     found = _find_rows(tree, choose(root, groups, split if listed is None else None))
     if listed is not None:
@@ -183,23 +190,12 @@ def _log(root: Path, *notes: Iterable[str]) -> None:
         logging.getLogger("dshub").warning("%s: %s", root, note)
 
 
-def read_tree(root: Path) -> tuple[MediaTree, Groups]:
-    """Find the image and audio files of a folder, and its folders of splits.
-
-    Raises:
-        ReadError: the folder cannot be read, or has no such file.
-    """
-    try:
-        tree = find_media(root)
-    except OSError as error:
-        _refuse(Path(error.filename or root), error)
-    if not tree.files:
-        tree.refuse()
-    return tree, find_splits(tree.files)
+def split_names(tree: MediaTree) -> list[str]:
+    """Return the names of the splits that folders, tables or lists state, or nothing."""
+    return find_splits(tree.files).splits or [*_stated_splits(tree).rows]
 
 
-def stated_splits(tree: MediaTree) -> StatedSplits:
-    """Find the splits that tables or lists state; see `find_stated_splits`."""
+def _stated_splits(tree: MediaTree) -> StatedSplits:
     files, texts = tree.paths, tree.possible_lists
     pairs = pair_masks(files) if texts else None
     tables = read_tables(tree.root, tree.possible_tables, files)

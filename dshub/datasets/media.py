@@ -10,7 +10,7 @@ from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.datasets.file_tables import TABLES
 from dshub.datasets.trees import Split, count_endings, counted, shown
 from dshub.errors import ReadError
-from dshub.importing.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
+from dshub.importing.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Listing, Place
 
 _PHOTOS = (
     ".jpg",
@@ -157,13 +157,8 @@ class MediaTree:
         raise ReadError(file=str(self.root), reason=reason, hint=hint)
 
 
-def find_media(root: Path) -> MediaTree:
-    """Find the image and audio files below a folder.
-
-    Raises:
-        OSError: a folder cannot be read.
-    """
-    listing = list_files(root)
+def find_media(root: Path, listing: Listing) -> MediaTree:
+    """Find the image and audio files in the listing of a folder."""
     tree = MediaTree(root, folders=listing.places.keys(), skipped=listing.skipped)
     for place, names in listing.places.items():
         media = []
