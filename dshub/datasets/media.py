@@ -153,6 +153,10 @@ class MediaTree:
             hint = f"unpack them, or run `dshub new {self.root}`"
         elif self.unknown:
             found = f"files with unknown endings: {', '.join(count_endings(self.unknown))}"
+            hint = f"{hint}; or run `dshub new {self.root}` for TFRecord and other formats"
+        elif self.tables:
+            found = f"tables: {shown(self.tables)}"
+            hint = f"pass them to Dataset.from_csv or from_json, or run `dshub new {self.root}`"
         reason = "it contains no image or audio files" + (f", but {found}" if found else "")
         raise ReadError(file=str(self.root), reason=reason, hint=hint)
 

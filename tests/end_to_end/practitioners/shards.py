@@ -24,7 +24,6 @@ from tests.end_to_end.practitioners.files import solid, tree, write
 
 SIZE = (6, 8)
 RED, GREEN, BLUE = (200, 0, 0), (0, 180, 0), (0, 0, 160)
-NO_SHARDS = "readers of WebDataset and TFRecord are new"
 
 
 def tar(members: dict[str, bytes], mode: Any = "w") -> bytes:
@@ -99,7 +98,7 @@ CASES = [
             }
         },
         opened=from_.from_folder,
-        pending={"from": NO_SHARDS},
+        refused_by_from="train-000001.tar; unpack them, or run `dshub new",
     ),
     Case(
         "TFRecord of images and labels",
@@ -108,7 +107,7 @@ CASES = [
         ("{}/train.tfrecord",),
         opened=from_.from_folder,
         slow=True,
-        pending={"from": NO_SHARDS},
+        refused_by_from="for TFRecord and other formats",
     ),
     Case(
         "links into a store, as DVC and snapshots of Hugging Face make",
