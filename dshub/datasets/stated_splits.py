@@ -135,7 +135,7 @@ def find_stated_splits(
             for split, table in by_split.items()
         }
         return StatedSplits(root, rows, by_split)
-    lists = _lists(texts)
+    lists = find_lists(texts)
     names = Names({file: file for file in files}, stems=True) if lists else None
     found = {split: _listed(root / lists[split], names) for split in ordered_splits(lists) if names}
     listed: dict[str, list[FileRow]] = {
@@ -144,8 +144,15 @@ def find_stated_splits(
     return StatedSplits(root, listed, {})
 
 
-def _lists(texts: Sequence[str]) -> dict[str, str]:
-    """Return the list of each split, from one folder; empty if several folders have lists."""
+def find_lists(texts: Sequence[str]) -> dict[str, str]:
+    """Return the path of the list of each split, by its name.
+
+    Args:
+        texts: paths of files `.txt`.
+
+    Returns:
+        Lists of one folder. If several have lists, these are the ones of Pascal VOC, or nothing.
+    """
     folders: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for text in texts:
         if (split := split_word(PurePosixPath(text).stem)) is not None:

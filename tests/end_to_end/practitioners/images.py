@@ -91,7 +91,6 @@ PETS: Any = {
     "test": {"image": [Solid(SIZE, RED)], "label": ["cat"]},
 }
 MASKED: Any = {"train": {"image": [Solid((2, 2), RED), Solid((2, 2), GREEN)], "mask": MASKS}}
-NO_MASKS = "masks keep their values with MaskFeature"
 NO_TREE = "`new` and `from_folder` share one survey of folders"
 
 CASES = [
@@ -227,7 +226,6 @@ CASES = [
             "validation": {"image": [Solid((2, 2), GREEN)], "mask": MASKS[1:]},
         },
         opened=split_of("train", "validation"),
-        pending={"new": NO_MASKS},
     ),
     Case(
         "16-bit images",
