@@ -24,7 +24,7 @@ LABELS = ("label", "labels", "class", "classes", "target", "category", "y")
 MAX_CLASSES = 1000  # maximum number of classes of a column
 _NAMES = {"file_name", "filename", "file", "path", "image", "img", "audio"}  # columns of only names
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_LONGEST_LINE = 10_000  # bytes of a line to look into
+_BEGINNING = 10_000  # bytes of a text to look into
 _DIGITS = re.compile(r"0|-?[1-9][0-9]*")
 
 
@@ -126,12 +126,12 @@ def read_tables(root: Path, paths: Sequence[str], all_files: Sequence[str]) -> l
     Raises:
         ReadError: a table cannot be read, or a name in it means several files.
     """
-    files = _known(all_files) if any(map(_is_text, paths)) else frozenset()
+    files = names_of(all_files) if any(map(_is_text, paths)) else frozenset()
     read = [
         Table(root, path, all_files)
         for path in paths
         if "submission" not in path.rpartition("/")[2].lower()
-        and (not _is_text(path) or _names_files(root / path, files))
+        and (not _is_text(path) or is_text_table(_beginning(root / path), files))
     ]
     stated = [table for table in read if table.described and table.stem == "metadata"]
     return stated or [table for table in read if table.described]
@@ -186,23 +186,34 @@ def _is_text(path: str) -> bool:
     return path.lower().endswith(".txt")
 
 
-def _known(files: Sequence[str]) -> frozenset[str]:
+def names_of(files: Sequence[str]) -> frozenset[str]:
     """Return the last parts of paths, with and without extension."""
     bases = {file.rpartition("/")[2] for file in files}
     return frozenset(bases | {base.rpartition(".")[0] for base in bases})
 
 
-def _names_files(path: Path, names: frozenset[str]) -> bool:
-    """Return True if a text file has a header of several columns, and then the name of a file."""
-    try:
-        with path.open("rb") as file:
-            lines = [file.readline(_LONGEST_LINE).decode("utf-8-sig") for _ in range(2)]
-    except (OSError, UnicodeDecodeError):
+def is_text_table(beginning: bytes, names: frozenset[str]) -> bool:
+    """Return True if a text has a header of several columns, and then the name of a file.
+
+    Args:
+        beginning: first bytes of the text.
+        names: names from `names_of`.
+    """
+    lines = beginning.decode("utf-8-sig", "replace").splitlines()[:2]
+    if len(lines) < 2:
         return False
     delimiter = "\t" if "\t" in lines[0] else ","
     header, first = (line.strip().split(delimiter) for line in lines)
     is_header = len(header) > 1 and not any(field.strip() in names for field in header)
     return is_header and any(field.strip().rpartition("/")[2] in names for field in first)
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_BEGINNING)
+    except OSError:  # a file that cannot be read is not a table
+        return b""
 
 
 def _add(

@@ -47,7 +47,7 @@ _UNNAMED = {
     "dockerfile",
 }
 _UNNAMED |= {"changelog", "citation", "manifest", "md5sums", "sha256sums"}
-_MOST_LISTS = 100
+MOST_LISTS = 100  # files `.txt` that can be tables or lists
 _MOST_CHECKED = 100  # folders whose first file is checked
 
 
@@ -100,7 +100,7 @@ class MediaTree:
     @property
     def possible_lists(self) -> list[str]:
         """Paths of files `.txt`; empty if there are many, such as a caption for each image."""
-        return self.texts if len(self.texts) <= _MOST_LISTS else []
+        return self.texts if len(self.texts) <= MOST_LISTS else []
 
     def rows(self, split: Split) -> list[tuple[str, str]]:
         """Return the class ("" if it has none) and the path of each file of a split, sorted."""

@@ -91,7 +91,6 @@ PETS: Any = {
     "test": {"image": [Solid(SIZE, RED)], "label": ["cat"]},
 }
 MASKED: Any = {"train": {"image": [Solid((2, 2), RED), Solid((2, 2), GREEN)], "mask": MASKS}}
-NO_TREE = "`new` and `from_folder` share one survey of folders"
 
 CASES = [
     Case(
@@ -150,14 +149,15 @@ CASES = [
     Case(
         "captions in .txt files beside the images",
         tree({"1.png": png(), "1.txt": "a red one\n", "2.png": png(GREEN), "2.txt": "größer"}),
-        {
+        {"train": {"image": [Solid(SIZE, RED), Solid(SIZE, GREEN)]}},
+        opened=from_.from_folder,
+        elsewhere={
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "text": ["a red one", "größer"],
             }
         },
-        opened=from_.from_folder,
-        pending={"new": NO_TREE},
+        asks="left out 2 captions",
     ),
     Case(
         "photographs as they come: gray, CMYK, rotated, a PNG named .jpg",
@@ -291,15 +291,13 @@ CASES = [
             tree({"Images/1.jpg": png(), "Images/2.jpg": png(GREEN)}),
             text("captions.txt", "image,caption", "1.jpg,a dog", "1.jpg,a red dog", "2.jpg,a frog"),
         ),
-        {"train": {"image": [Solid(SIZE, RED), Solid(SIZE, GREEN)]}},
-        opened=from_.from_folder,
-        elsewhere={
+        {
             "train": {
                 "image": [Solid(SIZE, RED), Solid(SIZE, RED), Solid(SIZE, GREEN)],
                 "caption": ["a dog", "a red dog", "a frog"],
             }
         },
-        asks="skipped files that are not images: captions.txt",
+        opened=from_.from_folder,
     ),
     Case(
         "several tags per image",
