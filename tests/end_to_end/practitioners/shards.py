@@ -132,8 +132,8 @@ CASES = [
                 "set/state.json": '{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}',
             }
         ),
-        arguments=("{}/set",),
-        refused="pass only the files of one dataset",
+        {"train": {"text": ["a", "b"], "n": [1, 2]}},
+        ("{}/set",),
     ),
     Case(
         "gzipped CSV",
