@@ -1,8 +1,7 @@
 """Create sources from folders of images with annotations in the formats COCO, VOC and YOLO."""
 
-import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,12 @@ from dshub.datasets.annotations import Annotations, read_annotations
 from dshub.datasets.folders import FolderSource
 from dshub.datasets.from_memory import from_arrow
 from dshub.datasets.media import IMAGES
-from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
-from dshub.errors import ArgumentError, ReadError
+from dshub.datasets.split_expressions import parse_split, unknown_split
+from dshub.datasets.stated_splits import required_split, spelled_split
+from dshub.errors import ReadError
+from dshub.importing.walking import Listing
 
+_ENDINGS = (*IMAGES, *KINDS, ".yaml", ".yml", ".names", ".labels")
 _HINT = "check that it exists and that you can read it"
 
 
@@ -47,68 +49,64 @@ class _File:
         del size  # files are not compressed
 
 
-def from_annotated_folder(root: Path, split: str | None) -> tuple[FolderSource, Pair] | None:
-    """Create the source of a folder, or return None if its images have no annotations.
+def find_layout(root: Path, listing: Listing) -> Layout | None:
+    """Find images with annotations in a folder; return None if they have none.
+
+    Raises:
+        ReadError: annotations are damaged.
+        DshubError: several files can be the annotations of the same images.
+    """
+    files = _files(root, listing)
+    images = [name for name in files if name.lower().endswith(IMAGES)]
+    return recognize(files, images) if len(images) < len(files) else None
+
+
+def split_names(layout: Layout) -> list[str]:
+    """Return the names of the splits, or nothing."""
+    return [name for name in layout.splits if name]
+
+
+def from_annotated_folder(
+    root: Path, listing: Listing, layout: Layout, split: str | None
+) -> tuple[FolderSource, Pair]:
+    """Create the source of images with annotations.
 
     Args:
         root: path of the folder.
+        listing: files in the folder.
+        layout: layout of the annotations.
         split: split expression; None for a folder without splits.
 
     Raises:
         ReadError: annotations are damaged, or an image is missing.
         SchemaError: the class of an object is unknown.
         ArgumentError, UnknownNameError, SplitError: `split` is missing, unknown or invalid.
-        DshubError: several files can be the annotations of the same images.
     """
-    files = _files(root)
-    images = [name for name in files if name.lower().endswith(IMAGES)]
-    layout = recognize(files, images) if len(images) < len(files) else None
-    if layout is None:
-        return None
-    _check_split(root, layout, split)
+    names = split_names(layout)
+    if split is None and names:
+        raise required_split(root, names)
+    for part in parse_split(split) if split is not None else ():
+        if spelled_split(part.split, layout.splits) is None:
+            raise unknown_split(str(root), part.split, names)
     annotations = read_annotations(layout)
     for note in annotations.notes:
-        warnings.warn(f"{root}: {note}", stacklevel=3)
+        warnings.warn(f"{root}: {note}", stacklevel=4)
     paths, table = _selected(annotations, split)
-    names = list(annotations.features)
-    values = from_arrow(table.select(names), annotations.features)
+    columns = list(annotations.features)
+    values = from_arrow(table.select(columns), annotations.features)
     image = {"image": ImageFeature(encoding="any")}
-    others = sorted(set(files) - set(images))
+    others = sorted(name for name in _files(root, listing) if not name.lower().endswith(IMAGES))
     source = FolderSource(root, {"image": paths}, image, values, others=others)
-    return source, ("image", "objects" if "objects" in names else "captions")
+    return source, ("image", "objects" if "objects" in columns else "captions")
 
 
-def _files(root: Path) -> dict[str, _File]:
+def _files(root: Path, listing: Listing) -> dict[str, _File]:
     """Return images and possible annotations by path below a folder, sorted."""
-    found = list[str]()
-    for place, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if name[0] not in ".@" and name != "__MACOSX"]
-        prefix = Path(place).relative_to(root).as_posix()
-        prefix = "" if prefix == "." else f"{prefix}/"
-        found += [prefix + name for name in names if name[0] != "."]
-    kinds = (*IMAGES, *KINDS, ".yaml", ".yml", ".names", ".labels")
-    if not any(name.lower().endswith(KINDS) for name in found):
+    found = [(place, name) for place, names in listing.places.items() for name in names]
+    if not any(name.lower().endswith(KINDS) for _, name in found):
         return {}
-    return {
-        name: _File(root / name, name) for name in sorted(found) if name.lower().endswith(kinds)
-    }
-
-
-def _check_split(root: Path, layout: Layout, split: str | None) -> None:
-    names = [name for name in layout.splits if name]
-    if split is None and names:
-        expected = f"one of the splits in {root}: {', '.join(names)}"
-        hint = f"pass a split, such as split={names[0]!r}"
-        raise ArgumentError(name="split", value=None, expected=expected, hint=hint)
-    for part in parse_split(split) if split is not None else ():
-        if _spelled(part.split, layout.splits) is None:
-            raise unknown_split(str(root), part.split, names)
-
-
-def _spelled(split: str, splits: Mapping[str, object]) -> str | None:
-    """Return the name of a split that a name or its synonym means."""
-    names = (split, *synonyms(split))
-    return next((name for name in names if name in splits), None)
+    paths = sorted("/".join((*place, name)) for place, name in found)
+    return {path: _File(root / path, path) for path in paths if path.lower().endswith(_ENDINGS)}
 
 
 def _selected(annotations: Annotations, expression: str | None) -> tuple[list[str], pa.Table]:
@@ -118,8 +116,8 @@ def _selected(annotations: Annotations, expression: str | None) -> tuple[list[st
         return split.images, split.table
     paths, tables = list[str](), list[pa.Table]()
     for part in parse_split(expression):
-        name = _spelled(part.split, annotations.splits)
-        assert name is not None  # noqa: S101  # `_check_split` has looked
+        name = spelled_split(part.split, annotations.splits)
+        assert name is not None  # noqa: S101  # `from_annotated_folder` has looked
         split = annotations.splits[name]
         rows = part.rows(len(split.images))
         paths += split.images[rows.start : rows.stop]

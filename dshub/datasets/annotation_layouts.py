@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, Protocol, cast
 import msgspec
 
 from dshub import formats
-from dshub.catalog.file_matching import Names, parts_of
+from dshub.catalog.file_names import Names, parts_of
 from dshub.datasets.split_expressions import synonyms
 from dshub.errors import DshubError, ReadError
 from dshub.formats import File

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from dshub.catalog.features import AudioFeature
-from dshub.datasets.audio_files import complete, encoding_of
+from dshub.datasets.audio_files import Encoding, complete, encoding_of
 from dshub.errors import MissingExtraError, SchemaError, needs
 
 ALWAYS_SAMPLES = 1 << 25  # samples allowed in any file, over all channels; 64 MiB decoded
@@ -34,7 +34,22 @@ def probe(data: bytes) -> AudioFeature:
     if encoding is None:
         begin = f"it starts with {data[:8]!r}" if data else "it is empty"
         raise ValueError(f"it is not WAV, FLAC, MP3, Ogg or AIFF; {begin}")
-    data = complete(data, encoding)
+    return _feature(complete(data, encoding), encoding)
+
+
+def probe_beginning(data: bytes) -> AudioFeature | None:
+    """Return the rate, channels and encoding in the beginning of an audio file; None without them.
+
+    The file can be cut.
+    """
+    encoding = encoding_of(data[:12])
+    try:
+        return None if encoding is None else _feature(data, encoding)
+    except Exception:  # noqa: BLE001  # damaged files are reported when they are read
+        return None
+
+
+def _feature(data: bytes, encoding: Encoding) -> AudioFeature:
     if encoding == "flac" and len(data) >= 21:  # STREAMINFO (RFC 9639)
         packed = int.from_bytes(data[18:21], "big")
         rate, channels = packed >> 4, (packed >> 1 & 7) + 1

@@ -11,13 +11,12 @@ from dshub._validate import choice, flag, whole
 from dshub.catalog.features import Feature
 from dshub.catalog.manifest import AnyPair, Manifest, Pair
 from dshub.catalog.spellings import FamiliarClass, familiar, spelled
-from dshub.datasets.annotated_folders import from_annotated_folder
 from dshub.datasets.derived import (
     StackedSource,
     WidenedSource,
 )
-from dshub.datasets.documents import Encoding, from_documents, has_documents
-from dshub.datasets.folders import from_folder
+from dshub.datasets.documents import Encoding
+from dshub.datasets.folder_kinds import read_folder
 from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
@@ -167,7 +166,8 @@ class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
         - A table in CSV, TSV or JSON Lines with a column of file names, such as ``metadata.csv``
           or ``train.csv``: its other columns become columns. The names can lack folder and
           extension. A column named like `label`, or the only one, has classes if its values
-          repeat. A file with several rows is repeated.
+          repeat. A file with several rows is repeated. A file ``.txt`` with a header and fields
+          separated by tabs or commas is a table, too.
         - ``1.jpg``, ``1.txt``: captions in the column `text`.
         - ``images/1.jpg``, ``masks/1.png`` or ``1_mask.png``: columns `image` and `mask`. Masks
           are class numbers (height, width), or images if they have colors.
@@ -178,6 +178,8 @@ class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
           file in the column `text`, with classes if there are several folders.
 
         - ``year=2024/1.jpg``: columns named by the key, as in Hive.
+        - ``train.tsv``, ``test.tsv`` or lists of names such as ``train.txt``, if the files are not
+          in folders of splits: they state the splits.
 
         Rows are sorted by class and file name. Folders such as `train`, `val` and `test`, or
         ``split=train``, are splits that share the same classes. A folder that is the only one at
@@ -197,21 +199,18 @@ class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
 
         Raises:
             ReadError: the folder is missing, or has no image, audio or text file; a file has no
-                row in the table or no caption; a row of the table has no file; or a file is a
-                pointer of Git LFS, git-annex or DVC. Reading a damaged file raises this error, too.
+                row in the table or no caption; a row of the table or list has no file; or a file is
+                a pointer of Git LFS, git-annex or DVC. Reading a damaged file raises it, too.
             ArgumentError: the folder has splits, and `split` is None; or `dtype` is invalid.
             UnknownNameError: the folder does not have the split.
             SplitError: `split` has invalid syntax.
-            SchemaError: the folder mixes images and audio, or several kinds of audio files; several
-                tables describe the files; an image has no mask, but most have; only some images
-                have 8 bits; or folders of splits are inside those of classes.
+            SchemaError: the folder mixes images and audio; several tables describe the files; the
+                tables of splits differ in their columns; an image has no mask, but most have; only
+                some images have 8 bits; or folders of splits are inside those of classes.
         """
         if dtype is not None:
             choice("dtype", dtype, ("uint8", "uint16", "int32", "float32"))
-        annotated = from_annotated_folder(Path(path), split)
-        if annotated is None and has_documents(Path(path)):
-            return cls._of(*from_documents(Path(path), split, encoding))
-        return cls._of(*(annotated or from_folder(Path(path), split, dtype)))
+        return cls._of(*read_folder(Path(path)).open(split, dtype, encoding))
 
     @classmethod
     def from_hf(

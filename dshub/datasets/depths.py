@@ -51,7 +51,7 @@ def mask_feature(root: Path, files: Sequence[str]) -> MaskFeature | ImageFeature
     """Return the feature of mask files of any size; masks of colors are images."""
     found = common(_dtypes(root, files)).replace("float32", "int32")
     feature = msgspec.convert({"kind": "mask", "encoding": "any", "dtype": found}, MaskFeature)
-    is_mask = all(holds_classes((root / file).read_bytes()) for file in _sample(files, FEW))
+    is_mask = all(holds_classes((root / file).read_bytes()) for file in evenly(files, FEW))
     return feature if is_mask else ImageFeature(encoding="any")
 
 
@@ -105,7 +105,7 @@ def _dtypes(root: Path, files: Sequence[str]) -> Mapping[str, str]:
     Only a sample is read if all its files have 8 bits.
     """
     deep = [file for file in files if file.lower().endswith(_DEEP)]
-    found = _read(root, _sample(deep, SAMPLE))
+    found = _read(root, evenly(deep, SAMPLE))
     if found.keys() <= {"uint8"}:
         return {"uint8": files[0]} if files else {}
     others = [file for file in files if not file.lower().endswith(_DEEP)]
@@ -124,6 +124,6 @@ def _read(root: Path, files: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _sample(files: Sequence[str], count: int) -> Sequence[str]:
+def evenly(files: Sequence[str], count: int) -> Sequence[str]:
     """Return files at equal distances, including the first one."""
     return files[:: -(-len(files) // count)] if files else files

@@ -7,8 +7,8 @@ The folders are those of `dshub.datasets.folders`::
 """
 
 import codecs
-import os
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +17,14 @@ import numpy as np
 from dshub.catalog.features import Feature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Pair
 from dshub.datasets.folders import FolderSource
-from dshub.datasets.media import AUDIO, IMAGES
+from dshub.datasets.labels import class_order
+from dshub.datasets.media import AUDIO, IMAGES, MediaTree
 from dshub.datasets.sources import ColumnSource
-from dshub.datasets.split_expressions import parse_split, synonyms, unknown_split
-from dshub.errors import ArgumentError, ReadError
+from dshub.datasets.split_expressions import Part
+from dshub.datasets.split_folders import choose
+from dshub.datasets.trees import find_splits
+from dshub.errors import ReadError
+from dshub.importing.walking import Listing
 from dshub.tables.columns import ArrayColumn, Values
 
 Encoding = Literal["utf-8", "latin-1", "cp1252", "utf-16"]
@@ -34,17 +38,18 @@ Row = tuple[str, str]
 """Class of a document ("" if it has none), and its path below the root, with `/` separators."""
 
 
-def has_documents(root: Path) -> bool:
-    """Return True if most files of a folder are text, and none are images or audio."""
-    documents = others = 0
-    for _, folders, names in os.walk(root, followlinks=True):
-        folders[:] = [name for name in folders if name[0] != "."]
-        shown = [name.lower() for name in names if name[0] != "."]
-        if any(name.endswith(IMAGES + AUDIO) for name in shown):
-            return False
-        found = sum(map(_is_document, shown))
-        documents, others = documents + found, others + len(shown) - found
-    return documents > others
+def find_documents(root: Path, listing: Listing) -> MediaTree | None:
+    """Find the text files in a folder; None if most files are others, or if any is a medium."""
+    names = [name.lower() for names in listing.places.values() for name in names]
+    if any(name.endswith(IMAGES + AUDIO) for name in names):
+        return None
+    if 2 * sum(map(_is_document, names)) <= len(names):
+        return None
+    files = {
+        place: [name for name in names if _is_document(name)]
+        for place, names in listing.places.items()
+    }
+    return MediaTree(root, {place: names for place, names in files.items() if names})
 
 
 class DocumentSource(FolderSource):
@@ -101,64 +106,38 @@ def read_document(path: str, encoding: Encoding | None) -> str:
 
 
 def from_documents(
-    root: Path, split: str | None, encoding: Encoding | None
+    tree: MediaTree, split: str | None, encoding: Encoding | None
 ) -> tuple[DocumentSource, Pair | None]:
-    """Create the source of a folder or of splits in it, and return it with its supervised pair."""
-    folders = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
-    if split is not None:
-        splits = {name: _rows(root, name) for name in folders}
-        chosen = _select(root, splits, split)
-    elif folders and all(map(synonyms, folders)):
-        expected = f"one of the splits in {root}: {', '.join(folders)}"
-        hint = f"pass a split, such as split={folders[0]!r}"
-        raise ArgumentError(name="split", value=None, expected=expected, hint=hint)
-    else:
-        splits = {"": _rows(root, "")}
-        chosen = splits[""]
-    names = sorted({label for part in splits.values() for label, _ in part if label})
-    files = [file for _, file in chosen]
-    if not names or not all(label for label, _ in chosen):
-        return DocumentSource(root, files, encoding, None), None
+    """Create the source of text files or of splits of them, with its supervised pair.
+
+    Files beside several class folders, such as a list of addresses, are not documents.
+
+    Raises:
+        ArgumentError, UnknownNameError, SplitError: `split` is missing, unknown or invalid.
+        SchemaError: folders of splits are inside those of classes.
+    """
+    chosen = choose(tree.root, find_splits(tree.files), split)
+    for note in chosen.notes:
+        logging.getLogger("dshub").warning("%s: %s", tree.root, note)
+    splits = {name: tree.rows(item) for name, item in chosen.splits.items()}
+    names = class_order({label for rows in splits.values() for label, _ in rows} - {""})
+    if len(names) > 1:
+        splits = {name: [row for row in rows if row[0]] or rows for name, rows in splits.items()}
+    selected = [row for name, part in chosen.parts for row in _sliced(splits[name], part)]
+    files = [file for _, file in selected]
+    if len(names) < 2 or not all(label for label, _ in selected):
+        return DocumentSource(tree.root, files, encoding, None), None
     numbers = {name: number for number, name in enumerate(names)}
-    classes = np.array([numbers[label] for label, _ in chosen], np.int64)
+    classes = np.array([numbers[label] for label, _ in selected], np.int64)
     classes.flags.writeable = False
     feature = LabelFeature(names=tuple(names))
     labels = ColumnSource({"label": ArrayColumn(classes)}, {"label": feature}, len(files))
-    return DocumentSource(root, files, encoding, labels), ("text", "label")
+    return DocumentSource(tree.root, files, encoding, labels), ("text", "label")
 
 
-def _select(root: Path, splits: Mapping[str, Sequence[Row]], expression: str) -> list[Row]:
-    """Return the rows that a split expression selects."""
-    selected: list[Row] = []
-    for part in parse_split(expression):
-        names = {part.split, *synonyms(part.split)}
-        similar = (name for name in splits if name.lower() in names)
-        name = part.split if part.split in splits else next(similar, None)
-        if name is None:
-            raise unknown_split(str(root), part.split, splits)
-        rows = part.rows(len(splits[name]))
-        selected += splits[name][rows.start : rows.stop]
-    return selected
-
-
-def _rows(root: Path, split: str) -> list[Row]:
-    """Return the class and the path of each document in a folder, sorted.
-
-    Files beside several class folders, such as a list of addresses, are no documents.
-    """
-    documents: list[tuple[str, ...]] = []
-    for place, folders, names in os.walk(root / split, followlinks=True):
-        folders[:] = [name for name in folders if name[0] != "."]
-        parts = Path(place).relative_to(root / split).parts
-        documents += [(*parts, name) for name in names if _is_document(name)]
-    classes = {parts[0] for parts in documents if len(parts) > 1}
-    has_classes = len(classes) > 1
-    prefix = (split,) if split else ()
-    return [
-        (parts[0] if has_classes else "", "/".join((*prefix, *parts)))
-        for parts in sorted(documents)
-        if len(parts) > 1 or not has_classes
-    ]
+def _sliced(rows: Sequence[Row], part: Part | None) -> Sequence[Row]:
+    bounds = part.rows(len(rows)) if part else range(len(rows))
+    return rows[bounds.start : bounds.stop]
 
 
 def _is_document(name: str) -> bool:

@@ -13,8 +13,8 @@ import hashlib
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -25,16 +25,19 @@ import numpy as np
 
 from dshub.catalog.features import Feature, LabelFeature, TextFeature
 from dshub.catalog.manifest import Pair
-from dshub.datasets.beside import LABELS, Beside, pair_masks, read_beside
+from dshub.datasets.audio_features import audio_feature
+from dshub.datasets.beside import pair_masks, read_beside
 from dshub.datasets.decoding import detect_audio
 from dshub.datasets.depths import image_feature, mask_feature
+from dshub.datasets.file_tables import LABELS, Beside, columns_of, read_tables
 from dshub.datasets.from_memory import from_arrays
 from dshub.datasets.labels import class_order
-from dshub.datasets.media import IMAGES, MediaTree, find_media, refuse_pointer
+from dshub.datasets.media import IMAGES, MediaTree, refuse_pointer
 from dshub.datasets.selection import digest, encoded_features
 from dshub.datasets.sources import ColumnSource, Source
 from dshub.datasets.split_expressions import Part
 from dshub.datasets.split_folders import Chosen, choose
+from dshub.datasets.stated_splits import StatedRows, StatedSplits, find_stated_splits
 from dshub.datasets.trees import empty_classes, find_splits, lone_folder, shown
 from dshub.errors import ReadError, SchemaError
 from dshub.importing.walking import Place
@@ -149,31 +152,76 @@ def _refuse(path: Path, error: OSError) -> NoReturn:
 
 
 def from_folder(
-    root: Path, split: str | None, dtype: str | None = None
+    tree: MediaTree, split: str | None, dtype: str | None = None
 ) -> tuple[FolderSource, Pair | None]:
-    """Create the source of a folder or of splits in it, and return it with its supervised pair."""
+    """Create the source of files or of splits of them, and return it with its supervised pair.
+
+    Raises:
+        DshubError: see `Dataset.from_folder`.
+    """
+    root = tree.root
+    if not tree.files:
+        tree.refuse()
+    groups = find_splits(tree.files)
+    stated = StatedSplits(root, {}, {}) if groups.splits else _stated_splits(tree)
+    listed = stated.choose(split)
+    found = _find_rows(tree, choose(root, groups, split if listed is None else None))
+    if listed is not None:
+        chosen = set(listed.files)
+        found = replace(found, rows=[row for row in found.all_rows if row[1] in chosen])
+    files, all_files = ([file for _, file in rows] for rows in (found.rows, found.all_rows))
+    column = _kind_of(root, files or all_files)
+    if column == "image" and (pairs := pair_masks(all_files if listed else files)):
+        _log(root, tree.notes(), found.chosen.notes)
+        return _masked(root, _listed_pairs(pairs, listed), dtype), ("image", "mask")
+    _log(root, tree.notes(), found.notes())
+    feature = _feature(root, column, files or all_files, dtype)
+    if listed is not None and listed.tables:
+        beside = columns_of(listed.rows, listed.tables, listed.family)
+    else:
+        files = listed.files if listed is not None else files
+        tables = read_tables(root, tree.possible_tables, all_files)
+        beside = read_beside(root, files, tables) or Beside(files)
+    return _described(found, column, feature, beside)
+
+
+def _log(root: Path, *notes: Iterable[str]) -> None:
+    for note in chain(*notes):
+        logging.getLogger("dshub").warning("%s: %s", root, note)
+
+
+def split_names(tree: MediaTree) -> list[str]:
+    """Return the names of the splits that folders, tables or lists state, or nothing."""
+    return find_splits(tree.files).splits or [*_stated_splits(tree).rows]
+
+
+def _stated_splits(tree: MediaTree) -> StatedSplits:
+    files, texts = tree.paths, tree.possible_lists
+    pairs = pair_masks(files) if texts else None
+    tables = read_tables(tree.root, tree.possible_tables, files)
+    return find_stated_splits(tree.root, pairs[0] if pairs else files, tables, texts)
+
+
+def _find_rows(tree: MediaTree, chosen: Chosen) -> "_Found":
     try:
-        tree = find_media(root)
-        if not tree.files:
-            tree.refuse()
-        chosen = choose(root, find_splits(tree.files), split)
         for name, _ in chosen.parts:
             tree.check_pointers(chosen.splits[name])
     except OSError as error:
-        _refuse(Path(error.filename or root), error)
+        _refuse(Path(error.filename or tree.root), error)
     by_split = {name: tree.rows(item) for name, item in chosen.splits.items()}
     rows = [row for name, part in chosen.parts for row in _sliced(by_split[name], part)]
-    found = _Found(tree, chosen, rows, [row for part in by_split.values() for row in part])
-    files = [file for _, file in rows]
-    column = _kind_of(root, files or [file for _, file in found.all_rows])
-    for note in (*tree.notes(), *found.notes()):
-        logging.getLogger("dshub").warning("%s: %s", root, note)
-    if column == "image" and (pairs := pair_masks(files)):
-        return _masked(root, pairs, dtype), ("image", "mask")
-    feature = _feature(root, column, files or [file for _, file in found.all_rows], dtype)
-    all_files = [file for _, file in found.all_rows]
-    beside = read_beside(root, files, all_files, sorted(tree.tables)) or Beside(files)
-    return _described(found, column, feature, beside)
+    return _Found(tree, chosen, rows, [row for part in by_split.values() for row in part])
+
+
+def _listed_pairs(
+    pairs: tuple[list[str], list[str]], listed: StatedRows | None
+) -> tuple[list[str], list[str]]:
+    """Return the pairs of the images in a list."""
+    if listed is None:
+        return pairs
+    masks = dict(zip(*pairs, strict=True))
+    images = [file for file in listed.files if file in masks]
+    return images, [masks[file] for file in images]
 
 
 def _sliced(rows: list[Row], part: Part | None) -> list[Row]:
@@ -324,7 +372,4 @@ def _feature(root: Path, column: str, files: Sequence[str], dtype: str | None) -
     if column == "image":
         return image_feature(root, files, dtype)
     first = root / files[0]
-    feature = detect_audio(_read(first), str(first))
-    if len({extension.lower() for extension in _extensions(files)}) > 1:
-        feature = msgspec.structs.replace(feature, encoding="any")
-    return feature
+    return audio_feature(root, files, detect_audio(_read(first), str(first)))

@@ -1,14 +1,12 @@
-"""Open the splits of a folder of image or audio files by its path."""
+"""Open the splits of a folder of image, audio or text files by its path."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from dshub.datasets.dataset import Dataset
-from dshub.datasets.media import find_media
+from dshub.datasets.folder_kinds import read_folder
 from dshub.datasets.split_expressions import find_parts
 from dshub.datasets.splits import Splits
-from dshub.datasets.trees import find_splits
-from dshub.errors import ReadError
 
 WHOLE = "train"  # split of a folder without splits, as in Hugging Face `datasets`
 
@@ -16,7 +14,7 @@ WHOLE = "train"  # split of a folder without splits, as in Hugging Face `dataset
 def open_folder(
     root: Path, expression: str | None, columns: Sequence[str] | None = None
 ) -> Dataset | Splits | None:
-    """Open a folder like `Dataset.from_folder`; None if it has no image or audio files.
+    """Open a folder like `Dataset.from_folder`; None if it has no image, audio or text files.
 
     Args:
         root: path of the folder.
@@ -26,14 +24,10 @@ def open_folder(
     Raises:
         DshubError: one of the errors of `Dataset.from_folder`.
     """
-    try:
-        files = find_media(root).files
-    except OSError as error:
-        hint, reason = "check that you can read it", error.strerror or str(error)
-        raise ReadError(file=str(error.filename or root), reason=reason, hint=hint) from error
-    if not files:
+    folder = read_folder(root)
+    if not folder.has_rows:
         return None
-    names = sorted(find_splits(files).splits)
+    names = folder.splits
 
     def open_split(split: str) -> Dataset:
         dataset = Dataset.from_folder(root, split) if names else _selected(root, split)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from dshub.cache.pointers import LONGEST, pointer_in
-from dshub.datasets.beside import TABLES
+from dshub.datasets.file_tables import TABLES
 from dshub.datasets.trees import Split, count_endings, counted, shown
 from dshub.errors import ReadError
-from dshub.importing.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Place, list_files
+from dshub.importing.walking import ANNEXED, BROKEN, CYCLES, SPECIAL, Listing, Place
 
 _PHOTOS = (
     ".jpg",
@@ -47,6 +47,7 @@ _UNNAMED = {
     "dockerfile",
 }
 _UNNAMED |= {"changelog", "citation", "manifest", "md5sums", "sha256sums"}
+MOST_LISTS = 100  # files `.txt` that can be tables or lists
 _MOST_CHECKED = 100  # folders whose first file is checked
 
 
@@ -64,6 +65,7 @@ class MediaTree:
         root: path of the folder.
         files: names of the image and audio files, by folder.
         tables: paths of tables.
+        texts: paths of files `.txt`.
         folders: all folders.
         others: folders with files of other kinds, such as text.
         unknown: paths of files with other endings than those of `OTHERS`.
@@ -75,12 +77,30 @@ class MediaTree:
     root: Path
     files: dict[Place, list[str]] = field(default_factory=dict)
     tables: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     folders: Collection[Place] = ()
     others: set[Place] = field(default_factory=set)
     unknown: list[str] = field(default_factory=list)
     archives: list[str] = field(default_factory=list)
     pointers: list[str] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> list[str]:
+        """Paths of the image and audio files, sorted by folder."""
+        return [
+            "/".join((*place, name)) for place in sorted(self.files) for name in self.files[place]
+        ]
+
+    @property
+    def possible_tables(self) -> list[str]:
+        """Paths of tables, and of files `.txt` that can be tables or lists, as few of them are."""
+        return sorted([*self.tables, *self.possible_lists])
+
+    @property
+    def possible_lists(self) -> list[str]:
+        """Paths of files `.txt`; empty if there are many, such as a caption for each image."""
+        return self.texts if len(self.texts) <= MOST_LISTS else []
 
     def rows(self, split: Split) -> list[tuple[str, str]]:
         """Return the class ("" if it has none) and the path of each file of a split, sorted."""
@@ -133,17 +153,16 @@ class MediaTree:
             hint = f"unpack them, or run `dshub new {self.root}`"
         elif self.unknown:
             found = f"files with unknown endings: {', '.join(count_endings(self.unknown))}"
+            hint = f"{hint}; or run `dshub new {self.root}` for TFRecord and other formats"
+        elif self.tables:
+            found = f"tables: {shown(self.tables)}"
+            hint = f"pass them to Dataset.from_csv or from_json, or run `dshub new {self.root}`"
         reason = "it contains no image or audio files" + (f", but {found}" if found else "")
         raise ReadError(file=str(self.root), reason=reason, hint=hint)
 
 
-def find_media(root: Path) -> MediaTree:
-    """Find the image and audio files below a folder.
-
-    Raises:
-        OSError: a folder cannot be read.
-    """
-    listing = list_files(root)
+def find_media(root: Path, listing: Listing) -> MediaTree:
+    """Find the image and audio files in the listing of a folder."""
     tree = MediaTree(root, folders=listing.places.keys(), skipped=listing.skipped)
     for place, names in listing.places.items():
         media = []
@@ -162,6 +181,8 @@ def _add(tree: MediaTree, place: Place, name: str) -> None:
     path, lower = "/".join((*place, name)), name.lower()
     if lower.endswith(TABLES):
         tree.tables.append(path)
+    if lower.endswith(".txt"):
+        tree.texts.append(path)
     if lower.endswith(_ARCHIVES):
         tree.archives.append(path)
     if lower.endswith(".dvc"):

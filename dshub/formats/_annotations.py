@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 
-from dshub.catalog.file_matching import Names, parts_of, plain
+from dshub.catalog.file_names import Names, parts_of, plain
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._records import Format, check_columns, matching_name, mismatch

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import Meta
 
-from dshub.catalog.file_matching import Names
+from dshub.catalog.file_names import Names
 from dshub.errors import ReadError, SchemaError
 from dshub.formats import File, Output
 from dshub.formats._annotations import (

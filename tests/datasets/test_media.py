@@ -163,6 +163,10 @@ def _archives(root: Path) -> None:
     (root / "train.zip").write_bytes(b"PK")
 
 
+def _table(root: Path) -> None:
+    (root / "a.csv").write_text("n\n1\n")
+
+
 def _unknown(root: Path) -> None:
     (root / "1.heic").touch()
 
@@ -176,6 +180,7 @@ def _unknown(root: Path) -> None:
         (_tracked, "DVC pointers: images.dvc", "dvc pull"),
         (_archives, "archives: train.zip", "dshub new"),
         (_unknown, ".heic (1)", ".jpg"),
+        (_table, "tables: a.csv", "from_csv"),
     ],
 )
 def test_folder_without_media_says_what_it_has(

@@ -35,7 +35,7 @@ from dshub.errors import DshubError
 from dshub.importing.walking import Place
 from dshub.progress import Progress
 from dshub.publishing.authoring.folder_columns import FolderColumn, folder_columns, folder_path
-from dshub.publishing.authoring.media import Media, read_media, refuse_bad
+from dshub.publishing.authoring.media import HINT, Media, read_media, refuse_bad
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline, cover
 from dshub.publishing.authoring.survey import Entry, Survey, key, some
 
@@ -353,7 +353,8 @@ def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple
     if kind == "text":
         return TextFeature(), ""
     media = read_media(entries, kind, f"reading {TITLES[kind]}", progress)
-    refuse_bad(media.bad, len(entries), hint="replace these files, or remove them and their rows")
+    rows = "replace these files, or remove them and their rows"
+    refuse_bad(media.bad, len(entries), hint=rows if media.hint == HINT else media.hint)
     return _common(media)
 
 
@@ -363,7 +364,7 @@ def _read(
     """Read image or audio files."""
     media = read_media(entries, kind, f"reading {TITLES[kind]}", progress)
     if not skip_bad or not media.features:
-        refuse_bad(media.bad, len(entries))
+        refuse_bad(media.bad, len(entries), hint=media.hint)
     feature, doubt = _common(media)
     bad = [f"{name} ({reason})" for name, reason in media.bad.items()]
     doubts = [f"skipped {len(bad):,} files that cannot be decoded: {some(bad)}"] if bad else []

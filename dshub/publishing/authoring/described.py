@@ -8,6 +8,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from dshub.catalog.file_names import FileNames, composed
+from dshub.datasets.file_tables import is_text_table, names_of
+from dshub.datasets.media import AUDIO, IMAGES, MOST_LISTS
 from dshub.datasets.tabular.readers import TextOptions
 from dshub.datasets.trees import split_word
 from dshub.progress import Progress
@@ -36,14 +38,39 @@ class Names(NamedTuple):
         return f"{before}{{{self.column}}}{after}"
 
 
-def find_tables(by_form: Mapping[str, Sequence[Entry]]) -> tuple[str, list[Entry]] | None:
-    """Return the format and the files of tables, or None if there are none."""
+def find_tables(
+    by_form: Mapping[str, Sequence[Entry]], files: Sequence[Entry]
+) -> tuple[str, list[Entry]] | None:
+    """Return the format and the files of tables, or None if there are none.
+
+    Text with a header and then the name of a file is a table, such as `captions.txt`.
+
+    Args:
+        by_form: files by format.
+        files: image or audio files.
+    """
     for form in FORMS:
         entries = [e for e in by_form.get(form, ()) if "submission" not in e.base.lower()]
         stated = [entry for entry in entries if entry.base.lower().startswith("metadata.")]
         if entries:
             return form, stated or entries
-    return None
+    texts = [entry for entry in by_form.get("lines", ()) if entry.suffix == ".txt"]
+    names = names_of([entry.name for entry in files]) if len(texts) <= MOST_LISTS else frozenset()
+    found = [entry for entry in texts if names and is_text_table(entry.head(), names)]
+    return ("delimited", found) if found else None
+
+
+def caption_notes(by_form: Mapping[str, Sequence[Entry]], files: Sequence[Entry]) -> list[str]:
+    """Return a note about captions, texts of the same name as a file, which a draft leaves out."""
+    stems = {entry.name.rpartition(".")[0] for entry in files if entry.suffix in IMAGES + AUDIO}
+    texts = [
+        entry.name
+        for form in ("lines", *FORMS)
+        for entry in by_form.get(form, ())
+        if entry.suffix == ".txt" and entry.name.rpartition(".")[0] in stems
+    ]
+    advice = "to have them, use Dataset.from_folder, or a table with a column file_name"
+    return [f"left out {len(texts):,} captions, such as {texts[0]}; {advice}"] if texts else []
 
 
 def outline(

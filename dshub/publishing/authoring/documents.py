@@ -11,7 +11,7 @@ from dshub.errors import DshubError
 from dshub.formats._texts import Encoding
 from dshub.publishing.authoring.survey import Entry, split_in, stem
 
-_FEW = 3  # text files that can be tables of lines
+_FEW = 2  # text files that are rows rather than tables of lines
 _MARKUP = {".md", ".rst"}
 _MOST = 0.9  # share of text files that look like text
 

@@ -206,14 +206,14 @@ def _of_files(request: Request, survey: Survey, progress: Progress) -> Outline:
     documents.merge_texts(by_form)
     main_form = _choose(by_form, survey.notes)
     entries, doubts = by_form.pop(main_form), list(survey.notes)
-    doubts += _skipped(by_form, main_form)
+    doubts += _skipped(by_form, main_form) + described.caption_notes(by_form, entries)
     if main_form == "image" and (pairs := masks.find_pairs(entries)):
         stated = _stated_splits(request, entries)
         outline = masks.outline(survey, pairs, stated=stated, progress=progress)
         check_columns(request.kinds, outline.features)
         outline.doubts[:0] = doubts
         return outline
-    if main_form in MEDIA and (tables_found := described.find_tables(by_form)):
+    if main_form in MEDIA and (tables_found := described.find_tables(by_form, entries)):
         found = _described(request, survey, tables_found, entries, main_form, progress)
         if found is not None:
             return found

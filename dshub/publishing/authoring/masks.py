@@ -20,6 +20,7 @@ from dshub.datasets.trees import ordered_splits, split_word
 from dshub.errors import DshubError
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring import class_folders
+from dshub.publishing.authoring.mask_lists import listed_splits
 from dshub.publishing.authoring.outline import PACKED, Outline, Reference, SplitOutline
 from dshub.publishing.authoring.scanning import mask_feature
 from dshub.publishing.authoring.survey import Entry, Survey, some
@@ -74,6 +75,13 @@ def outline(
     result.members = [(entry.name, entry.path) for entry in entries if not entry.file.member]
     class_folders.check_names(result.members)
     members = {PACKED: [name for name, _ in result.members], **survey.members}
+    result.splits = {} if stated else listed_splits(survey, pairs, members)
+    if result.splits:
+        counts = sum(split.rows for split in result.splits.values())
+        if counts < len(pairs):
+            missing = len(pairs) - counts
+            result.doubts.append(f"no list names {missing:,} of {len(pairs):,} images; skipped")
+        return result
     for name, part in _splits(pairs, stated).items():
         result.splits[name] = _outline_split(part, members)
     return result

@@ -36,10 +36,18 @@ class Media:
     Attributes:
         features: features, each with the name of a file that has it.
         bad: reasons why files cannot be read, by their names in errors.
+        pointers: next steps for pointers of version control among the bad files, by name.
     """
 
     features: dict[MediaFeature, str] = field(default_factory=dict)
     bad: dict[str, str] = field(default_factory=dict)
+    pointers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def hint(self) -> str:
+        """Next step for the bad files."""
+        all_pointers = 0 < len(self.pointers) == len(self.bad)
+        return next(iter(self.pointers.values())) if all_pointers else HINT
 
 
 def read_media(entries: Sequence[Entry], kind: str, title: str, progress: Progress) -> Media:
@@ -65,6 +73,11 @@ def read_media(entries: Sequence[Entry], kind: str, title: str, progress: Progre
             block = entries[start : start + size]
             features, failures = _inspect(block, read, workers)
             media.bad |= {block[i].file.name: reason_of(failures[i]) for i in sorted(failures)}
+            media.pointers |= {
+                block[i].file.name: error.hint
+                for i, error in failures.items()
+                if " pointer" in reason_of(error) and error.hint
+            }
             for index in sorted(features):
                 media.features.setdefault(features[index], block[index].name)
             task.advance(len(block))

@@ -1,5 +1,6 @@
 """Outline TFRecord and RecordIO files, after reading every record."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key
 
 TITLES = {"tfrecord": "TFRecord files", "recordio": "RecordIO files"}
+_CACHE = re.compile(r"cache-[0-9a-z_]+\.arrow")
+_FACTS = {"dataset_info.json", "dataset_dict.json", "state.json"}
 _INDEXES = {".idx", ".lst", ".index"}
 
 
@@ -42,7 +45,15 @@ def outline(form: str, files: Mapping[str, Sequence[Entry]]) -> Outline:
 
 
 def without_indexes(entries: Sequence[Entry]) -> list[Entry]:
-    """Drop the indexes of record files, such as `train.idx` for `train.rec`."""
+    """Drop the indexes of record files, such as `train.idx` for `train.rec`.
+
+    The facts that `datasets.save_to_disk` writes beside Arrow files are dropped, too, and the
+    results of `map` that it caches there.
+    """
+    facts = {entry.name for entry in entries if entry.base in _FACTS}
+    if facts and any(entry.suffix == ".arrow" for entry in entries):
+        used = [entry for entry in entries if entry.name not in facts]
+        entries = [entry for entry in used if not _CACHE.fullmatch(entry.base)]
     stems = {e.name.rpartition(".")[0] for e in entries if e.suffix in {".rec", ".tfrecord"}}
     return [
         entry

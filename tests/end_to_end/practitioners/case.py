@@ -35,7 +35,7 @@ class Case:
         asks: text that `dshub new` must print, because it cannot know the answer.
         classes: class names by column, in the order of their numbers.
         refused: text of the error of `dshub new`.
-        refused_by_from: text of the error of `opened`.
+        refused_by_from: text of the error of `opened`, with its hint.
         elsewhere: columns that `opened` must give, if they differ from `expected`.
         pending: routes that cannot work yet, and the reasons.
         slow: whether writing the files takes seconds.
@@ -149,7 +149,7 @@ def check_from(case: Case, folder: Path) -> str:
     if case.refused_by_from is not None:
         with pytest.raises(DshubError) as caught:
             case.opened(data)
-        assert_contains(str(caught.value), case.refused_by_from)
+        assert_contains(f"{caught.value}; {caught.value.hint}", case.refused_by_from)
         return "refused"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # functions tell doubts as warnings

@@ -16,7 +16,6 @@ from tests.end_to_end.practitioners.files import Make, both, jsonl, solid, text,
 
 SIZE = (60, 80)
 RED, GREEN = (200, 0, 0), (0, 180, 0)
-NO_BOXES = "boxes are read by readers of COCO, Pascal VOC and YOLO"
 IMAGES: Any = {"images/1.png": solid(SIZE, RED), "images/2.png": solid(SIZE, GREEN)}
 BOXES = [[10.0, 20.0, 30.0, 15.0], [0.5, 1.5, 8.0, 9.0]]
 
@@ -77,7 +76,6 @@ CASES = [
         tree(IMAGES | {"annotations/instances_train.json": json.dumps(coco(["1.png", "2.png"]))}),
         {"train": DETECTED},
         opened=split_of("train"),
-        pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
     Case(
         "COCO captions",
@@ -107,7 +105,6 @@ CASES = [
             }
         },
         opened=split_of("train"),
-        pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
     Case(
         "Pascal VOC, with ImageSets",
@@ -138,7 +135,6 @@ CASES = [
             },
         },
         opened=split_of("train", "validation"),
-        pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
     Case(
         "YOLO, with data.yaml",
@@ -165,14 +161,12 @@ CASES = [
             }
         },
         opened=split_of("train"),
-        pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
     Case(
         "exports of Roboflow: COCO in each split",
         roboflow(),
         {"train": DETECTED, "validation": DETECTED},
         opened=split_of("train", "validation"),
-        pending={"new": NO_BOXES, "from": NO_BOXES},
     ),
     Case(
         "Hugging Face: metadata.jsonl with objects",

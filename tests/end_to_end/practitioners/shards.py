@@ -24,7 +24,6 @@ from tests.end_to_end.practitioners.files import solid, tree, write
 
 SIZE = (6, 8)
 RED, GREEN, BLUE = (200, 0, 0), (0, 180, 0), (0, 0, 160)
-NO_SHARDS = "readers of WebDataset and TFRecord are new"
 
 
 def tar(members: dict[str, bytes], mode: Any = "w") -> bytes:
@@ -99,7 +98,7 @@ CASES = [
             }
         },
         opened=from_.from_folder,
-        pending={"new": NO_SHARDS, "from": NO_SHARDS},
+        refused_by_from="train-000001.tar; unpack them, or run `dshub new",
     ),
     Case(
         "TFRecord of images and labels",
@@ -108,7 +107,7 @@ CASES = [
         ("{}/train.tfrecord",),
         opened=from_.from_folder,
         slow=True,
-        pending={"new": NO_SHARDS, "from": NO_SHARDS},
+        refused_by_from="for TFRecord and other formats",
     ),
     Case(
         "links into a store, as DVC and snapshots of Hugging Face make",
@@ -116,9 +115,6 @@ CASES = [
         {"train": PETS},
         ("{}/data",),
         lambda folder: from_.from_folder(folder / "data"),
-        pending={
-            "new": "`new` and `from_folder` share one survey of folders",
-        },
     ),
     Case(
         "links that point to their parent folder",
@@ -126,9 +122,6 @@ CASES = [
         {"train": PETS},
         ("{}/data",),
         lambda folder: from_.from_folder(folder / "data"),
-        pending={
-            "from": "`new` and `from_folder` share one survey of folders",
-        },
     ),
     Case(
         "Arrow shards of `datasets.save_to_disk`",
@@ -139,8 +132,8 @@ CASES = [
                 "set/state.json": '{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}',
             }
         ),
-        arguments=("{}/set",),
-        refused="pass only the files of one dataset",
+        {"train": {"text": ["a", "b"], "n": [1, 2]}},
+        ("{}/set",),
     ),
     Case(
         "gzipped CSV",

@@ -11,8 +11,6 @@
 from tests.end_to_end.practitioners.case import Case, Sound, from_
 from tests.end_to_end.practitioners.files import both, text, tree, wav
 
-NO_TREE = "`new` and `from_folder` share one survey of folders"
-
 CASES = [
     Case(
         "class folders of WAV files (Speech Commands)",
@@ -64,7 +62,6 @@ CASES = [
             "test": {"audio": [Sound(60)], "sentence": ["Bye"], "age": ["twenties"]},
         },
         opened=lambda folder: {n: from_.from_folder(folder, n) for n in ("train", "test")},
-        pending={"from": NO_TREE},
     ),
     Case(
         "several rates and numbers of channels",
@@ -76,9 +73,7 @@ CASES = [
             }
         },
         opened=from_.from_folder,
-        refused_by_from=None,
         asks="rate",
-        pending={"from": NO_TREE},
     ),
     Case(
         "a WAV file that is cut",

@@ -20,8 +20,6 @@ from typing import Any
 from tests.end_to_end.practitioners.case import Case, from_
 from tests.end_to_end.practitioners.files import jsonl, text, tree
 
-DOCUMENTS = "from_folder reads a text file per document"
-
 CHATS: Any = [
     {
         "messages": [
@@ -102,7 +100,6 @@ CASES = [
         },
         ("{}/train", "{}/test"),
         lambda folder: {n: from_.from_folder(folder, n) for n in ("train", "test")},
-        pending={"from": DOCUMENTS},
     ),
     Case(
         "documents in folders of classes, in cp1252",
@@ -115,7 +112,6 @@ CASES = [
         {"train": {"text": ["Köln siegt", "Schön"], "label": ["sport", "wetter"]}},
         ("{}/news", "--encoding", "cp1252"),
         lambda folder: from_.from_folder(folder / "news", encoding="cp1252"),
-        pending={"from": DOCUMENTS, "new": DOCUMENTS},
     ),
     Case(
         "documents without classes",
@@ -124,7 +120,6 @@ CASES = [
         ("{}/docs",),
         lambda folder: from_.from_folder(folder / "docs"),
         asks="lines",
-        pending={"from": DOCUMENTS, "new": DOCUMENTS},
     ),
     Case(
         "lines of a corpus",

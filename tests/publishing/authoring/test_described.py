@@ -106,3 +106,22 @@ def test_names_match_in_any_unicode_form_and_case(
     result = new(data, "--label", "label")
     assert result["train"]["label"][:].tolist() == [1, 0]
     assert len(result["train"][1]["image"]) == 8
+
+
+def test_table_can_be_a_text_file(new: New, data: Path) -> None:
+    """Flickr8k has several captions of an image in `captions.txt`."""
+    for number, file in enumerate("ab"):
+        write_image(data / "Images" / f"{file}.png", number)
+    write_text(data / "captions.txt", "image,caption\na.png,a dog\na.png,a red dog\nb.png,a frog\n")
+    rows = new(data)["train"]
+    assert rows["caption"] == ["a dog", "a red dog", "a frog"]
+    assert [len(row["image"]) for row in rows] == [8] * 3
+
+
+def test_captions_of_single_images_are_left_out_with_a_doubt(new: New, data: Path) -> None:
+    for number, file in enumerate("ab"):
+        write_image(data / f"{file}.png", number)
+        write_text(data / f"{file}.txt", "a dog, or so\n")
+    result = new(data)
+    assert list(result.manifest.features) == ["image"]
+    assert result.doubts("left out 2 captions, such as a.txt")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dshub.catalog.features import (
@@ -119,3 +120,22 @@ def test_texts_and_scores_of_recordio_are_read(new: New, data: Path) -> None:
     )
     result = new(data)
     assert [(row["text"], row["label"]) for row in result["train"]] == [("é 0", 0.5), ("é 1", 1.5)]
+
+
+def test_folders_of_save_to_disk_are_read_without_their_caches(new: New, data: Path) -> None:
+    """Hugging Face writes facts in JSON and results of `map` beside the shards."""
+    for split in ("train", "test"):
+        folder = data / split
+        folder.mkdir()
+        for name, number in (("data-00000-of-00001", 1), ("cache-1f", 2), ("cache-1f_0_of_2", 3)):
+            table = pa.table({"n": [number], "text": [split]})
+            with pa.ipc.new_stream(folder / f"{name}.arrow", table.schema) as writer:
+                writer.write_table(table)
+        (folder / "dataset_info.json").write_text("{}")
+        (folder / "state.json").write_text("{}")
+    (data / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    result = new(data)
+    assert {name: rows["n"].tolist() for name, rows in result.splits.items()} == {
+        "train": [1],
+        "test": [1],
+    }
