@@ -144,7 +144,7 @@ def _select(root: Path, splits: Mapping[str, Sequence[Row]], expression: str) ->
 def _rows(root: Path, split: str) -> list[Row]:
     """Return the class and the path of each document in a folder, sorted.
 
-    Files beside several class folders, such as a list of addresses, are no documents.
+    Files beside several class folders, such as a list of addresses, are not documents.
     """
     documents: list[tuple[str, ...]] = []
     for place, folders, names in os.walk(root / split, followlinks=True):
