@@ -126,8 +126,8 @@ SCENES = [
     Scene("Quota page instead of the file", served=QUOTA),
     Scene("Git LFS pointer instead of the file", served=LFS),
     Scene("git-annex pointer instead of the file", served=ANNEX),
-    Scene("Error of the storage instead of the file", served=STORAGE),
-    Scene("Error of a web service instead of the file", served=SERVICE),
+    Scene("Storage error instead of the file", served=STORAGE),
+    Scene("Web service error instead of the file", served=SERVICE),
     Scene("Truncated file", served=LABELS[:600]),
     Scene("File too long", served=LABELS + bytes(5), content=b"\1" + LABELS[1:]),
     Scene("Wrong bytes of the right size", served=CHANGED),
@@ -152,7 +152,7 @@ SCENES = [
         member=":labels.idx",
     ),
     Scene("File whose header promises too much", "prepare digits", served=PROMISE, content=PROMISE),
-    Scene("Data do not fit their manifest", rows=1001),
+    Scene("Data does not match its manifest", rows=1001),
     Scene("Manifest with faults", "check digits", source='url = "https://data.example/labels.idx"'),
 ]
 

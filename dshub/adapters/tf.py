@@ -79,7 +79,7 @@ def _check_features(features: Mapping[str, Feature]) -> None:
         if is_nested or isinstance(of, StructFeature):
             flat = f'make its fields columns with ds.flatten("{name}"), or '
             raise DshubError(
-                f"column {name} is a {describe(feature)}, which no tensor holds",
+                f"column {name} is a {describe(feature)}, which tensors cannot hold",
                 hint=f"{flat if isinstance(feature, StructFeature) else ''}leave it out with "
                 f'ds.without(["{name}"]), or convert it with ds.map',
             )

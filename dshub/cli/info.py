@@ -65,7 +65,8 @@ def command(name: str, files: bool) -> Answer:
         "rows": counts,
     }
     note = f"`dshub info {name} --files` shows files, checksums and URLs"
-    text = _text(manifest, counts, cached, imported, files=files)
+    shown = name if is_manifest_path(name) else manifest.name
+    text = _text(manifest, counts, cached, imported, name=shown, files=files)
     return Answer(data, text, [] if files else [note])
 
 
@@ -106,6 +107,7 @@ def _text(
     cached: Mapping[str, bool],
     imported: list[dict[str, Any]],
     *,
+    name: str,
     files: bool,
 ) -> str:
     """Format a dataset with the numbers of rows of all splits, or of a split expression."""
@@ -118,7 +120,7 @@ def _text(
         _resources(manifest, cached) if files else "",
         _instructions(manifest),
         _layouts(manifest, imported) if files or imported or _instructions(manifest) else "",
-        _usage(manifest),
+        _usage(name, manifest),
     ]
     return "\n\n".join(filter(None, blocks))
 
@@ -150,7 +152,7 @@ def _facts(manifest: Manifest, cached: Mapping[str, bool], *, names: bool) -> st
     facts = [
         ["task", manifest.task],
         *([["other names", ", ".join(manifest.aliases)]] if names and manifest.aliases else []),
-        ["homepage", manifest.homepage],
+        *([["homepage", manifest.homepage]] if manifest.homepage else []),
         ["license", _license(manifest)],
         *([["terms", manifest.license.terms]] if manifest.license.terms else []),
         ["download", f"{size(manifest.size)}, {state} files in the cache"],
@@ -224,7 +226,7 @@ def _limits(limits: Limits) -> str:
     return f"unpacks to at most {facts}"
 
 
-def _usage(manifest: Manifest) -> str:
+def _usage(name: str, manifest: Manifest) -> str:
     split = next(iter(manifest.splits))
-    code = f'  from dshub import load\n  ds = load("{manifest.name}", split="{split}")'
+    code = f'  from dshub import load\n  ds = load({json.dumps(name)}, split="{split}")'
     return _screen.bold("Use") + "\n" + code

@@ -9,20 +9,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-import msgspec
 
 from dshub._validate import NAME
 from dshub.cache.disk import disk_faults
-from dshub.catalog.features import LabelFeature
 from dshub.catalog.manifest import Manifest, MemberEncoding
 from dshub.catalog.parsing import parse
 from dshub.catalog.registry import Registry
 from dshub.cli import _screen
 from dshub.cli._answer import Answer, answering
-from dshub.cli.info import columns_text, splits_text
+from dshub.cli._outline import described, plain
 from dshub.datasets.tabular.arrays import ArrayRange
 from dshub.datasets.tabular.readers import TextOptions
-from dshub.display import flat
 from dshub.errors import DshubError
 from dshub.formats._texts import Delimiter, Encoding
 from dshub.hub.hub import Hub
@@ -127,7 +124,8 @@ def _parse_delimiter(ctx: click.Context, param: click.Parameter, value: str | No
 @click.option(
     "--zip-encoding",
     type=click.Choice(get_args(MemberEncoding)),
-    help="Encoding of file names in zip archives that do not state it, such as gbk.",
+    metavar="ENCODING",
+    help="Encoding of file names in zip archives that do not state it, such as gbk or cp1252.",
 )
 @click.option(
     "--check-media",
@@ -183,13 +181,17 @@ def command(
       dshub new data.zip --split train=old.csv --label grade
       dshub new mnist.csv --array "pixels=pixel0..pixel783:28x28"
 
-    Recognizes class folders of images, audio or text (in a folder or an archive), images with
-    annotations in the formats COCO, Pascal VOC and YOLO, CSV, TSV, JSON, Parquet, Arrow, npz, IDX
-    and plain text files, shards of WebDataset, TFRecord and RecordIO, and
-    files that dshub exported. Every row is read, and files are copied into the
-    cache, so that the dataset can be loaded right away. Your files are never changed. Class folders
-    are also packed into a tar archive next to the manifest, for publishing. Images and audio files
-    that cannot be decoded are listed.
+    Recognizes these files, also in archives:
+
+    \b
+      - folders of images, audio or text, such as one folder per class
+      - images with masks, a table of labels, or COCO, Pascal VOC or YOLO annotations
+      - CSV, TSV, JSON, Parquet, Arrow, npz, IDX, LIBSVM and plain text
+      - WebDataset, TFRecord and RecordIO shards, and files of `dshub export`
+
+    Reads every row, and lists images and audio files that cannot be decoded. Copies the files into
+    the cache, so that the dataset can be loaded right away, and packs folders of small files into a
+    tar archive next to the manifest, for publishing. Your files are never changed.
     """
     if not paths and not splits:
         raise click.UsageError("Missing argument 'PATH...'.")
@@ -212,15 +214,15 @@ def command(
     hub = Hub(settings=Settings.read(synthetic=0))  # ignores DSHUB_SYNTHETIC
     with ExitStack() as stack:
         outline = draft(request, stack, hub.progress)
-        data = {"name": target.name, **_plain(outline)}
+        data = {"name": target.name, **plain(outline)}
         if dry_run:
-            return Answer(data, _described(outline, target.name))
+            return Answer(data, described(outline, target.name))
         data |= _write(outline, target, hub, take=not no_import, decode=check_media)
     sources = [Path(data["packed"])] if data["packed"] else list(request.tops)
     data["next"] = _next_steps(target, sources, taken=not no_import)
     steps = "\n".join(f"  {step}" for step in data["next"])
     written = f"{_screen.bold('Written')} {target.manifest}"
-    return Answer(data, f"{_described(outline, target.name)}\n\n{written}\n{steps}")
+    return Answer(data, f"{described(outline, target.name)}\n\n{written}\n{steps}")
 
 
 @dataclass(frozen=True)
@@ -343,41 +345,3 @@ def _next_steps(target: _Target, sources: Sequence[Path], *, taken: bool) -> lis
         "`urls` to the manifest"
     )
     return [describe, load, share]
-
-
-def _plain(outline: Outline) -> dict[str, Any]:
-    """Return an outline as a JSON object."""
-    return {
-        "kind": outline.kind,
-        "features": msgspec.to_builtins(outline.features),
-        "splits": {
-            name: {"rows": split.rows, "without": split.without, "figures": split.figures}
-            for name, split in outline.splits.items()
-        },
-        "doubts": outline.doubts,
-    }
-
-
-def _described(outline: Outline, name: str) -> str:
-    """Describe an outline as text."""
-    blocks = [
-        f"{_screen.bold(name)}  {outline.kind}",
-        columns_text(outline.features),
-        splits_text((key, split.rows, split.without) for key, split in outline.splits.items()),
-    ]
-    for column, feature in outline.features.items():
-        if isinstance(feature, LabelFeature):
-            width = max(_screen.terminal_width() - 2, 20)
-            classes = flat(_screen.fitted(_classes(outline, column, feature), width))
-            blocks.append(f"{_screen.bold('Classes')} of {column}, in order (rows)\n  {classes}")
-    if outline.doubts:
-        doubts = "\n".join(f"  {flat(doubt)}" for doubt in outline.doubts)
-        blocks.append(f"{_screen.bold('Please check')}\n{doubts}")
-    return "\n\n".join(blocks)
-
-
-def _classes(outline: Outline, column: str, feature: LabelFeature) -> str:
-    """Return the class names of a column with their row counts over all splits."""
-    figures = [split.figures.get(f"{column}-counts") for split in outline.splits.values()]
-    totals = map(sum, zip(*filter(None, figures), strict=True))
-    return ", ".join(f"{name} ({rows:,})" for name, rows in zip(feature.names, totals, strict=True))

@@ -131,8 +131,8 @@ def recognize(files: Mapping[str, File], images: Sequence[str]) -> Layout | None
     if not images or not any(name.lower().endswith(KINDS) for name in files):
         return None
     members = {name: Member(file, name) for name, file in files.items()}
-    pictures = [members[name] for name in images]
-    return _coco(members, pictures) or _voc(members, pictures) or _yolo(members, pictures)
+    listed = [members[name] for name in images]
+    return _coco(members, listed) or _voc(members, listed) or _yolo(members, listed)
 
 
 def split_of(name: str) -> str:

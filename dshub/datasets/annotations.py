@@ -173,7 +173,9 @@ def _classes(
     if layout.form == "yolo":
         count = (pc.max(labels).as_py() or 0) + 1
         if not names:
-            notes.append("the classes have only numbers; add classes.txt with a name per line")
+            notes.append(
+                "the classes have numbers, but no names; add classes.txt with one name per line"
+            )
             names = tuple(map(str, range(count)))
         if count > len(names):
             raise SchemaError(

@@ -317,7 +317,7 @@ class FlatSource(Source):
         if not names or taken:
             raise SchemaError(
                 where=f"column {column}",
-                expected="a struct with fields whose names are free",
+                expected=f"no column named {taken}" if taken else "a struct",
                 got=f"a column {taken}" if taken else describe(self._struct),
                 hint="rename the other column with ds.rename" if taken else "choose another column",
             )

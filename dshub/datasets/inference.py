@@ -23,7 +23,7 @@ from dshub.catalog.features import (
 from dshub.errors import SchemaError
 from dshub.tables.types import inner_values, is_text, shaped
 
-SUPPORTED = "numbers, text or lists (pass the feature of bytes in `features`)"
+SUPPORTED = "values of one type: numbers, text or lists (for bytes, pass a feature in `features`)"
 _CONVERT_HINT = "convert the column, or pass its feature in `features`"
 _MISSING_HINT = "pass a feature with optional=True, or drop or fill rows with missing values"
 

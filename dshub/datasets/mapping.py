@@ -30,7 +30,7 @@ Rows = range | np.ndarray
 
 
 class _Latest(threading.local):
-    """Latest results of the function in each thread, of which each column is taken once.
+    """Latest results of the function in each thread; each column can be taken once.
 
     A loader reads image files apart from other columns, and the function should run once for both.
     """

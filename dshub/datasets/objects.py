@@ -24,7 +24,7 @@ def to_arrow(values: Any) -> pa.Array:
 
 
 def _array_of_arrays(values: Any, present: Sequence[np.ndarray]) -> pa.Array:
-    """Convert arrays, some of which can be None, to an Arrow array that keeps their dtype."""
+    """Convert arrays and None to an Arrow array with the dtype of the arrays."""
     shapes = {(array.dtype, array.shape) for array in present}
     if len(shapes) == 1 and len(present) == len(values) and present[0].dtype.kind in "biuf":
         return nested(np.stack(present))

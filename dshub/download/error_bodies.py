@@ -36,7 +36,7 @@ def error_in(head: bytes, *, binary: bool) -> tuple[str, str] | None:
         binary: whether the expected file is not text, so that any line of text is an error.
 
     Returns:
-        A clause such as `it is an error of the server, 'NoSuchKey: …'`, and the next step.
+        A clause such as `it is an error message, 'NoSuchKey: …'`, and the next step.
     """
     if len(head) >= LONGEST:
         return None
@@ -44,16 +44,17 @@ def error_in(head: bytes, *, binary: bool) -> tuple[str, str] | None:
         text = head.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         return None
-    told = _in_xml(text) or _in_json(text) or (_in_line(text) if binary else "")
-    shown = " ".join("".join(filter(str.isprintable, told.replace("\n", " "))).split())[:200]
+    message = _in_xml(text) or _in_json(text) or (_in_line(text) if binary else "")
+    printable = filter(str.isprintable, message.replace("\n", " "))
+    shown = " ".join("".join(printable).split())[:200]
     if not shown:
         return None
-    return f"it is an error of the server, {shown!r}", _step(shown)
+    return f"it is an error message, {shown!r}", _step(shown)
 
 
-def _step(told: str) -> str:
+def _step(message: str) -> str:
     """Return the next step for an error."""
-    letters = "".join(filter(str.isalnum, told.lower()))
+    letters = "".join(filter(str.isalnum, message.lower()))
     steps = (step for step, parts in _STEPS.items() if any(p in letters for p in parts.split()))
     return next(steps, "open the URL in a browser")
 

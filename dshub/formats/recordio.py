@@ -64,7 +64,7 @@ class Reader(Format, frozen=True):
     def _row(self, record: bytes, file: File, number: int) -> tuple[Any, Any, int]:
         place = f"record {number:,}"
         if len(record) < HEADER.size:
-            raise ReadError(file=file.name, reason=f"{place} has no header of an image")
+            raise ReadError(file=file.name, reason=f"{place} is shorter than its header")
         flag, single, identifier, _ = HEADER.unpack_from(record)
         content = HEADER.size + 4 * flag
         if content > len(record):

@@ -25,7 +25,7 @@ from dshub.formats._annotations import (
 from dshub.formats._texts import read_all
 
 LARGEST = 64 << 20  # bytes of an XML file
-_DEPTH = 64  # elements within each other
+_DEPTH = 64  # levels of elements
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _FLAGS = ("difficult", "truncated", "occluded")
 _HINT = "correct or remove the file"
@@ -102,7 +102,7 @@ class _Content:
         self._path.append(name)
         self._value = ""
         if len(self._path) > _DEPTH:
-            self._refuse(f"it has more than {_DEPTH} elements within each other")
+            self._refuse(f"it has more than {_DEPTH} levels of elements")
         if len(self._path) == 1 and name != "annotation":
             self._refuse(f"its root element is {name[:40]!r}, not 'annotation'")
         if self._path[1:] == ["object"]:

@@ -5,7 +5,7 @@ import warnings
 from typing import Any, Literal
 
 OnError = Literal["raise", "skip", "substitute"]
-"""What a loader does with a row that cannot be decoded.
+"""Action of a loader for a row that cannot be decoded.
 
 * `raise`: raise the error.
 * `skip`: leave the row out of its batch, which gets smaller. If no row of a batch can be decoded,
@@ -87,4 +87,4 @@ class BadRows:
             verb = "skipped" if self._mode == "skip" else "substituted"
             example = next(iter(self.first.values()))
             text = f"epoch {epoch}: {verb} {rows} cannot be decoded, such as {example}"
-            warnings.warn(f"{text}; `loader.errors` has the count and more", stacklevel=2)
+            warnings.warn(f"{text}; `loader.errors` has the details", stacklevel=2)

@@ -281,7 +281,7 @@ def repeated(batches: Any, count: int | None) -> Iterator[Any]:
 
 
 def _check_data(state: Mapping[str, Any], expected: Mapping[str, int | str]) -> None:
-    """Raise StateError if a state was saved with other rows; older states do not tell."""
+    """Raise StateError if a state was saved with other rows; older states lack `data`."""
     data, own = state.get("data"), expected.get("data")
     if data is None or own is None or data == own:
         return

@@ -1,4 +1,4 @@
-"""Make batches in spite of rows that cannot be decoded."""
+"""Make batches when some rows cannot be decoded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ Failures = dict[int, ReadError | SchemaError]
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Leaves out or replaces rows that cannot be decoded; see `OnError`.
+    """Handling of rows that cannot be decoded; see `OnError`.
 
     Attributes:
         mode: `skip` or `substitute`.

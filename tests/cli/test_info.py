@@ -57,8 +57,11 @@ def test_info_accepts_slices_in_any_spelling(dshub: Run) -> None:
 
 
 def test_info_accepts_paths(dshub: Run, registry: Path) -> None:
-    for path in (registry / "tiny" / "one", registry / "tiny" / "one" / "1.0.0.toml"):
-        assert "tiny/one@1.0.0" in dshub("info", str(path)).stdout
+    manifest = registry / "tiny" / "one" / "1.0.0.toml"
+    for path in (manifest.parent, manifest):
+        shown = dshub("info", str(path)).stdout
+        assert "tiny/one@1.0.0" in shown
+        assert f"ds = load({json.dumps(str(manifest))}, split=" in shown
 
 
 def test_info_shows_how_to_obtain_manual_files(dshub: Run) -> None:

@@ -14,7 +14,7 @@ MOVED = "newer version of the dataset"
 
 
 @pytest.mark.parametrize(
-    ("body", "told", "step"),
+    ("body", "message", "step"),
     [
         (S3, "NoSuchKey: The specified key does not exist.", MOVED),
         (b"<Error><Code>SlowDown</Code></Error>", "SlowDown", "try again later"),
@@ -32,10 +32,10 @@ MOVED = "newer version of the dataset"
         (b"404: Not Found", "404: Not Found", MOVED),
     ],
 )
-def test_errors_name_their_message_and_the_next_step(body: bytes, told: str, step: str) -> None:
+def test_errors_name_their_message_and_the_next_step(body: bytes, message: str, step: str) -> None:
     found = error_in(body, binary=True)
     assert found is not None
-    assert told in found[0]
+    assert message in found[0]
     assert "\x1b" not in found[0]
     assert step in found[1]
 
@@ -54,5 +54,5 @@ def test_errors_name_their_message_and_the_next_step(body: bytes, told: str, ste
         b"[" * 9_000,
     ],
 )
-def test_other_content_is_no_error(body: bytes) -> None:
+def test_other_content_is_not_an_error(body: bytes) -> None:
     assert error_in(body, binary=False) is None

@@ -97,7 +97,7 @@ def test_lists_of_image_sets_choose_images() -> None:
         (TWO.replace(b"<xmax>195</xmax>", b""), "object 1 has no bndbox"),
         (TWO.replace(b"<xmax>352.5", b"<xmax>wide"), "object 2 has no bndbox"),
         (TWO.replace(b"<name>dog", b"<name>"), "object 1 has no name"),
-        (b"<annotation>" + b"<a>" * 99, "elements within each other"),
+        (b"<annotation>" + b"<a>" * 99, "levels of elements"),
         (TWO.replace(b"1.0", b'1.0" encoding="klingon'), "cannot be decoded|not XML"),
     ],
 )

@@ -34,8 +34,7 @@ class Reader(Format, frozen=True):
             (see `dshub.formats.folder.names`). A member that does not match is an error.
         skip: patterns (`*`, `?`, `[…]`) of members to ignore.
         text: whether the content is text instead of bytes.
-        encoding: encoding of text; `utf-8-sig` is UTF-8 of which files can begin with a byte order
-            mark.
+        encoding: encoding of text; `utf-8-sig` is UTF-8 with an optional byte order mark.
     """
 
     text_labels: ClassVar[bool] = True

@@ -1,7 +1,7 @@
 """TFRecord files of `tf.train.Example`, as TensorFlow and TFDS write them.
 
-Each record is a row: named lists of bytes, float32 or int64. Records are verified with their
-checksums, for which the extra `tfrecord` is needed. Files can be compressed as a whole.
+Each record is a row: named lists of bytes, float32 or int64. Files can be compressed as a whole.
+The checksums of records are verified, which needs the extra `tfrecord`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

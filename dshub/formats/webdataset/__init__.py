@@ -57,12 +57,12 @@ class Reader(Format, frozen=True):
     A sample that lacks the file or JSON key of a column has a missing value. So does a JSON null.
 
     Attributes:
-        columns: ending of each column, such as `jpg` or `seg.png`, or several of which a sample has
-            one, such as `["jpg", "png"]`. `json:caption` is a key of the object in a `.json` file,
-            and `__key__` the key of the sample.
-        types: types of the files of columns, where the ending does not tell: `bytes`, `text`
-            (UTF-8), `integer`, `json` or `array` (`.npy`). Endings such as `cls` are integers, and
-            unknown ones bytes.
+        columns: ending of each column, such as `jpg` or `seg.png`, or alternatives, such as
+            `["jpg", "png"]`. `json:caption` is a key of the object in a `.json` file, and `__key__`
+            the key of the sample.
+        types: types of files whose ending is unknown or has another meaning: `bytes`, `text`
+            (UTF-8), `integer`, `json` or `array` (`.npy`). By default, endings such as `cls` are
+            integers, and unknown ones bytes.
         shape: shape of the arrays in a column. Arrays in other columns have any lengths.
     """
 

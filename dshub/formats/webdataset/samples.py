@@ -3,7 +3,7 @@
 The rules are those of the package webdataset: the key of a sample is a file's path up to the first
 dot in its name, and the rest is the ending, in lower case. Consecutive files with one key are a
 sample. Files without a key or an ending, such as `.DS_Store` and `._1.jpg`, and names such as
-`__info__` are no part of a sample.
+`__info__` belong to no sample.
 """
 
 import io

@@ -17,7 +17,10 @@ from PIL import Image, UnidentifiedImageError
 from dshub.cache.pointers import LONGEST, pointer_in
 from dshub.errors import DshubError, ReadError
 
-HINT = "use `ds.decode(False)` to get the undecoded files"
+HINT = (
+    'pass on_error="skip" to `ds.batches` to leave out such rows, or use `ds.decode(False)` to get '
+    "the undecoded files"
+)
 ALWAYS_PIXELS = 25_000_000  # 175 MB of memory to decode and convert to RGB
 RATIO = 250  # pixels per byte of a larger image
 _NAMES = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "JPEG2000", "AVIF", "QOI")

@@ -97,7 +97,8 @@ class MultiHot(BaseTransform):
         wrong = [name for name in self.columns if name not in lists]
         if wrong or not lists:
             raise DshubError(
-                f"MultiHot requires lists of labels, not {', '.join(wrong) or 'other columns'}",
+                "MultiHot requires lists of labels"
+                + (f", not {', '.join(wrong)}" if wrong else ""),
                 hint="convert the column with ds.cast({…: ListFeature(of=LabelFeature(…))})",
             )
         for name in self.columns or lists:

@@ -65,7 +65,7 @@ class _Files:
 
 @dataclass(frozen=True)
 class _Contents:
-    """What the files contain.
+    """Content of the files.
 
     Attributes:
         feature: feature of the column of files.

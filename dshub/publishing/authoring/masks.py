@@ -149,7 +149,7 @@ def _names(pairs: Sequence[tuple[str, str]]) -> Names:
 
 def _unrelated(mask: str) -> DshubError:
     return DshubError(
-        f"the names of masks, such as {mask}, do not follow from those of images in one way",
+        f"the names of masks, such as {mask}, differ from those of images in several ways",
         hint="put images into one folder, and masks of the same names and of one format into "
         "another; or load the pairs with `Dataset.from_folder`",
     )

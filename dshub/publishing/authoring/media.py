@@ -11,7 +11,7 @@ from PIL import Image
 from dshub.catalog.features import AudioFeature, ImageFeature, is_encoded
 from dshub.catalog.manifest import Manifest
 from dshub.datasets.dataset import Dataset
-from dshub.errors import ReadError
+from dshub.errors import ReadError, SchemaError
 from dshub.hub.media import failing_rows, reason_of
 from dshub.loading.cores import available_cores
 from dshub.loading.tolerance import Failures, collecting
@@ -31,11 +31,12 @@ HINT = "replace or remove these files, or use --skip-bad to leave them out"
 
 @dataclass
 class Media:
-    """What image or audio files contain.
+    """Features of image or audio files, and the files that cannot be read.
 
     Attributes:
         features: features, each with the name of a file that has it.
-        bad: reasons why files cannot be read, by their names in errors.
+        bad: reasons why files cannot be read, with the next step if there is one, by their
+            names in errors.
         pointers: next steps for pointers of version control among the bad files, by name.
     """
 
@@ -72,7 +73,7 @@ def read_media(entries: Sequence[Entry], kind: str, title: str, progress: Progre
         for start in range(0, len(entries), size):
             block = entries[start : start + size]
             features, failures = _inspect(block, read, workers)
-            media.bad |= {block[i].file.name: reason_of(failures[i]) for i in sorted(failures)}
+            media.bad |= {block[i].file.name: _explained(failures[i]) for i in sorted(failures)}
             media.pointers |= {
                 block[i].file.name: error.hint
                 for i, error in failures.items()
@@ -120,9 +121,14 @@ def refuse_bad(bad: Mapping[str, str], total: int, *, hint: str = HINT) -> None:
         raise ReadError(file=names[0][0], reason=names[0][1], hint=hint)
     lines = [f"{name}: {reason}" for name, reason in names[:SHOWN]]
     lines += [f"and {len(names) - SHOWN:,} more"] if len(names) > SHOWN else []
-    reason = "they cannot be decoded:"
-    file = f"{len(names):,} of {total:,} files"
-    raise ReadError(file=file, reason=reason, details=lines, hint=hint)
+    reason = f"{len(names):,} of {total:,}"
+    raise ReadError(file="files that cannot be decoded", reason=reason, details=lines, hint=hint)
+
+
+def _explained(error: ReadError | SchemaError) -> str:
+    """Return the reason of an error, and its own next step if it has one, as for pointers."""
+    reason = reason_of(error)
+    return reason if error.hint == type(error).hint else f"{reason}; {error.hint}"
 
 
 def check_media(manifest: Manifest, paths: Mapping[str, Path], progress: Progress) -> None:

@@ -197,7 +197,7 @@ def _column_name(ending: str) -> str:
 
 
 def _media(seen: _Seen) -> list[tuple[list[str], str]]:
-    """Return the endings of each column of images or audio, of which samples have one."""
+    """Return the alternative endings of each column of images or audio."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for ending in seen.endings:
         stem, _, last = ending.rpartition(".")
@@ -227,7 +227,9 @@ def _of_objects(
     found: dict[str, str] = {}
     mixed = [name for name, kind in types.items() if kind is None]
     if mixed:
-        doubts.append(f"keys of .{ending} are left out, because values differ: {some(mixed)}")
+        doubts.append(
+            f"keys of .{ending} are left out, because their values differ in type: {some(mixed)}"
+        )
     for name in types:
         if name and name not in mixed:
             found[key(name, {**columns, **found})] = f"{ending}:{name}"

@@ -84,7 +84,7 @@ def test_palettes_and_deep_values_are_kept(new: New, data: Path) -> None:
     deep = np.array([[0, 50_000]], np.uint16)
     write(data, {f"images/{i}.png": RGB for i in range(3)})
     write(data, {"masks/0.png": voc(), "masks/1.tif": deep, "masks/2.tif": deep > 1})
-    with pytest.raises(DshubError, match=r"do not follow from those of images in one way"):
+    with pytest.raises(DshubError, match=r"differ from those of images in several ways"):
         new(data)
     for name in ("1", "2"):
         (data / "masks" / f"{name}.tif").rename(data / "masks" / f"{name}.png")

@@ -31,7 +31,8 @@ def test_all_bad_files_are_listed(new: New, data: Path) -> None:
     with pytest.raises(ReadError) as caught:
         new(data)
     text = str(caught.value)
-    assert text.startswith("3 of 11 files: they cannot be decoded:")
+    assert text.startswith("files that cannot be decoded: 3 of 11\n")
+    assert "it is a Git LFS pointer, not the file itself; run `git lfs pull`" in text
     for line in (f"{CUT}: it cannot be decoded", f"{EMPTY}: it ", "link.jpg: it is a Git LFS poi"):
         assert line in text
     assert "--skip-bad" in caught.value.hint
@@ -69,7 +70,7 @@ def test_a_folder_of_only_bad_files_is_refused(new: New, data: Path) -> None:
     for name in ("a/1.jpg", "b/1.jpg"):
         (data / name).parent.mkdir()
         (data / name).write_bytes(b"no image")
-    with pytest.raises(ReadError, match="2 of 2 files"):
+    with pytest.raises(ReadError, match="cannot be decoded: 2 of 2"):
         new(data, "--skip-bad")
 
 

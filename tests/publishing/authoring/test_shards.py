@@ -167,7 +167,7 @@ def test_columns_that_cannot_be_used_are_named(new: New, data: Path) -> None:
         "mp4": BytesFeature(optional=True),
     }
     assert result.doubts("a pickle can run code")
-    assert result.doubts("values differ: x")
+    assert result.doubts("values differ in type: x")
     assert result.doubts("number of axes")
 
 
