@@ -211,15 +211,20 @@ def command(
     target = _target(request, name, output)
     if not force:
         target.refuse_existing()
+    return _draft(request, target, take=not no_import, decode=check_media, dry_run=dry_run)
+
+
+def _draft(request: Request, target: "_Target", *, take: bool, decode: bool, dry_run: bool) -> Answer:
+    """Describe the dataset, and write it unless `dry_run` is set."""
     hub = Hub(settings=Settings.read(synthetic=0))  # ignores DSHUB_SYNTHETIC
     with ExitStack() as stack:
         outline = draft(request, stack, hub.progress)
         data = {"name": target.name, **plain(outline)}
         if dry_run:
             return Answer(data, described(outline, target.name))
-        data |= _write(outline, target, hub, take=not no_import, decode=check_media)
+        data |= _write(outline, target, hub, take=take, decode=decode)
     sources = [Path(data["packed"])] if data["packed"] else list(request.tops)
-    data["next"] = _next_steps(target, sources, taken=not no_import)
+    data["next"] = _next_steps(target, sources, taken=take)
     steps = "\n".join(f"  {step}" for step in data["next"])
     written = f"{_screen.bold('Written')} {target.manifest}"
     return Answer(data, f"{described(outline, target.name)}\n\n{written}\n{steps}")
