@@ -214,7 +214,9 @@ def command(
     return _draft(request, target, take=not no_import, decode=check_media, dry_run=dry_run)
 
 
-def _draft(request: Request, target: "_Target", *, take: bool, decode: bool, dry_run: bool) -> Answer:
+def _draft(
+    request: Request, target: "_Target", *, take: bool, decode: bool, dry_run: bool
+) -> Answer:
     """Describe the dataset, and write it unless `dry_run` is set."""
     hub = Hub(settings=Settings.read(synthetic=0))  # ignores DSHUB_SYNTHETIC
     with ExitStack() as stack:

@@ -109,16 +109,10 @@ def outline(
         ReadError: files cannot be decoded; the message lists them.
     """
     result = Outline(TITLES[kind])
-    splits = _splits(entries, stated, result.doubts, may_be_loose=kind == "text")
+    splits, read = _read_splits(
+        entries, kind, stated, result.doubts, progress=progress, skip_bad=skip_bad
+    )
     in_order = [entry for files in splits for entry in files.entries]
-    read = _Contents(TextFeature())
-    if kind != "text":
-        read = _read(in_order, kind, progress, skip_bad=skip_bad)
-    if read.bad:
-        result.doubts.clear()
-        good = [entry for entry in entries if entry.file.name not in read.bad]
-        splits = _splits(good, stated, result.doubts, may_be_loose=False)
-        in_order = [entry for files in splits for entry in files.entries]
     result.features[kind] = read.feature
     result.doubts += read.doubts
     classes = _classes(splits, survey, in_order, result.doubts)
@@ -145,6 +139,27 @@ def outline(
             column.add_to(split, files.tree, [entry.folders for entry in files.entries])
         result.doubts += _doubts_of(files, split, [name for name in classes if name in filled])
     return result
+
+
+def _read_splits(
+    entries: Sequence[Entry],
+    kind: str,
+    stated: Mapping[str, str],
+    doubts: list[str],
+    *,
+    progress: Progress,
+    skip_bad: bool,
+) -> tuple[list[_Files], _Contents]:
+    """Group files by split, and read them; leave out bad files."""
+    splits = _splits(entries, stated, doubts, may_be_loose=kind == "text")
+    if kind == "text":
+        return splits, _Contents(TextFeature())
+    read = _read([e for f in splits for e in f.entries], kind, progress, skip_bad=skip_bad)
+    if read.bad:
+        doubts.clear()
+        good = [entry for entry in entries if entry.file.name not in read.bad]
+        splits = _splits(good, stated, doubts, may_be_loose=False)
+    return splits, read
 
 
 def _splits(
@@ -350,8 +365,6 @@ def feature_of(entries: Sequence[Entry], kind: str, progress: Progress) -> tuple
     Raises:
         ReadError: files cannot be decoded; the message lists them.
     """
-    if kind == "text":
-        return TextFeature(), ""
     media = read_media(entries, kind, f"reading {TITLES[kind]}", progress)
     rows = "replace these files, or remove them and their rows"
     refuse_bad(media.bad, len(entries), hint=rows if media.hint == HINT else media.hint)
