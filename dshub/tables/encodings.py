@@ -1,4 +1,4 @@
-"""Count image files that have another format than the encoding of their column.
+"""Recognize image and audio files by their first bytes, and count images of unstated formats.
 
 ImageNet's JPEG files include a PNG, for example. They are kept and decoded like the others.
 """
@@ -10,7 +10,37 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dshub.catalog.features import Feature, is_image_file
-from dshub.tables.conforming import SIGNATURES
+
+SIGNATURES: dict[str, tuple[bytes, ...]] = {
+    "jpeg": (b"\xff\xd8\xff",),
+    "png": (b"\x89PNG",),
+    "any": (
+        b"\xff\xd8\xff",
+        b"\x89PNG",
+        b"GIF8",
+        b"BM",
+        b"RIFF",  # WebP
+        b"II*\0",  # TIFF
+        b"MM\0*",
+    ),
+    "wav": (b"RIFF", b"RF64", b"RIFX"),
+    "flac": (b"fLaC",),
+    "mp3": (b"ID3", *(bytes([0xFF, second]) for second in (0xE2, 0xE3, 0xF2, 0xF3, 0xFA, 0xFB))),
+    "ogg": (b"OggS",),
+    "aiff": (b"FORM",),
+}
+AUDIO = ("wav", "flac", "mp3", "ogg", "aiff")  # encodings
+SIGNATURES["image"] = (  # of every format that is decoded
+    *SIGNATURES["any"],
+    *(b"P%c%c" % (kind, space) for kind in b"123456fF" for space in b" \n\r\t"),  # Netpbm
+    b"\0\0\0\x0cjP  ",  # JPEG 2000
+    b"\xff\x4f\xff\x51",
+    b"II+\0",  # BigTIFF
+    b"MM\0+",
+    b"qoif",
+    *(bytes([0, 0, 0, size]) + b"ftypavi" for size in range(0x14, 0x40, 4)),  # AVIF
+)
+SIGNATURES["audio"] = tuple(signature for name in AUDIO for signature in SIGNATURES[name])
 
 _NAMES = {
     "JPEG": b"\xff\xd8\xff",

@@ -28,7 +28,7 @@ from dshub.datasets.tabular.columns import (
     is_binary,
 )
 from dshub.errors import DshubError, SchemaError
-from dshub.tables.conforming import SIGNATURES
+from dshub.tables.encodings import SIGNATURES
 from dshub.tables.missing import TEXTS as MISSING_TEXTS
 from dshub.tables.types import is_text
 

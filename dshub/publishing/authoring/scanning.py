@@ -23,7 +23,7 @@ from dshub.loading.decoding.values import dtype_of
 from dshub.progress import Progress, Task
 from dshub.publishing.authoring.outline import Outline, SplitOutline
 from dshub.publishing.authoring.survey import Entry, key
-from dshub.tables.conforming import SIGNATURES
+from dshub.tables.encodings import SIGNATURES
 
 _ROTATED = range(5, 9)  # EXIF orientations that swap width and height
 
