@@ -119,7 +119,7 @@ def test_saved_transform_is_equal_and_gives_the_same_pixels(transform: BaseTrans
     read = Compose.from_json(text)
     assert (read, repr(read), read.to_json()) == (composed, repr(composed), text)
     assert Compose.from_json(text.encode()) == pickle.loads(pickle.dumps(composed)) == composed
-    for training in (False, True):
+    for training in () if isinstance(transform, MultiHot) else (False, True):  # it needs labels
         expected, result = (item(PIXELS, training=training, seed=1) for item in (composed, read))
         np.testing.assert_array_equal(result, expected)
 
