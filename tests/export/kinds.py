@@ -117,3 +117,27 @@ def plain(value: Any) -> Any:
 def rows(ds: Dataset) -> list[Any]:
     """Return the values of the column `x`."""
     return [plain(row["x"]) for row in ds]
+
+
+IMAGES = {"image", "image, optional", "pixels"}
+NESTED = {"list of lists", "struct", "struct, optional", "list of structs"}
+UNSIZED = {kind for kind in KINDS if kind.startswith(("list", "bytes"))} | NESTED | {"empty lists"}
+MASKED = {"integer, optional", "bool, optional", "class, optional", "text, optional"}
+
+# kinds that a format cannot hold
+REFUSED = {
+    "parquet": set[str](),
+    "arrow": set[str](),
+    "csv": UNSIZED | IMAGES | {"array", "array with NaN", "pixels of two channels"},
+    "jsonl": {"infinity", "pixels of two channels"},
+    "npz": UNSIZED | MASKED | {"image", "image, optional"},
+    "webdataset": {"infinity"},
+    "tfrecord": NESTED | {"64-bit id", "list of missing integers"},
+    "recordio": KINDS.keys() - {"text", "empty text", "image", "pixels"},
+    "imagefolder": KINDS.keys() - {"image", "pixels"},
+}
+
+
+def held(*formats: str) -> list[tuple[str, str]]:
+    """Return the formats with each kind that they can hold."""
+    return [(to, kind) for to in formats for kind in KINDS if kind not in REFUSED[to]]

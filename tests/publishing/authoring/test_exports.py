@@ -8,26 +8,9 @@ import pytest
 from dshub import Dataset, DshubError
 from dshub.catalog.features import LabelFeature, describe
 from dshub.export import export
-from tests.export.kinds import KINDS, NAMES, dataset, plain, rows
+from tests.export.kinds import KINDS, NAMES, REFUSED, dataset, plain, rows
 from tests.publishing.authoring.conftest import New
 
-IMAGES = {"image", "image, optional", "pixels"}
-NESTED = {"list of lists", "struct", "struct, optional", "list of structs"}
-UNSIZED = {kind for kind in KINDS if kind.startswith(("list", "bytes"))} | NESTED | {"empty lists"}
-MASKED = {"integer, optional", "bool, optional", "class, optional", "text, optional"}
-LABELS = {"class", "class, optional"}
-
-REFUSED = {
-    "parquet": set[str](),
-    "arrow": set[str](),
-    "csv": UNSIZED | IMAGES | {"array", "array with NaN", "pixels of two channels"},
-    "jsonl": {"infinity", "pixels of two channels"},
-    "npz": UNSIZED | MASKED | {"image", "image, optional"},
-    "webdataset": {"infinity"},
-    "tfrecord": NESTED | {"64-bit id", "list of missing integers"},
-    "recordio": KINDS.keys() - {"text", "empty text", "image", "pixels"},
-    "imagefolder": KINDS.keys() - {"image", "pixels"},
-}
 # features that a format cannot tell from others
 NULLS = {
     "NaN": "number, float64, optional",
