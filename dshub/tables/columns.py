@@ -111,6 +111,11 @@ class OptionalColumn:
         valid = self._valid.gather(rows)
         return [file if ok else None for file, ok in zip(files, valid, strict=True)]
 
+    def content(self, row: int) -> memoryview | None:
+        """Return the bytes of a file without copying them; None for a missing file."""
+        is_valid = self._valid.span(row, row + 1)[0]
+        return cast("BytesColumn", self._values).content(row) if is_valid else None
+
 
 class StructColumn:
     """A column of structs, read as dicts."""
@@ -251,13 +256,13 @@ class ChunkedColumn:
         return out
 
     def contents(self, rows: np.ndarray) -> list[memoryview]:
-        """Return the bytes of rows without copying them, if the columns are `BytesColumn`s."""
+        """Return the bytes of rows of files without copying them; None for missing files."""
         chunks = np.searchsorted(self._starts, rows, side="right") - 1
         places = zip(chunks.tolist(), (rows - self._starts[chunks]).tolist(), strict=True)
         return [cast("BytesColumn", self._chunk(chunk)).content(row) for chunk, row in places]
 
     def content(self, row: int) -> memoryview:
-        """Return the bytes of a row without copying them, if the columns are `BytesColumn`s."""
+        """Return the bytes of a file without copying them; None for a missing file."""
         chunk = bisect_right(cast("Any", self._starts), row) - 1
         return cast("BytesColumn", self._chunk(chunk)).content(row - int(self._starts[chunk]))
 
