@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
@@ -16,7 +17,6 @@ from dshub.datasets.derived import (
     WidenedSource,
 )
 from dshub.datasets.documents import Encoding
-from dshub.datasets.folder_kinds import read_folder
 from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.hugging_face import from_hf
 from dshub.datasets.labels import AlignedSource, label_column
@@ -210,7 +210,9 @@ class Dataset(OwnData, DatasetNames, metaclass=FamiliarClass):
         """
         if dtype is not None:
             choice("dtype", dtype, ("uint8", "uint16", "int32", "float32"))
-        return cls._of(*read_folder(Path(path)).open(split, dtype, encoding))
+        # imported late, because it imports archives and formats, which `load` does not need
+        kinds: Any = import_module("dshub.datasets.folder_kinds")
+        return cls._of(*kinds.read_folder(Path(path)).open(split, dtype, encoding))
 
     @classmethod
     def from_hf(

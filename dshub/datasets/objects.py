@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from dshub.formats import nested
-
 
 def to_arrow(values: Any) -> pa.Array:
     """Convert Python objects to an Arrow array; masked items and None become nulls."""
@@ -27,7 +25,7 @@ def _array_of_arrays(values: Any, present: Sequence[np.ndarray]) -> pa.Array:
     """Convert arrays and None to an Arrow array with the dtype of the arrays."""
     shapes = {(array.dtype, array.shape) for array in present}
     if len(shapes) == 1 and len(present) == len(values) and present[0].dtype.kind in "biuf":
-        return nested(np.stack(present))
+        return _fixed_lists(np.stack(present))
     dtypes = {(array.dtype, array.ndim) for array in present}
     kind = None
     if len(dtypes) == 1 and present[0].dtype.kind in "biuf":
@@ -44,3 +42,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return list(map(_plain, value))
     return {name: _plain(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def _fixed_lists(arrays: np.ndarray) -> pa.Array:
+    """Convert arrays of one shape to nested fixed-size lists."""
+    column = pa.array(np.ascontiguousarray(arrays).reshape(-1))
+    for length in reversed(arrays.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, length)
+    return column

@@ -1,6 +1,7 @@
 """Create datasets from files of tables, and from data of other libraries."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
@@ -10,9 +11,13 @@ from dshub.catalog.manifest import AnyPair
 from dshub.datasets.column_views import ColumnViews
 from dshub.datasets.from_memory import columns_of, from_arrays, from_arrow
 from dshub.datasets.from_rows import from_chunks
-from dshub.datasets.tabular.hdf5 import read_hdf5
-from dshub.datasets.tabular.reading import CsvOptions, TableOptions, read_files
+from dshub.datasets.tabular.options import CsvOptions, TableOptions
 from dshub.loading.options import takes
+
+
+def _tabular(name: str) -> Any:
+    """Import a module late, because it imports archives and formats, which `load` does not need."""
+    return import_module(f"dshub.datasets.tabular.{name}")
 
 
 class OwnData(ColumnViews):
@@ -55,7 +60,7 @@ class OwnData(ColumnViews):
             ArgumentError: an argument has an invalid value.
             UnknownNameError: `supervised` names an unknown column.
         """
-        return cls._of(read_files("delimited", options), options.supervised)
+        return cls._of(_tabular("reading").read_files("delimited", options), options.supervised)
 
     @classmethod
     @takes(TableOptions)
@@ -84,7 +89,7 @@ class OwnData(ColumnViews):
                 of pandas writes them by default; or the files differ in structure.
             UnknownNameError: `supervised` names an unknown column.
         """
-        return cls._of(read_files("json", options), options.supervised)
+        return cls._of(_tabular("reading").read_files("json", options), options.supervised)
 
     @classmethod
     @takes(TableOptions)
@@ -111,7 +116,7 @@ class OwnData(ColumnViews):
             SchemaError: a value does not fit its feature.
             UnknownNameError: `supervised` names an unknown column.
         """
-        return cls._of(read_files("parquet", options), options.supervised)
+        return cls._of(_tabular("reading").read_files("parquet", options), options.supervised)
 
     @classmethod
     @takes(TableOptions)
@@ -137,7 +142,7 @@ class OwnData(ColumnViews):
             SchemaError: a value does not fit its feature.
             UnknownNameError: `supervised` names an unknown column.
         """
-        return cls._of(read_hdf5(options), options.supervised)
+        return cls._of(_tabular("hdf5").read_hdf5(options), options.supervised)
 
     @classmethod
     def from_pandas(

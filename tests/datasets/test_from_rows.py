@@ -21,7 +21,7 @@ def test_generator_is_read_in_chunks() -> None:
         for i in range(count):
             if i == 2_500:
                 gc.collect()
-                alive.append(sum(isinstance(item, Row) for item in gc.get_objects()))
+                alive.append(sum(type(item) is Row for item in gc.get_objects()))
             optional = None if i < 1_500 else f"text {i}"
             yield Row(i=i, x=np.full((2, 3), i, np.float32), s=optional, w=[i] * (i % 3))
 

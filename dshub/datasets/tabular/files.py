@@ -12,10 +12,8 @@ from dshub import archives
 from dshub.cache.disk import disk_faults
 from dshub.cache.pointers import LONGEST
 from dshub.datasets.media import refuse_pointer
+from dshub.datasets.tabular.options import Paths
 from dshub.errors import ArgumentError, ReadError
-
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-"""A file, a folder, a pattern such as `data/*.csv`, or several of them."""
 
 
 @dataclass(frozen=True, slots=True)

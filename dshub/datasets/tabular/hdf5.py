@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from dshub.datasets.sources import ColumnSource
 from dshub.datasets.tabular.files import LooseFile, find_files
-from dshub.datasets.tabular.reading import TableOptions, read_batches
+from dshub.datasets.tabular.options import TableOptions
+from dshub.datasets.tabular.reading import read_batches
 from dshub.errors import DshubError, ReadError, needs
 from dshub.formats import nested
 

@@ -3,20 +3,19 @@
 import warnings
 from codecs import lookup
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import pyarrow as pa
 
 from dshub import formats
 from dshub.catalog.features import Feature
-from dshub.catalog.manifest import AnyPair
 from dshub.datasets.from_memory import check_names, column_of_chunks
 from dshub.datasets.sources import ColumnSource
 from dshub.datasets.tabular.arrays import ArrayRange
-from dshub.datasets.tabular.files import Paths, find_files
+from dshub.datasets.tabular.files import find_files
 from dshub.datasets.tabular.guessing import BECOMES_NAN, NO_VALUE, NUMBERED
 from dshub.datasets.tabular.inferring import Inference
+from dshub.datasets.tabular.options import CsvOptions, TableOptions
 from dshub.datasets.tabular.partitions import folder_columns, read_each
 from dshub.datasets.tabular.readers import (
     TextOptions,
@@ -47,60 +46,16 @@ _ENCODINGS: dict[str, Encoding] = {
 _HINT = "correct the values, or pass another feature of the column in `features`"
 
 
-@dataclass(frozen=True)
-class TableOptions:
-    """Arguments of functions that read tables in files.
-
-    Attributes:
-        path: file, folder, pattern such as `data/*.csv`, or several of them.
-        features: features of columns; the others are inferred.
-        supervised: pair of columns that become `(x, y)`.
-        arrays: columns that become arrays, such as `{"pixels": "p0..p783:28x28"}`.
-    """
-
-    path: Paths
-    _: KW_ONLY
-    features: Mapping[str, Feature] | None = None
-    supervised: AnyPair | None = None
-    arrays: Mapping[str, str] | None = None
-
-    @property
-    def text(self) -> TextOptions:
-        """Stated facts about text files."""
+def _text_options(options: TableOptions) -> TextOptions:
+    """Return the stated facts about text files."""
+    if not isinstance(options, CsvOptions):
         return TextOptions(python=True)
-
-
-@dataclass(frozen=True)
-class CsvOptions(TableOptions):
-    """Arguments of `Dataset.from_csv`.
-
-    Attributes:
-        header: whether the first line has the names of the columns; None to detect it.
-        delimiter: text between fields; None to detect it.
-        encoding: encoding of the files; None to detect it.
-        decimal: `,` for numbers such as `1.234,5`.
-    """
-
-    header: bool | None = None
-    delimiter: str | None = None
-    encoding: str | None = None
-    decimal: Literal[".", ","] = "."
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.header, bool | None):
-            raise ArgumentError(name="header", value=self.header, expected="True, False or None")
-        if self.delimiter is not None and self.delimiter not in get_args(Delimiter):
-            expected = f"None or one of {', '.join(map(repr, get_args(Delimiter)))}"
-            raise ArgumentError(name="delimiter", value=self.delimiter, expected=expected)
-        if self.decimal not in {".", ","}:
-            raise ArgumentError(name="decimal", value=self.decimal, expected="'.' or ','")
-
-    @property
-    def text(self) -> TextOptions:
-        """Stated facts about text files."""
-        commas = () if self.decimal == "." else None
-        encoding = _encoding(self.encoding)
-        return TextOptions(self.header, self.delimiter, encoding, commas, python=True)
+    if options.delimiter is not None and options.delimiter not in get_args(Delimiter):
+        expected = f"None or one of {', '.join(map(repr, get_args(Delimiter)))}"
+        raise ArgumentError(name="delimiter", value=options.delimiter, expected=expected)
+    commas = () if options.decimal == "." else None
+    encoding = _encoding(options.encoding)
+    return TextOptions(options.header, options.delimiter, encoding, commas, python=True)
 
 
 def _encoding(name: str | None) -> Encoding | None:
@@ -125,7 +80,7 @@ def read_files(form: str, options: TableOptions) -> ColumnSource:
         DshubError: the files differ in structure.
     """
     files = find_files(options.path, SUFFIXES[form])
-    chosen, notes = choose_reader(form, files, options.text)
+    chosen, notes = choose_reader(form, files, _text_options(options))
     reader = formats.create(chosen)
     folders = folder_columns(files, notes)
     batches = (
