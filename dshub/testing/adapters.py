@@ -13,6 +13,7 @@ from PIL import Image
 from dshub import plugins
 from dshub.catalog.features import (
     AudioFeature,
+    BoxFeature,
     Dtype,
     Feature,
     ImageFeature,
@@ -87,6 +88,7 @@ def kinds() -> Dataset:
         "depth": [_gray_png(np.full((2, 3), i * 1000, np.uint16)) for i in range(ROWS)],
         "mask": [_gray_png(np.full((2, 3), i, np.uint8)) for i in range(ROWS)],
         "regions": np.arange(ROWS * 6, dtype=np.uint16).reshape(ROWS, 2, 3) * 200,
+        "box": np.arange(ROWS * 4, dtype=np.float32).reshape(ROWS, 4) / 7,
         "classes": [[i % 2] * (i % 4) for i in range(ROWS)],
     }
     features: dict[str, Feature] = {
@@ -95,6 +97,7 @@ def kinds() -> Dataset:
         "depth": ImageFeature(shape=(2, 3, 1), dtype="uint16", encoding="png"),
         "mask": MaskFeature(shape=(2, 3), encoding="png"),
         "regions": MaskFeature(shape=(2, 3), dtype="uint16"),
+        "box": BoxFeature(format="cxcywh", relative=True),
         "classes": ListFeature(of=LabelFeature(names=("no", "yes"))),
     }
     dataset = varied()
