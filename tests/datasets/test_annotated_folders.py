@@ -118,7 +118,7 @@ def test_several_annotation_files_of_a_split_are_a_question(tmp_path: Path) -> N
 
 
 def test_voc_with_image_sets(tmp_path: Path) -> None:
-    """Lists of a class and the union of train and val are no splits."""
+    """Lists of a class and the union of train and val are not splits."""
     base = "VOCdevkit/VOC2007"
     files: dict[str, str | None] = {}
     for number in range(4):

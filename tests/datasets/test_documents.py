@@ -11,7 +11,7 @@ from tests.independent.own_files import write_image, write_text
 
 
 def imdb(root: Path) -> None:
-    """Write the layout of aclImdb, with files that are no documents."""
+    """Write the layout of aclImdb, with files that are not documents."""
     for split in ("train", "test"):
         for name, text in {
             "pos/0_9.txt": "goød<br />\n",
@@ -42,7 +42,7 @@ def test_splits_must_be_chosen(tmp_path: Path) -> None:
 
 
 def test_documents_of_one_folder_have_no_labels(tmp_path: Path) -> None:
-    """A lone folder is no class."""
+    """A lone folder is not a class."""
     write_text(tmp_path / "b.md", "# b")
     write_text(tmp_path / "notes" / "a.TXT", "a")
     write_text(tmp_path / ".hidden" / "c.txt", "c")

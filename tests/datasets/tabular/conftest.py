@@ -1,4 +1,4 @@
-"""Fixtures of `dshub new`, which shows what is inferred."""
+"""Fixtures of `dshub new`, which prints the inferred columns."""
 
 from tests.publishing.authoring.conftest import data, new
 
